@@ -1,0 +1,113 @@
+import pg from 'pg'
+import { type Db, rows, sql, type Tx } from './database.ts'
+import type { Logger } from './log.ts'
+
+/** A fact in the past tense, e.g. kind `rule.ok`, subject the rule's id. */
+export interface GridEvent {
+  readonly vo: string
+  readonly kind: string
+  readonly subject: string
+  readonly payload?: Readonly<Record<string, unknown>>
+}
+
+export interface StoredEvent extends Required<GridEvent> {
+  readonly id: bigint
+  readonly at: Date
+}
+
+export interface EventPosition {
+  readonly xact: string
+  readonly id: bigint
+}
+
+const CHANNEL = 'kumi_wake'
+
+/** Writes events in the caller's transaction and wakes their readers at commit. */
+export async function publish(tx: Tx, now: Date, events: readonly GridEvent[]): Promise<void> {
+  if (events.length === 0) return
+  await sql`insert into event (at, vo, kind, subject, payload)
+    select ${now}, e.vo, e.kind, e.subject, coalesce(e.payload, '{}')
+    from jsonb_to_recordset(${JSON.stringify(events)}::jsonb)
+      as e(vo text, kind text, subject text, payload jsonb)`.execute(tx)
+  await wake(tx, ...new Set(events.map((event) => event.kind.split('.')[0]!)))
+}
+
+/** Tells sleeping workers, in every process, that topics have work; delivered at commit. Carries no data. */
+export async function wake(tx: Db, ...topics: string[]): Promise<void> {
+  for (const topic of topics) await sql`select pg_notify(${CHANNEL}, ${topic})`.execute(tx)
+}
+
+/** Events after a position, in commit-safe order, at most `limit`. */
+export async function eventsAfter(
+  db: Db,
+  after: EventPosition,
+  limit = 500,
+): Promise<{ events: StoredEvent[]; position: EventPosition }> {
+  const found = await rows(
+    db,
+    sql<StoredEvent & { xact: string }>`
+      select id, xact::text as xact, at, vo, kind, subject, payload from event
+      where (xact, id) > (${after.xact}::xid8, ${after.id}) and xact < pg_snapshot_xmin(pg_current_snapshot())
+      order by xact, id limit ${limit}`,
+  )
+  const last = found.at(-1)
+  return { events: found, position: last ? { xact: last.xact, id: last.id } : after }
+}
+
+/** Position from which only events yet to come are seen. */
+export async function endOfEvents(db: Db): Promise<EventPosition> {
+  const [last] = await rows(
+    db,
+    sql<{ xact: string; id: bigint }>`
+      select xact::text as xact, id from event
+      where xact < pg_snapshot_xmin(pg_current_snapshot()) order by event.xact desc, id desc limit 1`,
+  )
+  return last ?? { xact: '0', id: 0n }
+}
+
+export interface Wakeups {
+  /** Calls back whenever one of the topics is woken, until the returned function is called. */
+  on(topics: readonly string[], callback: () => void): () => void
+  close(): Promise<void>
+}
+
+/** One LISTEN connection per process; reconnects by itself and then wakes everybody once. */
+export async function listen(pool: pg.Pool, log: Logger): Promise<Wakeups> {
+  const callbacks = new Map<() => void, Set<string>>()
+  let client: pg.Client | undefined
+  let closed = false
+
+  const connect = async (): Promise<void> => {
+    const next = new pg.Client(pool.options as pg.ClientConfig)
+    next.on('error', () => undefined)
+    next.on('notification', ({ payload }) => {
+      for (const [callback, topics] of [...callbacks]) if (topics.has(payload ?? '')) callback()
+    })
+    next.on('end', () => {
+      if (!closed) setTimeout(reconnect, 500).unref()
+    })
+    await next.connect()
+    await next.query(`listen ${CHANNEL}`)
+    client = next
+    for (const callback of [...callbacks.keys()]) callback()
+  }
+  const reconnect = (): void => {
+    if (closed) return
+    connect().catch((error) => {
+      log.warn({ err: error }, 'no wake-ups: database connection lost, trying again')
+      setTimeout(reconnect, 1000).unref()
+    })
+  }
+  await connect()
+
+  return {
+    on(topics, callback) {
+      callbacks.set(callback, new Set(topics))
+      return () => callbacks.delete(callback)
+    },
+    async close() {
+      closed = true
+      await client?.end().catch(() => undefined)
+    },
+  }
+}

@@ -1,0 +1,115 @@
+import { describe, expect, test } from 'vitest'
+import { testDatabase } from '../../test/harness/database.ts'
+import {
+  cursor,
+  endOfEvents,
+  eventsAfter,
+  listen,
+  publish,
+  readConfig,
+  redact,
+  rows,
+  runWorkers,
+  silentLogger,
+  sql,
+  systemClock,
+  transaction,
+} from './index.ts'
+
+const database = testDatabase()
+
+describe('database', () => {
+  test('a list of any length streams through a cursor in order', async () => {
+    const seen: number[] = []
+    for await (const chunk of cursor(
+      database.db,
+      sql<{ n: number }>`select n from generate_series(1, 2500) n`,
+      1000,
+    ))
+      seen.push(...chunk.map((r) => r.n))
+    expect(seen).toHaveLength(2500)
+    expect(seen.at(-1)).toBe(2500)
+  })
+
+  test('a cursor that is broken off gives its connection back', async () => {
+    for (let i = 0; i < 30; i++)
+      for await (const _ of cursor(database.db, sql`select n from generate_series(1, 5000) n`, 100)) break
+    expect(await rows(database.db, sql<{ n: number }>`select 1 as n`)).toEqual([{ n: 1 }])
+  })
+
+  test('a transaction inside a transaction joins it and rolls back with it', async () => {
+    await sql`create table t (n int)`.execute(database.db)
+    await expect(
+      transaction(database.db, async (tx) => {
+        await transaction(tx, (inner) => sql`insert into t values (1)`.execute(inner))
+        throw new Error('no')
+      }),
+    ).rejects.toThrow('no')
+    expect(await rows(database.db, sql`select * from t`)).toEqual([])
+  })
+})
+
+describe('events', () => {
+  test('an event of a slow transaction is not skipped by a reader who saw a later one', async () => {
+    const { db } = database
+    const start = await endOfEvents(db)
+    const slow = await db.startTransaction().execute()
+    await publish(slow, new Date(), [{ vo: 'v', kind: 'a.slow', subject: '1' }])
+    await transaction(db, (tx) => publish(tx, new Date(), [{ vo: 'v', kind: 'a.fast', subject: '2' }]))
+    const before = await eventsAfter(db, start)
+    await slow.commit().execute()
+    const after = await eventsAfter(db, before.position)
+    expect([...before.events, ...after.events].map((e) => e.kind).sort()).toEqual(['a.fast', 'a.slow'])
+  })
+
+  test('a worker wakes at once when its topic is published', async () => {
+    const wakeups = await listen(database.pool, silentLogger)
+    let ticks = 0
+    let seen: () => void = () => undefined
+    const second = new Promise<void>((resolve) => {
+      seen = resolve
+    })
+    const running = runWorkers(
+      [
+        {
+          name: 'w',
+          wakeOn: ['rule'],
+          tick: async () => {
+            if (++ticks === 2) seen()
+            return { changed: 0, nextWake: null }
+          },
+        },
+      ],
+      { clock: systemClock, log: silentLogger, wakeups },
+    )
+    await transaction(database.db, (tx) =>
+      publish(tx, new Date(), [{ vo: 'v', kind: 'rule.ok', subject: '1' }]),
+    )
+    await second
+    await running.stop()
+    await wakeups.close()
+  })
+})
+
+describe('configuration and log', () => {
+  test('every wrong setting is named at once', () => {
+    const settings = {
+      port: { type: 'integer', env: 'P', help: 'Port', min: 1, max: 65535 },
+      debug: { type: 'boolean', env: 'D', help: 'Debug', default: false },
+    } as const
+    expect(() => readConfig(settings, { P: '0', D: 'maybe' })).toThrow(/port \(P\).*debug \(D\)/)
+    expect(readConfig(settings, { P: '80' })).toEqual({ port: 80, debug: false })
+  })
+
+  test('tokens, passwords and private keys never reach the log', () => {
+    const text = JSON.stringify(
+      redact({
+        headers: { Authorization: 'Bearer x', 'X-Rucio-Password': 'p1' },
+        error: new Error('got eyJhbGciOi.eyJzdWIi.c2ln from peer'),
+        pem: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----',
+        url: 'https://h/?access_token=abc&x=1',
+      }),
+    )
+    expect(text).not.toMatch(/Bearer x|p1|eyJ|AAAA|abc/)
+  })
+})
