@@ -11,7 +11,8 @@ export async function readRootEvents(
   const { openFile } = await import('jsroot/io')
   const file = await openFile(typeof source === 'string' ? `file://${source}` : source.slice().buffer)
   const trees = file.fKeys.filter(
-    (key) => /^(TTree|TNtuple|TNtupleD|ROOT::RNTuple|ROOT::Experimental::RNTuple)$/.test(key.fClassName) &&
+    (key) =>
+      /^(TTree|TNtuple|TNtupleD|ROOT::RNTuple|ROOT::Experimental::RNTuple)$/.test(key.fClassName) &&
       (treeName === undefined || key.fName === treeName),
   )
   const counts = await Promise.all(trees.map((key) => entriesOf(file, key.fName, key.fClassName)))

@@ -121,7 +121,11 @@ class FileWriter {
       const to = Math.min(from + perBasket, this.#tree.entries)
       const data = bigEndian(branch.values.subarray(from * width, to * width))
       const plainKey = keyLength('TBasket', branch.name, this.#tree.name)
-      const tail = new RootBuffer().i16(3).i32(BASKET_BYTES).i32(entryBytes).i32(to - from)
+      const tail = new RootBuffer()
+        .i16(3)
+        .i32(BASKET_BYTES)
+        .i32(entryBytes)
+        .i32(to - from)
       tail.i32(plainKey + 19 + data.length).u8(0)
       const seek = this.#position
       const written = this.#record('TBasket', branch.name, this.#tree.name, data, true, tail.done())
@@ -169,7 +173,16 @@ class FileWriter {
   ): { seek: number; bytes: number; header: Buffer } {
     const seek = this.#position
     const stored = mayCompress ? compressed(body, this.#tree.compressionLevel ?? 1) : body
-    const header = this.#keyHeader(className, name, title, body.length, stored.length, seek, BEGIN, tail.length)
+    const header = this.#keyHeader(
+      className,
+      name,
+      title,
+      body.length,
+      stored.length,
+      seek,
+      BEGIN,
+      tail.length,
+    )
     this.#parts.push(header, tail, stored)
     const bytes = header.length + tail.length + stored.length
     this.#position += bytes
@@ -187,7 +200,11 @@ class FileWriter {
     tailBytes = 0,
   ): Buffer {
     const length = keyLength(className, name, title) + tailBytes
-    const key = new RootBuffer().i32(length + storedBytes).i16(4).i32(plainBytes).u32(this.#time)
+    const key = new RootBuffer()
+      .i32(length + storedBytes)
+      .i16(4)
+      .i32(plainBytes)
+      .u32(this.#time)
     key.i16(length).i16(1).u32(seek).u32(parent).text(className).text(name).text(title)
     return key.done()
   }
@@ -214,8 +231,7 @@ function writeBranchObject(out: RootBuffer, written: WrittenBranch, entries: num
     out.u8(1)
     for (let i = 0; i < slots; i++) out.i32(baskets[i]?.bytes ?? 0)
     out.u8(1)
-    for (let i = 0; i < slots; i++)
-      out.i64(baskets[i]?.firstEntry ?? (i === baskets.length ? entries : 0))
+    for (let i = 0; i < slots; i++) out.i64(baskets[i]?.firstEntry ?? (i === baskets.length ? entries : 0))
     out.u8(1)
     for (let i = 0; i < slots; i++) out.i64(baskets[i]?.seek ?? 0)
     out.text('')
