@@ -35,9 +35,7 @@ export async function gatherFiles(sources: readonly string[]): Promise<LocalFile
       throw twice(`${other} and ${path} would both be called ${name}; put them under different scopes.`)
     byName.set(name, path)
   }
-  return found.filter(
-    (file, i) => found.findIndex((other) => other.name === file.name) === i || !byName.has(file.name),
-  )
+  return [...new Map(found.map((file) => [file.name, file])).values()]
 }
 
 async function matching(pattern: string): Promise<string[]> {

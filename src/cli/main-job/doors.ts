@@ -55,7 +55,8 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
       }),
     )
     const content = await answer.text()
-    if (!answer.ok) throw doorFailed(`${method} ${path} was answered with ${answer.status}: ${content.slice(0, 300)}`)
+    if (!answer.ok)
+      throw doorFailed(`${method} ${path} was answered with ${answer.status}: ${content.slice(0, 300)}`)
     return content
   }
   const lines = async <T>(method: string, path: string, body?: unknown): Promise<T[]> =>
@@ -71,7 +72,11 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
     },
     rule: async (id) => JSON.parse(await text('GET', `/rucio/rules/${id}`)) as RuleView,
     files: (scope, name) =>
-      lines<FileView>('POST', '/rucio/replicas/list', { dids: [{ scope, name }], all_states: true, schemes: ['https'] }),
+      lines<FileView>('POST', '/rucio/replicas/list', {
+        dids: [{ scope, name }],
+        all_states: true,
+        schemes: ['https'],
+      }),
     async md5Of(pfn) {
       const { statusCode, body } = await request(pfn, { dispatcher: agent, headers: { authorization } })
       if (statusCode !== 200) throw doorFailed(`GET ${pfn} was answered with ${statusCode}.`)
@@ -111,7 +116,9 @@ export async function until<T>(
     const value = await look()
     if (satisfied(value)) return value
     if (Date.now() > deadline) {
-      throw tookTooLong(`${what} did not happen within ${timeoutMs / 1000} s; the last answer was ${JSON.stringify(value).slice(0, 400)}`)
+      throw tookTooLong(
+        `${what} did not happen within ${timeoutMs / 1000} s; the last answer was ${JSON.stringify(value).slice(0, 400)}`,
+      )
     }
     await delay(everyMs)
   }
