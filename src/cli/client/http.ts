@@ -1,0 +1,149 @@
+import { readFileSync } from 'node:fs'
+import type { Readable } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import { defineError } from '../../kernel/errors.ts'
+import { failureOf } from './failure.ts'
+import { type ClientOptions, findPlace, type Place } from './home.ts'
+import { readJsonLines } from './ndjson.ts'
+import { findToken } from './token.ts'
+
+const unreachable = defineError('transient', 'server_unreachable')
+const untrusted = defineError('fatal', 'server_untrusted')
+
+export interface Call {
+  readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
+  readonly json?: unknown
+  readonly form?: Readonly<Record<string, string>>
+  readonly body?: Readable | Buffer
+  readonly headers?: Readonly<Record<string, string>>
+  /** Without a token, for the few calls that make one. */
+  readonly anonymous?: boolean
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Answer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  readonly body: Dispatcher.ResponseData['body']
+}
+
+/** Speaks HTTP to the doors of one grid: trust, token, keep-alive connections, errors as sentences. */
+export interface GridClient {
+  readonly place: Place
+  token(): string
+  /** Any address, any status: for storages, whose statuses mean something to the caller. */
+  send(method: string, url: string, call?: Call): Promise<Answer>
+  /** One JSON value of the server; throws what the server says when it refuses. */
+  json<T>(method: string, path: string, call?: Call): Promise<T>
+  /** The lines of a streamed list. */
+  lines<T>(method: string, path: string, call?: Call): AsyncGenerator<T>
+  close(): Promise<void>
+}
+
+export async function openClient(
+  options: ClientOptions,
+  environment: NodeJS.ProcessEnv = process.env,
+): Promise<GridClient> {
+  const place = findPlace(options, environment)
+  const { Agent, request } = await import('undici')
+  const agent = new Agent({
+    connections: 16,
+    connect: { timeout: 10_000, ...(place.caFile && { ca: readFileSync(place.caFile) }) },
+    headersTimeout: 120_000,
+    bodyTimeout: 120_000,
+  })
+  let known: string | undefined
+  const token = () => {
+    known ??= findToken(place.home, environment).token
+    return known
+  }
+
+  const send: GridClient['send'] = async (method, url, call = {}) => {
+    const { body, type } = bodyOf(call)
+    const target = new URL(url)
+    for (const [name, value] of Object.entries(call.query ?? {}))
+      if (value !== undefined) target.searchParams.set(name, String(value))
+    try {
+      const answer = await request(target, {
+        method: method as Dispatcher.HttpMethod,
+        dispatcher: agent,
+        headers: {
+          'user-agent': 'kumi',
+          ...(!call.anonymous && { authorization: `Bearer ${token()}` }),
+          ...(type && { 'content-type': type }),
+          ...call.headers,
+        },
+        ...(body !== undefined && { body }),
+        ...(call.signal && { signal: call.signal }),
+      })
+      return { status: answer.statusCode, headers: answer.headers, body: answer.body }
+    } catch (error) {
+      throw connectionFailure(error, target, call.signal)
+    }
+  }
+  const asked = async (method: string, path: string, call?: Call): Promise<Answer> => {
+    const answer = await send(method, place.server + path, call)
+    if (answer.status < 300) return answer
+    throw failureOf(answer.status, await answer.body.text(), `${method} ${path}`)
+  }
+  return {
+    place,
+    token,
+    send,
+    async json<T>(method: string, path: string, call?: Call) {
+      const text = await (await asked(method, path, call)).body.text()
+      return (text.trim() ? parseJson(text) : undefined) as T
+    },
+    async *lines<T>(method: string, path: string, call?: Call) {
+      yield* readJsonLines<T>((await asked(method, path, call)).body)
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+/** Runs `work` with a client and closes its connections afterwards, whatever happens. */
+export async function withClient<T>(
+  options: ClientOptions,
+  work: (client: GridClient) => Promise<T>,
+): Promise<T> {
+  const client = await openClient(options)
+  try {
+    return await work(client)
+  } finally {
+    await client.close()
+  }
+}
+
+function bodyOf(call: Call): { body?: string | Buffer | Readable; type?: string } {
+  if (call.json !== undefined) return { body: JSON.stringify(call.json), type: 'application/json' }
+  if (call.form)
+    return { body: new URLSearchParams(call.form).toString(), type: 'application/x-www-form-urlencoded' }
+  return call.body === undefined ? {} : { body: call.body }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text.trim()
+  }
+}
+
+function connectionFailure(error: unknown, target: URL, signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return error
+  const code = (error as { code?: string }).code ?? ''
+  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code))
+    return untrusted(
+      `The certificate of ${target.host} is not trusted (${code}).`,
+      {
+        hint: 'Name the authority that signed it: KUMI_CA=/path/to/ca.pem, or the home of its grid: --home',
+      },
+      error,
+    )
+  if (!code) return error
+  return unreachable(
+    `${target.host} cannot be reached (${code}).`,
+    { hint: 'Look at it with: kumi status' },
+    error,
+  )
+}

@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+
+export type Shell = 'bash' | 'zsh' | 'fish'
+
+export const shells: readonly Shell[] = ['bash', 'zsh', 'fish']
+
+/** For each command path (`data put`), the words that may follow it. */
+export function completionWords(program: Command): Map<string, string[]> {
+  const words = new Map<string, string[]>()
+  const visit = (command: Command, path: string) => {
+    const flags = command.options.map((option) => option.long).filter((flag) => flag !== undefined)
+    words.set(path, [...command.commands.map((child) => child.name()), ...flags, '--help'])
+    for (const child of command.commands) visit(child, path ? `${path} ${child.name()}` : child.name())
+  }
+  visit(program, '')
+  return words
+}
+
+/** The completion script of a shell, made from the command tree itself. */
+export function completionScript(program: Command, shell: Shell): string {
+  const words = completionWords(program)
+  if (shell === 'fish') return fish(program)
+  const cases = [...words].map(([path, next]) => `    '${path}') words='${next.join(' ')}' ;;`).join('\n')
+  const find = `  local path='' words='' word
+  for word in "\${before[@]}"; do
+    case "$word" in -*) continue ;; esac
+    case " ${[...words.keys()]
+      .filter(Boolean)
+      .map((path) => path.replace(' ', '/'))
+      .join(' ')} " in
+      *" \${path:+$path/}$word "*) path="\${path:+$path/}$word" ;;
+    esac
+  done
+  case "\${path/\\// }" in
+${cases}
+  esac`
+  if (shell === 'bash')
+    return `_kumi() {
+  local before=("\${COMP_WORDS[@]:1:COMP_CWORD-1}")
+${find}
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _kumi kumi
+`
+  return `#compdef kumi
+_kumi() {
+  local -a before=("\${(@)words[2,CURRENT-1]}")
+  _kumi_words
+}
+_kumi_words() {
+${find.replace("words=''", "words=''").replaceAll('words=', 'found=').replace("found='' word", "found='' word")}
+  compadd -- \${=found}
+  _files
+}
+compdef _kumi kumi
+`
+}
+
+function fish(program: Command): string {
+  const lines = ['complete -c kumi -n __fish_use_subcommand -l help']
+  const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+  for (const noun of program.commands) {
+    lines.push(
+      `complete -c kumi -f -n __fish_use_subcommand -a ${noun.name()} -d ${quote(noun.description())}`,
+    )
+    const inside = `__fish_seen_subcommand_from ${noun.name()}`
+    for (const option of noun.options)
+      if (option.long)
+        lines.push(
+          `complete -c kumi -n ${quote(inside)} -l ${option.long.slice(2)} -d ${quote(option.description)}`,
+        )
+    const verbs = noun.commands.map((verb) => verb.name()).join(' ')
+    for (const verb of noun.commands) {
+      lines.push(
+        `complete -c kumi -f -n ${quote(`${inside}; and not __fish_seen_subcommand_from ${verbs}`)} -a ${verb.name()} -d ${quote(verb.description())}`,
+      )
+      const deeper = `${inside}; and __fish_seen_subcommand_from ${verb.name()}`
+      for (const option of verb.options)
+        if (option.long)
+          lines.push(
+            `complete -c kumi -n ${quote(deeper)} -l ${option.long.slice(2)} -d ${quote(option.description)}`,
+          )
+    }
+  }
+  return `${lines.join('\n')}\n`
+}

@@ -1,0 +1,30 @@
+// The few functions of jsroot the command line uses, with the types its package leaves out.
+declare module 'jsroot/io' {
+  export interface RootKey {
+    readonly fName: string
+    readonly fClassName: string
+    readonly fCycle: number
+  }
+  export interface RootObject {
+    readonly fEntries?: number | bigint
+    [member: string]: unknown
+  }
+  export interface RootFile {
+    readonly fKeys: readonly RootKey[]
+    readObject(name: string): Promise<RootObject>
+  }
+  export function openFile(source: string | ArrayBufferLike): Promise<RootFile>
+}
+declare module 'jsroot/tree' {
+  import type { RootObject } from 'jsroot/io'
+  export class TSelector {
+    tgtobj: Record<string, unknown>
+    addBranch(name: string): void
+    Process: (this: TSelector, entry: number) => void
+  }
+  export function treeProcess(tree: RootObject, selector: TSelector): Promise<TSelector>
+}
+declare module 'jsroot/rntuple' {
+  import type { RootObject } from 'jsroot/io'
+  export function readHeaderFooter(tuple: RootObject): Promise<unknown>
+}

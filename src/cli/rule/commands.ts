@@ -1,0 +1,51 @@
+import type { Command } from 'commander'
+import { withShared } from '../shared-options.ts'
+
+/** `kumi rule …`: how many copies, where, for how long. */
+export function registerRuleCommands(program: Command): void {
+  const rule = program.command('rule').description('say how many copies of data to keep, and where')
+  withShared(rule.command('add'))
+    .description('keep copies of a file or dataset at storages')
+    .argument('<name>', 'scope:name')
+    .argument('<storages>', 'storage expression, such as KYOTO_DISK or country=JP')
+    .option('--copies <number>', 'number of copies', '1')
+    .option('--lifetime <seconds>', 'forget the rule after this time')
+    .option('--activity <name>', 'why, for the share of the links it gets')
+    .option('--source <storages>', 'copy from these storages only')
+    .option('--comment <text>', 'a remark')
+    .option('--wait', 'return when the copies are there')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi rule add belle:raw.run8 country=JP --copies 2\n  kumi rule add belle:raw.run8 KYOTO_DISK --wait',
+    )
+    .action(async (name, storages, options) => (await import('./rules.ts')).add(name, storages, options))
+  withShared(rule.command('ls'))
+    .description('list rules')
+    .argument('[name]', 'scope:name; without it, those of your account')
+    .option('--account <name>', 'rules of this account')
+    .option('--state <letter>', 'O fulfilled, R replicating, S stuck')
+    .action(async (name, options) => (await import('./rules.ts')).ls(name, options))
+  withShared(rule.command('show'))
+    .description('one rule and how far it is')
+    .argument('<id>')
+    .action(async (id, options) => (await import('./rules.ts')).showRule(id, options))
+  withShared(rule.command('explain'))
+    .description('why a rule is in its state, and what would change it')
+    .argument('<id>')
+    .action(async (id, options) => (await import('./rules.ts')).explain(id, options))
+  withShared(rule.command('update'))
+    .description('change a rule')
+    .argument('<id>')
+    .option('--lifetime <seconds>', 'seconds from now; "none" for ever')
+    .option('--priority <number>', '1 to 5')
+    .option('--comment <text>', 'a remark')
+    .option('--lock', 'protect it from removal')
+    .option('--unlock', 'end the protection')
+    .option('--boost', 'try what is stuck again now')
+    .action(async (id, options) => (await import('./rules.ts')).update(id, options))
+  withShared(rule.command('rm'))
+    .description('end a rule; copies no rule needs may then be deleted')
+    .argument('<id>')
+    .option('--purge', 'delete the copies as soon as possible')
+    .action(async (id, options) => (await import('./rules.ts')).remove(id, options))
+}

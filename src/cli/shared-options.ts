@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import type { ClientOptions } from './client/home.ts'
+
+/** Options every command of a door takes. */
+export interface SharedOptions extends ClientOptions {
+  readonly json?: boolean
+  readonly quiet?: boolean
+}
+
+export function withShared(command: Command): Command {
+  return command
+    .option('--json', 'print JSON')
+    .option('-q, --quiet', 'print results only, no progress')
+    .option('--server <address>', 'server to talk to (default: $KUMI_SERVER, then the grid of the home)')
+    .option('--home <directory>', 'home of the grid (default: $KUMI_HOME or ~/.kumi)')
+}
+
+/** Collects an option that may be given several times. */
+export function several(value: string, before: readonly string[] = []): string[] {
+  return [...before, value]
+}
+
+/** Prints a result: as JSON when asked for, otherwise in words. */
+export function show(options: SharedOptions, value: unknown, words: () => string): void {
+  const text = options.json ? JSON.stringify(value) : words()
+  if (text) process.stdout.write(`${text}\n`)
+}
+
+/** A signal of Ctrl-C: the first ends work in order, the second at once. */
+export function interruption(): { signal: AbortSignal; end(): void } {
+  const controller = new AbortController()
+  const stop = () => {
+    process.stderr.write('\nFinishing what is begun; press Ctrl-C again to stop at once.\n')
+    controller.abort(new Error('interrupted'))
+  }
+  process.once('SIGINT', stop)
+  process.once('SIGTERM', stop)
+  return {
+    signal: controller.signal,
+    end: () => {
+      process.removeListener('SIGINT', stop)
+      process.removeListener('SIGTERM', stop)
+    },
+  }
+}

@@ -1,0 +1,49 @@
+export interface Column<Row> {
+  readonly title: string
+  readonly value: (row: Row) => string | number | null | undefined
+  readonly right?: boolean
+}
+
+/** A table for people: aligned columns, no lines, nothing when there are no rows. */
+export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]): string {
+  if (rows.length === 0) return ''
+  const cells = rows.map((row) => columns.map((column) => printable(String(column.value(row) ?? '-'))))
+  const widths = columns.map((column, i) =>
+    Math.max(column.title.length, ...cells.map((line) => line[i]!.length)),
+  )
+  const line = (texts: readonly string[]) =>
+    texts
+      .map((text, i) => (columns[i]!.right ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
+      .join('  ')
+      .trimEnd()
+  return [line(columns.map((column) => column.title)), ...cells.map(line)].join('\n')
+}
+
+/** Control characters in a name must not reach the terminal. */
+export function printable(text: string): string {
+  return text.replace(/\p{Cc}/gu, '?')
+}
+
+const UNITS = ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB']
+
+/** Bytes as a person reads them, in powers of 1000. */
+export function bytesText(bytes: number | bigint | null | undefined): string {
+  if (bytes === null || bytes === undefined) return '-'
+  let value = Number(bytes)
+  let unit = 0
+  while (value >= 999.5 && unit < UNITS.length - 1) {
+    value /= 1000
+    unit++
+  }
+  return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toPrecision(3)} ${UNITS[unit]}`
+}
+
+/** A time span such as 45 s, 3 min, 2 h 10 min. */
+export function spanText(seconds: number): string {
+  if (!Number.isFinite(seconds)) return '?'
+  const whole = Math.max(0, Math.round(seconds))
+  if (whole < 90) return `${whole} s`
+  if (whole < 5400) return `${Math.round(whole / 60)} min`
+  const minutes = Math.round(whole / 60)
+  return minutes % 60 === 0 ? `${minutes / 60} h` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`
+}

@@ -1,0 +1,105 @@
+import { Command } from 'commander'
+import { registerGridCommands } from './grid/commands.ts'
+import { exitCodes } from './outcome.ts'
+
+/** A noun whose commands are read from disk only when they are used. */
+interface Noun {
+  readonly names: readonly string[]
+  readonly summaries: readonly string[]
+  register(program: Command): Promise<void>
+}
+
+const nouns: readonly Noun[] = [
+  {
+    names: ['login', 'logout', 'whoami', 'token'],
+    summaries: [
+      'log in and keep the token in the home directory',
+      'forget the token',
+      'which account the server takes you for',
+      'what the token in use says',
+    ],
+    register: async (program) => (await import('./session/commands.ts')).registerSessionCommands(program),
+  },
+  {
+    names: ['data'],
+    summaries: ['store, fetch, list and find files and datasets'],
+    register: async (program) => (await import('./data/commands.ts')).registerDataCommands(program),
+  },
+  {
+    names: ['rule'],
+    summaries: ['say how many copies of data to keep, and where'],
+    register: async (program) => (await import('./rule/commands.ts')).registerRuleCommands(program),
+  },
+  {
+    names: ['site'],
+    summaries: ['the sites of the grid'],
+    register: async (program) => (await import('./site/commands.ts')).registerSiteCommands(program),
+  },
+  {
+    names: ['rse'],
+    summaries: ['the storages'],
+    register: async (program) => (await import('./rse/commands.ts')).registerRseCommands(program),
+  },
+  {
+    names: ['transfer'],
+    summaries: ['what moves between storages'],
+    register: async (program) => (await import('./transfer/commands.ts')).registerTransferCommands(program),
+  },
+  {
+    names: ['scrub'],
+    summaries: ['let a site read its files again and compare their checksums'],
+    register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),
+  },
+]
+
+/** The command tree: complete for `wanted` (or for all nouns), names and summaries for the others. */
+export async function commandTree(wanted: string | 'all' | undefined): Promise<Command> {
+  const program = new Command('kumi')
+    .description('A research grid in one program: data, copies, transfers, sites, people.')
+    .usage('<command> [options]')
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .helpCommand(false)
+    .showSuggestionAfterError()
+  registerGridCommands(program)
+  for (const noun of nouns) {
+    if (wanted === 'all' || (wanted && noun.names.includes(wanted))) await noun.register(program)
+    else for (const [i, name] of noun.names.entries()) program.command(name).description(noun.summaries[i]!)
+  }
+  program
+    .command('completion')
+    .description('print the completion script of a shell')
+    .argument('<shell>', 'bash, zsh or fish')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  source <(kumi completion bash)\n  kumi completion fish > ~/.config/fish/completions/kumi.fish',
+    )
+    .action(async (shell) => (await import('./print-completion.ts')).printCompletion(shell))
+  program.addHelpText('after', helpText)
+  for (const command of allBelow(program))
+    command.exitOverride().configureOutput({ writeErr: () => undefined })
+  return program
+}
+
+function allBelow(command: Command): Command[] {
+  return command.commands.flatMap((child) => [child, ...allBelow(child)])
+}
+
+const helpText = `
+Examples:
+  kumi up --detach                                  start a grid on this machine
+  kumi login admin                                  log in to it
+  kumi data put run7/ --dataset run7                store a run as one dataset
+  kumi rule add user.admin:run7 country=JP --copies 2 --wait
+  kumi data get user.admin:run7                     fetch it, checked
+
+Common options:
+  --home <directory>   home of the grid ($KUMI_HOME, ~/.kumi)
+  --server <address>   server to talk to ($KUMI_SERVER)
+  --json, --quiet      results for programs; no progress
+
+Exit status:
+${Object.entries(exitCodes)
+  .map(([code, meaning]) => `  ${code}  ${meaning}`)
+  .join('\n')}
+`

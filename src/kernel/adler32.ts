@@ -1,0 +1,60 @@
+/**
+ * Adler-32 as the field uses it: eight lowercase hexadecimal digits on the wire, a signed int4 in the database.
+ *
+ * Sums are reduced only every 3800 bytes, the longest run for which both stay inside a signed 32-bit integer:
+ * the engine then keeps everything in integer registers, which is what makes this fast enough to run on every byte.
+ */
+const BASE = 65521
+const RUN = 3800
+
+/** The checksum (unsigned 32 bit) of `bytes` following those already summed in `previous`; 1 is the empty sum. */
+export function adler32(bytes: Uint8Array, previous = 1): number {
+  let a = previous & 0xffff
+  let b = previous >>> 16
+  let i = 0
+  while (i < bytes.length) {
+    const end = Math.min(i + RUN, bytes.length)
+    const unrolled = end - ((end - i) & 7)
+    while (i < unrolled) {
+      a += bytes[i]!
+      b += a
+      a += bytes[i + 1]!
+      b += a
+      a += bytes[i + 2]!
+      b += a
+      a += bytes[i + 3]!
+      b += a
+      a += bytes[i + 4]!
+      b += a
+      a += bytes[i + 5]!
+      b += a
+      a += bytes[i + 6]!
+      b += a
+      a += bytes[i + 7]!
+      b += a
+      i += 8
+    }
+    while (i < end) {
+      a += bytes[i++]!
+      b += a
+    }
+    a %= BASE
+    b %= BASE
+  }
+  return ((b << 16) | a) >>> 0
+}
+
+/** Wire form: eight lowercase hexadecimal digits. Accepts the unsigned and the signed (database) number. */
+export function adler32Hex(sum: number): string {
+  return (sum >>> 0).toString(16).padStart(8, '0')
+}
+
+/** The unsigned number of a wire form of one to eight digits, in either case; undefined if it is none. */
+export function parseAdler32(text: string): number | undefined {
+  return /^[0-9a-f]{1,8}$/i.test(text) ? Number.parseInt(text, 16) : undefined
+}
+
+/** Database form of a checksum: the same 32 bits read as a signed integer. */
+export function adler32ToInt4(sum: number): number {
+  return sum | 0
+}
