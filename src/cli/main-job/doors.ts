@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { Agent, request } from 'undici'
 import type { GridFacts, Home } from '../../embedded/index.ts'
-import { defineError } from '../../kernel/errors.ts'
+import { defineError, isGridError } from '../../kernel/errors.ts'
+import { type GridClient, openClient } from '../client/http.ts'
 import { adminToken } from '../grid/login.ts'
 
-const doorFailed = defineError('transient', 'door_failed')
+const wrongAnswer = defineError('transient', 'wrong_answer')
 const tookTooLong = defineError('fatal', 'took_too_long')
 
 export interface RuleView {
   readonly id: string
   readonly state: string
   readonly error: string | null
+  readonly rse_expression: string
   readonly locks_ok_cnt: number
   readonly locks_replicating_cnt: number
   readonly locks_stuck_cnt: number
@@ -29,6 +28,7 @@ export interface FileView {
 
 /** The doors as the main job uses them: what any client could do, with patience while a part restarts. */
 export interface Doors {
+  readonly client: GridClient
   call<T>(method: string, path: string, body?: unknown): Promise<T>
   rule(id: string): Promise<RuleView>
   /** Files of a dataset with the storages that hold them, whatever the state of the copy. */
@@ -43,72 +43,59 @@ export interface Doors {
 const PATIENCE_MS = 30_000
 
 export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
-  const base = `http://127.0.0.1:${facts.port}`
   const token = await adminToken({ client: home.client, port: facts.port, vo: facts.vo })
-  const authorization = `Bearer ${token}`
-  const agent = new Agent({ connect: { ca: readFileSync(join(home.ca, 'ca.pem'), 'utf8') }, connections: 4 })
-
-  const ask = async (method: string, path: string, body?: unknown): Promise<Response> => {
-    const answer = await patiently(() =>
-      fetch(`${base}${path}`, {
-        method,
-        headers: { authorization, ...(body !== undefined && { 'content-type': 'application/json' }) },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
-      }),
-    )
-    if (answer.ok) return answer
-    throw doorFailed(
-      `${method} ${path} was answered with ${answer.status}: ${(await answer.text()).slice(0, 300)}`,
-    )
+  const client = await openClient({ home: home.path }, { BEARER_TOKEN: token })
+  const call = <T>(method: string, path: string, json?: unknown): Promise<T> =>
+    patiently(() => client.json<T>(method, path, { json }))
+  const read = async (method: string, url: string, json?: unknown) => {
+    const { status, body } = await client.send(method, url, { json })
+    if (status === 200) return body
+    throw wrongAnswer(`${method} ${url} was answered with ${status}: ${(await body.text()).slice(0, 300)}`)
   }
-  const text = async (method: string, path: string, body?: unknown): Promise<string> =>
-    (await ask(method, path, body)).text()
-  const lines = async <T>(method: string, path: string, body?: unknown): Promise<T[]> =>
-    (await text(method, path, body))
-      .split('\n')
-      .filter((line) => line.trim() !== '')
-      .map((line) => JSON.parse(line) as T)
-
   return {
-    async call<T>(method: string, path: string, body?: unknown) {
-      const content = await text(method, path, body)
-      return (content === '' ? undefined : JSON.parse(content)) as T
-    },
-    rule: async (id) => JSON.parse(await text('GET', `/rucio/rules/${id}`)) as RuleView,
+    client,
+    call,
+    rule: (id) => call<RuleView>('GET', `/rucio/rules/${id}`),
     files: (scope, name) =>
-      lines<FileView>('POST', '/rucio/replicas/list', {
-        dids: [{ scope, name }],
-        all_states: true,
-        schemes: ['https'],
-      }),
-    async stream(method, path, body) {
-      const answer = await ask(method, path, body)
-      return answer.body ?? (async function* () {})()
-    },
+      patiently(() =>
+        collect<FileView>(
+          client.lines('POST', '/rucio/replicas/list', {
+            json: { dids: [{ scope, name }], all_states: true, schemes: ['https'] },
+          }),
+        ),
+      ),
+    stream: (method, path, body) => read(method, client.place.server + path, body),
     async md5Of(pfn) {
-      const { statusCode, body } = await request(pfn, { dispatcher: agent, headers: { authorization } })
-      if (statusCode !== 200) throw doorFailed(`GET ${pfn} was answered with ${statusCode}.`)
       const hash = createHash('md5')
-      for await (const chunk of body) hash.update(chunk as Buffer)
+      for await (const chunk of await read('GET', pfn)) hash.update(chunk as Buffer)
       return hash.digest('hex')
     },
-    close: () => agent.close(),
+    close: () => client.close(),
   }
 }
 
-/** Repeats while nobody answers: the server may be restarting. */
-async function patiently(work: () => Promise<Response>): Promise<Response> {
+async function collect<T>(list: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = []
+  for await (const item of list) all.push(item)
+  return all
+}
+
+/** Repeats while nobody answers or the answer is "later": the server may be restarting. */
+async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + PATIENCE_MS
   for (;;) {
     try {
-      const answer = await work()
-      if (answer.status !== 503 || Date.now() > deadline) return answer
-      await answer.body?.cancel()
+      return await work()
     } catch (error) {
-      if (Date.now() > deadline) throw error
+      const later = isGridError(error) ? error.kind === 'transient' : isBrokenConnection(error)
+      if (!later || Date.now() > deadline) throw error
+      await delay(200)
     }
-    await delay(200)
   }
+}
+
+function isBrokenConnection(error: unknown): boolean {
+  return /^(UND_ERR_|ECONN|EPIPE)/.test((error as { code?: string }).code ?? '')
 }
 
 /** Looks again until the value satisfies, or says what was still missing when time ran out. */
@@ -124,9 +111,8 @@ export async function until<T>(
     const value = await look()
     if (satisfied(value)) return value
     if (Date.now() > deadline) {
-      throw tookTooLong(
-        `${what} did not happen within ${timeoutMs / 1000} s; the last answer was ${JSON.stringify(value).slice(0, 400)}`,
-      )
+      const last = JSON.stringify(value, (_, v) => (typeof v === 'bigint' ? `${v}` : v)).slice(0, 400)
+      throw tookTooLong(`${what} did not happen within ${timeoutMs / 1000} s; the last answer was ${last}`)
     }
     await delay(everyMs)
   }
