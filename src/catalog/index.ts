@@ -2,8 +2,8 @@
 
 export * from './bad-replica.ts'
 export * from './content.ts'
-export * from './copies.ts'
-export { counterFolder } from './counters.ts'
+export * from './copies.store.ts'
+export { counterFolder } from './counters.store.ts'
 export * from './did.ts'
 export * as catalogErrors from './errors.ts'
 export * from './metadata.ts'

@@ -15,6 +15,37 @@ export interface RseTable {
   invalidate(): void
 }
 
+const OLDEST_MS = 10_000
+
+/** Without `wakeups` the table is as old as OLDEST_MS at most; call `invalidate` after changes of one's own. */
 export function createRseTable(db: Db, wakeups?: Wakeups): RseTable {
-  throw new Error('unfinished')
+  const tables = new Map<string, { readonly rses: Promise<readonly Rse[]>; readonly readAt: number }>()
+  wakeups?.on(['catalog.rse'], () => tables.clear())
+
+  const all = (vo: string): Promise<readonly Rse[]> => {
+    const known = tables.get(vo)
+    if (known && performance.now() - known.readAt < OLDEST_MS) return known.rses
+    const rses = readRses(db, { vo })
+    const entry = { rses, readAt: performance.now() }
+    tables.set(vo, entry)
+    rses.catch(() => {
+      if (tables.get(vo) === entry) tables.delete(vo)
+    })
+    return rses
+  }
+  return {
+    all,
+    async byId(vo, id) {
+      return (await all(vo)).find((rse) => rse.id === id)
+    },
+    async byName(vo, name) {
+      const found = (await all(vo)).find((rse) => rse.name === name)
+      if (!found) throw rseNotFound(`There is no RSE "${name}".`)
+      return found
+    },
+    async match(vo, expression) {
+      return matchRses(await all(vo), expression)
+    },
+    invalidate: () => tables.clear(),
+  }
 }
