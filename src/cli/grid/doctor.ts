@@ -1,6 +1,6 @@
+import { existsSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { existsSync } from 'node:fs'
 import { defaultHome, homeAt, readGrid } from '../../embedded/index.ts'
 import { gridStatus } from './status.ts'
 
@@ -31,7 +31,12 @@ async function examine(directory: string): Promise<Finding[]> {
 function nodeVersion(): Finding {
   const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
   const ok = major > 20 || (major === 20 && minor >= 19)
-  return { check: 'Node.js', ok, found: process.versions.node, ...(!ok && { advice: 'Install Node.js 20.19 or newer.' }) }
+  return {
+    check: 'Node.js',
+    ok,
+    found: process.versions.node,
+    ...(!ok && { advice: 'Install Node.js 20.19 or newer.' }),
+  }
 }
 
 async function freeSpace(path: string): Promise<Finding> {
@@ -72,7 +77,12 @@ async function theGrid(directory: string): Promise<Finding[]> {
   const { state, sites } = await gridStatus(directory)
   const log = `See the logs in ${home.logs}.`
   return [
-    { check: 'grid', ok: state === 'running', found: state, ...(state !== 'running' && { advice: `kumi up --home ${home.path}` }) },
+    {
+      check: 'grid',
+      ok: state === 'running',
+      found: state,
+      ...(state !== 'running' && { advice: `kumi up --home ${home.path}` }),
+    },
     ...sites.map((site) => ({
       check: `site ${site.name}`,
       ok: site.state === 'ok',

@@ -21,7 +21,10 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
     CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
     RCLONE_CA_CERT: join(home.ca, 'ca.pem'),
     ...Object.fromEntries(
-      facts.sites.map((site) => [`KUMI_${site.name.toUpperCase()}`, `https://localhost:${site.port}/${facts.vo}`]),
+      facts.sites.map((site) => [
+        `KUMI_${site.name.toUpperCase()}`,
+        `https://localhost:${site.port}/${facts.vo}`,
+      ]),
     ),
   }
   if (options.json) console.log(JSON.stringify(variables))

@@ -36,5 +36,7 @@ export async function oneTimeLink(login: GridLogin, token: string): Promise<stri
 }
 
 async function failure(answer: Response): Promise<GridError> {
-  return loginFailed(`The server refused the login of admin (HTTP ${answer.status}): ${(await answer.text()).slice(0, 200)}`)
+  return loginFailed(
+    `The server refused the login of admin (HTTP ${answer.status}): ${(await answer.text()).slice(0, 200)}`,
+  )
 }

@@ -36,7 +36,9 @@ export async function start(options: StartOptions): Promise<void> {
   }
   try {
     const readyMs = Date.now() - began
-    out.write(`Ready after ${seconds(readyMs)}.\n\nThe main job: a run recorded at one site becomes safe at two others.\n`)
+    out.write(
+      `Ready after ${seconds(readyMs)}.\n\nThe main job: a run recorded at one site becomes safe at two others.\n`,
+    )
     const job = runMainJob({ home, facts, grid, reporter: createReporter(out), readySeconds: readyMs / 1000 })
     const summary = await Promise.race([job, asked.then(() => undefined)])
     if (!summary) {

@@ -2,7 +2,16 @@ import { spawn } from 'node:child_process'
 import { closeSync, openSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { defaultHome, type GridFacts, type Home, homeAt, isAlive, prepareHome, readPid, supervise } from '../../embedded/index.ts'
+import {
+  defaultHome,
+  type GridFacts,
+  type Home,
+  homeAt,
+  isAlive,
+  prepareHome,
+  readPid,
+  supervise,
+} from '../../embedded/index.ts'
 import { defineError } from '../../kernel/errors.ts'
 import { adminToken, oneTimeLink } from './login.ts'
 import { programDirectory } from './program-directory.ts'
@@ -32,7 +41,12 @@ export async function up(options: UpOptions): Promise<void> {
   if (options.detach) return detach(home, options)
   const port = portOption(options.port)
   const facts = await prepareHome(home, { ...(port && { port }), empty: options.empty ?? false }, new Date())
-  const grid = await supervise({ home, facts, program: programDirectory, onNews: (text) => console.error(text) })
+  const grid = await supervise({
+    home,
+    facts,
+    program: programDirectory,
+    onNews: (text) => console.error(text),
+  })
   await announce(home, facts, options.json ?? false)
   process.send?.('ready')
   await interrupted()
@@ -79,7 +93,8 @@ async function detach(home: Home, options: UpOptions): Promise<void> {
     new Promise<string>((resolve) => child.once('exit', () => resolve('ended'))),
     delay(90_000, 'late', { ref: false }),
   ])
-  if (outcome !== 'ready') throw didNotStart(`The grid did not start:\n${readFileSync(logFile, 'utf8').trim()}`)
+  if (outcome !== 'ready')
+    throw didNotStart(`The grid did not start:\n${readFileSync(logFile, 'utf8').trim()}`)
   child.disconnect()
   child.unref()
   await announce(home, facts, options.json ?? false)

@@ -33,6 +33,8 @@ export interface Doors {
   rule(id: string): Promise<RuleView>
   /** Files of a dataset with the storages that hold them, whatever the state of the copy. */
   files(scope: string, name: string): Promise<FileView[]>
+  /** The raw answer as it arrives, chunk by chunk. */
+  stream(method: string, path: string, body?: unknown): Promise<AsyncIterable<Uint8Array>>
   /** Reads a copy back and returns the md5 of its bytes. */
   md5Of(pfn: string): Promise<string>
   close(): Promise<void>
@@ -46,7 +48,7 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
   const authorization = `Bearer ${token}`
   const agent = new Agent({ connect: { ca: readFileSync(join(home.ca, 'ca.pem'), 'utf8') }, connections: 4 })
 
-  const text = async (method: string, path: string, body?: unknown): Promise<string> => {
+  const ask = async (method: string, path: string, body?: unknown): Promise<Response> => {
     const answer = await patiently(() =>
       fetch(`${base}${path}`, {
         method,
@@ -54,11 +56,13 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
     )
-    const content = await answer.text()
-    if (!answer.ok)
-      throw doorFailed(`${method} ${path} was answered with ${answer.status}: ${content.slice(0, 300)}`)
-    return content
+    if (answer.ok) return answer
+    throw doorFailed(
+      `${method} ${path} was answered with ${answer.status}: ${(await answer.text()).slice(0, 300)}`,
+    )
   }
+  const text = async (method: string, path: string, body?: unknown): Promise<string> =>
+    (await ask(method, path, body)).text()
   const lines = async <T>(method: string, path: string, body?: unknown): Promise<T[]> =>
     (await text(method, path, body))
       .split('\n')
@@ -77,6 +81,10 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
         all_states: true,
         schemes: ['https'],
       }),
+    async stream(method, path, body) {
+      const answer = await ask(method, path, body)
+      return answer.body ?? (async function* () {})()
+    },
     async md5Of(pfn) {
       const { statusCode, body } = await request(pfn, { dispatcher: agent, headers: { authorization } })
       if (statusCode !== 200) throw doorFailed(`GET ${pfn} was answered with ${statusCode}.`)
