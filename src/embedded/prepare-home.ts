@@ -56,7 +56,10 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
     await writeTrustDirectory(join(home.ca, 'certificates'), ca.certificatePem)
     writeWhole(caCertificate, ca.certificatePem, 0o644)
   }
-  const ca = { certificatePem: readFileSync(caCertificate, 'utf8'), privateKeyPem: readFileSync(caKey, 'utf8') }
+  const ca = {
+    certificatePem: readFileSync(caCertificate, 'utf8'),
+    privateKeyPem: readFileSync(caKey, 'utf8'),
+  }
   const hosts = [home.server, ...grid.sites.map((site) => join(home.sites, site.name))]
   for (const directory of hosts) {
     if (existsSync(join(directory, 'tls.pem'))) continue

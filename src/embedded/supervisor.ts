@@ -108,7 +108,13 @@ export async function supervise(options: SuperviseOptions): Promise<Supervisor> 
     ]
     parts.push(
       part(SERVER, () =>
-        startProgram(home, SERVER, [...nodeOptions(1024), join(program, 'main.js'), 'server', '--home', home.path]),
+        startProgram(home, SERVER, [
+          ...nodeOptions(1024),
+          join(program, 'main.js'),
+          'server',
+          '--home',
+          home.path,
+        ]),
       ),
     )
     for (const site of facts.sites) {
@@ -125,9 +131,7 @@ export async function supervise(options: SuperviseOptions): Promise<Supervisor> 
     launch(parts[0]!)
     await ready(`http://127.0.0.1:${facts.port}/readyz`, parts[0]!, home)
     for (const gateway of parts.slice(1)) launch(gateway)
-    await Promise.all(
-      parts.slice(1).map((gateway, i) => listening(facts.sites[i]!.port, gateway, home)),
-    )
+    await Promise.all(parts.slice(1).map((gateway, i) => listening(facts.sites[i]!.port, gateway, home)))
   } catch (error) {
     stopping = true
     await stopAll(parts)
@@ -163,7 +167,9 @@ export async function supervise(options: SuperviseOptions): Promise<Supervisor> 
       }, backAfterMs)
     },
     residentBytes: () =>
-      residentBytes(processTree([process.pid, ...(postgres && !isChild(postgres.pid) ? [postgres.pid] : [])])),
+      residentBytes(
+        processTree([process.pid, ...(postgres && !isChild(postgres.pid) ? [postgres.pid] : [])]),
+      ),
     async stop() {
       if (stopping) return
       stopping = true

@@ -1,0 +1,51 @@
+import type { Settings } from './kernel/config.ts'
+
+/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` is made of it. */
+export const serverSettings = {
+  home: {
+    type: 'string',
+    env: 'KUMI_HOME',
+    help: 'Home directory of the grid; keys, certificates and logs are below it.',
+  },
+  databaseUrl: {
+    type: 'string',
+    env: 'DATABASE_URL',
+    help: 'PostgreSQL to use instead of the embedded one, e.g. postgresql://kumi@db/kumi.',
+    secret: true,
+  },
+  host: {
+    type: 'string',
+    env: 'KUMI_HOST',
+    default: '127.0.0.1',
+    help: 'Address to listen on. Anything but loopback is served by TLS only.',
+  },
+  poolSize: {
+    type: 'integer',
+    env: 'KUMI_POOL_SIZE',
+    default: 20,
+    min: 4,
+    max: 200,
+    help: 'Database connections of one server process.',
+  },
+  logLevel: {
+    type: 'string',
+    env: 'KUMI_LOG_LEVEL',
+    default: 'info',
+    help: 'trace, debug, info, warn or error.',
+  },
+  transfersAtOnce: {
+    type: 'integer',
+    env: 'KUMI_TRANSFERS',
+    default: 16,
+    min: 1,
+    max: 1000,
+    help: 'Third-party copies that one server process drives at the same time.',
+  },
+  deletionGraceSeconds: {
+    type: 'integer',
+    env: 'KUMI_DELETION_GRACE',
+    default: 86_400,
+    min: 0,
+    help: 'Time between the renaming of a deleted copy to the trash and its removal.',
+  },
+} as const satisfies Settings
