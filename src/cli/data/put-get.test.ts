@@ -1,6 +1,7 @@
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type SmallGrid, startSmallGrid } from '../../../test/harness/small-grid.ts'
 import { type GridClient, openClient } from '../client/http.ts'
 import { collect, listReplicas } from '../client/rucio.ts'
 import type { Progress } from '../progress.ts'
@@ -8,7 +9,6 @@ import { writeRootTree } from '../run-data/root-tree.ts'
 import { getFiles } from './get.ts'
 import { gatherFiles } from './local-files.ts'
 import { putFiles } from './put.ts'
-import { type SmallGrid, startSmallGrid } from './small-grid.testing.ts'
 
 const silent: Progress = { add: () => undefined, say: () => undefined, done: () => undefined }
 let grid: SmallGrid

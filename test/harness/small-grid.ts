@@ -1,13 +1,13 @@
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
-import { adler32, adler32Hex } from '../../kernel/adler32.ts'
+import { adler32, adler32Hex } from '../../src/kernel/adler32.ts'
 
 interface KnownFile {
   bytes: number
@@ -34,7 +34,8 @@ export interface SmallGrid {
 export async function startSmallGrid(): Promise<SmallGrid> {
   const home = await mkdtemp(join(tmpdir(), 'kumi-cli-'))
   const { key, certificate } = await selfSigned()
-  const caFile = join(home, 'ca.pem')
+  const caFile = join(home, 'ca', 'ca.pem')
+  await mkdir(join(home, 'ca'))
   await writeFile(caFile, certificate)
   const server = createServer({ key, cert: certificate })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
