@@ -90,6 +90,24 @@ describe('putting files', () => {
     expect(grid.files.get('user.mika:reduced.root')!.meta).toEqual({ run_number: 7, events: 42 })
   })
 
+  test('leaves nothing half done when interrupted: a file is there and available, or not at all', async () => {
+    const stop = new AbortController()
+    let puts = 0
+    grid.fault = (line) => {
+      if (line.startsWith('PUT /A') && ++puts === 4) stop.abort(new Error('interrupted'))
+      return undefined
+    }
+    const files = await gatherFiles([local])
+    const order = { files, scope: 'user.mika', rse: 'A', concurrency: 2 }
+    const summary = await putFiles(client, order, silent, stop.signal)
+    expect(summary.stored).toBeGreaterThan(0)
+    expect(summary.stored + summary.failed.length).toBe(12)
+    const states = [...grid.files.values()].map((file) => file.states.A)
+    expect(states.filter((state) => state === 'A')).toHaveLength(summary.stored)
+    expect(states).not.toContain('C')
+    expect(await put()).toMatchObject({ present: summary.stored, stored: 12 - summary.stored, failed: [] })
+  })
+
   test('does nothing more after an interruption', async () => {
     const stop = AbortSignal.abort(new Error('interrupted'))
     const files = await gatherFiles([local])
