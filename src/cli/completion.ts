@@ -18,37 +18,35 @@ export function completionWords(program: Command): Map<string, string[]> {
 
 /** The completion script of a shell, made from the command tree itself. */
 export function completionScript(program: Command, shell: Shell): string {
-  const words = completionWords(program)
   if (shell === 'fish') return fish(program)
-  const cases = [...words].map(([path, next]) => `    '${path}') words='${next.join(' ')}' ;;`).join('\n')
-  const find = `  local path='' words='' word
+  const words = completionWords(program)
+  const paths = [...words.keys()].filter(Boolean).map((path) => path.replace(' ', '/'))
+  const cases = [...words].map(
+    ([path, next]) => `    '${path.replace(' ', '/')}') found='${next.join(' ')}' ;;`,
+  )
+  const find = `  local at='' found='' word
   for word in "\${before[@]}"; do
     case "$word" in -*) continue ;; esac
-    case " ${[...words.keys()]
-      .filter(Boolean)
-      .map((path) => path.replace(' ', '/'))
-      .join(' ')} " in
-      *" \${path:+$path/}$word "*) path="\${path:+$path/}$word" ;;
+    case " ${paths.join(' ')} " in
+      *" \${at:+$at/}$word "*) at="\${at:+$at/}$word" ;;
     esac
   done
-  case "\${path/\\// }" in
-${cases}
+  case "$at" in
+${cases.join('\n')}
   esac`
   if (shell === 'bash')
     return `_kumi() {
   local before=("\${COMP_WORDS[@]:1:COMP_CWORD-1}")
 ${find}
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$found" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _kumi kumi
 `
   return `#compdef kumi
 _kumi() {
-  local -a before=("\${(@)words[2,CURRENT-1]}")
-  _kumi_words
-}
-_kumi_words() {
-${find.replace("words=''", "words=''").replaceAll('words=', 'found=').replace("found='' word", "found='' word")}
+  local -a before
+  before=("\${(@)words[2,CURRENT-1]}")
+${find}
   compadd -- \${=found}
   _files
 }

@@ -21,9 +21,8 @@ try {
 
 function explain(error: unknown): string {
   if (!(error instanceof CommanderError)) return describeFailure(error, process.env)
-  if (error.code === 'commander.help') return 'kumi: a command is missing; see: kumi --help'
-  return `kumi: ${error.message.replace(/^error: /, '')}\n      See: kumi ${line.noun ?? ''} --help`.replace(
-    '  --help',
-    ' --help',
-  )
+  const known = error.code !== 'commander.unknownCommand' && line.noun
+  const help = `See: ${['kumi', known, '--help'].filter(Boolean).join(' ')}`
+  if (error.code === 'commander.help') return `kumi: a command is missing\n      ${help}`
+  return `kumi: ${error.message.replace(/^error: /, '').replaceAll('\n', ' ')}\n      ${help}`
 }

@@ -74,7 +74,9 @@ export async function commandTree(wanted: string | 'all' | undefined): Promise<C
       'after',
       '\nExamples:\n  source <(kumi completion bash)\n  kumi completion fish > ~/.config/fish/completions/kumi.fish',
     )
-    .action(async (shell) => (await import('./print-completion.ts')).printCompletion(shell))
+    .action(async (shell) =>
+      (await import('./print-completion.ts')).printCompletion(shell, () => commandTree('all')),
+    )
   program.addHelpText('after', helpText)
   for (const command of allBelow(program))
     command.exitOverride().configureOutput({ writeErr: () => undefined })

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { defineError } from '../../kernel/errors.ts'
+import { defineError, isGridError } from '../../kernel/errors.ts'
 import { failureOf } from './failure.ts'
 import { type ClientOptions, findPlace, type Place } from './home.ts'
 import { readJsonLines } from './ndjson.ts'
@@ -130,7 +130,7 @@ function parseJson(text: string): unknown {
 }
 
 function connectionFailure(error: unknown, target: URL, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted) return error
+  if (signal?.aborted || isGridError(error)) return error
   const code = (error as { code?: string }).code ?? ''
   if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code))
     return untrusted(

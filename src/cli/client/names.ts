@@ -47,7 +47,8 @@ export function parseMetadata(pairs: readonly string[]): Record<string, string |
 
 export function plainValue(text: string): string | number | boolean {
   if (text === 'true' || text === 'false') return text === 'true'
-  const canonical = /^-?(0|[1-9]\d*)(\.\d+)?$/.test(text) && Number.isSafeInteger(Math.trunc(Number(text)))
+  const canonical =
+    /^-?(0|[1-9]\d*)(\.\d*[1-9])?$/.test(text) && Number.isSafeInteger(Math.trunc(Number(text)))
   return canonical ? Number(text) : text
 }
 

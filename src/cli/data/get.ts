@@ -113,8 +113,14 @@ async function fetchCopy(
       const answer = await getFile(client, url, from, signal)
       if (answer.status === 200) from = 0
       count(from)
-      answer.body.on('data', (chunk: Buffer) => count(chunk.length))
-      await pipeline(answer.body, createWriteStream(part, { flags: from > 0 ? 'a' : 'w' }), { signal })
+      const counting = async function* (chunks: AsyncIterable<Buffer>) {
+        for await (const chunk of chunks) {
+          count(chunk.length)
+          yield chunk
+        }
+      }
+      const sink = createWriteStream(part, { flags: from > 0 ? 'a' : 'w' })
+      await pipeline(answer.body, counting, sink, signal ? { signal } : {})
     } else count(from)
     if (!(await matches(part, file))) {
       await rm(part, { force: true })

@@ -84,12 +84,8 @@ export async function putFiles(
     })
     await rucio.markAvailable(client, rse.rse, sent)
     if (order.dataset) await rucio.attachFiles(client, order.dataset, [...sent, ...plan.available])
-    await withdraw(
-      client,
-      rse.rse,
-      failures.map(({ item }) => item),
-      progress,
-    )
+    const announced = failures.map(({ item }) => item).filter((piece) => plan.unknown.includes(piece))
+    await withdraw(client, rse.rse, announced, progress)
     failed.push(
       ...failures.map(({ item, error }) => ({ name: didText(item), message: messageOf(error, signal) })),
     )

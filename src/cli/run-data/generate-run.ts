@@ -95,7 +95,7 @@ export function logNormalSizes(
   const free = shape.slice(fixed.length)
   const sizes = (scale: number) => [...fixed, ...free.map((weight) => clamp(weight * scale))]
   let low = 0
-  let high = total * count
+  let high = largest / Math.min(...shape)
   for (let step = 0; step < 100; step++) {
     const middle = (low + high) / 2
     if (sizes(middle).reduce((sum, size) => sum + size, 0) >= total) high = middle
