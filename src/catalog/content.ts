@@ -1,4 +1,17 @@
-import type { Db } from '../kernel/index.ts'
+import { type Db, transaction } from '../kernel/index.ts'
+import { availabilityOf, didText, kindOf, some } from './codes.ts'
+import * as store from './content.store.ts'
+import { getDids, publishContentChange, resolveDids } from './did.ts'
+import {
+  collectionClosed,
+  collectionMonotonic,
+  contentNotFound,
+  duplicateContent,
+  unsupportedOperation,
+  wouldMakeCycle,
+} from './errors.ts'
+import { adlerText } from './names.ts'
+import { addReplicas } from './replica.ts'
 import type { Did, FileDid, KnownDid, NewReplica } from './types.ts'
 
 export interface Attachment extends Did {
@@ -6,6 +19,7 @@ export interface Attachment extends Did {
   readonly dids: readonly (Did & Partial<NewReplica>)[]
   readonly rseId?: number
 }
+
 /** Attaches children to parents: all or nothing. Throws duplicate_content (details.duplicates), unless ignoreDuplicate. */
 export async function attach(
   db: Db,
@@ -17,47 +31,228 @@ export async function attach(
     ignoreDuplicate?: boolean
   },
 ): Promise<{ attached: number }> {
-  throw new Error('unfinished')
+  const { vo, now, accountId, attachments } = input
+  return transaction(db, async (tx) => {
+    const parents = await resolveDids(tx, { vo, dids: attachments })
+    await requireOpen(tx, parents)
+    for (const { rseId, dids } of attachments) {
+      if (rseId === undefined) continue
+      await addReplicas(tx, {
+        vo,
+        now,
+        accountId,
+        rseId,
+        files: dids as readonly NewReplica[],
+        ignoreDuplicate: true,
+      })
+    }
+    const children = await resolveDids(tx, { vo, dids: attachments.flatMap((a) => a.dids) })
+    const links = linksOf(parents, attachments, children)
+    const attached = (await attachFiles(tx, links, input)) + (await attachCollections(tx, links, input))
+    if (attached > 0) await publishContentChange(tx, vo, now, [...new Set(parents.map((p) => p.id))])
+    return { attached }
+  })
 }
+
+interface Link {
+  readonly parent: KnownDid
+  readonly child: KnownDid
+}
+
+function linksOf(
+  parents: readonly KnownDid[],
+  attachments: readonly Attachment[],
+  children: readonly KnownDid[],
+): Link[] {
+  let next = 0
+  const links = attachments.flatMap(({ dids }, i) =>
+    dids.map(() => ({ parent: parents[i]!, child: children[next++]! })),
+  )
+  for (const { parent, child } of links) {
+    const files = parent.kind === 'DATASET'
+    if ((child.kind === 'FILE') !== files) {
+      const holds = files ? 'A dataset holds files only' : 'A container holds datasets and containers only'
+      throw unsupportedOperation(`${holds}; ${didText(child)} is a ${child.kind.toLowerCase()}.`)
+    }
+  }
+  return links
+}
+
+async function requireOpen(db: Db, parents: readonly KnownDid[]): Promise<void> {
+  const file = parents.find((did) => did.kind === 'FILE')
+  if (file) throw unsupportedOperation(`${didText(file)} is a file; nothing can be attached to it.`)
+  const closed = new Set(
+    (await store.lockCollections(db, ids(parents))).filter((c) => !c.open).map((c) => c.id),
+  )
+  const shut = parents.find((did) => closed.has(did.id))
+  if (shut) throw collectionClosed(`${didText(shut)} is closed; reopen it or choose another.`)
+}
+
+const ids = (dids: readonly KnownDid[]): bigint[] => dids.map((did) => did.id)
+
+const pairOf = ({ parent, child }: Link): store.Pair => ({ parentId: parent.id, childId: child.id })
+
+async function attachFiles(
+  db: Db,
+  links: readonly Link[],
+  options: { ignoreDuplicate?: boolean },
+): Promise<number> {
+  const wanted = links.filter(({ child }) => child.kind === 'FILE')
+  if (wanted.length === 0) return 0
+  const pairs = refuseTwice(wanted, options)
+  await store.lockFileRows(
+    db,
+    pairs.map((pair) => pair.childId),
+  )
+  // Asked before the insert: afterwards every member would be "existing".
+  const duplicates = options.ignoreDuplicate ? [] : await store.existingMembers(db, 'content', pairs)
+  if (duplicates.length > 0) throw duplicate(duplicates)
+  const inserted = await store.insertContent(db, pairs)
+  if (inserted < pairs.length && !options.ignoreDuplicate) throw duplicate([])
+  return inserted
+}
+
+async function attachCollections(
+  db: Db,
+  links: readonly Link[],
+  options: { ignoreDuplicate?: boolean },
+): Promise<number> {
+  const wanted = links.filter(({ child }) => child.kind !== 'FILE')
+  if (wanted.length === 0) return 0
+  const pairs = refuseTwice(wanted, options)
+  const duplicates = options.ignoreDuplicate ? [] : await store.existingMembers(db, 'tree', pairs)
+  if (duplicates.length > 0) throw duplicate(duplicates)
+  const { inserted, circle } = await store.insertTree(db, pairs)
+  if (circle) throw wouldMakeCycle('A container cannot hold itself, not even through others.')
+  return inserted
+}
+
+function refuseTwice(
+  links: readonly Link[],
+  { ignoreDuplicate }: { ignoreDuplicate?: boolean },
+): store.Pair[] {
+  const unique = new Map<string, store.Pair>()
+  for (const link of links) {
+    const key = `${link.parent.id}/${link.child.id}`
+    if (unique.has(key) && !ignoreDuplicate) throw duplicate([link.child])
+    unique.set(key, pairOf(link))
+  }
+  return [...unique.values()]
+}
+
+function duplicate(dids: readonly Did[]) {
+  const names = dids.map(didText)
+  const what = names.length > 0 ? some(names) : 'One of the names'
+  return duplicateContent(`${what} is attached already; nothing was attached.`, { duplicates: names })
+}
+
 /** Throws collection_monotonic, content_not_found. */
 export async function detach(
   db: Db,
   input: { vo: string; now: Date; dids: readonly Did[] } & Did,
 ): Promise<{ detached: number }> {
-  throw new Error('unfinished')
+  const { vo, now } = input
+  return transaction(db, async (tx) => {
+    const [parent] = await resolveDids(tx, { vo, dids: [input] })
+    const [lock] = await store.lockCollections(tx, [parent!.id])
+    if (!lock) throw unsupportedOperation(`${didText(input)} is a file; it holds nothing.`)
+    if (lock.monotonic)
+      throw collectionMonotonic(`${didText(input)} is monotonic; nothing can be detached from it.`)
+    const children = await resolveDids(tx, { vo, dids: input.dids })
+    const pairs = [
+      ...new Map(children.map((child) => [child.id, { parentId: parent!.id, childId: child.id }])).values(),
+    ]
+    const inTree = parent!.kind === 'CONTAINER'
+    if (!inTree)
+      await store.lockFileRows(
+        tx,
+        pairs.map((pair) => pair.childId),
+      )
+    const detached = inTree ? await store.deleteTree(tx, pairs) : await store.deleteContent(tx, pairs)
+    if (detached < pairs.length) {
+      throw contentNotFound(
+        `${pairs.length - detached} of the names are not in ${didText(input)}; nothing was detached.`,
+      )
+    }
+    await publishContentChange(tx, vo, now, [parent!.id])
+    return { detached }
+  })
 }
+
 export interface ContentItem extends KnownDid {
   readonly bytes: bigint | null
   readonly adler32: string | null
   readonly md5: string | null
   readonly guid: string | null
 }
+
+const FIRST_PAGE = 100
+const PAGE = 1000
+
+/** Pages by key, so that no connection is held while a slow reader reads; the first is small to be quick. */
+async function* members(db: Db, table: 'content' | 'tree', parentId: bigint) {
+  let after = -1n
+  for (let limit = FIRST_PAGE; ; limit = PAGE) {
+    const page = await store.selectMembers(db, { table, parentId, after, limit })
+    if (page.length > 0) yield page
+    if (page.length < limit) return
+    after = page.at(-1)!.id
+  }
+}
+
 /** Direct children, in chunks. */
 export async function* listContent(db: Db, input: { vo: string } & Did): AsyncGenerator<ContentItem[]> {
-  throw new Error('unfinished')
+  const [did] = await getDids(db, { vo: input.vo, dids: [input] })
+  if (did!.kind === 'FILE') return
+  for await (const page of members(db, did!.kind === 'DATASET' ? 'content' : 'tree', did!.id)) {
+    yield page.map(({ id, scope, name, kind, bytes, adler32, md5, guid }) => ({
+      ...{ id, scope, name, kind: kindOf(kind), md5, guid },
+      bytes: kind === null ? bytes : null,
+      adler32: adlerText(adler32),
+    }))
+  }
 }
+
 export interface FileOfCollection extends FileDid {
   readonly parentId: bigint | null
 }
+
 /** Files below names, datasets one after the other, in chunks; a file in two datasets comes twice. */
 export async function* listFiles(
   db: Db,
   input: { vo: string; dids: readonly Did[] },
 ): AsyncGenerator<FileOfCollection[]> {
-  throw new Error('unfinished')
+  const dids = await getDids(db, input)
+  const single = dids.filter((did) => did.kind === 'FILE')
+  if (single.length > 0) yield single.map((file) => ({ ...file, parentId: null }))
+  const collections = dids.filter((did) => did.kind !== 'FILE').map((did) => did.id)
+  for (const dataset of await datasetsOf(db, collections)) {
+    for await (const page of members(db, 'content', dataset)) {
+      yield page.map(({ kind: _, adler32, availability, ...file }) => ({
+        ...file,
+        kind: 'FILE' as const,
+        adler32: adlerText(adler32),
+        availability: availabilityOf(availability),
+      }))
+    }
+  }
 }
+
 /** Direct parents. */
 export async function listParents(db: Db, input: { vo: string } & Did): Promise<KnownDid[]> {
-  throw new Error('unfinished')
+  const [did] = await resolveDids(db, { vo: input.vo, dids: [input] })
+  return store.selectParents(db, did!.id)
 }
+
 /** All collections above ids, themselves included when they are collections: pairs. */
 export async function ancestorsOf(
   db: Db,
   ids: readonly bigint[],
 ): Promise<{ id: bigint; ancestorId: bigint }[]> {
-  throw new Error('unfinished')
+  return store.selectAncestors(db, ids)
 }
+
 /** Datasets at or below collections (a dataset is its own), distinct. */
 export async function datasetsOf(db: Db, collectionIds: readonly bigint[]): Promise<bigint[]> {
-  throw new Error('unfinished')
+  return (await store.selectDatasets(db, collectionIds)).map(({ id }) => id)
 }
