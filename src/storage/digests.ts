@@ -70,7 +70,8 @@ export function announcedDigests(headers: Headers): Partial<Digests> {
   return found
 }
 
-const text = (value: string | string[] | undefined): string => (Array.isArray(value) ? value.join(',') : (value ?? ''))
+const text = (value: string | string[] | undefined): string =>
+  Array.isArray(value) ? value.join(',') : (value ?? '')
 
 function pair(item: string, separator: string): [string, string] {
   const at = item.indexOf(separator)
@@ -87,7 +88,8 @@ function wireAdler(value: string, base64: boolean): string {
 function wireMd5(value: string): string {
   if (/^[0-9a-f]{32}$/i.test(value)) return value.toLowerCase()
   const bytes = Buffer.from(value, 'base64')
-  if (bytes.length !== 16) throw badRequest('The announced md5 is neither base64 of 16 bytes nor 32 hex digits.')
+  if (bytes.length !== 16)
+    throw badRequest('The announced md5 is neither base64 of 16 bytes nor 32 hex digits.')
   return bytes.toString('hex')
 }
 

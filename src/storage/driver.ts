@@ -71,7 +71,12 @@ export interface StorageDriver {
    * Errors: `already_exists`, `is_a_directory`, `not_a_directory`, `size_mismatch`, `checksum_mismatch`,
    * `storage_full`, and whatever the body throws. May be left behind: empty parent directories.
    */
-  write(path: StoragePath, body: AsyncIterable<Uint8Array>, options: WriteOptions, call?: CallOptions): Promise<Written>
+  write(
+    path: StoragePath,
+    body: AsyncIterable<Uint8Array>,
+    options: WriteOptions,
+    call?: CallOptions,
+  ): Promise<Written>
   /** One directory; its parent must exist. Errors: `already_exists`, `parent_missing`. */
   makeDirectory(path: StoragePath, call?: CallOptions): Promise<void>
   /**

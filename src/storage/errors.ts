@@ -50,7 +50,11 @@ export function fromSystem(error: unknown, path: string): unknown {
       return directoryNotEmpty(`${path} is not empty.`, {}, error)
     case 'ENOSPC':
     case 'EDQUOT':
-      return storageFull('The storage is full; free some space or choose another storage.', { class: 'final' }, error)
+      return storageFull(
+        'The storage is full; free some space or choose another storage.',
+        { class: 'final' },
+        error,
+      )
     case 'ENAMETOOLONG':
     case 'ELOOP':
       return badPath(`${path} is not a usable path.`, {}, error)
