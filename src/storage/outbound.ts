@@ -1,5 +1,6 @@
 import { lookup } from 'node:dns/promises'
-import { type IncomingMessage, request } from 'node:https'
+import type { IncomingMessage } from 'node:http'
+import { type RequestOptions, request } from 'node:https'
 import {
   hostNotAllowed,
   remoteFailed,
@@ -90,7 +91,7 @@ function once(
       ...(ca && { ca }),
       ...(wanted.signal && { signal: wanted.signal }),
       highWaterMark: 1 << 20,
-    } as Parameters<typeof request>[0])
+    } as RequestOptions)
     req.setTimeout(STALL_MS, () => req.destroy(remoteUnreachable(`${url.host} made no progress.`, facts)))
     req.on('response', resolve)
     req.on('error', (error) =>
