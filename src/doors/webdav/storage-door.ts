@@ -205,7 +205,10 @@ export function storageDoor(
   async function move(call: Call): Promise<void> {
     const to = localDestination(call)
     if (!to) throw badRequest('The Destination must be on this storage.')
-    const overwrite = call.request.headers.overwrite?.trim().toUpperCase() !== 'F'
+    const overwrite =
+      String(call.request.headers.overwrite ?? 'T')
+        .trim()
+        .toUpperCase() !== 'F'
     permit(call, 'rename')
     permit(call, 'rename', false, to)
     const [source, target] = [await driver.stat(call.path), await driver.stat(to)]
@@ -242,7 +245,10 @@ export function storageDoor(
       throw badRequest('Only "Credential: none" is supported: send TransferHeaderAuthorization.')
     if ((source === undefined) === (request.headers.destination === undefined))
       throw badRequest('A COPY needs either a Source or a Destination header.')
-    const mayReplace = request.headers.overwrite?.trim().toUpperCase() !== 'F'
+    const mayReplace =
+      String(request.headers.overwrite ?? 'T')
+        .trim()
+        .toUpperCase() !== 'F'
     const context = { request, response, driver, outbound: options.outbound, path, now: options.now }
     if (source !== undefined) {
       permit(call, 'create')
@@ -281,10 +287,15 @@ export function storageDoor(
     if (depth !== '0' && depth !== '1')
       throw denied('PROPFIND of infinite depth is refused; list level by level.')
     let received = 0
-    for await (const chunk of request) if ((received += chunk.length) > 65536) return end(response, 413)
+    for await (const chunk of request) {
+      received += chunk.length
+      if (received > 65536) return end(response, 413)
+    }
     const self = await driver.stat(path)
     if (!self) throw noSuchFile(`${encodePath(path)} does not exist.`)
-    const children = self.directory && depth === '1' ? (permit(call, 'list'), await driver.list(path)) : []
+    const listing = self.directory && depth === '1'
+    if (listing) permit(call, 'list')
+    const children = listing ? await driver.list(path) : []
     response.writeHead(207, { 'content-type': 'application/xml; charset=utf-8' })
     const base = encodePath([vo, ...path])
     response.write('<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">\n')
