@@ -64,7 +64,9 @@ export function serverChannel(config: GatewayConfig, ca: Buffer, now: () => Date
     const basic = Buffer.from(
       `${encodeURIComponent(`gateway:${config.name}`)}:${encodeURIComponent(secret)}`,
     ).toString('base64')
-    const answer = await jsonRequest(`${config.issuer}/token`, {
+    const about = await jsonRequest(`${config.issuer}/.well-known/openid-configuration`, { ca })
+    const { token_endpoint } = (await about.json()) as { token_endpoint: string }
+    const answer = await jsonRequest(token_endpoint, {
       ca,
       method: 'POST',
       body: 'grant_type=client_credentials&scope=grid.gateway.report',

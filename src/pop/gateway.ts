@@ -46,8 +46,14 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
   const stopping = new AbortController()
 
   const verifier = createTokenVerifier({
-    issuers: [{ issuer: config.issuer, vo: config.vo, jwksUrl: `${config.issuer}/jwks` }],
-    fetch: (url) => jsonRequest(url, { ca }),
+    issuers: [
+      { issuer: config.issuer, vo: config.vo, jwksUrl: `${config.issuer}/.well-known/openid-configuration` },
+    ],
+    fetch: async (url) => {
+      const about = await jsonRequest(url, { ca })
+      if (!about.ok) return about
+      return jsonRequest(((await about.json()) as { jwks_uri: string }).jwks_uri, { ca })
+    },
     clock,
     store: {
       load: async () => JSON.parse(await readFile(keys, 'utf8').catch(() => 'null')) ?? undefined,

@@ -1,0 +1,6 @@
+import { defineError } from '../kernel/errors.ts'
+
+export const noSuchSite = defineError('missing', 'no_such_site')
+export const noSuchGateway = defineError('missing', 'no_such_gateway')
+export const siteExists = defineError('conflict', 'site_exists')
+export const commandFinished = defineError('conflict', 'command_finished')

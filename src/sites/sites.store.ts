@@ -1,0 +1,122 @@
+import { affected, type Db, row, rows, sql, type Tx } from '../kernel/database.ts'
+import type { GatewayReport } from './site-state.ts'
+
+export interface SiteRow {
+  readonly id: number
+  readonly vo: string
+  readonly name: string
+  readonly title: string
+  readonly country: string
+  readonly latitude: number
+  readonly longitude: number
+}
+export interface GatewayRow {
+  readonly id: number
+  readonly siteId: number
+  readonly vo: string
+  readonly name: string
+  readonly clientId: string
+  readonly endpoint: string
+  readonly version: string
+  readonly lastSeenAt: Date | null
+  readonly report: GatewayReport
+}
+export interface GatewayCommand {
+  readonly id: string
+  readonly kind: string
+  readonly payload: Record<string, unknown>
+  readonly deadline: Date
+}
+
+export const insertSites = (tx: Tx, now: Date, sites: readonly Omit<SiteRow, 'id'>[]): Promise<SiteRow[]> =>
+  rows(
+    tx,
+    sql<SiteRow>`insert into site (vo, name, title, country, latitude, longitude, created_at)
+    select s.vo, s.name, s.title, s.country, s.latitude, s.longitude, ${now}
+    from jsonb_to_recordset(${JSON.stringify(sites)}::jsonb)
+      as s(vo text, name text, title text, country text, latitude float8, longitude float8)
+    on conflict (vo, name) do nothing returning id, vo, name, title, country, latitude, longitude`,
+  )
+
+export const sitesOf = (db: Db, vo: string): Promise<SiteRow[]> =>
+  rows(
+    db,
+    sql<SiteRow>`select id, vo, name, title, country, latitude, longitude from site where vo = ${vo} order by name`,
+  )
+
+const gatewayColumns = sql`g.id, g.site_id as "siteId", s.vo, g.name, g.client_id as "clientId", g.endpoint, g.version,
+  g.last_seen_at as "lastSeenAt", g.report`
+
+export const gatewaysOf = (db: Db, vo: string): Promise<GatewayRow[]> =>
+  rows(
+    db,
+    sql<GatewayRow>`select ${gatewayColumns} from gateway g join site s on s.id = g.site_id where s.vo = ${vo} order by g.name`,
+  )
+
+export const gatewayNamed = (db: Db, name: string): Promise<GatewayRow | undefined> =>
+  row(
+    db,
+    sql<GatewayRow>`select ${gatewayColumns} from gateway g join site s on s.id = g.site_id where g.name = ${name}`,
+  )
+
+export const upsertGateway = (
+  tx: Tx,
+  now: Date,
+  g: { siteId: number; name: string; clientId: string; endpoint: string },
+): Promise<number> =>
+  affected(
+    tx,
+    sql`insert into gateway (site_id, name, client_id, endpoint, registered_at)
+    values (${g.siteId}, ${g.name}, ${g.clientId}, ${g.endpoint}, ${now})
+    on conflict (name) do update set endpoint = excluded.endpoint where gateway.site_id = excluded.site_id`,
+  )
+
+export const recordReport = (tx: Tx, now: Date, name: string, report: GatewayReport): Promise<number> =>
+  affected(
+    tx,
+    sql`update gateway set last_seen_at = ${now}, version = ${report.version ?? ''}, report = ${JSON.stringify(report)}::jsonb
+    where name = ${name}`,
+  )
+
+export const insertCommands = (
+  tx: Tx,
+  now: Date,
+  commands: readonly { id: string; gatewayId: number; kind: string; payload: unknown; deadline: Date }[],
+): Promise<number> =>
+  affected(
+    tx,
+    sql`insert into gateway_command (id, gateway_id, kind, payload, created_at, deadline)
+    select c.id, c."gatewayId", c.kind, c.payload, ${now}, c.deadline
+    from jsonb_to_recordset(${JSON.stringify(commands)}::jsonb)
+      as c(id uuid, "gatewayId" int, kind text, payload jsonb, deadline timestamptz)`,
+  )
+
+/** Queued commands, and those sent a minute ago without an answer: the gateway may have died with them. */
+export const claimCommands = (
+  tx: Tx,
+  now: Date,
+  gatewayId: number,
+  limit: number,
+): Promise<GatewayCommand[]> =>
+  rows(
+    tx,
+    sql<GatewayCommand>`update gateway_command set state = 'sent', sent_at = ${now}
+    where id in (select id from gateway_command where gateway_id = ${gatewayId} and deadline > ${now}
+        and (state = 'queued' or (state = 'sent' and sent_at < ${new Date(now.getTime() - 3_600_000)}))
+      order by created_at limit ${limit} for update skip locked)
+    returning id, kind, payload, deadline`,
+  )
+
+export const finishCommand = (
+  tx: Tx,
+  now: Date,
+  gatewayId: number,
+  id: string,
+  ok: boolean,
+  result: unknown,
+): Promise<number> =>
+  affected(
+    tx,
+    sql`update gateway_command set state = ${ok ? 'done' : 'failed'}, finished_at = ${now}, result = ${JSON.stringify(result)}::jsonb
+    where id = ${id} and gateway_id = ${gatewayId} and state = 'sent'`,
+  )

@@ -1,0 +1,105 @@
+import { type Db, transaction } from '../kernel/database.ts'
+import { publish, wake } from '../kernel/events.ts'
+import type { Ids } from '../kernel/ports.ts'
+import { commandFinished, noSuchGateway, noSuchSite, siteExists } from './errors.ts'
+import { type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
+import * as store from './sites.store.ts'
+
+export type Site = store.SiteRow & SiteState & { readonly gateways: readonly store.GatewayRow[] }
+
+/** Adds a site; one of that name is a conflict. */
+export async function createSite(db: Db, now: Date, site: Omit<store.SiteRow, 'id'>): Promise<store.SiteRow> {
+  return transaction(db, async (tx) => {
+    const [made] = await store.insertSites(tx, now, [site])
+    if (!made) throw siteExists(`There is a site ${site.name} already.`)
+    await publish(tx, now, [{ vo: site.vo, kind: 'site.created', subject: site.name }])
+    return made
+  })
+}
+
+/** All sites of a VO with their gateways and present state. */
+export async function listSites(db: Db, now: Date, vo: string): Promise<Site[]> {
+  const [sites, gateways] = await Promise.all([store.sitesOf(db, vo), store.gatewaysOf(db, vo)])
+  return sites.map((site) => {
+    const own = gateways.filter((g) => g.siteId === site.id)
+    return { ...site, ...stateOfSite(own, now), gateways: own }
+  })
+}
+
+export interface GatewayRegistration {
+  readonly vo: string
+  readonly site: string
+  readonly name: string
+  readonly endpoint: string
+}
+
+/** Makes a gateway known, together with its service client; `putClient` joins the transaction. Idempotent. */
+export async function registerGateway(
+  db: Db,
+  now: Date,
+  gateway: GatewayRegistration,
+  putClient: (client: { id: string; vo: string; scopes: string[] }) => Promise<void>,
+): Promise<void> {
+  const clientId = `gateway:${gateway.name}`
+  // First the client: a client without a gateway is harmless, a gateway without a client cannot report.
+  await putClient({ id: clientId, vo: gateway.vo, scopes: ['grid.gateway.report'] })
+  await transaction(db, async (tx) => {
+    const site = (await store.sitesOf(tx, gateway.vo)).find((s) => s.name === gateway.site)
+    if (!site) throw noSuchSite(`There is no site ${gateway.site}.`)
+    const { name, endpoint } = gateway
+    const done = await store.upsertGateway(tx, now, { siteId: site.id, name, clientId, endpoint })
+    if (done === 0) throw siteExists(`Gateway ${name} belongs to another site.`)
+  })
+}
+
+/** The gateway whose service client makes the request; nobody else may speak for it. */
+export async function gatewayOf(db: Db, name: string): Promise<store.GatewayRow> {
+  const found = await store.gatewayNamed(db, name)
+  if (!found) throw noSuchGateway(`There is no gateway ${name}.`)
+  return found
+}
+
+export async function acceptReport(db: Db, now: Date, name: string, report: GatewayReport): Promise<void> {
+  await transaction(db, (tx) => store.recordReport(tx, now, name, report))
+}
+
+/** Queues one command for every gateway of a site; they fetch it within seconds. */
+export async function commandSite(
+  db: Db,
+  now: Date,
+  ids: Ids,
+  order: { vo: string; site: string; kind: string; payload: Record<string, unknown>; lifetimeMs?: number },
+): Promise<string[]> {
+  return transaction(db, async (tx) => {
+    const site = (await listSites(tx, now, order.vo)).find((s) => s.name === order.site)
+    if (!site) throw noSuchSite(`There is no site ${order.site}.`)
+    const deadline = new Date(now.getTime() + (order.lifetimeMs ?? 86_400_000))
+    const commands = site.gateways.map((g) => ({
+      id: ids.uuid(),
+      gatewayId: g.id,
+      kind: order.kind,
+      payload: order.payload,
+      deadline,
+    }))
+    await store.insertCommands(tx, now, commands)
+    await wake(tx, 'gateway')
+    return commands.map((c) => c.id)
+  })
+}
+
+export function takeCommands(db: Db, now: Date, gatewayId: number): Promise<store.GatewayCommand[]> {
+  return transaction(db, (tx) => store.claimCommands(tx, now, gatewayId, 10))
+}
+
+export async function finishCommand(
+  db: Db,
+  now: Date,
+  gatewayId: number,
+  id: string,
+  outcome: { ok: boolean; result: unknown },
+): Promise<void> {
+  const done = await transaction(db, (tx) =>
+    store.finishCommand(tx, now, gatewayId, id, outcome.ok, outcome.result),
+  )
+  if (done === 0) throw commandFinished('This command is unknown or finished already.')
+}
