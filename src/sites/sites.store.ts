@@ -91,7 +91,7 @@ export const insertCommands = (
       as c(id uuid, "gatewayId" int, kind text, payload jsonb, deadline timestamptz)`,
   )
 
-/** Queued commands, and those sent a minute ago without an answer: the gateway may have died with them. */
+/** Queued commands, and those sent an hour ago without an answer: the gateway may have died with them. */
 export const claimCommands = (
   tx: Tx,
   now: Date,
