@@ -1,0 +1,131 @@
+import type { FastifyInstance } from 'fastify'
+import { Type } from 'typebox'
+import { type RouteRequest, route } from '../../http/index.ts'
+import { denied } from '../../identity/index.ts'
+import { type Db, type Tx, transaction } from '../../kernel/database.ts'
+import type { Wakeups } from '../../kernel/events.ts'
+import type { Clock } from '../../kernel/ports.ts'
+import { acceptReport, finishCommand, type GatewayRow, gatewayOf, takeCommands } from '../../sites/index.ts'
+
+export interface ScrubFinding {
+  readonly path: string
+  readonly kind: 'mismatch' | 'unrecorded'
+  readonly size: number
+  readonly adler32: string
+  readonly expected?: string
+}
+
+export interface ScrubFindings {
+  readonly gateway: GatewayRow
+  readonly area: string
+  readonly findings: readonly ScrubFinding[]
+}
+
+export interface GatewayRouteDeps {
+  readonly db: Db
+  readonly clock: Clock
+  readonly wakeups: Wakeups
+  /** Called inside one transaction per batch; the catalogue declares the copies bad there. */
+  readonly onScrubFindings: (tx: Tx, batch: ScrubFindings) => Promise<void>
+}
+
+const Name = Type.Object({ name: Type.String({ maxLength: 63 }) })
+const Area = Type.Object({
+  path: Type.String(),
+  totalBytes: Type.Number(),
+  usedBytes: Type.Number(),
+  files: Type.Number(),
+})
+const Report = Type.Object({
+  version: Type.String({ maxLength: 64 }),
+  areas: Type.Array(Area, { maxItems: 100 }),
+  rssBytes: Type.Optional(Type.Number()),
+})
+const Wait = Type.Object({ wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 25 })) })
+const CommandId = Type.Object({ name: Type.String({ maxLength: 63 }), id: Type.String({ format: 'uuid' }) })
+const Outcome = Type.Object({ ok: Type.Boolean(), result: Type.Unknown() })
+const Finding = Type.Object({
+  path: Type.String({ maxLength: 4096 }),
+  kind: Type.Union([Type.Literal('mismatch'), Type.Literal('unrecorded')]),
+  size: Type.Number(),
+  adler32: Type.String({ maxLength: 8 }),
+  expected: Type.Optional(Type.String({ maxLength: 8 })),
+})
+const Scrub = Type.Object({ area: Type.String(), findings: Type.Array(Finding, { maxItems: 1000 }) })
+
+/** What a gateway says to the server and fetches from it. */
+export function registerGatewayRoutes(app: FastifyInstance, deps: GatewayRouteDeps): void {
+  const { db, clock } = deps
+  const base = '/kumi/v1/gateways/:name'
+  const action = 'gateway.report'
+
+  route(app, {
+    method: 'POST',
+    url: `${base}/report`,
+    action,
+    schema: { params: Name, body: Report },
+    handler: async (request, reply) => {
+      const gateway = await own(db, request, request.params.name)
+      await acceptReport(db, clock.now(), gateway.name, request.body)
+      return reply.code(204).send()
+    },
+  })
+
+  route(app, {
+    method: 'GET',
+    url: `${base}/commands`,
+    action,
+    schema: { params: Name, querystring: Wait },
+    handler: async (request) => {
+      const gateway = await own(db, request, request.params.name)
+      const until = clock.now().getTime() + (request.query.wait ?? 0) * 1000
+      const gone = new AbortController()
+      request.raw.socket.once('close', () => gone.abort())
+      for (;;) {
+        // Listen before looking, so that nothing queued in between is missed.
+        const nap = new AbortController()
+        const off = deps.wakeups.on(['gateway'], () => nap.abort())
+        try {
+          const commands = await takeCommands(db, clock.now(), gateway.id)
+          const left = until - clock.now().getTime()
+          if (commands.length > 0 || left <= 0 || gone.signal.aborted) return { commands }
+          await clock.sleep(Math.min(left, 5_000), AbortSignal.any([nap.signal, gone.signal]))
+        } finally {
+          off()
+        }
+      }
+    },
+  })
+
+  route(app, {
+    method: 'POST',
+    url: `${base}/commands/:id/result`,
+    action,
+    schema: { params: CommandId, body: Outcome },
+    handler: async (request, reply) => {
+      const gateway = await own(db, request, request.params.name)
+      await finishCommand(db, clock.now(), gateway.id, request.params.id, request.body)
+      return reply.code(204).send()
+    },
+  })
+
+  route(app, {
+    method: 'POST',
+    url: `${base}/scrub-report`,
+    action,
+    schema: { params: Name, body: Scrub },
+    handler: async (request, reply) => {
+      const gateway = await own(db, request, request.params.name)
+      await transaction(db, (tx) => deps.onScrubFindings(tx, { gateway, ...request.body }))
+      return reply.code(204).send()
+    },
+  })
+}
+
+/** A gateway speaks for itself only: the token's subject is its service client. */
+async function own(db: Db, request: Pick<RouteRequest, 'principal'>, name: string): Promise<GatewayRow> {
+  const gateway = await gatewayOf(db, name)
+  const { subject, vo } = request.principal
+  if (vo !== gateway.vo || subject !== gateway.clientId) throw denied('A gateway may speak only for itself.')
+  return gateway
+}

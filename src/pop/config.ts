@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs'
+import { type Config, readConfig } from '../kernel/config.ts'
+import { defineError } from '../kernel/errors.ts'
+
+const invalidConfig = defineError('invalid', 'invalid_config')
+
+const settings = {
+  name: { type: 'string', env: 'KUMI_GATEWAY_NAME', help: 'Name under which the server knows this gateway.' },
+  server: { type: 'string', env: 'KUMI_SERVER', help: 'Base URL of the server.' },
+  endpoint: { type: 'string', env: 'KUMI_GATEWAY_ENDPOINT', help: 'Public base URL of the storage door.' },
+  host: { type: 'string', env: 'KUMI_GATEWAY_HOST', help: 'Address to listen at.', default: '127.0.0.1' },
+  port: { type: 'integer', env: 'KUMI_GATEWAY_PORT', help: 'Port to listen at.', min: 0, max: 65535 },
+  directory: {
+    type: 'string',
+    env: 'KUMI_GATEWAY_DIRECTORY',
+    help: 'Holds tls.pem, tls.key, client-secret and storage/.',
+  },
+  ca: { type: 'string', env: 'KUMI_CA', help: 'File of the certificate authorities to trust.' },
+  vo: { type: 'string', env: 'KUMI_VO', help: 'The collaboration whose area is served.' },
+  issuer: { type: 'string', env: 'KUMI_ISSUER', help: 'Token issuer of the collaboration.' },
+  logFile: {
+    type: 'string',
+    env: 'KUMI_LOG_FILE',
+    help: 'Log file; standard error when absent.',
+    default: '',
+  },
+  scrubBytesPerSecond: {
+    type: 'integer',
+    env: 'KUMI_SCRUB_RATE',
+    help: 'Rate of the background scrub; 0 turns it off.',
+    default: 5_000_000,
+    min: 0,
+  },
+} as const
+
+type Needed = 'name' | 'server' | 'endpoint' | 'port' | 'directory' | 'ca' | 'vo' | 'issuer'
+type Plain = Config<typeof settings>
+export type GatewayConfig = Omit<Plain, Needed> & { readonly [K in Needed]: NonNullable<Plain[K]> } & {
+  /** `host:port` of the storages this gateway may copy from and to. */
+  readonly peers: readonly string[]
+}
+
+/** Reads `gateway.json`; says everything that is wrong at once. */
+export function readGatewayConfig(file: string): GatewayConfig {
+  let given: Record<string, unknown>
+  try {
+    given = JSON.parse(readFileSync(file, 'utf8'))
+  } catch (error) {
+    throw invalidConfig(`${file} cannot be read as JSON: ${(error as Error).message}.`, {}, error)
+  }
+  const { peers = [], ...plain } = given
+  if (!Array.isArray(peers) || peers.some((peer) => typeof peer !== 'string'))
+    throw invalidConfig(`${file}: peers needs a list of "host:port".`)
+  const config = readConfig(settings, {}, plain as Record<string, string | number | boolean | undefined>)
+  const missing = Object.entries(config)
+    .filter(([, value]) => value === undefined)
+    .map(([key]) => key)
+  if (missing.length > 0) throw invalidConfig(`${file} lacks ${missing.join(', ')}.`)
+  return { ...config, peers } as GatewayConfig
+}

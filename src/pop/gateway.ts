@@ -1,0 +1,247 @@
+import { mkdirSync, readFileSync } from 'node:fs'
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { segmentsOfTarget } from '../doors/webdav/paths.ts'
+import { storageDoor } from '../doors/webdav/storage-door.ts'
+import { createTokenVerifier } from '../identity/verifier.ts'
+import { createLogger } from '../kernel/log.ts'
+import { systemClock } from '../kernel/ports.ts'
+import { backoffMs } from '../kernel/retry.ts'
+import { guardedOutbound } from '../storage/outbound.ts'
+import { posixDriver } from '../storage/posix.ts'
+import { jsonRequest, serverChannel } from './channel.ts'
+import type { GatewayConfig } from './config.ts'
+import { files, type ScrubFinding, scrub } from './scrub.ts'
+
+export interface Gateway {
+  readonly port: number
+  /** Stops accepting, lets running requests finish for at most ten seconds. */
+  close(): Promise<void>
+}
+
+interface Command {
+  readonly id: string
+  readonly kind: string
+  readonly payload: { path?: string; limit?: number }
+}
+
+/** The gateway of a site: storage door, reports, commands, scrub. Serves also while the server is away. */
+export async function startGateway(config: GatewayConfig): Promise<Gateway> {
+  const log = createLogger({
+    name: `gateway-${config.name}`,
+    ...(config.logFile && { file: config.logFile }),
+  })
+  const clock = systemClock
+  const now = clock.now
+  const area = join(config.directory, 'storage', config.vo)
+  const keys = join(config.directory, 'jwks.json')
+  mkdirSync(area, { recursive: true, mode: 0o700 })
+  const ca = readFileSync(config.ca)
+  const driver = posixDriver(area)
+  const swept = await driver.sweep()
+  if (swept > 0) log.info({ swept }, 'removed unfinished uploads')
+  const usage = { bytes: 0, files: 0 }
+  const stopping = new AbortController()
+
+  const verifier = createTokenVerifier({
+    issuers: [
+      { issuer: config.issuer, vo: config.vo, jwksUrl: `${config.issuer}/.well-known/openid-configuration` },
+    ],
+    fetch: async (url) => {
+      const about = await jsonRequest(url, { ca })
+      if (!about.ok) return about
+      return jsonRequest(((await about.json()) as { jwks_uri: string }).jwks_uri, { ca })
+    },
+    clock,
+    store: {
+      load: async () => JSON.parse(await readFile(keys, 'utf8').catch(() => 'null')) ?? undefined,
+      save: async (_issuer, jwks) => {
+        await writeFile(`${keys}.new`, JSON.stringify(jwks))
+        await rename(`${keys}.new`, keys)
+      },
+    },
+    onProblem: (message, facts) => log.warn(facts, message),
+  })
+  const door = storageDoor({
+    vo: config.vo,
+    driver,
+    verifier,
+    endpoint: config.endpoint,
+    log,
+    now,
+    resourceReport,
+    outbound: guardedOutbound({ allowed: config.peers, ca }),
+    onChange: (bytes, count) => {
+      usage.bytes += bytes
+      usage.files += count
+    },
+  })
+  const server = createServer(
+    {
+      cert: readFileSync(join(config.directory, 'tls.pem')),
+      key: readFileSync(join(config.directory, 'tls.key')),
+      highWaterMark: 1 << 20,
+      requestTimeout: 0,
+      keepAliveTimeout: 30_000,
+    },
+    door,
+  )
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(config.port, config.host, resolve)
+  })
+  const channel = serverChannel(config, ca, now)
+  const loops = [recount(), reports(), commands(), backgroundScrub()].map((loop) =>
+    loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
+  )
+  log.info({ port: config.port }, 'storage door is open')
+
+  async function areas() {
+    const space = await driver.space?.()
+    return [
+      {
+        path: `/${config.vo}`,
+        totalBytes: usage.bytes + (space?.freeBytes ?? 0),
+        usedBytes: usage.bytes,
+        files: usage.files,
+      },
+    ]
+  }
+
+  async function resourceReport(): Promise<unknown> {
+    const latestupdate = Math.floor(now().getTime() / 1000)
+    const list = await areas()
+    const online = { totalsize: list[0]!.totalBytes, usedsize: list[0]!.usedBytes }
+    return {
+      storageservice: {
+        name: config.name,
+        id: config.endpoint,
+        servicetype: 'kumihimo',
+        implementation: 'kumihimo',
+        implementationversion: '0.1.0',
+        qualitylevel: 'testing',
+        latestupdate,
+        storagecapacity: { online },
+        storageendpoints: [
+          {
+            name: 'https',
+            endpointurl: config.endpoint,
+            interfacetype: 'https',
+            capabilities: ['data.transfer', 'data.management'],
+            qualitylevel: 'testing',
+            assignedshares: ['all'],
+          },
+        ],
+        storageshares: list.map((a) => ({
+          name: a.path.slice(1),
+          timestamp: latestupdate,
+          totalsize: a.totalBytes,
+          usedsize: a.usedBytes,
+          numberoffiles: a.files,
+          path: [a.path],
+          assignedendpoints: ['all'],
+          vos: [config.vo],
+        })),
+        datastores: [],
+      },
+    }
+  }
+
+  /** Counters drift after a crash or a recursive delete; once an hour they are made true again. */
+  async function recount(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      let [bytes, count] = [0, 0]
+      for await (const path of files(driver, [])) {
+        bytes += (await driver.stat(path))?.size ?? 0
+        count++
+        if (stopping.signal.aborted) return
+      }
+      Object.assign(usage, { bytes, files: count })
+      await clock.sleep(3_600_000, stopping.signal)
+    }
+  }
+
+  async function reports(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      await channel
+        .post('report', { version: '0.1.0', areas: await areas(), rssBytes: process.memoryUsage.rss() })
+        .catch((error) => log.debug({ err: error }, 'report not delivered'))
+      await clock.sleep(5_000, stopping.signal)
+    }
+  }
+
+  async function commands(): Promise<void> {
+    for (let failures = 0; !stopping.signal.aborted; ) {
+      try {
+        const answer = await channel.get('commands?wait=20', stopping.signal)
+        failures = 0
+        for (const command of ((await answer.json()) as { commands: Command[] }).commands)
+          await execute(command)
+      } catch {
+        await clock.sleep(
+          backoffMs(++failures, { firstMs: 500, capMs: 15_000 }, { next: Math.random }),
+          stopping.signal,
+        )
+      }
+    }
+  }
+
+  async function execute(command: Command): Promise<void> {
+    let answer: { ok: boolean; result: Record<string, unknown> }
+    try {
+      if (command.kind !== 'scrub')
+        throw new Error(`This gateway does not know the command "${command.kind}".`)
+      const { path = '/', limit = Number.MAX_SAFE_INTEGER } = command.payload
+      answer = { ok: true, result: await scrubAndTell(path, limit, async () => undefined) }
+    } catch (error) {
+      answer = { ok: false, result: { message: (error as Error).message } }
+    }
+    await channel.post(`commands/${command.id}/result`, answer)
+  }
+
+  async function scrubAndTell(path: string, limit: number, pace: (bytes: number) => Promise<void>) {
+    let [checked, bad] = [0, 0]
+    let batch: ScrubFinding[] = []
+    const send = async (): Promise<void> => {
+      if (batch.length > 0) await channel.post('scrub-report', { area: `/${config.vo}`, findings: batch })
+      batch = []
+    }
+    for await (const finding of scrub(driver, segmentsOfTarget(encodeURI(path)), limit, pace)) {
+      checked++
+      if (finding) batch.push(finding)
+      if (finding?.kind === 'mismatch') bad++
+      if (batch.length >= 200) await send()
+      if (stopping.signal.aborted) break
+    }
+    await send()
+    return { checked, bad }
+  }
+
+  async function backgroundScrub(): Promise<void> {
+    if (config.scrubBytesPerSecond === 0) return
+    const pace = (bytes: number): Promise<void> =>
+      clock.sleep((bytes / config.scrubBytesPerSecond) * 1000, stopping.signal)
+    while (!stopping.signal.aborted) {
+      await clock.sleep(600_000, stopping.signal)
+      if (stopping.signal.aborted) return
+      await scrubAndTell('/', Number.MAX_SAFE_INTEGER, pace).catch((error) =>
+        log.warn({ err: error }, 'scrub interrupted'),
+      )
+    }
+  }
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    async close() {
+      stopping.abort()
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()))
+      server.closeIdleConnections()
+      const timer = setTimeout(() => server.closeAllConnections(), 10_000)
+      await closed
+      clearTimeout(timer)
+      await Promise.all(loops)
+    },
+  }
+}

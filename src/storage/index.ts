@@ -1,0 +1,24 @@
+/** Bytes: drivers, checksums, errors of storages. */
+export {
+  adler32Combine,
+  announcedDigests,
+  checkDigests,
+  type Digests,
+  digester,
+  digestHeader,
+  wantedDigests,
+} from './digests.ts'
+export type {
+  ByteRange,
+  CallOptions,
+  CopyProgress,
+  CopyRequest,
+  Entry,
+  StorageDriver,
+  StoragePath,
+  WriteOptions,
+  Written,
+} from './driver.ts'
+export * from './errors.ts'
+export { guardedOutbound, type Outbound, type OutboundRequest } from './outbound.ts'
+export { type PosixDriver, posixDriver } from './posix.ts'

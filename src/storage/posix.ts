@@ -1,0 +1,325 @@
+import { randomUUID } from 'node:crypto'
+import { constants, createReadStream } from 'node:fs'
+import {
+  type FileHandle,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  realpath,
+  rename,
+  rm,
+  rmdir,
+  statfs,
+  unlink,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { checkDigests, type Digests, digester } from './digests.ts'
+import type { Entry, StorageDriver, StoragePath } from './driver.ts'
+import {
+  alreadyExists,
+  badPath,
+  directoryNotEmpty,
+  fromSystem,
+  isADirectory,
+  noParent,
+  noSuchFile,
+  notADirectory,
+  sizeMismatch,
+} from './errors.ts'
+
+/** Names a client never sees in a listing; `.kumi` is not reachable at all. */
+export const HIDDEN = new Set(['.kumi', '.trash'])
+const BATCH = 1 << 20
+
+export interface PosixDriver extends StorageDriver {
+  /** Removes what writers killed earlier left behind; call once before serving. */
+  sweep(): Promise<number>
+  /** Digests as kept beside the file; undefined when there are none or the file changed since. */
+  kept(path: StoragePath): Promise<Digests | undefined>
+  /** Digests as stored, even when the file's time or size differ: what a scrub compares with. */
+  recorded(path: StoragePath): Promise<(Digests & { size: number }) | undefined>
+}
+
+/** A directory tree of the local file system. */
+export function posixDriver(root: string): PosixDriver {
+  const incoming = join(root, '.kumi', 'incoming')
+  const digestRoot = join(root, '.kumi', 'digests')
+  let realRoot: string | undefined
+
+  function check(path: StoragePath): void {
+    if (path[0] === '.kumi') throw badPath('This path is reserved.')
+    for (const name of path) {
+      if (
+        name === '' ||
+        name === '.' ||
+        name === '..' ||
+        /[/\0]/.test(name) ||
+        Buffer.byteLength(name) > 255
+      ) {
+        throw badPath('The path has a forbidden or too long part.')
+      }
+    }
+  }
+
+  /** The file system path, after making sure that no parent is a symbolic link leading elsewhere. */
+  async function place(path: StoragePath): Promise<string> {
+    check(path)
+    realRoot ??= await realpath(root)
+    if (path.length === 0) return realRoot
+    const parent = join(realRoot, ...path.slice(0, -1))
+    const real = await realpath(parent)
+    if (real !== parent) throw badPath('The path leads through a symbolic link.')
+    return join(parent, path.at(-1)!)
+  }
+
+  async function makeParents(path: StoragePath): Promise<void> {
+    check(path)
+    realRoot ??= await realpath(root)
+    try {
+      await place(path)
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'ENOENT') throw error
+      // One level at a time, so that a link planted in the middle is noticed before anything is made behind it.
+      for (let depth = 1; depth < path.length; depth++) {
+        await mkdir(await place(path.slice(0, depth))).catch((e) => {
+          if (e.code !== 'EEXIST') throw e
+        })
+      }
+      await place(path)
+    }
+  }
+
+  async function facts(path: StoragePath): Promise<Entry | undefined> {
+    try {
+      const found = await lstat(await place(path))
+      if (!found.isFile() && !found.isDirectory()) return undefined
+      return {
+        name: path.at(-1) ?? '',
+        directory: found.isDirectory(),
+        size: found.isDirectory() ? 0 : found.size,
+        modified: found.mtime,
+      }
+    } catch (error) {
+      const code = (error as { code?: string }).code
+      if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+      throw fromSystem(error, show(path))
+    }
+  }
+
+  async function recorded(
+    path: StoragePath,
+  ): Promise<(Digests & { size: number; mtimeMs: number }) | undefined> {
+    check(path)
+    try {
+      return JSON.parse(await readFile(join(digestRoot, ...path), 'utf8'))
+    } catch {
+      return undefined
+    }
+  }
+
+  async function kept(path: StoragePath): Promise<Digests | undefined> {
+    const record = await recorded(path)
+    const now = await facts(path)
+    if (!record || !now || record.size !== now.size) return undefined
+    if (Math.abs(record.mtimeMs - now.modified.getTime()) > 1) return undefined
+    return { adler32: record.adler32, md5: record.md5 }
+  }
+
+  async function keep(path: StoragePath, digests: Digests, size: number, mtimeMs: number): Promise<void> {
+    const at = join(digestRoot, ...path)
+    const temporary = join(incoming, `${randomUUID()}.digest`)
+    await writeFile(temporary, JSON.stringify({ size, mtimeMs, ...digests }))
+    await rename(temporary, at).catch(async (error) => {
+      if (error.code === 'EISDIR' || error.code === 'ENOTEMPTY' || error.code === 'EEXIST')
+        await rm(at, { recursive: true })
+      await mkdir(dirname(at), { recursive: true })
+      await rename(temporary, at)
+    })
+  }
+
+  async function syncDirectory(path: string): Promise<void> {
+    const handle = await open(path, 'r')
+    await handle.sync().finally(() => handle.close())
+  }
+
+  const driver: PosixDriver = {
+    copyFrom: null,
+    stat: facts,
+    kept,
+    recorded,
+    async space() {
+      const fs = await statfs(root)
+      return { totalBytes: fs.blocks * fs.bsize, freeBytes: fs.bavail * fs.bsize }
+    },
+    async sweep() {
+      await mkdir(incoming, { recursive: true })
+      await mkdir(digestRoot, { recursive: true })
+      const left = await readdir(incoming)
+      for (const name of left) await rm(join(incoming, name), { force: true })
+      return left.length
+    },
+    async list(path) {
+      const self = await facts(path)
+      if (!self) throw noSuchFile(`${show(path)} does not exist.`)
+      if (!self.directory) throw notADirectory(`${show(path)} is a file.`)
+      const names = (await readdir(await place(path)))
+        .filter((name) => path.length > 0 || !HIDDEN.has(name))
+        .sort()
+      const entries: Entry[] = []
+      for (let i = 0; i < names.length; i += 64) {
+        const some = await Promise.all(names.slice(i, i + 64).map((name) => facts([...path, name])))
+        for (const entry of some) if (entry) entries.push(entry)
+      }
+      return entries
+    },
+    async read(path, range) {
+      let handle: FileHandle
+      try {
+        handle = await open(await place(path), constants.O_RDONLY | constants.O_NOFOLLOW)
+      } catch (error) {
+        throw fromSystem(error, show(path))
+      }
+      if (!(await handle.stat()).isFile()) {
+        await handle.close()
+        throw isADirectory(`${show(path)} is a directory.`)
+      }
+      return createReadStream('', { fd: handle, highWaterMark: BATCH, ...range })
+    },
+    async write(path, body, options) {
+      const temporary = join(incoming, randomUUID())
+      try {
+        const before = await facts(path)
+        if (before?.directory || path.length === 0) throw isADirectory(`${show(path)} is a directory.`)
+        if (before && !options.overwrite) throw alreadyExists(`${show(path)} exists already.`)
+        await makeParents(path)
+        const target = await place(path)
+        const handle = await open(temporary, 'wx', 0o600)
+        const { digests, size, mtimeMs } = await fill(handle, body, options.size).finally(() =>
+          handle.close(),
+        )
+        checkDigests(options.expected, digests)
+        options.signal?.throwIfAborted()
+        if (options.overwrite) {
+          await keep(path, digests, size, mtimeMs)
+          await rename(temporary, target)
+        } else {
+          // link() refuses an existing name in one step, where rename() would replace it.
+          await link(temporary, target)
+          await keep(path, digests, size, mtimeMs)
+          await unlink(temporary)
+        }
+        await syncDirectory(dirname(target))
+        return { ...digests, size, created: !before }
+      } catch (error) {
+        await rm(temporary, { force: true })
+        throw fromSystem(error, show(path))
+      }
+    },
+    async makeDirectory(path) {
+      if (path.length === 0) throw alreadyExists('The area exists already.')
+      try {
+        await mkdir(await place(path))
+      } catch (error) {
+        const code = (error as { code?: string }).code
+        if (code === 'ENOENT' || code === 'ENOTDIR')
+          throw noParent(`The parent of ${show(path)} does not exist.`)
+        throw fromSystem(error, show(path))
+      }
+    },
+    async move(from, to, { overwrite }) {
+      const source = await facts(from)
+      const target = await facts(to)
+      if (!source || from.length === 0) throw noSuchFile(`${show(from)} does not exist.`)
+      if (to.length >= from.length && from.every((part, i) => part === to[i]))
+        throw badPath('A thing cannot be moved onto or into itself.')
+      if (target && (!overwrite || target.directory || source.directory))
+        throw alreadyExists(`${show(to)} exists already.`)
+      try {
+        await makeParents(to)
+        const [here, there] = [await place(from), await place(to)]
+        if (source.directory || overwrite) await rename(here, there)
+        else {
+          await link(here, there)
+          await unlink(here)
+        }
+        await syncDirectory(dirname(there))
+      } catch (error) {
+        throw fromSystem(error, show(from))
+      }
+      const record = join(digestRoot, ...to)
+      await mkdir(dirname(record), { recursive: true })
+      await rename(join(digestRoot, ...from), record).catch(() => undefined)
+    },
+    async remove(path, { recursive = false } = {}) {
+      const found = await facts(path)
+      if (!found || path.length === 0) throw noSuchFile(`${show(path)} does not exist.`)
+      try {
+        const at = await place(path)
+        if (!found.directory) await unlink(at)
+        else if (recursive) await rm(at, { recursive: true })
+        else if ((await readdir(at)).length > 0) throw directoryNotEmpty(`${show(path)} is not empty.`)
+        else await rmdir(at)
+      } catch (error) {
+        throw fromSystem(error, show(path))
+      }
+      await rm(join(digestRoot, ...path), { recursive: true, force: true })
+    },
+    async digest(path) {
+      const known = await kept(path)
+      if (known) return known
+      const sums = digester()
+      for await (const chunk of await driver.read(path)) sums.update(chunk)
+      const digests = sums.done()
+      const now = await facts(path)
+      // A file that came from outside has no record yet; one that differs from its record keeps it for the scrub.
+      if (now && !(await recorded(path))) await keep(path, digests, now.size, now.modified.getTime())
+      return digests
+    },
+  }
+  return driver
+}
+
+/** Writes a body in large pieces: the next piece is received and summed while the last one is on its way to disk. */
+async function fill(handle: FileHandle, body: AsyncIterable<Uint8Array>, announced: number | undefined) {
+  const sums = digester()
+  let size = 0
+  let batch: Uint8Array[] = []
+  let held = 0
+  let writing: Promise<unknown> = Promise.resolve()
+  const flush = async (): Promise<void> => {
+    const pieces = batch
+    const bytes = held
+    batch = []
+    held = 0
+    await writing
+    writing = handle.writev(pieces).then(async ({ bytesWritten }) => {
+      // A nearly full disk writes short first and fails next time.
+      if (bytesWritten < bytes) await handle.write(Buffer.concat(pieces).subarray(bytesWritten))
+    })
+    writing.catch(() => undefined)
+  }
+  try {
+    for await (const chunk of body) {
+      size += chunk.length
+      if (announced !== undefined && size > announced) break
+      sums.update(chunk)
+      batch.push(chunk)
+      held += chunk.length
+      if (held >= BATCH) await flush()
+    }
+    if (held > 0) await flush()
+  } finally {
+    await writing
+  }
+  if (announced !== undefined && size !== announced)
+    throw sizeMismatch(`The body has ${size} bytes, but ${announced} were announced.`, { class: 'transient' })
+  await handle.sync()
+  const { mtimeMs } = await handle.stat()
+  return { digests: sums.done(), size, mtimeMs }
+}
+
+const show = (path: StoragePath): string => `/${path.join('/')}`
