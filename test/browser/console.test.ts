@@ -58,6 +58,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
       locale: 'en-GB',
     })
     page = await context.newPage()
+    page.setDefaultTimeout(8000)
     page.on('pageerror', (error) => complaints.push(String(error)))
     page.on('console', (message) => {
       if (message.type() === 'error' && !/status of 401/.test(message.text())) complaints.push(message.text())
@@ -105,10 +106,10 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
   test.skipIf(live)('a wrong password is refused in words and a right one lets in', async () => {
     await page.getByRole('button', { name: 'Log out' }).click()
     await page.getByLabel('User name').fill('sato')
-    await page.getByLabel('Password', { exact: true }).fill('wrong')
+    await page.locator('input[type=password]').fill('wrong')
     await page.getByRole('button', { name: 'Log in' }).click()
     await page.getByText('User name or password is not right.').waitFor()
-    await page.getByLabel('Password', { exact: true }).fill('secret')
+    await page.locator('input[type=password]').fill('secret')
     await page.getByRole('button', { name: 'Log in' }).click()
     await page.getByRole('navigation').waitFor()
   })

@@ -46,7 +46,7 @@ function Copies({ did }: { did: Did }) {
     <section className="panel flush">
       <h2>{t.data.copies}</h2>
       {!copies ? <Pending of={asked} /> : copies.length === 0 ? <Empty>{t.data.noCopies}</Empty> : (
-        <div className="scroll">
+        <div className="scroll" role="region" aria-label={t.data.copies} tabIndex={0}>
           <table>
             <tbody>
               {copies.map((copy) => {
@@ -76,7 +76,7 @@ function Rules({ scope, name }: { scope: string; name: string }) {
     <section className="panel flush">
       <h2>{t.data.protectedBy}</h2>
       {!asked.data ? <Pending of={asked} /> : asked.data.length === 0 ? <Empty>{t.data.unprotected}</Empty> : (
-        <div className="scroll">
+        <div className="scroll" role="region" aria-label={t.data.protectedBy} tabIndex={0}>
           <table>
             <tbody>
               {asked.data.map((rule) => (
