@@ -5,5 +5,11 @@ export default defineConfig({
   plugins: [react()],
   base: '/',
   build: { target: 'es2022', assetsInlineLimit: 0, modulePreload: { polyfill: false } },
-  server: { proxy: { '/rucio': 'http://localhost:7443', '/iam': 'http://localhost:7443', '/kumi': 'http://localhost:7443' } },
+  server: {
+    proxy: {
+      '/rucio': 'http://localhost:7443',
+      '/iam': 'http://localhost:7443',
+      '/kumi': 'http://localhost:7443',
+    },
+  },
 })

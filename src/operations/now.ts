@@ -6,9 +6,28 @@ import { type LinkLine, linkLines } from './transfers.ts'
 
 /** One thing that needs a person, named by cause; the console puts it into words. */
 export type Attention =
-  | { readonly kind: 'site'; readonly site: string; readonly state: string; readonly reason: string | null; readonly since: Date | null }
-  | { readonly kind: 'rule'; readonly rule: string; readonly scope: string; readonly name: string; readonly reason: string | null; readonly since: Date | null }
-  | { readonly kind: 'link'; readonly source: string; readonly destination: string; readonly failed: bigint; readonly reason: string | null }
+  | {
+      readonly kind: 'site'
+      readonly site: string
+      readonly state: string
+      readonly reason: string | null
+      readonly since: Date | null
+    }
+  | {
+      readonly kind: 'rule'
+      readonly rule: string
+      readonly scope: string
+      readonly name: string
+      readonly reason: string | null
+      readonly since: Date | null
+    }
+  | {
+      readonly kind: 'link'
+      readonly source: string
+      readonly destination: string
+      readonly failed: bigint
+      readonly reason: string | null
+    }
   | { readonly kind: 'bad_copies'; readonly count: bigint }
 
 export interface Totals {
@@ -37,16 +56,30 @@ export interface NowPicture {
 }
 
 /** What needs someone, worst first: a lost site explains the failures behind it, so it comes before them. */
-export function attentionOf(sites: readonly SiteLine[], stuck: readonly RuleLine[], flows: readonly LinkLine[], badCopies: bigint): Attention[] {
+export function attentionOf(
+  sites: readonly SiteLine[],
+  stuck: readonly RuleLine[],
+  flows: readonly LinkLine[],
+  badCopies: bigint,
+): Attention[] {
   const ill = sites.filter((site) => site.state === 'down' || site.state === 'degraded')
   const silent = new Set(ill.filter((site) => site.state === 'down').map((site) => site.name))
   const failing = flows.filter(
-    (flow) => flow.failed > flow.done && !silent.has(flow.sourceSite ?? '') && !silent.has(flow.destinationSite ?? ''),
+    (flow) =>
+      flow.failed > flow.done &&
+      !silent.has(flow.sourceSite ?? '') &&
+      !silent.has(flow.destinationSite ?? ''),
   )
   return [
     ...ill
       .sort((a, b) => Number(b.state === 'down') - Number(a.state === 'down'))
-      .map((s) => ({ kind: 'site' as const, site: s.name, state: s.state, reason: s.reason, since: s.lastSeen })),
+      .map((s) => ({
+        kind: 'site' as const,
+        site: s.name,
+        state: s.state,
+        reason: s.reason,
+        since: s.lastSeen,
+      })),
     ...(badCopies > 0n ? [{ kind: 'bad_copies' as const, count: badCopies }] : []),
     ...stuck.map((r) => ({
       kind: 'rule' as const,

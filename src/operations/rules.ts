@@ -56,7 +56,11 @@ export interface RuleExplanation {
   readonly placements: readonly PlacementLine[]
   readonly gaps: readonly GapLine[]
   /** Equal errors of gaps together, most frequent first. */
-  readonly reasons: readonly { readonly message: string; readonly count: number; readonly storages: readonly string[] }[]
+  readonly reasons: readonly {
+    readonly message: string
+    readonly count: number
+    readonly storages: readonly string[]
+  }[]
 }
 
 const KINDS = { F: 'FILE', D: 'DATASET', C: 'CONTAINER' } as const

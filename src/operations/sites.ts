@@ -58,7 +58,12 @@ export async function siteLines(db: Db, now: Date, vo: string): Promise<SiteLine
       country: site.country,
       latitude: site.latitude,
       longitude: site.longitude,
-      ...judgeSite(now, { lastSeen: site.last_seen_at, registered: site.gateway !== null, usedBytes, totalBytes }),
+      ...judgeSite(now, {
+        lastSeen: site.last_seen_at,
+        registered: site.gateway !== null,
+        usedBytes,
+        totalBytes,
+      }),
       gateway: site.gateway,
       endpoint: site.endpoint,
       version: site.version,

@@ -1,6 +1,14 @@
 import type { Db } from '../kernel/database.ts'
 import { transferMissing } from './errors.ts'
-import { type LinkRow, readLinks, readSources, readTransfer, readTransfers, type TransferFilter, type TransferRow } from './transfers.store.ts'
+import {
+  type LinkRow,
+  readLinks,
+  readSources,
+  readTransfer,
+  readTransfers,
+  type TransferFilter,
+  type TransferRow,
+} from './transfers.store.ts'
 
 /** Which transfers a list shows. */
 export type TransferList = TransferFilter['list']
@@ -42,7 +50,11 @@ export interface TransferLine {
 
 export interface TransferExplanation {
   readonly transfer: TransferLine
-  readonly sources: readonly { readonly storage: string; readonly state: string; readonly readable: boolean }[]
+  readonly sources: readonly {
+    readonly storage: string
+    readonly state: string
+    readonly readable: boolean
+  }[]
   readonly link: LinkLine | null
   /** Why it is in its present state: `moving`, `verifying`, `retry_later`, `no_source`, `link_blocked`, `link_full`, `next_in_line`, `finished`. */
   readonly because: string
@@ -105,9 +117,15 @@ export async function transferLines(db: Db, vo: string, filter: TransferFilter):
 }
 
 /** Why a transfer is as it is: its copies, its link, and the one reason that counts. */
-export async function transferExplanation(db: Db, now: Date, vo: string, id: string): Promise<TransferExplanation> {
+export async function transferExplanation(
+  db: Db,
+  now: Date,
+  vo: string,
+  id: string,
+): Promise<TransferExplanation> {
   const found = await readTransfer(db, vo, id)
-  if (!found) throw transferMissing(`There is no transfer ${id}; finished ones are kept for a while only.`, { id })
+  if (!found)
+    throw transferMissing(`There is no transfer ${id}; finished ones are kept for a while only.`, { id })
   const transfer = line(found)
   const candidates = await readSources(db, vo, transfer.scope, transfer.name)
   const sources = candidates
@@ -116,7 +134,9 @@ export async function transferExplanation(db: Db, now: Date, vo: string, id: str
   const links = await linkLines(db, now, vo)
   const readable = new Set(sources.filter((s) => s.readable).map((s) => s.storage))
   const mine = links.find(
-    (l) => l.destination === transfer.destination && (transfer.source ? l.source === transfer.source : readable.has(l.source)),
+    (l) =>
+      l.destination === transfer.destination &&
+      (transfer.source ? l.source === transfer.source : readable.has(l.source)),
   )
   const because = (): string => {
     if (transfer.finishedAt) return 'finished'

@@ -11,14 +11,28 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { fixtureGrid } from './fixture-grid.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const FLAGS = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync']
+const FLAGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+]
 const root = join(import.meta.dirname, '../..')
 const pictures = join(root, 'test-results/console')
 // vitest itself sets BASE_URL to a path.
 const live = process.env.BASE_URL?.startsWith('http') ? process.env.BASE_URL.replace(/\/$/, '') : undefined
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
-const SCREENS = { now: '/', data: '/data', rules: '/rules', 'new-rule': '/rules/new', transfers: '/transfers' } as const
+const SCREENS = {
+  now: '/',
+  data: '/data',
+  rules: '/rules',
+  'new-rule': '/rules/new',
+  transfers: '/transfers',
+} as const
 const OBJECTS = {
   dataset: '/data/raw/run-000042',
   rule: '/rules/00000000-0000-4000-8000-000000000001',
@@ -44,7 +58,11 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
     mkdirSync(pictures, { recursive: true })
     if (!live) {
       const directory = join(temporary, 'web')
-      execFileSync(join(root, 'node_modules/.bin/vite'), ['build', join(root, 'web'), '--outDir', directory, '--logLevel', 'error'], { cwd: root })
+      execFileSync(
+        join(root, 'node_modules/.bin/vite'),
+        ['build', join(root, 'web'), '--outDir', directory, '--logLevel', 'error'],
+        { cwd: root },
+      )
       const grid = await fixtureGrid(directory)
       base = grid.url
       server = grid.server
@@ -73,7 +91,10 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
 
   const settled = async () => {
     await page.locator('h1').first().waitFor()
-    await page.locator('.empty', { hasText: /Loading|読み込んで/ }).waitFor({ state: 'detached' }).catch(() => undefined)
+    await page
+      .locator('.empty', { hasText: /Loading|読み込んで/ })
+      .waitFor({ state: 'detached' })
+      .catch(() => undefined)
     if (await page.locator('svg.map').count()) await page.locator('svg.map .land').waitFor()
   }
   const open = async (path: string) => {
@@ -83,7 +104,9 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
   }
   const seriousProblems = async () => {
     await page.evaluate(axe)
-    const found = (await page.evaluate('axe.run(document)')) as { violations: { id: string; impact: string; nodes: { html: string }[] }[] }
+    const found = (await page.evaluate('axe.run(document)')) as {
+      violations: { id: string; impact: string; nodes: { html: string }[] }[]
+    }
     return found.violations
       .filter(({ impact }) => impact === 'serious' || impact === 'critical')
       .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`)
@@ -117,16 +140,23 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
   const screens = Object.entries(live ? SCREENS : { ...SCREENS, ...OBJECTS })
   for (const language of ['en', 'ja'] as const) {
     for (const view of VIEWS) {
-      test(`every screen is whole and accessible (${language}, ${view.name})`, { timeout: 90_000 }, async () => {
+      test(`every screen is whole and accessible (${language}, ${view.name})`, {
+        timeout: 90_000,
+      }, async () => {
         await page.setViewportSize(view)
         await page.emulateMedia({ colorScheme: view.scheme, reducedMotion: 'reduce' })
         await page.evaluate((chosen) => localStorage.setItem('kumi.language', chosen), language)
         const problems: string[] = []
         for (const [name, path] of screens) {
           await open(path)
-          await page.screenshot({ path: join(pictures, `${name}-${language}-${view.name}.png`), fullPage: true })
+          await page.screenshot({
+            path: join(pictures, `${name}-${language}-${view.name}.png`),
+            fullPage: true,
+          })
           problems.push(...(await seriousProblems()).map((problem) => `${name}: ${problem}`))
-          const wider = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)
+          const wider = await page.evaluate(
+            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          )
           if (wider > 0) problems.push(`${name}: ${wider} px wider than the window`)
         }
         expect(problems).toEqual([])

@@ -12,7 +12,12 @@ export const Site = Type.Object({
   country: text,
   latitude: Type.Number(),
   longitude: Type.Number(),
-  state: Type.Union([Type.Literal('ok'), Type.Literal('degraded'), Type.Literal('down'), Type.Literal('unknown')]),
+  state: Type.Union([
+    Type.Literal('ok'),
+    Type.Literal('degraded'),
+    Type.Literal('down'),
+    Type.Literal('unknown'),
+  ]),
   reason: maybe(text),
   gateway: maybe(text),
   endpoint: maybe(text),
@@ -113,7 +118,9 @@ export const RuleExplained = Type.Object({
 
 export const Now = Type.Object({
   at: time,
-  attention: list(Type.Unknown({ description: 'One thing that needs a person: kind site, rule, link or bad_copies.' })),
+  attention: list(
+    Type.Unknown({ description: 'One thing that needs a person: kind site, rule, link or bad_copies.' }),
+  ),
   totals: Type.Object({
     datasets: count,
     files: count,
@@ -135,4 +142,9 @@ export const Now = Type.Object({
 
 export const Grid = Type.Object({ vo: text, version: text, issuer: text })
 export const Me = Type.Object({ account: maybe(text), vo: text, admin: Type.Boolean() })
-export const answerOf = { sites: Type.Object({ sites: list(Site) }), links: Type.Object({ links: list(Link) }), transfers: Type.Object({ transfers: list(Transfer) }), rules: Type.Object({ rules: list(Rule) }) }
+export const answerOf = {
+  sites: Type.Object({ sites: list(Site) }),
+  links: Type.Object({ links: list(Link) }),
+  transfers: Type.Object({ transfers: list(Transfer) }),
+  rules: Type.Object({ rules: list(Rule) }),
+}

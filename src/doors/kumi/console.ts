@@ -26,7 +26,10 @@ export async function serveConsole(app: FastifyInstance, directory: string): Pro
         reply.header('x-content-type-options', 'nosniff')
         reply.header('referrer-policy', 'no-referrer')
         // File names below assets/ carry a hash of their content.
-        reply.header('cache-control', /[\\/]assets[\\/]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache')
+        reply.header(
+          'cache-control',
+          /[\\/]assets[\\/]/.test(path) ? 'public, max-age=31536000, immutable' : 'no-cache',
+        )
       },
     })
   })

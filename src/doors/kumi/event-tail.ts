@@ -1,4 +1,11 @@
-import { type Db, type EventPosition, endOfEvents, eventsAfter, type StoredEvent, type Wakeups } from '../../kernel/index.ts'
+import {
+  type Db,
+  type EventPosition,
+  endOfEvents,
+  eventsAfter,
+  type StoredEvent,
+  type Wakeups,
+} from '../../kernel/index.ts'
 
 export interface EventTail {
   /** Calls back with new events until the returned function is called. */
@@ -6,7 +13,20 @@ export interface EventTail {
   position(): Promise<EventPosition>
 }
 
-const TOPICS = ['sites', 'site', 'gateway', 'catalog', 'did', 'replica', 'transfer', 'rule', 'placement', 'deletion', 'storage', 'rse']
+const TOPICS = [
+  'sites',
+  'site',
+  'gateway',
+  'catalog',
+  'did',
+  'replica',
+  'transfer',
+  'rule',
+  'placement',
+  'deletion',
+  'storage',
+  'rse',
+]
 // Wake-ups come at every commit; a person's screen needs no more than two pictures a second.
 const PAUSE_MS = 500
 const POLL_MS = 5000

@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { bigintSafeJson, route } from '../../http/index.ts'
 import { type EventPosition, eventsAfter, type StoredEvent } from '../../kernel/index.ts'
-import type { KumiDoorDeps } from './index.ts'
 import { eventTail } from './event-tail.ts'
+import type { KumiDoorDeps } from './index.ts'
 
 const HEARTBEAT_MS = 15_000
 // Whoever was away longer than this many events is told to load everything anew.
@@ -41,12 +41,22 @@ export function eventStream(app: FastifyInstance, deps: KumiDoorDeps): void {
         raw.write(`id: ${position.xact}-${position.id}\ndata: ${bigintSafeJson(news)}\n\n`)
       }
       raw.write(`retry: 2000\nid: ${start.xact}-${start.id}\n`)
-      raw.write(missed && missed.events.length >= REPLAY_LIMIT ? 'event: reload\ndata: {}\n\n' : 'event: hello\ndata: {}\n\n')
+      raw.write(
+        missed && missed.events.length >= REPLAY_LIMIT
+          ? 'event: reload\ndata: {}\n\n'
+          : 'event: hello\ndata: {}\n\n',
+      )
       if (missed) send(missed.events, missed.position)
       const unsubscribe = tail.subscribe(send)
       const heartbeat = setInterval(() => raw.write(': still here\n\n'), HEARTBEAT_MS)
       heartbeat.unref()
-      const expiry = setTimeout(() => raw.end(), Math.min(Math.max(request.principal.expiresAt.getTime() - deps.clock.now().getTime(), 0), 2 ** 31 - 1))
+      const expiry = setTimeout(
+        () => raw.end(),
+        Math.min(
+          Math.max(request.principal.expiresAt.getTime() - deps.clock.now().getTime(), 0),
+          2 ** 31 - 1,
+        ),
+      )
       expiry.unref()
       raw.on('close', () => {
         unsubscribe()

@@ -34,7 +34,8 @@ export interface KumiDoorDeps {
 
 const Id = Type.Object({ id: Type.String({ format: 'uuid' }) })
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 200 }))
-const literals = <const T extends string>(...values: T[]) => Type.Union(values.map((value) => Type.Literal(value)))
+const literals = <const T extends string>(...values: T[]) =>
+  Type.Union(values.map((value) => Type.Literal(value)))
 // Many consoles watch one grid: they share a picture of this age.
 const PICTURE_MS = 1000
 
@@ -100,16 +101,23 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
     answer: answerOf.transfers,
     handler: async ({ principal, query }) => {
       const { state = 'active', source, destination, limit: most = 200 } = query
-      return { transfers: await transferLines(db, principal.vo, { list: state, source, destination, limit: most }) }
+      return {
+        transfers: await transferLines(db, principal.vo, { list: state, source, destination, limit: most }),
+      }
     },
   })
   door.get({
     url: '/kumi/v1/transfers/matrix',
     action: 'transfer.read',
-    summary: 'Every link: success and failure in the last hours, what it does now and why the rate is what it is',
-    schema: { querystring: Type.Object({ hours: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 168 })) }) },
+    summary:
+      'Every link: success and failure in the last hours, what it does now and why the rate is what it is',
+    schema: {
+      querystring: Type.Object({ hours: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 168 })) }),
+    },
     answer: answerOf.links,
-    handler: async ({ principal, query }) => ({ links: await linkLines(db, clock.now(), principal.vo, query.hours ?? 24) }),
+    handler: async ({ principal, query }) => ({
+      links: await linkLines(db, clock.now(), principal.vo, query.hours ?? 24),
+    }),
   })
   door.get({
     url: '/kumi/v1/transfers/:id/explain',
@@ -132,7 +140,11 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
     },
     answer: answerOf.rules,
     handler: async ({ principal, query }) => ({
-      rules: await ruleLines(db, principal.vo, { state: query.state, account: query.account, limit: query.limit ?? 200 }),
+      rules: await ruleLines(db, principal.vo, {
+        state: query.state,
+        account: query.account,
+        limit: query.limit ?? 200,
+      }),
     }),
   })
   door.get({
@@ -148,7 +160,12 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   const document = openApi(
     [
       ...door.described,
-      { url: '/kumi/v1/events', action: 'operations.read', summary: 'Live events; resumes after Last-Event-ID', contentType: 'text/event-stream' },
+      {
+        url: '/kumi/v1/events',
+        action: 'operations.read',
+        summary: 'Live events; resumes after Last-Event-ID',
+        contentType: 'text/event-stream',
+      },
     ],
     deps.version,
   )

@@ -23,12 +23,17 @@ export function openApi(described: readonly Described[], version: string) {
     {
       get: {
         summary,
-        operationId: url.replace('/kumi/v1/', '').replace(/[^a-z]+(\w)?/gi, (_, c?: string) => c?.toUpperCase() ?? ''),
+        operationId: url
+          .replace('/kumi/v1/', '')
+          .replace(/[^a-z]+(\w)?/gi, (_, c?: string) => c?.toUpperCase() ?? ''),
         'x-action': action,
         ...(action === 'public' && { security: [] }),
         parameters: [...parameters(schema?.params, 'path'), ...parameters(schema?.querystring, 'query')],
         responses: {
-          200: { description: summary, content: { [contentType ?? 'application/json']: { schema: answer ?? {} } } },
+          200: {
+            description: summary,
+            content: { [contentType ?? 'application/json']: { schema: answer ?? {} } },
+          },
           default: { $ref: '#/components/responses/Error' },
         },
       },
@@ -36,7 +41,11 @@ export function openApi(described: readonly Described[], version: string) {
   ])
   return {
     openapi: '3.1.0',
-    info: { title: 'Kumihimo', version, description: 'What no standard covers: sites, explanations, live pictures.' },
+    info: {
+      title: 'Kumihimo',
+      version,
+      description: 'What no standard covers: sites, explanations, live pictures.',
+    },
     security: [{ bearer: [] }, { session: [] }],
     paths: Object.fromEntries(paths),
     components: {

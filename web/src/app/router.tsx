@@ -1,10 +1,19 @@
-import { createHashHistory, createRootRoute, createRoute, createRouter, lazyRouteComponent } from '@tanstack/react-router'
+import {
+  createHashHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from '@tanstack/react-router'
 import { NotFound } from './not-found.tsx'
 import { Shell } from './shell.tsx'
 
-const text = (value: unknown): string | undefined => (typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined)
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined
 const optional = <K extends string>(search: Record<string, unknown>, ...keys: K[]) =>
-  Object.fromEntries(keys.flatMap((key) => (text(search[key]) === undefined ? [] : [[key, text(search[key])]]))) as { [P in K]?: string }
+  Object.fromEntries(
+    keys.flatMap((key) => (text(search[key]) === undefined ? [] : [[key, text(search[key])]])),
+  ) as { [P in K]?: string }
 
 const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
 const login = createRoute({

@@ -43,10 +43,18 @@ export function Shell() {
     client.clear()
     await navigate({ to: '/login', search: {} })
   }
-  const dark = colorScheme === 'dark' || (colorScheme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches)
+  const dark =
+    colorScheme === 'dark' || (colorScheme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches)
   return (
     <>
-      <a className="skip" href="#content" onClick={(event) => { event.preventDefault(); document.getElementById('content')?.focus() }}>
+      <a
+        className="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault()
+          document.getElementById('content')?.focus()
+        }}
+      >
         {t.app.skip}
       </a>
       <header className="bar">
@@ -68,11 +76,25 @@ export function Shell() {
               {connected ? t.app.live : t.app.offline}
             </span>
           )}
-          {me.data && !atLogin && <span className="hide-narrow">{me.data.account} · {me.data.vo}</span>}
-          <button type="button" lang={language === 'en' ? 'ja' : 'en'} aria-label={`${t.app.language}: ${language === 'en' ? '日本語' : 'English'}`} onClick={() => choose(language === 'en' ? 'ja' : 'en')}>
+          {me.data && !atLogin && (
+            <span className="hide-narrow">
+              {me.data.account} · {me.data.vo}
+            </span>
+          )}
+          <button
+            type="button"
+            lang={language === 'en' ? 'ja' : 'en'}
+            aria-label={`${t.app.language}: ${language === 'en' ? '日本語' : 'English'}`}
+            onClick={() => choose(language === 'en' ? 'ja' : 'en')}
+          >
             {language === 'en' ? '日本語' : 'English'}
           </button>
-          <button type="button" aria-label={t.app.theme} title={t.app.theme} onClick={() => setColorScheme(dark ? 'light' : 'dark')}>
+          <button
+            type="button"
+            aria-label={t.app.theme}
+            title={t.app.theme}
+            onClick={() => setColorScheme(dark ? 'light' : 'dark')}
+          >
             <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
               <circle cx="8" cy="8" r="6.2" fill="none" stroke="currentColor" strokeWidth="1.500" />
               <path d="M8 1.800a6.2 6.2 0 0 1 0 12.400Z" fill="currentColor" />

@@ -5,7 +5,8 @@ export function parseConditions(text: string): Record<string, string | number> |
     const match = /^([A-Za-z_][\w.-]*)(<=|>=|!=|=|<|>)(.+)$/.exec(part)
     if (!match) return undefined
     const [, key = '', operator = '', value = ''] = match
-    const suffix = { '=': '', '<': '.lt', '>': '.gt', '<=': '.lte', '>=': '.gte', '!=': '.ne' }[operator] ?? ''
+    const suffix =
+      { '=': '', '<': '.lt', '>': '.gt', '<=': '.lte', '>=': '.gte', '!=': '.ne' }[operator] ?? ''
     filter[`${key}${suffix}`] = /^-?\d+(\.\d+)?$/.test(value) ? Number(value) : value
   }
   return filter

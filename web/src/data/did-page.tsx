@@ -2,7 +2,16 @@ import { Button } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
-import { type Copy, contentQuery, copiesQuery, type Did, didQuery, didRulesQuery, fileCopiesQuery, metaQuery } from '../doors/rucio.ts'
+import {
+  type Copy,
+  contentQuery,
+  copiesQuery,
+  type Did,
+  didQuery,
+  didRulesQuery,
+  fileCopiesQuery,
+  metaQuery,
+} from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
 import { CopyCommand, Empty, Mark, Pending, RuleMark } from '../shared/parts.tsx'
@@ -18,7 +27,9 @@ export function DidPage() {
   return (
     <>
       <div className="head">
-        <h1>{scope}:{name}</h1>
+        <h1>
+          {scope}:{name}
+        </h1>
         <span className="quiet">
           {t.data.kind[did.type]}
           {did.open !== undefined && ` · ${did.open ? t.data.open : t.data.closed}`} · {bytes(did.bytes)}
@@ -26,11 +37,16 @@ export function DidPage() {
         </span>
         <div className="act">
           <CopyCommand command={`rucio download ${scope}:${name}`} />
-          <Button size="xs" component={Link} to={`/rules/new?did=${encodeURIComponent(`${scope}:${name}`)}`}>{t.data.addRule}</Button>
+          <Button size="xs" component={Link} to={`/rules/new?did=${encodeURIComponent(`${scope}:${name}`)}`}>
+            {t.data.addRule}
+          </Button>
         </div>
       </div>
       <div className="halves">
-        <div><Copies did={did} /><Rules scope={scope} name={name} /></div>
+        <div>
+          <Copies did={did} />
+          <Rules scope={scope} name={name} />
+        </div>
         <Metadata did={did} />
       </div>
       {did.type !== 'FILE' && <Content scope={scope} name={name} />}
@@ -40,12 +56,18 @@ export function DidPage() {
 
 function Copies({ did }: { did: Did }) {
   const t = useMessages()
-  const asked = useQuery<Copy[]>({ ...(did.type === 'FILE' ? fileCopiesQuery(did.scope, did.name) : copiesQuery(did.scope, did.name)) } as never)
+  const asked = useQuery<Copy[]>({
+    ...(did.type === 'FILE' ? fileCopiesQuery(did.scope, did.name) : copiesQuery(did.scope, did.name)),
+  } as never)
   const copies = asked.data
   return (
     <section className="panel flush">
       <h2>{t.data.copies}</h2>
-      {!copies ? <Pending of={asked} /> : copies.length === 0 ? <Empty>{t.data.noCopies}</Empty> : (
+      {!copies ? (
+        <Pending of={asked} />
+      ) : copies.length === 0 ? (
+        <Empty>{t.data.noCopies}</Empty>
+      ) : (
         <div className="scroll" role="region" aria-label={t.data.copies} tabIndex={0}>
           <table>
             <tbody>
@@ -55,8 +77,16 @@ function Copies({ did }: { did: Did }) {
                 const complete = have >= all && all > 0
                 return (
                   <tr key={copy.rse}>
-                    <td><b>{copy.rse}</b></td>
-                    <td>{complete ? <Mark tone="ok">{t.data.complete}</Mark> : <Mark tone="degraded">{t.data.partial}</Mark>}</td>
+                    <td>
+                      <b>{copy.rse}</b>
+                    </td>
+                    <td>
+                      {complete ? (
+                        <Mark tone="ok">{t.data.complete}</Mark>
+                      ) : (
+                        <Mark tone="degraded">{t.data.partial}</Mark>
+                      )}
+                    </td>
                     <td className="num">{t.data.of(have, all)}</td>
                   </tr>
                 )
@@ -75,14 +105,24 @@ function Rules({ scope, name }: { scope: string; name: string }) {
   return (
     <section className="panel flush">
       <h2>{t.data.protectedBy}</h2>
-      {!asked.data ? <Pending of={asked} /> : asked.data.length === 0 ? <Empty>{t.data.unprotected}</Empty> : (
+      {!asked.data ? (
+        <Pending of={asked} />
+      ) : asked.data.length === 0 ? (
+        <Empty>{t.data.unprotected}</Empty>
+      ) : (
         <div className="scroll" role="region" aria-label={t.data.protectedBy} tabIndex={0}>
           <table>
             <tbody>
               {asked.data.map((rule) => (
                 <tr key={rule.id}>
-                  <td><Link to="/rules/$id" params={{ id: dashed(rule.id) }}>{t.rules.copies(rule.copies, rule.rse_expression)}</Link></td>
-                  <td><RuleMark state={rule.state} /></td>
+                  <td>
+                    <Link to="/rules/$id" params={{ id: dashed(rule.id) }}>
+                      {t.rules.copies(rule.copies, rule.rse_expression)}
+                    </Link>
+                  </td>
+                  <td>
+                    <RuleMark state={rule.state} />
+                  </td>
                   <td className="quiet">{rule.account}</td>
                 </tr>
               ))}
@@ -105,10 +145,20 @@ function Metadata({ did }: { did: Did }) {
     <section className="panel">
       <h2>{t.data.metadata}</h2>
       <dl className="facts">
-        <dt>{t.data.account}</dt><dd>{did.account}</dd>
-        {did.adler32 && <><dt>{t.data.checksum}</dt><dd className="mono">adler32 {did.adler32}</dd></>}
+        <dt>{t.data.account}</dt>
+        <dd>{did.account}</dd>
+        {did.adler32 && (
+          <>
+            <dt>{t.data.checksum}</dt>
+            <dd className="mono">adler32 {did.adler32}</dd>
+          </>
+        )}
         {entries.map(([key, value]) => (
-          <Fact key={key} name={key} value={typeof value === 'object' ? JSON.stringify(value) : String(value)} />
+          <Fact
+            key={key}
+            name={key}
+            value={typeof value === 'object' ? JSON.stringify(value) : String(value)}
+          />
         ))}
       </dl>
       {asked.data && entries.length === 0 && <p className="quiet">{t.data.noMetadata}</p>}
@@ -117,7 +167,12 @@ function Metadata({ did }: { did: Did }) {
   )
 }
 
-const Fact = ({ name, value }: { name: string; value: string }) => <><dt>{name}</dt><dd>{value}</dd></>
+const Fact = ({ name, value }: { name: string; value: string }) => (
+  <>
+    <dt>{name}</dt>
+    <dd>{value}</dd>
+  </>
+)
 
 function Content({ scope, name }: { scope: string; name: string }) {
   const t = useMessages()
@@ -126,15 +181,29 @@ function Content({ scope, name }: { scope: string; name: string }) {
   return (
     <section className="panel flush">
       <h2>{t.data.content}</h2>
-      {!asked.data ? <Pending of={asked} /> : asked.data.lines.length === 0 ? <Empty>{t.data.noContent}</Empty> : (
+      {!asked.data ? (
+        <Pending of={asked} />
+      ) : asked.data.lines.length === 0 ? (
+        <Empty>{t.data.noContent}</Empty>
+      ) : (
         <>
           <div className="scroll" role="region" aria-label={t.data.content} tabIndex={0}>
             <table>
-              <thead><tr><th>{t.data.name}</th><th className="num">{t.data.size}</th><th>{t.data.checksum}</th></tr></thead>
+              <thead>
+                <tr>
+                  <th>{t.data.name}</th>
+                  <th className="num">{t.data.size}</th>
+                  <th>{t.data.checksum}</th>
+                </tr>
+              </thead>
               <tbody>
                 {asked.data.lines.map((line) => (
                   <tr key={`${line.scope}:${line.name}`}>
-                    <td className="break"><Link to="/data/$scope/$name" params={{ scope: line.scope, name: line.name }}>{line.name}</Link></td>
+                    <td className="break">
+                      <Link to="/data/$scope/$name" params={{ scope: line.scope, name: line.name }}>
+                        {line.name}
+                      </Link>
+                    </td>
                     <td className="num">{bytes(line.bytes)}</td>
                     <td className="mono">{line.adler32 ?? '–'}</td>
                   </tr>
@@ -142,7 +211,13 @@ function Content({ scope, name }: { scope: string; name: string }) {
               </tbody>
             </table>
           </div>
-          {asked.data.more && <p className="empty"><Button variant="default" size="xs" onClick={() => setMost(most * 4)}>{t.data.more}</Button></p>}
+          {asked.data.more && (
+            <p className="empty">
+              <Button variant="default" size="xs" onClick={() => setMost(most * 4)}>
+                {t.data.more}
+              </Button>
+            </p>
+          )}
         </>
       )}
     </section>

@@ -32,24 +32,53 @@ export function SearchPage() {
     const form = new FormData(event.currentTarget)
     const value = (key: string) => String(form.get(key) ?? '').trim()
     setMost(PAGE)
-    void navigate({ to: '/data', search: { scope: value('scope'), name: value('name'), type: value('type'), where: value('where') } })
+    void navigate({
+      to: '/data',
+      search: { scope: value('scope'), name: value('name'), type: value('type'), where: value('where') },
+    })
   }
   if (!scopes.data) return <Pending of={scopes} />
   return (
     <>
       <div className="head">
         <h1>{t.data.search}</h1>
-        <div className="act"><CopyCommand command={`rucio did list --filter "name=${name}${asked.where ? `,${asked.where.replaceAll(' ', ',')}` : ''}" ${scope}:${name}`} /></div>
+        <div className="act">
+          <CopyCommand
+            command={`rucio did list --filter "name=${name}${asked.where ? `,${asked.where.replaceAll(' ', ',')}` : ''}" ${scope}:${name}`}
+          />
+        </div>
       </div>
       {scopes.data.length === 0 ? (
-        <div className="panel"><Empty>{t.data.noScopes}</Empty></div>
+        <div className="panel">
+          <Empty>{t.data.noScopes}</Empty>
+        </div>
       ) : (
         <form className="panel form" onSubmit={submit} key={JSON.stringify(asked)} role="search">
           <NativeSelect name="scope" label={t.data.scope} data={scopes.data} defaultValue={scope} />
-          <TextInput className="grow" name="name" label={t.data.pattern} placeholder={t.data.patternHint} defaultValue={asked.name ?? ''} />
-          <TextInput className="grow" name="where" label={t.data.filter} placeholder={t.data.filterHint} defaultValue={asked.where ?? ''} error={conditions === undefined ? t.data.filterWrong : undefined} />
-          <NativeSelect name="type" label={t.data.type} data={TYPES.map((value) => ({ value, label: t.data.types[value] }))} defaultValue={type} />
-          <div className="send"><Button type="submit">{t.data.go}</Button></div>
+          <TextInput
+            className="grow"
+            name="name"
+            label={t.data.pattern}
+            placeholder={t.data.patternHint}
+            defaultValue={asked.name ?? ''}
+          />
+          <TextInput
+            className="grow"
+            name="where"
+            label={t.data.filter}
+            placeholder={t.data.filterHint}
+            defaultValue={asked.where ?? ''}
+            error={conditions === undefined ? t.data.filterWrong : undefined}
+          />
+          <NativeSelect
+            name="type"
+            label={t.data.type}
+            data={TYPES.map((value) => ({ value, label: t.data.types[value] }))}
+            defaultValue={type}
+          />
+          <div className="send">
+            <Button type="submit">{t.data.go}</Button>
+          </div>
         </form>
       )}
       {scope !== '' && conditions !== undefined && (
@@ -62,11 +91,22 @@ export function SearchPage() {
             <>
               <div className="scroll" role="region" aria-label={t.data.search} tabIndex={0}>
                 <table>
-                  <thead><tr><th>{t.data.name}</th><th>{t.data.type}</th><th className="num">{t.data.files}</th><th className="num">{t.data.size}</th></tr></thead>
+                  <thead>
+                    <tr>
+                      <th>{t.data.name}</th>
+                      <th>{t.data.type}</th>
+                      <th className="num">{t.data.files}</th>
+                      <th className="num">{t.data.size}</th>
+                    </tr>
+                  </thead>
                   <tbody>
                     {found.data.lines.map((line) => (
                       <tr key={`${line.scope}:${line.name}`}>
-                        <td className="break"><Link to="/data/$scope/$name" params={{ scope: line.scope, name: line.name }}>{line.scope}:{line.name}</Link></td>
+                        <td className="break">
+                          <Link to="/data/$scope/$name" params={{ scope: line.scope, name: line.name }}>
+                            {line.scope}:{line.name}
+                          </Link>
+                        </td>
                         <td>{t.data.kind[line.did_type]}</td>
                         <td className="num">{count(line.length)}</td>
                         <td className="num">{bytes(line.bytes)}</td>
@@ -75,7 +115,13 @@ export function SearchPage() {
                   </tbody>
                 </table>
               </div>
-              {found.data.more && <p className="empty"><Button variant="default" size="xs" onClick={() => setMost(most * 4)}>{t.data.more}</Button></p>}
+              {found.data.more && (
+                <p className="empty">
+                  <Button variant="default" size="xs" onClick={() => setMost(most * 4)}>
+                    {t.data.more}
+                  </Button>
+                </p>
+              )}
             </>
           )}
         </div>

@@ -8,14 +8,23 @@ export class DoorError extends Error {
 
 const saidWhat = (text: string, status: number): string => {
   try {
-    const body = JSON.parse(text) as { ExceptionMessage?: string; message?: string; error_description?: string }
+    const body = JSON.parse(text) as {
+      ExceptionMessage?: string
+      message?: string
+      error_description?: string
+    }
     return body.ExceptionMessage ?? body.message ?? body.error_description ?? `HTTP ${status}`
   } catch {
     return text.slice(0, 300) || `HTTP ${status}`
   }
 }
 
-export async function call(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Response> {
+export async function call(
+  method: string,
+  path: string,
+  body?: unknown,
+  signal?: AbortSignal,
+): Promise<Response> {
   const answer = await fetch(path, {
     method,
     credentials: 'same-origin',
@@ -38,7 +47,11 @@ export const getJson = async <T>(path: string, signal?: AbortSignal): Promise<T>
   (await (await call('GET', path, undefined, signal)).json()) as T
 
 /** Lines of a streamed list, at most `most`; the rest of the stream is not read. */
-export async function getLines<T>(path: string, most = 1000, signal?: AbortSignal): Promise<{ lines: T[]; more: boolean }> {
+export async function getLines<T>(
+  path: string,
+  most = 1000,
+  signal?: AbortSignal,
+): Promise<{ lines: T[]; more: boolean }> {
   const answer = await call('GET', path, undefined, signal)
   const reader = answer.body?.pipeThrough(new TextDecoderStream()).getReader()
   const lines: T[] = []

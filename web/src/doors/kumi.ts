@@ -40,8 +40,19 @@ export interface Now {
   at: string
   attention: Attention[]
   totals: Record<
-    | 'datasets' | 'files' | 'bytes' | 'safeDatasets' | 'safeFiles' | 'copies' | 'copyBytes' | 'rulesOk' | 'rulesWorking'
-    | 'rulesStuck' | 'transfersActive' | 'transfersQueued' | 'transfersRetrying',
+    | 'datasets'
+    | 'files'
+    | 'bytes'
+    | 'safeDatasets'
+    | 'safeFiles'
+    | 'copies'
+    | 'copyBytes'
+    | 'rulesOk'
+    | 'rulesWorking'
+    | 'rulesStuck'
+    | 'transfersActive'
+    | 'transfersQueued'
+    | 'transfersRetrying',
     number
   >
   sites: Site[]
@@ -87,7 +98,15 @@ export interface RuleExplanation {
   }[]
   reasons: { message: string; count: number; storages: string[] }[]
 }
-export type TransferState = 'queued' | 'active' | 'verifying' | 'retrying' | 'done' | 'adopted' | 'failed' | 'canceled'
+export type TransferState =
+  | 'queued'
+  | 'active'
+  | 'verifying'
+  | 'retrying'
+  | 'done'
+  | 'adopted'
+  | 'failed'
+  | 'canceled'
 export interface Transfer {
   id: string
   scope: string
@@ -127,7 +146,8 @@ export const rulesQuery = (state: string | undefined) =>
   queryOptions({
     queryKey: ['rules', state ?? 'all'],
     queryFn: async ({ signal }) =>
-      (await getJson<{ rules: Rule[] }>(`/kumi/v1/rules?limit=200${state ? `&state=${state}` : ''}`, signal)).rules,
+      (await getJson<{ rules: Rule[] }>(`/kumi/v1/rules?limit=200${state ? `&state=${state}` : ''}`, signal))
+        .rules,
   })
 export const ruleQuery = (id: string) =>
   queryOptions({
@@ -136,7 +156,8 @@ export const ruleQuery = (id: string) =>
   })
 export const matrixQuery = queryOptions({
   queryKey: ['transfers', 'matrix'],
-  queryFn: async ({ signal }) => (await getJson<{ links: Link[] }>('/kumi/v1/transfers/matrix?hours=24', signal)).links,
+  queryFn: async ({ signal }) =>
+    (await getJson<{ links: Link[] }>('/kumi/v1/transfers/matrix?hours=24', signal)).links,
   refetchInterval: 5000,
 })
 export const transfersQuery = (state: TransferList, source?: string, destination?: string) =>

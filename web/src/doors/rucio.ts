@@ -39,7 +39,12 @@ export const scopesQuery = queryOptions({
   queryKey: ['data', 'scopes'],
   queryFn: ({ signal }) => getJson<string[]>('/rucio/scopes/', signal),
 })
-export const searchQuery = (scope: string, type: string, filters: Record<string, string | number>, most: number) =>
+export const searchQuery = (
+  scope: string,
+  type: string,
+  filters: Record<string, string | number>,
+  most: number,
+) =>
   queryOptions({
     queryKey: ['data', 'search', scope, type, filters, most],
     queryFn: ({ signal }) => {
@@ -82,7 +87,8 @@ export const copiesQuery = (scope: string, name: string) =>
   queryOptions({
     queryKey: ['data', 'copies', scope, name],
     queryFn: async ({ signal }) =>
-      (await getLines<Copy>(`/rucio/replicas/${segment(scope)}/${segment(name)}/datasets`, 500, signal)).lines,
+      (await getLines<Copy>(`/rucio/replicas/${segment(scope)}/${segment(name)}/datasets`, 500, signal))
+        .lines,
   })
 export const fileCopiesQuery = (scope: string, name: string) =>
   queryOptions({
@@ -113,9 +119,9 @@ export const storagesQuery = (expression: string) =>
   queryOptions({
     queryKey: ['data', 'storages', expression],
     queryFn: async ({ signal }) =>
-      (await getLines<{ rse: string }>(`/rucio/rses/?${new URLSearchParams({ expression })}`, 500, signal)).lines.map(
-        (line) => line.rse,
-      ),
+      (
+        await getLines<{ rse: string }>(`/rucio/rses/?${new URLSearchParams({ expression })}`, 500, signal)
+      ).lines.map((line) => line.rse),
     enabled: expression.trim() !== '',
     retry: false,
   })

@@ -52,9 +52,21 @@ export function LoginPage() {
           <p role="status">{t.login.once}</p>
         ) : (
           <form onSubmit={submit}>
-            {problem ? <p className="error" role="alert">{t.login[problem]}</p> : <p className="quiet">{t.login.intro}</p>}
+            {problem ? (
+              <p className="error" role="alert">
+                {t.login[problem]}
+              </p>
+            ) : (
+              <p className="quiet">{t.login.intro}</p>
+            )}
             <TextInput name="username" label={t.login.user} autoComplete="username" required mb="sm" />
-            <PasswordInput name="password" label={t.login.password} autoComplete="current-password" required mb="md" />
+            <PasswordInput
+              name="password"
+              label={t.login.password}
+              autoComplete="current-password"
+              required
+              mb="md"
+            />
             <Button type="submit" fullWidth loading={busy} disabled={!grid}>
               {t.login.submit}
             </Button>

@@ -33,22 +33,37 @@ function Card({ item }: { item: Item }) {
         <li className={item.state === 'down' ? '' : 'degraded-edge'}>
           <Mark tone={item.state}>{t.now.site(item.site, t.state[item.state])}</Mark>
           <span>{item.reason && (reasons[item.reason] ?? item.reason)}</span>
-          {item.since && <span className="quiet">{t.now.since} <Time at={item.since} /></span>}
+          {item.since && (
+            <span className="quiet">
+              {t.now.since} <Time at={item.since} />
+            </span>
+          )}
         </li>
       )
     case 'rule':
       return (
         <li>
-          <Mark tone="down"><Link to="/rules/$id" params={{ id: item.rule }}>{t.now.rule(`${item.scope}:${item.name}`)}</Link></Mark>
+          <Mark tone="down">
+            <Link to="/rules/$id" params={{ id: item.rule }}>
+              {t.now.rule(`${item.scope}:${item.name}`)}
+            </Link>
+          </Mark>
           <span className="error">{item.reason}</span>
-          {item.since && <span className="quiet">{t.now.since} <Time at={item.since} /></span>}
+          {item.since && (
+            <span className="quiet">
+              {t.now.since} <Time at={item.since} />
+            </span>
+          )}
         </li>
       )
     case 'link':
       return (
         <li>
           <Mark tone="down">
-            <Link to="/transfers/$source/$destination" params={{ source: item.source, destination: item.destination }}>
+            <Link
+              to="/transfers/$source/$destination"
+              params={{ source: item.source, destination: item.destination }}
+            >
               {t.now.link(item.source, item.destination)}
             </Link>
           </Mark>

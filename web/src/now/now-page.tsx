@@ -37,11 +37,37 @@ function Tiles({ totals, flows }: Pick<Now, 'totals' | 'flows'>) {
   const speed = flows.reduce((sum, flow) => sum + flow.rateBytesPerSecond, 0)
   return (
     <div className="tiles">
-      <Link className="tile" to="/data" search={{}}><span>{t.now.files}</span><b>{count(totals.files)}</b><span>{t.now.datasets(totals.datasets)}</span></Link>
-      <Link className="tile" to="/data" search={{}}><span>{t.now.bytes}</span><b>{bytes(totals.bytes)}</b><span>{t.now.copies(bytes(totals.copyBytes))}</span></Link>
-      <Link className="tile" to="/data" search={{}}><span>{t.now.safe}</span><b>{totals.files ? percent(totals.safeFiles / totals.files) : '–'}</b><span>{t.now.safeHint}</span></Link>
-      <Link className="tile" to="/rules" search={{}}><span>{t.now.rules}</span><b>{count(totals.rulesOk)} / {count(rules)}</b><span>{t.rules.state.STUCK}: {count(totals.rulesStuck)}</span></Link>
-      <Link className="tile" to="/transfers" search={{}}><span>{t.now.moving}</span><b>{totals.transfersActive > 0 ? rate(speed) : '0'}</b><span>{t.now.active(totals.transfersActive)} · {t.now.queued(totals.transfersQueued)}</span></Link>
+      <Link className="tile" to="/data" search={{}}>
+        <span>{t.now.files}</span>
+        <b>{count(totals.files)}</b>
+        <span>{t.now.datasets(totals.datasets)}</span>
+      </Link>
+      <Link className="tile" to="/data" search={{}}>
+        <span>{t.now.bytes}</span>
+        <b>{bytes(totals.bytes)}</b>
+        <span>{t.now.copies(bytes(totals.copyBytes))}</span>
+      </Link>
+      <Link className="tile" to="/data" search={{}}>
+        <span>{t.now.safe}</span>
+        <b>{totals.files ? percent(totals.safeFiles / totals.files) : '–'}</b>
+        <span>{t.now.safeHint}</span>
+      </Link>
+      <Link className="tile" to="/rules" search={{}}>
+        <span>{t.now.rules}</span>
+        <b>
+          {count(totals.rulesOk)} / {count(rules)}
+        </b>
+        <span>
+          {t.rules.state.STUCK}: {count(totals.rulesStuck)}
+        </span>
+      </Link>
+      <Link className="tile" to="/transfers" search={{}}>
+        <span>{t.now.moving}</span>
+        <b>{totals.transfersActive > 0 ? rate(speed) : '0'}</b>
+        <span>
+          {t.now.active(totals.transfersActive)} · {t.now.queued(totals.transfersQueued)}
+        </span>
+      </Link>
     </div>
   )
 }
@@ -59,9 +85,24 @@ function Flows({ flows }: Pick<Now, 'flows'>) {
             <tbody>
               {flows.map((flow) => (
                 <tr key={`${flow.source}>${flow.destination}`}>
-                  <td><Link to="/transfers/$source/$destination" params={{ source: flow.source, destination: flow.destination }}>{flow.source} → {flow.destination}</Link></td>
-                  <td>{flow.failed > flow.done ? <Mark tone="down">{t.now.failing}</Mark> : <Mark tone="moving">{t.now.active(flow.active)}</Mark>}</td>
-                  <td className="num">{rate(flow.rateBytesPerSecond)}</td>
+                  <td>
+                    <Link
+                      to="/transfers/$source/$destination"
+                      params={{ source: flow.source, destination: flow.destination }}
+                    >
+                      {flow.source} → {flow.destination}
+                    </Link>
+                  </td>
+                  <td>
+                    {flow.failed > flow.done ? (
+                      <Mark tone="down">{t.now.failing}</Mark>
+                    ) : flow.active > 0 ? (
+                      <Mark tone="moving">{t.now.active(flow.active)}</Mark>
+                    ) : (
+                      <Mark tone="degraded">{t.transfers.cell(flow.done, flow.failed)}</Mark>
+                    )}
+                  </td>
+                  <td className="num">{flow.active > 0 ? rate(flow.rateBytesPerSecond) : '–'}</td>
                 </tr>
               ))}
             </tbody>
@@ -81,8 +122,13 @@ function Sites({ sites }: Pick<Now, 'sites'>) {
       <ul className="sitelist">
         {sites.map((site) => (
           <li key={site.name}>
-            <div className="row"><b>{site.title}</b><Mark tone={site.state}>{t.state[site.state]}</Mark></div>
-            <div className="quiet">{site.name} · {site.country} · {site.storages.join(', ') || '–'}</div>
+            <div className="row">
+              <b>{site.title}</b>
+              <Mark tone={site.state}>{t.state[site.state]}</Mark>
+            </div>
+            <div className="quiet">
+              {site.name} · {site.country} · {site.storages.join(', ') || '–'}
+            </div>
             <Fill used={site.usedBytes} total={site.totalBytes} />
           </li>
         ))}

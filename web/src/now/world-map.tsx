@@ -13,7 +13,8 @@ const HEIGHT = 440
 const shape = feature(land as any, (land as any).objects.land)
 
 /** Width by the logarithm of the rate: 1 px below 1 MB/s, 7 px at 10 GB/s. */
-const widthOf = (bytesPerSecond: number) => Math.min(Math.max(1.5 * Math.log10(bytesPerSecond / 1e5 + 1), 1.2), 7)
+const widthOf = (bytesPerSecond: number) =>
+  Math.min(Math.max(1.5 * Math.log10(bytesPerSecond / 1e5 + 1), 1.2), 7)
 
 interface Spot {
   site: Site
@@ -25,7 +26,15 @@ interface Spot {
 export function WorldMap({ sites, flows }: { sites: readonly Site[]; flows: readonly Link[] }) {
   const t = useMessages()
   const { background, path, project } = useMemo(() => {
-    const projection = geoNaturalEarth1().fitExtent([[8, 4], [WIDTH - 8, HEIGHT + 46]], { type: 'Sphere' }).rotate([-150, 0])
+    const projection = geoNaturalEarth1()
+      .fitExtent(
+        [
+          [8, 4],
+          [WIDTH - 8, HEIGHT + 46],
+        ],
+        { type: 'Sphere' },
+      )
+      .rotate([-150, 0])
     const draw = geoPath(projection)
     return { background: draw(shape) ?? '', path: draw, project: projection }
   }, [])
@@ -53,15 +62,28 @@ export function WorldMap({ sites, flows }: { sites: readonly Site[]; flows: read
         const bend = Math.max(span * 0.18, 22) * (ax <= bx ? -1 : 1)
         const nx = mx - ((by - ay) / span) * bend * (ax <= bx ? -1 : 1) * (ax <= bx ? 1 : -1)
         return (
-          <path key={key} className={`arc ${failing ? 'failing' : 'run'}`} strokeWidth={widthOf(speed)} d={`M${ax} ${ay}Q${nx} ${my + bend} ${bx} ${by}`}>
+          <path
+            key={key}
+            className={`arc ${failing ? 'failing' : 'run'}`}
+            strokeWidth={widthOf(speed)}
+            d={`M${ax} ${ay}Q${nx} ${my + bend} ${bx} ${by}`}
+          >
             <title>{`${from.name} → ${to.name} ${failing ? t.now.failing : rate(speed)}`}</title>
           </path>
         )
       })}
       {spots.map(({ site, x, y, label }) => (
         <g key={site.name} transform={`translate(${x} ${y})`} className={site.state} fill="currentColor">
-          <g stroke="var(--sea)" strokeWidth="1.500" transform="scale(1.250)">{shapeOf(site.state)}</g>
-          <text x={label === 0 ? 11 : -11} y={label === 0 ? -5 : 14} textAnchor={label === 0 ? 'start' : 'end'}>{site.name}</text>
+          <g className="spot" stroke="var(--sea)" strokeWidth="1.500" transform="scale(1.250)">
+            {shapeOf(site.state)}
+          </g>
+          <text
+            x={label === 0 ? 11 : -11}
+            y={label === 0 ? -5 : 14}
+            textAnchor={label === 0 ? 'start' : 'end'}
+          >
+            {site.name}
+          </text>
           <title>{`${site.title}: ${t.state[site.state]}`}</title>
         </g>
       ))}
@@ -73,6 +95,7 @@ export function WorldMap({ sites, flows }: { sites: readonly Site[]; flows: read
 function bundle(flows: readonly Link[], sites: ReadonlyMap<string, Site>) {
   const arcs = new Map<string, { key: string; from: Site; to: Site; speed: number; failing: boolean }>()
   for (const flow of flows) {
+    if (flow.active === 0 && flow.failed <= flow.done) continue
     const from = sites.get(flow.sourceSite ?? '')
     const to = sites.get(flow.destinationSite ?? '')
     if (!from || !to || from === to) continue

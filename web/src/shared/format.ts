@@ -15,7 +15,8 @@ export function bytes(value: number | null | undefined): string {
 export const rate = (bytesPerSecond: number): string => `${bytes(bytesPerSecond)}/s`
 export const count = (value: number | null | undefined): string =>
   value === null || value === undefined ? '–' : value.toLocaleString('en')
-export const percent = (share: number): string => `${share > 0.99 && share < 1 ? '99' : Math.round(share * 100)} %`
+export const percent = (share: number): string =>
+  `${share > 0.99 && share < 1 ? '99' : Math.round(share * 100)} %`
 
 const wide = (value: number) => String(value).padStart(2, '0')
 /** ISO-like UTC time without seconds' fractions. */

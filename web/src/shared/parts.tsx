@@ -28,7 +28,13 @@ export function Mark({ tone, children }: { tone: Tone; children: ReactNode }) {
   )
 }
 
-const RULE_TONES: Record<RuleState, Tone> = { OK: 'ok', REPLICATING: 'moving', INJECT: 'moving', STUCK: 'down', SUSPENDED: 'unknown' }
+const RULE_TONES: Record<RuleState, Tone> = {
+  OK: 'ok',
+  REPLICATING: 'moving',
+  INJECT: 'moving',
+  STUCK: 'down',
+  SUSPENDED: 'unknown',
+}
 export function RuleMark({ state }: { state: RuleState }) {
   const t = useMessages()
   return <Mark tone={RULE_TONES[state]}>{t.rules.state[state]}</Mark>
@@ -38,7 +44,10 @@ export function RuleMark({ state }: { state: RuleState }) {
 export function Time({ at }: { at: string }) {
   const local = new Date(at)
   return (
-    <time dateTime={at} title={Number.isNaN(local.getTime()) ? at : local.toLocaleString(undefined, { timeZoneName: 'short' })}>
+    <time
+      dateTime={at}
+      title={Number.isNaN(local.getTime()) ? at : local.toLocaleString(undefined, { timeZoneName: 'short' })}
+    >
       {utc(at)}
     </time>
   )
@@ -83,7 +92,17 @@ export function CopyCommand({ command }: { command: string }) {
 }
 
 /** How far the copies are: there, moving, failed, still to come. */
-export function Strip({ files, missing, moving, failed }: { files: number; missing: number; moving: number; failed: number }) {
+export function Strip({
+  files,
+  missing,
+  moving,
+  failed,
+}: {
+  files: number
+  missing: number
+  moving: number
+  failed: number
+}) {
   const t = useMessages()
   const there = Math.max(files - missing - moving - failed, 0)
   const width = (part: number) => ({ width: `${files > 0 ? (100 * part) / files : 0}%` })
@@ -106,7 +125,10 @@ export function Fill({ used, total }: { used: number; total: number }) {
   return (
     <>
       <div className="strip" aria-hidden="true">
-        <i className={used / total > 0.95 ? 's-failed' : 's-moving'} style={{ width: `${(100 * used) / total}%` }} />
+        <i
+          className={used / total > 0.95 ? 's-failed' : 's-moving'}
+          style={{ width: `${(100 * used) / total}%` }}
+        />
       </div>
       <span className="quiet">
         {bytes(used)} / {bytes(total)} {t.now.used}

@@ -14,8 +14,14 @@ export function Matrix({ links }: { links: readonly Link[] }) {
       <table className="matrix">
         <thead>
           <tr>
-            <td className="quiet">{t.transfers.from} ↓ {t.transfers.to} →</td>
-            {destinations.map((name) => <th key={name} scope="col">{name}</th>)}
+            <td className="quiet">
+              {t.transfers.from} ↓ {t.transfers.to} →
+            </td>
+            {destinations.map((name) => (
+              <th key={name} scope="col">
+                {name}
+              </th>
+            ))}
           </tr>
         </thead>
         <tbody>
@@ -24,7 +30,11 @@ export function Matrix({ links }: { links: readonly Link[] }) {
               <th scope="row">{source}</th>
               {destinations.map((destination) => {
                 const link = at.get(`${source}>${destination}`)
-                return <td className="cell" key={destination}>{link ? <Cell link={link} /> : <span className="none" aria-hidden="true" />}</td>
+                return (
+                  <td className="cell" key={destination}>
+                    {link ? <Cell link={link} /> : <span className="none" aria-hidden="true" />}
+                  </td>
+                )
               })}
             </tr>
           ))}
@@ -40,9 +50,18 @@ function Cell({ link }: { link: Link }) {
   const share = ended === 0 ? undefined : link.done / ended
   const tone = share === undefined ? '' : share >= 0.95 ? 'good' : share >= 0.7 ? 'some' : 'bad'
   return (
-    <To className={tone} to="/transfers/$source/$destination" params={{ source: link.source, destination: link.destination }} title={t.transfers.cell(link.done, link.failed)}>
+    <To
+      className={tone}
+      to="/transfers/$source/$destination"
+      params={{ source: link.source, destination: link.destination }}
+      title={t.transfers.cell(link.done, link.failed)}
+    >
       <b>{share === undefined ? '–' : percent(share)}</b>
-      <small>{link.active > 0 ? `▸ ${rate(link.rateBytesPerSecond)}` : t.transfers.cell(link.done, link.failed).split(/[,、]/)[0]}</small>
+      <small>
+        {link.active > 0
+          ? `▸ ${rate(link.rateBytesPerSecond)}`
+          : t.transfers.cell(link.done, link.failed).split(/[,、]/)[0]}
+      </small>
     </To>
   )
 }

@@ -18,19 +18,41 @@ export function TransfersPage() {
     <>
       <div className="head">
         <h1>{t.transfers.title}</h1>
-        <div className="act"><CopyCommand command={`kumi transfer ls --state ${list}`} /></div>
+        <div className="act">
+          <CopyCommand command={`kumi transfer ls --state ${list}`} />
+        </div>
       </div>
       <section className="panel flush">
         <h2>{t.transfers.matrix}</h2>
-        {!links.data ? <Pending of={links} /> : links.data.length === 0 ? <Empty>{t.transfers.noLinks}</Empty> : <Matrix links={links.data} />}
+        {!links.data ? (
+          <Pending of={links} />
+        ) : links.data.length === 0 ? (
+          <Empty>{t.transfers.noLinks}</Empty>
+        ) : (
+          <Matrix links={links.data} />
+        )}
       </section>
       <div className="tabs">
         {LISTS.map((one) => (
-          <Link key={one} to="/transfers" search={{ state: one }} data-on={one === list} aria-current={one === list ? 'true' : undefined}>{t.transfers.lists[one]}</Link>
+          <Link
+            key={one}
+            to="/transfers"
+            search={{ state: one }}
+            data-on={one === list}
+            aria-current={one === list ? 'true' : undefined}
+          >
+            {t.transfers.lists[one]}
+          </Link>
         ))}
       </div>
       <div className="panel flush">
-        {!transfers.data ? <Pending of={transfers} /> : transfers.data.length === 0 ? <Empty>{t.transfers.none[list]}</Empty> : <TransferTable transfers={transfers.data} label={t.transfers.lists[list]} />}
+        {!transfers.data ? (
+          <Pending of={transfers} />
+        ) : transfers.data.length === 0 ? (
+          <Empty>{t.transfers.none[list]}</Empty>
+        ) : (
+          <TransferTable transfers={transfers.data} label={t.transfers.lists[list]} />
+        )}
       </div>
     </>
   )
