@@ -1,5 +1,14 @@
 /** The HTTP host: fastify, TLS and plain on one port, authentication, authorisation, errors, streams of lines. */
-export { type Authenticator, createHttp, type Http, type HttpOptions } from './http.ts'
+export type { Authenticator } from './authenticator.ts'
+export {
+  asGridError,
+  CONSOLE_CSP,
+  createHttp,
+  type Http,
+  type HttpOptions,
+  isLoopback,
+  STATUS_OF_KIND,
+} from './http.ts'
 export { bigintSafeJson, inBatches, type NdjsonOptions, sendNdjson } from './ndjson.ts'
 export {
   publicRoutes,

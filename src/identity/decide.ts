@@ -1,0 +1,105 @@
+import type { Action, Resource } from './actions.ts'
+import type { Rule } from './identity.store.ts'
+import type { Principal } from './principal.ts'
+import { covers } from './scope.ts'
+
+/** Deny unless a rule allows; an explicit deny wins. Pure. */
+export function decide(
+  rules: readonly Rule[],
+  principal: Principal,
+  action: Action,
+  resource: Resource,
+): { allow: boolean; reason: string } {
+  if (principal.kind === 'anonymous') return { allow: false, reason: 'nobody is logged in' }
+  if (principal.vo !== resource.vo) return { allow: false, reason: `the token is of VO ${principal.vo}` }
+  const wanted = { family: 'plain', word: `grid.${action}` } as const
+  if (!principal.scopes.some((scope) => covers(scope, wanted))) {
+    return { allow: false, reason: `the token carries neither the scope grid nor grid.${action}` }
+  }
+  const matching = rules.filter(
+    (rule) =>
+      rule.vo === principal.vo &&
+      actionMatches(rule.action, action) &&
+      subjectMatches(rule, principal) &&
+      resourceMatches(rule.resource, principal, resource),
+  )
+  const name = (rule: Rule) =>
+    `${rule.effect} ${rule.subjectKind} ${rule.subject} ${rule.action} on ${rule.resource}`
+  const deny = matching.find((rule) => rule.effect === 'deny')
+  if (deny) return { allow: false, reason: name(deny) }
+  const allow = matching[0]
+  return allow ? { allow: true, reason: name(allow) } : { allow: false, reason: 'no rule allows it' }
+}
+
+function actionMatches(pattern: string, action: string): boolean {
+  return (
+    pattern === '*' ||
+    pattern === action ||
+    (pattern.endsWith('.*') && action.startsWith(pattern.slice(0, -1)))
+  )
+}
+
+function subjectMatches(rule: Rule, principal: Principal): boolean {
+  if (rule.subjectKind === 'everyone') return true
+  if (rule.subjectKind === 'group') return principal.groups.includes(rule.subject)
+  if (rule.subjectKind === 'account') return principal.account === rule.subject
+  const [key = '', value] = rule.subject.split('=', 2)
+  const own = principal.attributes[key]
+  return own !== undefined && (value === undefined || own.toLowerCase() === value.toLowerCase())
+}
+
+function resourceMatches(pattern: string, principal: Principal, resource: Resource): boolean {
+  if (pattern === '*') return true
+  if (pattern === 'owner') {
+    const { owner } = resource
+    if (owner === undefined || owner === null) return false
+    return owner === principal.accountId || owner === principal.account
+  }
+  const path = resource.path?.split('/').filter(Boolean) ?? null
+  return (
+    path !== null &&
+    pattern
+      .split('/')
+      .filter(Boolean)
+      .every((segment, i) => path[i] === segment)
+  )
+}
+
+const READS = [
+  'identity.read',
+  'catalog.read',
+  'placement.rule.read',
+  'transfer.read',
+  'sites.read',
+  'operations.read',
+]
+const OWNERS = [
+  'catalog.scope.create',
+  'catalog.did.*',
+  'catalog.replica.*',
+  'placement.rule.*',
+  'transfer.cancel',
+]
+
+/** What a new VO begins with. */
+export function defaultRules(vo: string): Rule[] {
+  const rule = (
+    subjectKind: Rule['subjectKind'],
+    subject: string,
+    action: string,
+    resource: string,
+  ): Rule => ({
+    vo,
+    subjectKind,
+    subject,
+    action,
+    resource,
+    effect: 'allow',
+  })
+  return [
+    ...READS.map((action) => rule('everyone', '', action, '*')),
+    ...OWNERS.map((action) => rule('everyone', '', action, 'owner')),
+    rule('attribute', 'admin=true', '*', '*'),
+    rule('attribute', 'gateway', 'gateway.report', '*'),
+  ]
+}
