@@ -145,7 +145,7 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
       }, async () => {
         await page.setViewportSize(view)
         await page.emulateMedia({ colorScheme: view.scheme, reducedMotion: 'reduce' })
-        await page.evaluate((chosen) => localStorage.setItem('kumi.language', chosen), language)
+        await page.evaluate(`localStorage.setItem('kumi.language', '${language}')`)
         const problems: string[] = []
         for (const [name, path] of screens) {
           await open(path)
@@ -154,8 +154,10 @@ describe.skipIf(!existsSync(CHROMIUM))('the console in a browser', () => {
             fullPage: true,
           })
           problems.push(...(await seriousProblems()).map((problem) => `${name}: ${problem}`))
-          const wider = await page.evaluate(
-            () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+          const wider = Number(
+            await page.evaluate(
+              'document.documentElement.scrollWidth - document.documentElement.clientWidth',
+            ),
           )
           if (wider > 0) problems.push(`${name}: ${wider} px wider than the window`)
         }

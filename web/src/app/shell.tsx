@@ -47,6 +47,7 @@ export function Shell() {
     colorScheme === 'dark' || (colorScheme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches)
   return (
     <>
+      {/* biome-ignore lint/a11y/useValidAnchor: the address behind # belongs to the screens */}
       <a
         className="skip"
         href="#content"

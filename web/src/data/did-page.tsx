@@ -14,7 +14,7 @@ import {
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, RuleMark } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll } from '../shared/parts.tsx'
 
 const PAGE = 100
 
@@ -68,7 +68,7 @@ function Copies({ did }: { did: Did }) {
       ) : copies.length === 0 ? (
         <Empty>{t.data.noCopies}</Empty>
       ) : (
-        <div className="scroll" role="region" aria-label={t.data.copies} tabIndex={0}>
+        <Scroll label={t.data.copies}>
           <table>
             <tbody>
               {copies.map((copy) => {
@@ -93,7 +93,7 @@ function Copies({ did }: { did: Did }) {
               })}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   )
@@ -110,7 +110,7 @@ function Rules({ scope, name }: { scope: string; name: string }) {
       ) : asked.data.length === 0 ? (
         <Empty>{t.data.unprotected}</Empty>
       ) : (
-        <div className="scroll" role="region" aria-label={t.data.protectedBy} tabIndex={0}>
+        <Scroll label={t.data.protectedBy}>
           <table>
             <tbody>
               {asked.data.map((rule) => (
@@ -128,7 +128,7 @@ function Rules({ scope, name }: { scope: string; name: string }) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </section>
   )
@@ -187,7 +187,7 @@ function Content({ scope, name }: { scope: string; name: string }) {
         <Empty>{t.data.noContent}</Empty>
       ) : (
         <>
-          <div className="scroll" role="region" aria-label={t.data.content} tabIndex={0}>
+          <Scroll label={t.data.content}>
             <table>
               <thead>
                 <tr>
@@ -210,7 +210,7 @@ function Content({ scope, name }: { scope: string; name: string }) {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
           {asked.data.more && (
             <p className="empty">
               <Button variant="default" size="xs" onClick={() => setMost(most * 4)}>

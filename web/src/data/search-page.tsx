@@ -5,7 +5,7 @@ import { type FormEvent, useState } from 'react'
 import { scopesQuery, searchQuery } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Pending } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Pending, Scroll } from '../shared/parts.tsx'
 import { parseConditions } from './conditions.ts'
 
 const PAGE = 100
@@ -53,7 +53,7 @@ export function SearchPage() {
           <Empty>{t.data.noScopes}</Empty>
         </div>
       ) : (
-        <form className="panel form" onSubmit={submit} key={JSON.stringify(asked)} role="search">
+        <form className="panel form" onSubmit={submit} key={JSON.stringify(asked)} aria-label={t.data.search}>
           <NativeSelect name="scope" label={t.data.scope} data={scopes.data} defaultValue={scope} />
           <TextInput
             className="grow"
@@ -89,7 +89,7 @@ export function SearchPage() {
             <Empty>{t.data.nothing}</Empty>
           ) : (
             <>
-              <div className="scroll" role="region" aria-label={t.data.search} tabIndex={0}>
+              <Scroll label={t.data.search}>
                 <table>
                   <thead>
                     <tr>
@@ -114,7 +114,7 @@ export function SearchPage() {
                     ))}
                   </tbody>
                 </table>
-              </div>
+              </Scroll>
               {found.data.more && (
                 <p className="empty">
                   <Button variant="default" size="xs" onClick={() => setMost(most * 4)}>

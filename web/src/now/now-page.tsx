@@ -4,7 +4,7 @@ import { lazy, Suspense } from 'react'
 import { type Now, nowQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count, percent, rate } from '../shared/format.ts'
-import { Empty, Fill, Mark, Pending } from '../shared/parts.tsx'
+import { Empty, Fill, Mark, Pending, Scroll } from '../shared/parts.tsx'
 import { Attention } from './attention.tsx'
 
 // The world's outline is the heaviest part of the page: words and numbers come first.
@@ -80,7 +80,7 @@ function Flows({ flows }: Pick<Now, 'flows'>) {
       {flows.length === 0 ? (
         <Empty>{t.now.noFlows}</Empty>
       ) : (
-        <div className="scroll" role="region" aria-label={t.now.flows} tabIndex={0}>
+        <Scroll label={t.now.flows}>
           <table>
             <tbody>
               {flows.map((flow) => (
@@ -107,7 +107,7 @@ function Flows({ flows }: Pick<Now, 'flows'>) {
               ))}
             </tbody>
           </table>
-        </div>
+        </Scroll>
       )}
     </>
   )

@@ -6,7 +6,7 @@ import { type RuleExplanation, ruleQuery } from '../doors/kumi.ts'
 import { deleteRule } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, RuleMark, Strip, Time } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll, Strip, Time } from '../shared/parts.tsx'
 import { unstick } from './unstick.ts'
 
 export function RulePage() {
@@ -57,7 +57,7 @@ export function RulePage() {
         {gaps.length === 0 ? (
           <Empty>{t.rules.noGaps}</Empty>
         ) : (
-          <div className="scroll" role="region" aria-label={t.rules.gaps} tabIndex={0}>
+          <Scroll label={t.rules.gaps}>
             <table>
               <tbody>
                 {gaps.map((gap) => (
@@ -91,13 +91,13 @@ export function RulePage() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         )}
       </section>
       {placements.length > 0 && (
         <section className="panel flush">
           <h2>{t.rules.placements}</h2>
-          <div className="scroll" role="region" aria-label={t.rules.placements} tabIndex={0}>
+          <Scroll label={t.rules.placements}>
             <table>
               <tbody>
                 {placements.map((one) => (
@@ -122,7 +122,7 @@ export function RulePage() {
                 ))}
               </tbody>
             </table>
-          </div>
+          </Scroll>
         </section>
       )}
     </>

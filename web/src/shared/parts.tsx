@@ -136,3 +136,13 @@ export function Fill({ used, total }: { used: number; total: number }) {
     </>
   )
 }
+
+/** A table that may be wider than the window; the keyboard can scroll it too. */
+export function Scroll({ label, children }: { label: string; children: ReactNode }) {
+  return (
+    // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable without a mouse
+    <section className="scroll" aria-label={label} tabIndex={0}>
+      {children}
+    </section>
+  )
+}

@@ -2,6 +2,7 @@ import { Link as To } from '@tanstack/react-router'
 import type { Link } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 import { percent, rate } from '../shared/format.ts'
+import { Scroll } from '../shared/parts.tsx'
 
 /** Source × destination: the number is the success, the colour its class, the second line what moves now. */
 export function Matrix({ links }: { links: readonly Link[] }) {
@@ -10,7 +11,7 @@ export function Matrix({ links }: { links: readonly Link[] }) {
   const destinations = [...new Set(links.map((link) => link.destination))].sort()
   const at = new Map(links.map((link) => [`${link.source}>${link.destination}`, link]))
   return (
-    <div className="scroll" role="region" aria-label={t.transfers.matrix} tabIndex={0}>
+    <Scroll label={t.transfers.matrix}>
       <table className="matrix">
         <thead>
           <tr>
@@ -40,7 +41,7 @@ export function Matrix({ links }: { links: readonly Link[] }) {
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
 

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { Transfer, TransferState } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes } from '../shared/format.ts'
-import { Mark, Time } from '../shared/parts.tsx'
+import { Mark, Scroll, Time } from '../shared/parts.tsx'
 
 const TONES = {
   queued: 'unknown',
@@ -18,7 +18,7 @@ const TONES = {
 export function TransferTable({ transfers, label }: { transfers: readonly Transfer[]; label: string }) {
   const t = useMessages()
   return (
-    <div className="scroll" role="region" aria-label={label} tabIndex={0}>
+    <Scroll label={label}>
       <table>
         <thead>
           <tr>
@@ -78,6 +78,6 @@ export function TransferTable({ transfers, label }: { transfers: readonly Transf
           ))}
         </tbody>
       </table>
-    </div>
+    </Scroll>
   )
 }
