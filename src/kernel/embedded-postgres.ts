@@ -52,7 +52,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   if (!existsSync(join(data, 'PG_VERSION'))) await initialise(account, directory, data)
   if (account.uid !== undefined) await chown(socketDirectory, account.uid, account.uid)
 
-  const deadline = Date.now() + 30_000
+  const deadline = Date.now() + 15_000
   for (;;) {
     const server = launch(account, directory, data, socketDirectory, options.forTests ?? false)
     const started = await waitUntilReady(server, connection, deadline)
@@ -170,7 +170,7 @@ interface Server {
 
 function settings(forTests: boolean): string[] {
   const sharedBuffers = Math.min(2048, Math.max(32, Math.floor(totalmem() / 1024 / 1024 / 128)))
-  const durable = { wal_compression: 'lz4', max_wal_size: '4GB', shared_buffers: `${sharedBuffers}MB` }
+  const durable = { wal_compression: 'pglz', max_wal_size: '4GB', shared_buffers: `${sharedBuffers}MB` }
   const volatile = {
     fsync: 'off',
     synchronous_commit: 'off',

@@ -1,0 +1,33 @@
+import { join } from 'node:path'
+import { defaultHome, homeAt, requireGrid, writeWhole } from '../../embedded/index.ts'
+import { adminToken } from './login.ts'
+
+/** Variables that point kumi and the field's own clients at this grid. Only paths and addresses, never a secret. */
+export async function env(options: { home?: string; json?: boolean }): Promise<void> {
+  const home = homeAt(options.home ?? defaultHome())
+  const facts = requireGrid(home)
+  const tokenFile = join(home.client, 'token')
+  writeWhole(tokenFile, await adminToken({ client: home.client, port: facts.port, vo: facts.vo }))
+  const server = `https://localhost:${facts.port}`
+  const variables: Record<string, string> = {
+    KUMI_HOME: home.path,
+    KUMI_SERVER: server,
+    KUMI_CA: join(home.ca, 'ca.pem'),
+    RUCIO_CONFIG: join(home.client, 'rucio.cfg'),
+    RUCIO_ACCOUNT: 'admin',
+    RUCIO_VO: facts.vo,
+    BEARER_TOKEN_FILE: tokenFile,
+    X509_CERT_DIR: join(home.ca, 'certificates'),
+    CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
+    RCLONE_CA_CERT: join(home.ca, 'ca.pem'),
+    ...Object.fromEntries(
+      facts.sites.map((site) => [`KUMI_${site.name.toUpperCase()}`, `https://localhost:${site.port}/${facts.vo}`]),
+    ),
+  }
+  if (options.json) console.log(JSON.stringify(variables))
+  else for (const [name, value] of Object.entries(variables)) console.log(`export ${name}=${quote(value)}`)
+}
+
+function quote(value: string): string {
+  return `'${value.replaceAll("'", `'\\''`)}'`
+}

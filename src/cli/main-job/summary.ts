@@ -1,0 +1,35 @@
+import { bytesText } from '../grid/stopwatch.ts'
+import type { PhaseTime } from './reporter.ts'
+
+/** What the main job did; the JSON line of `kumi start --once --json`. */
+export interface Summary {
+  readonly files: number
+  readonly bytes: number
+  readonly seconds: number
+  /** Copies whose every byte was read back and found right. */
+  readonly verifiedCopies: number
+  /** Transfer attempts beyond the first, all recovered. */
+  readonly retries: number
+  /** Damaged copies that were found and replaced from a good one. */
+  readonly healed: number
+  readonly peakRssBytes: number
+  readonly readySeconds: number
+  readonly replicationBytesPerSecond: number
+  readonly phases: readonly PhaseTime[]
+}
+
+export function summaryTable(summary: Summary): string {
+  const rows: [string, string][] = [
+    ['files', `${summary.files}`],
+    ['bytes', bytesText(summary.bytes)],
+    ['replication', `${bytesText(summary.replicationBytesPerSecond)}/s between gateways`],
+    ['retries', `${summary.retries}`],
+    ['healed copies', `${summary.healed}`],
+    ['verified copies', `${summary.verifiedCopies} (every byte read back)`],
+    ['peak memory', `${bytesText(summary.peakRssBytes)}, all processes together`],
+    ...summary.phases.map(({ name, seconds }): [string, string] => [`  ${name}`, `${seconds.toFixed(1)} s`]),
+    ['total', `${summary.seconds.toFixed(1)} s`],
+  ]
+  const width = Math.max(...rows.map(([label]) => label.length))
+  return rows.map(([label, value]) => `  ${label.padEnd(width)}  ${value}`).join('\n')
+}

@@ -1,0 +1,106 @@
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { createCa, issueHostCertificate, writeTrustDirectory } from '../identity/certificates.ts'
+import { demoSites } from './demo-sites.ts'
+import { type GridFacts, type Home, readGrid, secretFile, writeWhole } from './home.ts'
+import { choosePorts } from './ports.ts'
+
+export interface PrepareOptions {
+  readonly port?: number
+  readonly empty?: boolean
+  readonly vo?: string
+}
+
+/**
+ * Makes a directory a grid's home, or brings an existing one up to date. Idempotent; what exists is kept, so a
+ * start that was killed half-way goes on.
+ */
+export async function prepareHome(home: Home, options: PrepareOptions, now: Date): Promise<GridFacts> {
+  // 0711: PostgreSQL may have to run under another account and must pass through; files are 0600.
+  mkdirSync(home.path, { recursive: true, mode: 0o711 })
+  for (const directory of [home.ca, home.server, home.sites, home.client, home.logs, home.run]) {
+    mkdirSync(directory, { recursive: true, mode: 0o700 })
+  }
+  // The trust directory is public: foreign clients under other accounts may read it.
+  chmodSync(home.ca, 0o711)
+  const grid = readGrid(home) ?? (await newGrid(options, now))
+  await ensureCertificates(home, grid, now)
+  secretFile(join(home.server, 'seal.key'))
+  secretFile(join(home.client, 'password'), 12)
+  for (const site of grid.sites) writeGatewayConfig(home, grid, site)
+  writeWhole(join(home.client, 'rucio.cfg'), rucioConfig(home, grid))
+  // Last: a home with grid.json is complete.
+  if (!existsSync(home.grid)) writeWhole(home.grid, `${JSON.stringify(grid, null, 2)}\n`, 0o644)
+  return grid
+}
+
+async function newGrid(options: PrepareOptions, now: Date): Promise<GridFacts> {
+  const count = options.empty ? 1 : 4
+  const port = await choosePorts(count, options.port)
+  return {
+    version: 1,
+    vo: options.vo ?? 'demo',
+    title: 'Demo experiment',
+    port,
+    sites: options.empty ? [] : demoSites(port),
+    createdAt: now.toISOString(),
+  }
+}
+
+async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promise<void> {
+  const caCertificate = join(home.ca, 'ca.pem')
+  const caKey = join(home.ca, 'ca.key')
+  if (!existsSync(caCertificate)) {
+    const ca = await createCa({ name: `Kumihimo ${grid.vo} ${now.toISOString().slice(0, 10)}`, now })
+    writeWhole(caKey, ca.privateKeyPem)
+    await writeTrustDirectory(join(home.ca, 'certificates'), ca.certificatePem)
+    writeWhole(caCertificate, ca.certificatePem, 0o644)
+  }
+  const ca = { certificatePem: readFileSync(caCertificate, 'utf8'), privateKeyPem: readFileSync(caKey, 'utf8') }
+  const hosts = [home.server, ...grid.sites.map((site) => join(home.sites, site.name))]
+  for (const directory of hosts) {
+    if (existsSync(join(directory, 'tls.pem'))) continue
+    const issued = await issueHostCertificate({ ca, names: ['localhost'], ips: ['127.0.0.1', '::1'], now })
+    writeWhole(join(directory, 'tls.key'), issued.privateKeyPem)
+    writeWhole(join(directory, 'tls.pem'), issued.certificatePem, 0o644)
+  }
+}
+
+function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'][number]): void {
+  const directory = join(home.sites, site.name)
+  mkdirSync(join(directory, 'storage'), { recursive: true, mode: 0o700 })
+  secretFile(join(directory, 'client-secret'))
+  const server = `https://localhost:${grid.port}`
+  const config = {
+    name: site.name,
+    server,
+    endpoint: `https://localhost:${site.port}`,
+    host: '127.0.0.1',
+    port: site.port,
+    directory,
+    ca: join(home.ca, 'ca.pem'),
+    vo: grid.vo,
+    issuer: `${server}/iam/${grid.vo}`,
+    // The demo sites are neighbours on this machine; a real gateway names the storages it may copy from.
+    peers: grid.sites.map((other) => `localhost:${other.port}`),
+    logFile: join(home.logs, `gateway-${site.name}.log`),
+  }
+  writeWhole(join(directory, 'gateway.json'), `${JSON.stringify(config, null, 2)}\n`)
+}
+
+function rucioConfig(home: Home, grid: GridFacts): string {
+  const server = `https://localhost:${grid.port}/rucio`
+  return [
+    '[client]',
+    `rucio_host = ${server}`,
+    `auth_host = ${server}`,
+    `ca_cert = ${join(home.ca, 'ca.pem')}`,
+    'account = admin',
+    'auth_type = userpass',
+    'username = admin',
+    `password = ${secretFile(join(home.client, 'password'), 12)}`,
+    `vo = ${grid.vo}`,
+    'request_retries = 3',
+    '',
+  ].join('\n')
+}

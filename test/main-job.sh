@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# The contract of the main job: one command, one JSON line, everything stopped and removable afterwards; twice at
+# once; as root and, where root may make one, as an ordinary user with a closed home.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+work=$(mktemp -d)
+chmod 711 "$work"
+passed=0 failed=0
+trap 'rm -rf "$work"' EXIT
+
+check() { # name, command…
+  local name=$1
+  shift
+  if "$@"; then echo "ok - $name"; passed=$((passed + 1)); else echo "FAIL - $name"; failed=$((failed + 1)); fi
+}
+good_summary() { # file: last line is the summary and says that all went well
+  tail -n 1 "$1" | node -e '
+    const s = JSON.parse(require("fs").readFileSync(0, "utf8"))
+    const wrong = [
+      s.files >= 300 || "files", s.bytes >= 300e6 || "bytes", s.verifiedCopies === 3 * s.files || "verifiedCopies",
+      s.healed >= 1 || "healed", s.retries >= 1 || "retries", s.peakRssBytes > 50e6 || "peakRssBytes",
+    ].filter((x) => x !== true)
+    console.log(JSON.stringify(s))
+    if (wrong.length) { console.error("wrong: " + wrong); process.exit(1) }'
+}
+nothing_runs() { ! pgrep -f -- "$1" >/dev/null; }
+
+npm start -- --once --json --home "$work/a" --port 7610 >"$work/a.out" 2>"$work/a.err" &
+a=$!
+npm start -- --once --json --home "$work/b" --port 7620 >"$work/b.out" 2>"$work/b.err"
+check "the main job ends with exit code 0 (b)" test $? -eq 0
+wait $a
+check "two at once (a)" test $? -eq 0
+for run in a b; do
+  check "summary of $run" good_summary "$work/$run.out" || tail -n 30 "$work/$run.err"
+  check "nothing of $run is left running" nothing_runs "$work/$run"
+  ./kumi down --home "$work/$run" --purge 2>/dev/null
+  check "purge of $run leaves nothing" test ! -e "$work/$run"
+done
+
+if [ "$(id -u)" = 0 ] && command -v useradd >/dev/null; then
+  user=kumitest$$
+  useradd --create-home "$user"
+  home=$(getent passwd "$user" | cut -d: -f6)
+  chmod 700 "$home"
+  git clone -q . "$home/clone" && chown -R "$user:" "$home/clone"
+  su "$user" -c "cd ~/clone && npm start -- --once --json --home ~/grid --port 7630" >"$work/c.out" 2>"$work/c.err"
+  check "a fresh clone as an ordinary user in a closed home" good_summary "$work/c.out" || tail -n 30 "$work/c.err"
+  pkill -u "$user" 2>/dev/null
+  userdel --remove "$user" 2>/dev/null
+fi
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
