@@ -1,0 +1,316 @@
+import { randomUUID } from 'node:crypto'
+import { TLSSocket } from 'node:tls'
+import fastify, {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify'
+import { ANY_AUDIENCE, anonymous, notAuthenticated } from '../identity/verifier.ts'
+import { type ErrorKind, GridError, isGridError, toGridError } from '../kernel/errors.ts'
+import { type Logger, redactText } from '../kernel/log.ts'
+import type { Clock } from '../kernel/ports.ts'
+import type { Authenticator } from './authenticator.ts'
+import { bigintSafeJson } from './ndjson.ts'
+import { keepInventory, route } from './route.ts'
+import { sniffingServer } from './sniffing-server.ts'
+
+export interface HttpOptions {
+  readonly identity: Authenticator
+  /** The audiences this service answers to; the any-audience is one of them unless `anyAudience` is false. */
+  readonly audience: readonly string[]
+  readonly anyAudience?: boolean
+  readonly log: Logger
+  readonly clock: Clock
+  readonly host?: string
+  /** 0 picks a free port. */
+  readonly port: number
+  /** PEM; absent means plain HTTP only, for loopback peers. */
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  /** Whether loopback peers may speak plain HTTP on the same port; default true. */
+  readonly plainForLoopback?: boolean
+  /** Methods beyond the usual, e.g. PROPFIND; `hasBody` ones may carry a body. */
+  readonly extraMethods?: readonly { readonly name: string; readonly hasBody?: boolean }[]
+  /** Answers /readyz: throws or returns false when this process cannot serve. */
+  readonly ready?: () => Promise<boolean> | boolean
+}
+
+export interface Http {
+  /** Register doors as fastify plug-ins here, before `listen`. */
+  readonly app: FastifyInstance
+  listen(): Promise<{ port: number; url: string }>
+  /** Refuses new connections, ends the open ones, resolves when all are closed. */
+  close(): Promise<void>
+}
+
+/** The status of each kind of error; a door may override with its own error handler. */
+export const STATUS_OF_KIND: Readonly<Record<ErrorKind, number>> = {
+  invalid: 400,
+  unauthenticated: 401,
+  denied: 403,
+  missing: 404,
+  conflict: 409,
+  exhausted: 429,
+  transient: 503,
+  fatal: 500,
+}
+
+export function createHttp(options: HttpOptions): Http {
+  const accept = {
+    audience: [...options.audience, ...(options.anyAudience === false ? [] : [ANY_AUDIENCE])],
+  }
+  const app = fastify({
+    serverFactory: (handler) => sniffingServer(handler, options.tls),
+    forceCloseConnections: true,
+    bodyLimit: 1024 * 1024,
+    genReqId: () => randomUUID(),
+    logger: false,
+    routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
+    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: true } },
+  })
+  app.decorate('authenticator', options.identity)
+  app.decorateRequest('principal', anonymous)
+  for (const { name, hasBody } of options.extraMethods ?? []) {
+    app.addHttpMethod(name, { hasBody: hasBody ?? false })
+  }
+  for (const name of ['GET', 'DELETE', 'OPTIONS']) app.addHttpMethod(name, { hasBody: true })
+  app.setReplySerializer(bigintSafeJson)
+  readBodies(app)
+  keepInventory(app)
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id)
+    reply.header('x-content-type-options', 'nosniff')
+    reply.header('referrer-policy', 'same-origin')
+    reply.header('x-frame-options', 'DENY')
+    const secure = request.raw.socket instanceof TLSSocket
+    const local = isLoopback(request.raw.socket.remoteAddress)
+    if (!secure && !(local && options.plainForLoopback !== false)) {
+      throw new GridError({
+        code: 'use_https',
+        kind: 'denied',
+        message: 'Use https: this port speaks plain HTTP only to its own machine.',
+      })
+    }
+    await authenticate(request, options.identity, accept)
+  })
+  app.setErrorHandler((error, request, reply) => sendError(error, request, reply, options.log))
+  app.setNotFoundHandler((request, reply) => {
+    reply
+      .code(404)
+      .send({
+        code: 'no_such_route',
+        message: `There is nothing at ${request.method} ${pathOf(request)}.`,
+        details: {},
+      })
+  })
+  app.addHook('onResponse', async (request, reply) => {
+    options.log.debug(
+      {
+        request: request.id,
+        method: request.method,
+        url: redactText(pathOf(request)),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime * 10) / 10,
+        account: request.principal.account ?? undefined,
+        peer: request.ip,
+      },
+      'request',
+    )
+  })
+  addHealth(app, options)
+
+  return {
+    app,
+    async listen() {
+      await app.listen({ host: options.host ?? '127.0.0.1', port: options.port })
+      const address = app.server.address()
+      const port = typeof address === 'object' && address ? address.port : options.port
+      return { port, url: `${options.tls ? 'https' : 'http'}://localhost:${port}` }
+    },
+    close: () => app.close(),
+  }
+}
+
+/** JSON, streams of JSON lines and forms; a body without a type is taken as JSON when it is some. */
+function readBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers()
+  const json = (
+    _request: FastifyRequest,
+    body: string | Buffer,
+    done: (error: Error | null, value?: unknown) => void,
+  ) => {
+    if (body.length === 0) return done(null, undefined)
+    try {
+      done(null, withoutPrototypeKeys(JSON.parse(body.toString())))
+    } catch (cause) {
+      done(
+        new GridError({
+          code: 'invalid_json',
+          kind: 'invalid',
+          message: 'The body is not valid JSON.',
+          cause,
+        }),
+      )
+    }
+  }
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, json)
+  app.addContentTypeParser(
+    ['application/x-json-stream', 'application/x-ndjson'],
+    { parseAs: 'string' },
+    (_request, body, done) => {
+      try {
+        const lines = body
+          .toString()
+          .split('\n')
+          .filter((line) => line.trim() !== '')
+        done(
+          null,
+          lines.map((line) => withoutPrototypeKeys(JSON.parse(line))),
+        )
+      } catch (cause) {
+        done(
+          new GridError({
+            code: 'invalid_json',
+            kind: 'invalid',
+            message: 'A line of the body is not valid JSON.',
+            cause,
+          }),
+        )
+      }
+    },
+  )
+  app.addContentTypeParser(
+    'application/x-www-form-urlencoded',
+    { parseAs: 'string' },
+    (_request, body, done) => {
+      done(null, new URLSearchParams(body.toString()))
+    },
+  )
+  app.addContentTypeParser('*', { parseAs: 'string' }, json)
+}
+
+/** `__proto__` in a body must not reach an object that somebody spreads or merges. */
+function withoutPrototypeKeys(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return value
+  for (const item of Object.values(value)) withoutPrototypeKeys(item)
+  // biome-ignore lint/suspicious/noProto: an own key of parsed JSON, not the accessor.
+  if (Object.hasOwn(value, '__proto__')) delete (value as Record<string, unknown>).__proto__
+  return value
+}
+
+async function authenticate(
+  request: FastifyRequest,
+  identity: Authenticator,
+  accept: { audience: readonly string[] },
+): Promise<void> {
+  const action = request.routeOptions.config.action
+  const credential = credentialOf(request)
+  if (credential) {
+    try {
+      request.principal = await identity.verify(credential.token, accept)
+      if (credential.cookie && !isSafeMethod(request.method) && request.headers['x-kumi-console'] !== '1') {
+        throw notAuthenticated(
+          'A session cookie changes something only together with the header X-Kumi-Console: 1.',
+        )
+      }
+    } catch (error) {
+      request.principal = anonymous
+      const tolerable = isGridError(error) && (error.kind === 'unauthenticated' || error.kind === 'denied')
+      if (action !== 'public' || !tolerable) {
+        // Paths that do not exist answer 404, whatever the token.
+        if (action !== undefined || !tolerable) throw error
+      }
+    }
+  }
+  if (action === undefined || action === 'public') return
+  if (request.principal.kind === 'anonymous') {
+    throw notAuthenticated('Log in first: this needs a token (Authorization: Bearer …).')
+  }
+  if (!request.routeOptions.config.laterResource) {
+    identity.authorize(request.principal, action, { vo: request.principal.vo })
+  }
+}
+
+function credentialOf(request: FastifyRequest): { token: string; cookie: boolean } | undefined {
+  const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
+  if (bearer) return { token: bearer, cookie: false }
+  const rucio = request.headers['x-rucio-auth-token']
+  if (typeof rucio === 'string' && rucio !== '') return { token: rucio, cookie: false }
+  const cookie = /(?:^|;\s*)kumi_session=([^;\s]+)/.exec(request.headers.cookie ?? '')?.[1]
+  return cookie ? { token: cookie, cookie: true } : undefined
+}
+
+function isSafeMethod(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+}
+
+/** The GridError behind anything thrown in a route, also fastify's own (validation, limits). */
+export function asGridError(error: unknown): GridError {
+  const { statusCode, validation, message } = error as Partial<FastifyError>
+  if (error instanceof GridError) return error
+  if (validation) return new GridError({ code: 'invalid_request', kind: 'invalid', message: `${message}.` })
+  if (statusCode === 413) {
+    return new GridError({
+      code: 'body_too_large',
+      kind: 'invalid',
+      message: 'The body is larger than this route accepts.',
+    })
+  }
+  if (statusCode && statusCode >= 400 && statusCode < 500) {
+    return new GridError({ code: 'invalid_request', kind: 'invalid', message: message ?? 'Bad request.' })
+  }
+  return toGridError(error)
+}
+
+function sendError(thrown: unknown, request: FastifyRequest, reply: FastifyReply, log: Logger): void {
+  const error = asGridError(thrown)
+  if (error.kind === 'fatal') log.error({ err: thrown, request: request.id }, 'request failed')
+  const own = (thrown as { statusCode?: number }).statusCode
+  const status = error.code === 'body_too_large' ? 413 : own === 415 ? 415 : STATUS_OF_KIND[error.kind]
+  if (status === 401) reply.header('www-authenticate', `Bearer error="${error.code}"`)
+  if (status === 429 || status === 503)
+    reply.header('retry-after', String(error.details.retryAfterSeconds ?? 5))
+  reply
+    .code(status)
+    .header('content-type', 'application/json; charset=utf-8')
+    .send({ code: error.code, message: error.message, details: error.details })
+}
+
+function addHealth(app: FastifyInstance, options: HttpOptions): void {
+  route(app, { method: 'GET', url: '/healthz', action: 'public', handler: () => ({ status: 'ok' }) })
+  route(app, {
+    method: 'GET',
+    url: '/readyz',
+    action: 'public',
+    handler: async (_request, reply) => {
+      const ready = await Promise.resolve(options.ready?.() ?? true).catch(() => false)
+      return reply.code(ready ? 200 : 503).send({ status: ready ? 'ready' : 'not ready' })
+    },
+  })
+  route(app, {
+    method: 'GET',
+    url: '/metrics',
+    action: 'public',
+    handler: async (request, reply) => {
+      if (!isLoopback(request.raw.socket.remoteAddress)) {
+        if (request.principal.kind === 'anonymous') throw notAuthenticated('Metrics from afar need a token.')
+        options.identity.authorize(request.principal, 'operations.read', { vo: request.principal.vo })
+      }
+      const { metrics } = await import('../kernel/metrics.ts')
+      return reply.header('content-type', metrics.contentType).send(await metrics.metrics())
+    },
+  })
+}
+
+/** True for callers on the same machine. */
+export function isLoopback(address: string | undefined): boolean {
+  return address !== undefined && /^(::1$|(::ffff:)?127\.)/.test(address)
+}
+
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? request.url
+}
+
+/** Headers for pages: only our own scripts run, nobody frames us. */
+export const CONSOLE_CSP =
+  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"

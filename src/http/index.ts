@@ -1,0 +1,20 @@
+/** The HTTP host: fastify, TLS and plain on one port, authentication, authorisation, errors, streams of lines. */
+export type { Authenticator } from './authenticator.ts'
+export {
+  asGridError,
+  CONSOLE_CSP,
+  createHttp,
+  type Http,
+  type HttpOptions,
+  isLoopback,
+  STATUS_OF_KIND,
+} from './http.ts'
+export { bigintSafeJson, inBatches, type NdjsonOptions, sendNdjson } from './ndjson.ts'
+export {
+  publicRoutes,
+  type RegisteredRoute,
+  type RouteRequest,
+  type RouteSpec,
+  route,
+  routeInventory,
+} from './route.ts'
