@@ -20,8 +20,7 @@ const IdentityBody = Type.Object({
 })
 const AttributeBody = Type.Object({ value: Type.Union([Type.String(), Type.Number(), Type.Boolean()]) })
 
-const named = (call: Call): Promise<Account> =>
-  call.deps.identity.account(call.vo, param(call, 'account'))
+const named = (call: Call): Promise<Account> => call.deps.identity.account(call.vo, param(call, 'account'))
 
 export const accountEndpoints: readonly Endpoint[] = [
   get('/accounts', 'identity.read', list),
@@ -37,7 +36,12 @@ export const accountEndpoints: readonly Endpoint[] = [
     action: 'identity.write',
     async handler(call) {
       const { type, email } = bodyOf(call, NewAccountBody)
-      const account = { vo: call.vo, name: param(call, 'account'), kind: accountKind(type), email: email ?? null }
+      const account = {
+        vo: call.vo,
+        name: param(call, 'account'),
+        kind: accountKind(type),
+        email: email ?? null,
+      }
       await call.deps.identity.createAccounts([account])
       return sendCreated(call.reply)
     },
@@ -69,7 +73,10 @@ export const accountEndpoints: readonly Endpoint[] = [
   get('/accounts/:account/attr', 'identity.read', async (call) => {
     const account = await named(call)
     const attributes = (await call.deps.identity.attributes([account.id])).get(account.id) ?? {}
-    return sendJson(call.reply, Object.entries(attributes).map(([key, text]) => ({ key, value: attributeValue(text) })))
+    return sendJson(
+      call.reply,
+      Object.entries(attributes).map(([key, text]) => ({ key, value: attributeValue(text) })),
+    )
   }),
   {
     method: 'POST',
@@ -93,7 +100,10 @@ export const accountEndpoints: readonly Endpoint[] = [
   get('/accounts/:account/identities', 'identity.read', async (call) => {
     const account = await named(call)
     const identities = await call.deps.identity.identitiesOf([account.id])
-    return sendLines(call.reply, identities.map(({ kind, identity }) => ({ type: kind, identity, email: account.email })))
+    return sendLines(
+      call.reply,
+      identities.map(({ kind, identity }) => ({ type: kind, identity, email: account.email })),
+    )
   }),
   {
     method: 'POST',
@@ -131,7 +141,10 @@ export const accountEndpoints: readonly Endpoint[] = [
     const account = await named(call)
     const scopes = await listScopes(call.deps.db, { vo: call.vo, accountId: account.id })
     if (scopes.length === 0) throw noScopes(`Account ${account.name} has no scopes.`)
-    return sendJson(call.reply, scopes.map((scope) => scope.name))
+    return sendJson(
+      call.reply,
+      scopes.map((scope) => scope.name),
+    )
   }),
   {
     method: 'POST',
@@ -140,17 +153,31 @@ export const accountEndpoints: readonly Endpoint[] = [
     resource: (call) => accountOwner(call),
     async handler(call) {
       const { id } = await named(call)
-      await createScope(call.deps.db, { vo: call.vo, now: call.now, name: param(call, 'scope'), accountId: id })
+      await createScope(call.deps.db, {
+        vo: call.vo,
+        now: call.now,
+        name: param(call, 'scope'),
+        accountId: id,
+      })
       return sendCreated(call.reply)
     },
   },
   get('/scopes', 'catalog.read', async (call) =>
-    sendJson(call.reply, (await listScopes(call.deps.db, { vo: call.vo })).map((scope) => scope.name)),
+    sendJson(
+      call.reply,
+      (await listScopes(call.deps.db, { vo: call.vo })).map((scope) => scope.name),
+    ),
   ),
   get('/scopes/owner', 'catalog.read', async (call) => {
     const scopes = await listScopes(call.deps.db, { vo: call.vo })
-    const names = await accountNames(call, scopes.map((scope) => scope.accountId))
-    return sendJson(call.reply, scopes.map(({ name, accountId }) => ({ scope: name, account: names.get(accountId) ?? null })))
+    const names = await accountNames(
+      call,
+      scopes.map((scope) => scope.accountId),
+    )
+    return sendJson(
+      call.reply,
+      scopes.map(({ name, accountId }) => ({ scope: name, account: names.get(accountId) ?? null })),
+    )
   }),
   {
     method: 'PUT',
@@ -158,7 +185,12 @@ export const accountEndpoints: readonly Endpoint[] = [
     action: 'identity.write',
     async handler(call) {
       const { id } = await named(call)
-      await changeScopeOwner(call.deps.db, { vo: call.vo, now: call.now, name: param(call, 'scope'), accountId: id })
+      await changeScopeOwner(call.deps.db, {
+        vo: call.vo,
+        now: call.now,
+        name: param(call, 'scope'),
+        accountId: id,
+      })
       return sendCreated(call.reply)
     },
   },
@@ -177,7 +209,10 @@ async function list(call: Call): Promise<unknown> {
     ...(identity && { identity }),
     ...(Object.keys(attributes).length > 0 && { attributes: attributes as Record<string, string> }),
   })
-  return sendLines(call.reply, accounts.map(({ name, kind, email }) => ({ account: name, type: kind, email })))
+  return sendLines(
+    call.reply,
+    accounts.map(({ name, kind, email }) => ({ account: name, type: kind, email })),
+  )
 }
 
 function view(account: Account): Record<string, unknown> {
@@ -202,7 +237,9 @@ function accountKind(text: string): AccountKind {
 function identityKind(text: string): IdentityKind {
   const kind = text.toUpperCase()
   if (kind === 'USERPASS' || kind === 'OIDC' || kind === 'X509' || kind === 'SSH') return kind
-  throw badRequest(`"${text.slice(0, 40)}" is not an identity type served here; use USERPASS, OIDC, X509 or SSH.`)
+  throw badRequest(
+    `"${text.slice(0, 40)}" is not an identity type served here; use USERPASS, OIDC, X509 or SSH.`,
+  )
 }
 
 /** The client's admin check wants a real True. */

@@ -19,7 +19,12 @@ export interface RucioDoorDeps {
    * Asked before copies at an RSE with attribute `verify_arrival` become AVAILABLE; throws when size or checksum at
    * the storage are not those registered.
    */
-  readonly verifyArrivals?: (input: { vo: string; now: Date; rse: Rse; files: readonly Did[] }) => Promise<void>
+  readonly verifyArrivals?: (input: {
+    vo: string
+    now: Date
+    rse: Rse
+    files: readonly Did[]
+  }) => Promise<void>
 }
 
 export type Grouping = 'ALL' | 'DATASET' | 'NONE'
@@ -156,7 +161,14 @@ export interface PlacementDesk {
   /** null removes the limit. */
   setLimit(
     db: Db,
-    input: { vo: string; now: Date; accountId: number; rseId?: number; rseExpression?: string; bytes: bigint | null },
+    input: {
+      vo: string
+      now: Date
+      accountId: number
+      rseId?: number
+      rseExpression?: string
+      bytes: bigint | null
+    },
   ): Promise<void>
   /** Rules on these collections and those above them are looked at again; in the transaction that changed them. */
   contentChanged(tx: Tx, input: { vo: string; now: Date; collections: readonly Did[] }): Promise<void>

@@ -40,6 +40,7 @@ function readTerm(key: string, value: PythonValue): FilterTerm {
   const ending = dot > 0 ? key.slice(dot + 1) : ''
   if (ending === '') return { key, operator: '=', value: value as MetadataValue }
   const operator = OPERATORS[ending]
-  if (!operator) throw invalidFilter(`"${ending}" is not an operator; use one of ${Object.keys(OPERATORS).join(', ')}.`)
+  if (!operator)
+    throw invalidFilter(`"${ending}" is not an operator; use one of ${Object.keys(OPERATORS).join(', ')}.`)
   return { key: key.slice(0, dot), operator, value: value as MetadataValue }
 }

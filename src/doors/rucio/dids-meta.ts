@@ -14,7 +14,9 @@ const BulkMetaBody = Type.Object({
   plugin: Type.Optional(Type.Union([Type.String(), Type.Null()])),
 })
 const BulkSetBody = Type.Object({
-  dids: Type.Array(Type.Intersect([DidBody, Type.Object({ meta: Type.Record(Type.String(), Type.Unknown()) })])),
+  dids: Type.Array(
+    Type.Intersect([DidBody, Type.Object({ meta: Type.Record(Type.String(), Type.Unknown()) })]),
+  ),
   recursive: Recursive,
 })
 
@@ -72,7 +74,11 @@ export const didMetaEndpoints: readonly Endpoint[] = [
     path: '/dids/bulkdidsmeta',
     action: 'catalog.did.update',
     resource: (call) =>
-      ownersOf(call, 'catalog.did.update', bodyOf(call, BulkSetBody).dids.map(({ scope }) => scope)),
+      ownersOf(
+        call,
+        'catalog.did.update',
+        bodyOf(call, BulkSetBody).dids.map(({ scope }) => scope),
+      ),
     async handler(call) {
       const { dids, recursive } = bodyOf(call, BulkSetBody)
       const changes = dids.map(({ scope, name, meta }) => ({ scope, name, meta: meta as Metadata }))

@@ -1,12 +1,12 @@
 import { Type } from 'typebox'
 import {
-  addCollections,
   type AnyDid,
+  addCollections,
   attach,
   type CollectionKind,
+  type Did,
   deleteMetadata,
   detach,
-  type Did,
   getDid,
   listContent,
   listFiles,
@@ -16,11 +16,20 @@ import {
   searchDids,
   setStatus,
 } from '../../catalog/index.ts'
-import { transaction, type Tx } from '../../kernel/index.ts'
+import { type Tx, transaction } from '../../kernel/index.ts'
 import { accountNames } from './accounts.ts'
 import { CollectionBody, DidBody, DidsBody, FileBody, partialReplica } from './bodies.ts'
 import { readDidFilters } from './did-filters.ts'
-import { bodyOf, type Call, callerAccount, type Endpoint, get, ownersOf, param, scopeOwner } from './endpoint.ts'
+import {
+  bodyOf,
+  type Call,
+  callerAccount,
+  type Endpoint,
+  get,
+  ownersOf,
+  param,
+  scopeOwner,
+} from './endpoint.ts'
 import { badRequest, unsupportedOperation, unsupportedStatus } from './errors.ts'
 import { expiry, ruleRequests } from './rule-request.ts'
 import { listRuleLines } from './rules.ts'
@@ -72,7 +81,12 @@ export const didEndpoints: readonly Endpoint[] = [
     method: 'POST',
     path: '/dids',
     action: 'catalog.did.create',
-    resource: (call) => ownersOf(call, 'catalog.did.create', bodyOf(call, NewDids).map(({ scope }) => scope)),
+    resource: (call) =>
+      ownersOf(
+        call,
+        'catalog.did.create',
+        bodyOf(call, NewDids).map(({ scope }) => scope),
+      ),
     bodyLimit: BULK_BODY,
     async handler(call) {
       await create(call, bodyOf(call, NewDids) as NewCollectionBody[])
@@ -84,7 +98,11 @@ export const didEndpoints: readonly Endpoint[] = [
     path: '/dids/attachments',
     action: 'catalog.did.update',
     resource: (call) =>
-      ownersOf(call, 'catalog.did.update', bodyOf(call, AttachmentsBody).attachments.map(({ scope }) => scope)),
+      ownersOf(
+        call,
+        'catalog.did.update',
+        bodyOf(call, AttachmentsBody).attachments.map(({ scope }) => scope),
+      ),
     bodyLimit: BULK_BODY,
     async handler(call) {
       const { attachments, ignore_duplicate: ignore } = bodyOf(call, AttachmentsBody)
@@ -119,7 +137,9 @@ export const didEndpoints: readonly Endpoint[] = [
     },
   },
   get('/dids/:scope/:name/dids', 'catalog.read', (call) => sendLines(call.reply, content(call))),
-  get('/dids/:scope/:name/files', 'catalog.read', (call) => sendLines(call.reply, files(call, [didOf(call)]))),
+  get('/dids/:scope/:name/files', 'catalog.read', (call) =>
+    sendLines(call.reply, files(call, [didOf(call)])),
+  ),
   {
     method: 'POST',
     path: '/dids/bulkfiles',
@@ -128,7 +148,10 @@ export const didEndpoints: readonly Endpoint[] = [
   },
   get('/dids/:scope/:name/parents', 'catalog.read', async (call) => {
     const parents = await listParents(call.deps.db, { vo: call.vo, ...didOf(call) })
-    return sendLines(call.reply, parents.map(({ scope, name, kind }) => ({ scope, name, type: kind })))
+    return sendLines(
+      call.reply,
+      parents.map(({ scope, name, kind }) => ({ scope, name, type: kind })),
+    )
   }),
   get('/dids/:scope/:name/rules', 'placement.rule.read', (call) =>
     sendLines(call.reply, listRuleLines(call, { targets: [didOf(call)] })),
@@ -172,23 +195,32 @@ export const didEndpoints: readonly Endpoint[] = [
 
 /** Datasets and containers with their first content and rules: all or nothing. */
 async function create(call: Call, bodies: readonly NewCollectionBody[]): Promise<void> {
-  const collections = bodies.map((body): NewCollection => ({
-    scope: body.scope,
-    name: body.name,
-    kind: collectionKind(body.type),
-    monotonic: body.statuses?.monotonic ?? false,
-    ...(body.meta && { meta: body.meta as Metadata }),
-    expiresAt: expiry(call.now, body.lifetime),
-  }))
+  const collections = bodies.map(
+    (body): NewCollection => ({
+      scope: body.scope,
+      name: body.name,
+      kind: collectionKind(body.type),
+      monotonic: body.statuses?.monotonic ?? false,
+      ...(body.meta && { meta: body.meta as Metadata }),
+      expiresAt: expiry(call.now, body.lifetime),
+    }),
+  )
   const accountId = callerAccount(call)
   const rules = (
-    await Promise.all(bodies.flatMap((body) => (body.rules ?? []).map((rule) => ruleRequests(call, rule, [body]))))
+    await Promise.all(
+      bodies.flatMap((body) => (body.rules ?? []).map((rule) => ruleRequests(call, rule, [body]))),
+    )
   ).flat()
   for (const owner of new Set(rules.map((rule) => rule.accountId))) {
     call.deps.identity.authorize(call.principal, 'placement.rule.create', { vo: call.vo, owner })
   }
   const filled = bodies.filter((body) => (body.dids ?? []).length > 0)
-  const attachments = filled.map(({ scope, name, dids, rse }) => ({ scope, name, dids: dids ?? [], rse: rse ?? null }))
+  const attachments = filled.map(({ scope, name, dids, rse }) => ({
+    scope,
+    name,
+    dids: dids ?? [],
+    rse: rse ?? null,
+  }))
   await transaction(call.deps.db, async (tx) => {
     await addCollections(tx, { vo: call.vo, now: call.now, accountId, collections })
     if (attachments.length > 0) await attachAll(call, attachments, false, tx)
@@ -228,7 +260,9 @@ function collectionKind(text: string): CollectionKind {
   const kind = text.toUpperCase()
   if (kind === 'DATASET' || kind === 'D') return 'DATASET'
   if (kind === 'CONTAINER' || kind === 'C') return 'CONTAINER'
-  throw unsupportedOperation('Only datasets and containers are created here; files come with their first copy.')
+  throw unsupportedOperation(
+    'Only datasets and containers are created here; files come with their first copy.',
+  )
 }
 
 function didView(did: AnyDid, account: string | null): Record<string, unknown> {
@@ -253,7 +287,8 @@ const TYPES = new Set(['all', 'collection', 'dataset', 'container', 'file'])
 
 async function* search(call: Call): AsyncGenerator<unknown> {
   const type = (call.query.type ?? 'collection').toLowerCase()
-  if (!TYPES.has(type)) throw badRequest(`"${type.slice(0, 40)}" is not a type; use ${[...TYPES].join(', ')}.`)
+  if (!TYPES.has(type))
+    throw badRequest(`"${type.slice(0, 40)}" is not a type; use ${[...TYPES].join(', ')}.`)
   const limit = Number(call.query.limit)
   const long = /^true$/i.test(call.query.long ?? '')
   const found = searchDids(call.deps.db, {
@@ -276,7 +311,8 @@ async function* wholeScope(call: Call): AsyncGenerator<unknown> {
   const filter = wanted ? [[{ key: 'name', operator: '=' as const, value: wanted }]] : []
   const found = searchDids(call.deps.db, { vo: call.vo, scope: param(call, 'scope'), filter, type: 'all' })
   for await (const chunk of found) {
-    for (const { scope, name, kind, bytes } of chunk) yield { scope, name, type: kind, parent: null, level: 0, bytes }
+    for (const { scope, name, kind, bytes } of chunk)
+      yield { scope, name, type: kind, parent: null, level: 0, bytes }
   }
 }
 
@@ -307,7 +343,7 @@ async function* files(call: Call, dids: readonly Did[]): AsyncGenerator<Record<s
 
 async function* filesWithParents(call: Call, dids: readonly Did[]): AsyncGenerator<unknown> {
   for (const did of dids) {
-    for await (const file of files(call, [did])) yield { ...file, parent_scope: did.scope, parent_name: did.name }
+    for await (const file of files(call, [did]))
+      yield { ...file, parent_scope: did.scope, parent_name: did.name }
   }
 }
-

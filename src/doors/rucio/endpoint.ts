@@ -58,7 +58,9 @@ export function checked<T extends TSchema>(schema: T, value: unknown): Static<T>
   if (Value.Check(schema, value)) return value as Static<T>
   const [first] = Value.Errors(schema, value)
   const where = first && 'instancePath' in first ? String(first.instancePath) : ''
-  throw badRequest(`The request body is not as expected${where ? ` at ${where}` : ''}: ${first?.message ?? 'no body'}.`)
+  throw badRequest(
+    `The request body is not as expected${where ? ` at ${where}` : ''}: ${first?.message ?? 'no body'}.`,
+  )
 }
 
 /** The account the caller acts for; tokens of the grid itself have none. */

@@ -32,14 +32,27 @@ const CLASS_OF_CODE: readonly (readonly [pattern: RegExp, exceptionClass: string
   [/protocol_priority/, 'RSEProtocolPriorityError'],
   [/^rse_(missing|not_found|unknown)$|^no_such_rse$/, 'RSENotFound'],
   [/^(did|file|collection|dataset|container|target)_(missing|not_found|unknown)$/, 'DataIdentifierNotFound'],
-  [/^(did|file|collection|dataset|container)_(exists|duplicate|already_exists|taken|name_taken)$|did_deleted|name_used/, 'DataIdentifierAlreadyExists'],
-  [/(content|attachment).*(duplicate|exists)|duplicate_(content|attachment)|already_attached/, 'DuplicateContent'],
+  [
+    /^(did|file|collection|dataset|container)_(exists|duplicate|already_exists|taken|name_taken)$|did_deleted|name_used/,
+    'DataIdentifierAlreadyExists',
+  ],
+  [
+    /(content|attachment).*(duplicate|exists)|duplicate_(content|attachment)|already_attached/,
+    'DuplicateContent',
+  ],
   [/checksum|consistency|mismatch|differs/, 'FileConsistencyMismatch', 412],
-  [/(did|collection|dataset|container)_(closed|not_open|monotonic)|is_closed|wrong_kind|not_a_collection/, 'UnsupportedOperation'],
+  [
+    /(did|collection|dataset|container)_(closed|not_open|monotonic)|is_closed|wrong_kind|not_a_collection/,
+    'UnsupportedOperation',
+  ],
   [/^replica_(missing|not_found|unknown)$/, 'ReplicaNotFound'],
   [/replica_(exists|duplicate)/, 'Duplicate'],
   [/replica_(locked|protected)/, 'ReplicaIsLocked', 423],
-  [/rse_expression|expression/, 'InvalidRSEExpression'],
+  [/rse_expression|expression|^no_rse_matches$/, 'InvalidRSEExpression'],
+  [
+    /^unsupported_operation$|^would_make_cycle$|^replica_state_conflict$|^rse_not_empty$/,
+    'UnsupportedOperation',
+  ],
   [/rule_(duplicate|exists)|duplicate_rule/, 'DuplicateRule'],
   [/^rule_(missing|not_found|unknown)$/, 'RuleNotFound'],
   [/rule_locked/, 'UnsupportedOperation'],
@@ -110,7 +123,8 @@ function isAboutAnAnswer(kind: ErrorKind): boolean {
 /** Errors the HTTP layer itself raises (body too large, broken JSON, schema) have a status but are not ours. */
 function httpError(thrown: unknown): GridError | undefined {
   const status = (thrown as { statusCode?: unknown } | null)?.statusCode
-  if (typeof status !== 'number' || status < 400 || status >= 500 || !(thrown instanceof Error)) return undefined
+  if (typeof status !== 'number' || status < 400 || status >= 500 || !(thrown instanceof Error))
+    return undefined
   if ('kind' in thrown) return undefined
   return badRequest(thrown.message, undefined, thrown)
 }

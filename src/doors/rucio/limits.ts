@@ -12,7 +12,11 @@ const accountId = async (call: Call): Promise<number> =>
 export const limitEndpoints: readonly Endpoint[] = [
   ...['', '/:rse'].flatMap((rest) => [
     get(`/accounts/:account/limits/local${rest}`, 'identity.read', localLimits),
-    get(`/accounts/:account/limits/global${rest.replace('rse', 'expression')}`, 'identity.read', globalLimits),
+    get(
+      `/accounts/:account/limits/global${rest.replace('rse', 'expression')}`,
+      'identity.read',
+      globalLimits,
+    ),
     get(`/accounts/:account/usage/local${rest}`, 'identity.read', localUsage),
     get(`/accounts/:account/usage/global${rest.replace('rse', 'expression')}`, 'identity.read', globalUsage),
   ]),
@@ -53,7 +57,10 @@ async function localLimits(call: Call): Promise<unknown> {
   const local = (await limits(call)).filter(({ rseId }) => rseId !== null)
   const byName = local.map(({ rseId, bytes }) => [rses.get(rseId ?? 0) ?? '', bytes] as const)
   const wanted = call.params.rse
-  return sendJson(call.reply, Object.fromEntries(byName.filter(([name]) => name !== '' && (!wanted || name === wanted))))
+  return sendJson(
+    call.reply,
+    Object.fromEntries(byName.filter(([name]) => name !== '' && (!wanted || name === wanted))),
+  )
 }
 
 async function globalLimits(call: Call): Promise<unknown> {
@@ -103,12 +110,19 @@ async function globalUsage(call: Call): Promise<unknown> {
   const usage = await usageOf(call)
   const lines: unknown[] = []
   for (const { rseExpression, bytes: limit } of await limits(call)) {
-    if (rseExpression === null || (call.params.expression && call.params.expression !== rseExpression)) continue
+    if (rseExpression === null || (call.params.expression && call.params.expression !== rseExpression))
+      continue
     const ids = new Set((await call.deps.rses.match(call.vo, rseExpression)).map(({ id }) => id))
     const inside = usage.filter(({ rseId }) => ids.has(rseId))
     const bytes = inside.reduce((sum, { bytes }) => sum + bytes, 0n)
     const files = inside.reduce((sum, { files }) => sum + files, 0n)
-    lines.push({ rse_expression: rseExpression, bytes, files, bytes_limit: limit, bytes_remaining: remaining(limit, bytes) })
+    lines.push({
+      rse_expression: rseExpression,
+      bytes,
+      files,
+      bytes_limit: limit,
+      bytes_remaining: remaining(limit, bytes),
+    })
   }
   return sendLines(call.reply, lines)
 }

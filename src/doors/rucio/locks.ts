@@ -26,7 +26,10 @@ export const lockEndpoints: readonly Endpoint[] = [
 ]
 
 async function send(call: Call, locks: readonly DatasetLockView[]): Promise<unknown> {
-  const names = await accountNames(call, locks.map(({ accountId }) => accountId))
+  const names = await accountNames(
+    call,
+    locks.map(({ accountId }) => accountId),
+  )
   const rses = new Map((await call.deps.rses.all(call.vo)).map((rse) => [rse.id, rse]))
   return sendLines(
     call.reply,

@@ -21,7 +21,8 @@ export interface FileAnswer {
 }
 
 export const METALINK_TYPE = 'application/metalink4+xml'
-export const METALINK_HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n'
+export const METALINK_HEAD =
+  '<?xml version="1.0" encoding="UTF-8"?>\n<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n'
 export const METALINK_TAIL = '</metalink>\n'
 
 /** XML 1.0 cannot carry most control characters at all; they become the replacement character. */
@@ -37,7 +38,11 @@ export function metalinkFile(file: FileAnswer): string {
   const did = escapeXml(`${file.scope}:${file.name}`)
   const lines = [` <file name="${escapeXml(file.name)}">`]
   if (file.parents && file.parents.length > 0) {
-    lines.push('  <parents>', ...file.parents.map((parent) => `   <did>${escapeXml(parent)}</did>`), '  </parents>')
+    lines.push(
+      '  <parents>',
+      ...file.parents.map((parent) => `   <did>${escapeXml(parent)}</did>`),
+      '  </parents>',
+    )
   }
   lines.push(`  <identity>${did}</identity>`)
   if (file.adler32 !== null) lines.push(`  <hash type="adler32">${file.adler32}</hash>`)

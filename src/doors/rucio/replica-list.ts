@@ -1,4 +1,11 @@
-import { computePath, type ListedFile, type Operation, pfnOf, protocolsFor, type Rse } from '../../catalog/index.ts'
+import {
+  computePath,
+  type ListedFile,
+  type Operation,
+  pfnOf,
+  protocolsFor,
+  type Rse,
+} from '../../catalog/index.ts'
 import type { Call } from './endpoint.ts'
 import type { FileAnswer, Source } from './metalink.ts'
 import { wireId } from './wire.ts'

@@ -2,31 +2,41 @@ import { Type } from 'typebox'
 import {
   addReplicas,
   type DatasetReplica,
+  type Did,
   datasetReplicas,
   datasetsAtRse,
-  type Did,
   didsByIds,
   didsOfPaths,
   listReplicas,
   type NewReplica,
   pathOfPfn,
   type ReplicaState,
-  resolveDids,
   type Rse,
+  resolveDids,
   setReplicaStates,
   setTombstones,
 } from '../../catalog/index.ts'
 import { transaction } from '../../kernel/index.ts'
 import { DidBody, DidsBody, FileBody, newReplica } from './bodies.ts'
 import { BULK_BODY, didOf } from './dids.ts'
-import { bodyOf, type Call, callerAccount, type Endpoint, get, headerOf, ownersOf, param } from './endpoint.ts'
+import {
+  bodyOf,
+  type Call,
+  callerAccount,
+  type Endpoint,
+  get,
+  headerOf,
+  ownersOf,
+  param,
+} from './endpoint.ts'
 import { badRequest } from './errors.ts'
 import { jsonFile, METALINK_HEAD, METALINK_TAIL, METALINK_TYPE, metalinkFile } from './metalink.ts'
 import { fileAnswers, type SourceChoice } from './replica-list.ts'
 import { sendCreated, sendLines, sendText } from './stream.ts'
 import { REPLICA_STATES, readDate, rucioDate, wireId } from './wire.ts'
 
-const Nullable = <T extends ReturnType<typeof Type.String>>(type: T) => Type.Optional(Type.Union([type, Type.Null()]))
+const Nullable = <T extends ReturnType<typeof Type.String>>(type: T) =>
+  Type.Optional(Type.Union([type, Type.Null()]))
 const Flag = Type.Optional(Type.Union([Type.Boolean(), Type.Null()]))
 const ListBody = Type.Object({
   dids: Type.Array(DidBody),
@@ -40,7 +50,9 @@ const ListBody = Type.Object({
 })
 const FilesBody = Type.Object({ rse: Type.String(), files: Type.Array(FileBody) })
 const PfnsBody = Type.Object({ rse: Type.String(), pfns: Type.Array(Type.String()) })
-const TombstoneBody = Type.Object({ replicas: Type.Array(Type.Intersect([DidBody, Type.Object({ rse: Type.String() })])) })
+const TombstoneBody = Type.Object({
+  replicas: Type.Array(Type.Intersect([DidBody, Type.Object({ rse: Type.String() })])),
+})
 
 /** Registered per statement: bounds memory and lock time without a round trip per file. */
 const BATCH = 5000
@@ -103,7 +115,10 @@ export const replicaEndpoints: readonly Endpoint[] = [
     // A copy goes only through the deletion protocol: here it loses its protection, as far as no rule holds it.
     async handler(call) {
       const { rse, files } = bodyOf(call, FilesBody)
-      await release(call, files.map(({ scope, name }) => ({ scope, name, rse })))
+      await release(
+        call,
+        files.map(({ scope, name }) => ({ scope, name, rse })),
+      )
       return sendCreated(call.reply, 200)
     },
   },
@@ -112,7 +127,11 @@ export const replicaEndpoints: readonly Endpoint[] = [
     path: '/replicas/tombstone',
     action: 'catalog.replica.update',
     resource: (call) =>
-      ownersOf(call, 'catalog.replica.update', bodyOf(call, TombstoneBody).replicas.map(({ scope }) => scope)),
+      ownersOf(
+        call,
+        'catalog.replica.update',
+        bodyOf(call, TombstoneBody).replicas.map(({ scope }) => scope),
+      ),
     async handler(call) {
       await release(call, bodyOf(call, TombstoneBody).replicas)
       return sendCreated(call.reply)
@@ -144,7 +163,10 @@ export const replicaEndpoints: readonly Endpoint[] = [
     action: 'catalog.read',
     async handler(call) {
       const { dids } = bodyOf(call, DidsBody)
-      return sendLines(call.reply, await datasetViews(call, await datasetReplicas(call.deps.db, { vo: call.vo, dids })))
+      return sendLines(
+        call.reply,
+        await datasetViews(call, await datasetReplicas(call.deps.db, { vo: call.vo, dids })),
+      )
     },
   },
   get('/replicas/rse/:rse', 'catalog.read', async (call) => {
@@ -154,7 +176,11 @@ export const replicaEndpoints: readonly Endpoint[] = [
 ]
 
 const filesOwner = (call: Call, action: 'catalog.did.create' | 'catalog.replica.update') =>
-  ownersOf(call, action, bodyOf(call, FilesBody).files.map(({ scope }) => scope))
+  ownersOf(
+    call,
+    action,
+    bodyOf(call, FilesBody).files.map(({ scope }) => scope),
+  )
 
 async function sendFiles(
   call: Call,
@@ -165,7 +191,11 @@ async function sendFiles(
   if (!headerOf(call, 'accept')?.includes(METALINK_TYPE)) {
     return sendLines(call.reply, mapped(answers, jsonFile))
   }
-  return sendText(call.reply, METALINK_TYPE, wrapped(METALINK_HEAD, mapped(answers, metalinkFile), METALINK_TAIL))
+  return sendText(
+    call.reply,
+    METALINK_TYPE,
+    wrapped(METALINK_HEAD, mapped(answers, metalinkFile), METALINK_TAIL),
+  )
 }
 
 async function* mapped<A, B>(items: AsyncIterable<A>, change: (item: A) => B): AsyncGenerator<B> {
@@ -207,7 +237,11 @@ async function update(call: Call): Promise<unknown> {
     state: stateOf(state),
     ...pathOf(rse, pfn),
   }))
-  await verified(call, rse, files.filter(({ state }) => state === 'AVAILABLE'))
+  await verified(
+    call,
+    rse,
+    files.filter(({ state }) => state === 'AVAILABLE'),
+  )
   await setReplicaStates(call.deps.db, { vo: call.vo, now: call.now, rseId: rse.id, files })
   return sendCreated(call.reply, 200)
 }
@@ -242,7 +276,10 @@ async function release(call: Call, replicas: readonly (Did & { rse: string })[])
   await setTombstones(call.deps.db, { replicas: keys, tombstone: call.now })
 }
 
-async function datasetViews(call: Call, found: readonly DatasetReplica[]): Promise<Record<string, unknown>[]> {
+async function datasetViews(
+  call: Call,
+  found: readonly DatasetReplica[],
+): Promise<Record<string, unknown>[]> {
   const ids = [...new Set(found.map(({ collectionId }) => collectionId))]
   const names = new Map((await didsByIds(call.deps.db, ids)).map((did) => [did.id, did]))
   const rses = new Map((await call.deps.rses.all(call.vo)).map((rse) => [rse.id, rse]))
@@ -267,4 +304,3 @@ async function datasetViews(call: Call, found: readonly DatasetReplica[]): Promi
     ]
   })
 }
-

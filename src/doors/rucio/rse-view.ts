@@ -76,7 +76,8 @@ export function protocolOf(scheme: string, body: Record<string, unknown>): RsePr
   const { hostname, port, prefix, impl, domains, extended_attributes: extended } = body
   if (typeof hostname !== 'string' || hostname === '') throw badRequest('A protocol needs a hostname.')
   const number = Number(port ?? 0)
-  if (!Number.isInteger(number) || number < 0 || number > 65535) throw badRequest('The port is not a port number.')
+  if (!Number.isInteger(number) || number < 0 || number > 65535)
+    throw badRequest('The port is not a port number.')
   const path = typeof prefix === 'string' && prefix !== '' ? prefix : '/'
   return {
     scheme,
@@ -93,7 +94,8 @@ function domainsOf(value: unknown): ProtocolDomains {
   const given = (value ?? {}) as Record<string, Record<string, unknown> | undefined>
   const priority = (domain: 'lan' | 'wan', operation: string): number | null => {
     const number = Number(given[domain]?.[operation] ?? 0)
-    if (!Number.isInteger(number) || number < 0) throw badRequest('Protocol priorities are whole numbers from 0.')
+    if (!Number.isInteger(number) || number < 0)
+      throw badRequest('Protocol priorities are whole numbers from 0.')
     return number === 0 ? null : number
   }
   const plain = (domain: 'lan' | 'wan') => ({

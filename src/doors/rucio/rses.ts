@@ -8,8 +8,8 @@ import {
   deleteRseDistance,
   deleteRseLimit,
   deleteRseProtocols,
-  pfnOf,
   type ProtocolChoice,
+  pfnOf,
   protocolsFor,
   type Rse,
   type RseProperties,
@@ -30,7 +30,9 @@ import { sendCreated, sendJson, sendLines } from './stream.ts'
 import { rucioDate, wireId } from './wire.ts'
 
 const Fields = Type.Object({})
-const ValueBody = Type.Object({ value: Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]) })
+const ValueBody = Type.Object({
+  value: Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+})
 const LimitBody = Type.Object({ name: Type.String(), value: Type.Optional(Type.Number()) })
 const UsageBody = Type.Object({
   source: Type.String(),
@@ -66,7 +68,10 @@ export const rseEndpoints: readonly Endpoint[] = [
     const { expression } = call.query
     if (expression) {
       const matched = await call.deps.rses.match(call.vo, expression).catch(emptyIfNothing)
-      return sendLines(call.reply, matched.map(({ name }) => ({ rse: name })))
+      return sendLines(
+        call.reply,
+        matched.map(({ name }) => ({ rse: name })),
+      )
     }
     return sendLines(call.reply, (await call.deps.rses.all(call.vo)).map(properties))
   }),
@@ -95,7 +100,9 @@ export const rseEndpoints: readonly Endpoint[] = [
     deleteRse(call.deps.db, { vo: call.vo, now: call.now, name: param(call, 'rse') }),
   ),
 
-  get('/rses/:rse/attr', 'catalog.read', async (call) => sendJson(call.reply, (await found(call)).attributes)),
+  get('/rses/:rse/attr', 'catalog.read', async (call) =>
+    sendJson(call.reply, (await found(call)).attributes),
+  ),
   admin('POST', '/rses/:rse/attr/:key', 201, (call) => {
     const { value } = bodyOf(call, ValueBody)
     if (value === null) throw badRequest('An attribute needs a value.')
@@ -147,7 +154,8 @@ export const rseEndpoints: readonly Endpoint[] = [
     const rse = await found(call)
     const lfns = ([] as string[]).concat((call.query.lfn ?? []) as string | string[])
     const domain = call.query.domain === 'lan' ? 'lan' : 'wan'
-    const operation = call.query.operation === 'read' || call.query.operation === 'delete' ? call.query.operation : 'write'
+    const operation =
+      call.query.operation === 'read' || call.query.operation === 'delete' ? call.query.operation : 'write'
     const [protocol] = protocolsFor(rse, operation, domain).filter(
       ({ scheme }) => !call.query.scheme || scheme === call.query.scheme,
     )
@@ -205,7 +213,11 @@ export const rseEndpoints: readonly Endpoint[] = [
     const distances = await readRseDistances(call.deps.db, { vo: call.vo, srcId: src.id, dstId: dst.id })
     return sendJson(
       call.reply,
-      distances.map(({ distance }) => ({ src_rse_id: wireId(src.uuid), dest_rse_id: wireId(dst.uuid), distance })),
+      distances.map(({ distance }) => ({
+        src_rse_id: wireId(src.uuid),
+        dest_rse_id: wireId(dst.uuid),
+        distance,
+      })),
     )
   }),
   admin('POST', '/rses/:rse/distances/:dst', 201, putDistance),

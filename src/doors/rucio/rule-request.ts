@@ -5,13 +5,19 @@ import { type Call, callerAccount } from './endpoint.ts'
 import { badRequest, unsupportedOperation } from './errors.ts'
 
 /** The client's rule, one request per name; absent and null both mean the default. */
-export async function ruleRequests(call: Call, body: RuleBody, targets: readonly Did[]): Promise<RuleRequest[]> {
-  if (body.ask_approval) throw unsupportedOperation('Rules with approval are not served here; ask for the rule itself.')
+export async function ruleRequests(
+  call: Call,
+  body: RuleBody,
+  targets: readonly Did[],
+): Promise<RuleRequest[]> {
+  if (body.ask_approval)
+    throw unsupportedOperation('Rules with approval are not served here; ask for the rule itself.')
   const accountId = body.account
     ? (await call.deps.identity.account(call.vo, body.account)).id
     : callerAccount(call)
   const copies = Number(body.copies)
-  if (!Number.isInteger(copies) || copies < 1) throw badRequest('The number of copies is a whole number from 1.')
+  if (!Number.isInteger(copies) || copies < 1)
+    throw badRequest('The number of copies is a whole number from 1.')
   const common: Omit<RuleRequest, 'target'> = {
     accountId,
     copies,

@@ -21,18 +21,24 @@ const MoveBody = Type.Object({
 const DeleteBody = Type.Object({ purge_replicas: Type.Optional(Type.Union([Type.Boolean(), Type.Null()])) })
 
 export const ruleEndpoints: readonly Endpoint[] = [
-  get('/rules', 'placement.rule.read', async (call) => sendLines(call.reply, listRuleLines(call, await filterOf(call)))),
+  get('/rules', 'placement.rule.read', async (call) =>
+    sendLines(call.reply, listRuleLines(call, await filterOf(call))),
+  ),
   {
     method: 'POST',
     path: '/rules',
     action: 'placement.rule.create',
     async resource(call): Promise<Resource> {
       const { account } = bodyOf(call, RuleBody)
-      return { vo: call.vo, owner: account ? (await call.deps.identity.account(call.vo, account)).id : callerAccount(call) }
+      return {
+        vo: call.vo,
+        owner: account ? (await call.deps.identity.account(call.vo, account)).id : callerAccount(call),
+      }
     },
     async handler(call) {
       const body = bodyOf(call, RuleBody)
-      if (!body.dids || body.dids.length === 0) throw badRequest('A rule needs at least one name (field "dids").')
+      if (!body.dids || body.dids.length === 0)
+        throw badRequest('A rule needs at least one name (field "dids").')
       const rules = await ruleRequests(call, body, body.dids)
       const ids = await call.deps.placement.addRules(call.deps.db, { vo: call.vo, now: call.now, rules })
       return sendJson(call.reply, ids.map(wireId), 201)
@@ -48,7 +54,12 @@ export const ruleEndpoints: readonly Endpoint[] = [
       const { options, approve } = bodyOf(call, OptionsBody)
       if (approve !== undefined) throw unsupportedOperation('Rules need no approval here.')
       const changes = await changesOf(call, options ?? {})
-      await call.deps.placement.updateRule(call.deps.db, { vo: call.vo, now: call.now, id: ruleId(call), changes })
+      await call.deps.placement.updateRule(call.deps.db, {
+        vo: call.vo,
+        now: call.now,
+        id: ruleId(call),
+        changes,
+      })
       return sendCreated(call.reply, 200)
     },
   },
@@ -60,7 +71,12 @@ export const ruleEndpoints: readonly Endpoint[] = [
     async handler(call) {
       const body = call.body === undefined ? {} : bodyOf(call, DeleteBody)
       const purge = body.purge_replicas ?? null
-      await call.deps.placement.deleteRule(call.deps.db, { vo: call.vo, now: call.now, id: ruleId(call), purge })
+      await call.deps.placement.deleteRule(call.deps.db, {
+        vo: call.vo,
+        now: call.now,
+        id: ruleId(call),
+        purge,
+      })
       return sendCreated(call.reply, 200)
     },
   },
@@ -78,13 +94,21 @@ export const ruleEndpoints: readonly Endpoint[] = [
   },
   get('/rules/:id/locks', 'placement.rule.read', (call) => sendLines(call.reply, lockLines(call))),
   get('/rules/:id/analysis', 'placement.rule.read', analysis),
-  get('/rules/:scope/:name/history', 'placement.rule.read', (call) => sendLines(call.reply, historyLines(call))),
+  get('/rules/:scope/:name/history', 'placement.rule.read', (call) =>
+    sendLines(call.reply, historyLines(call)),
+  ),
 ]
 
 /** Rules with the extra `bytes` of lists, as lines. */
-export async function* listRuleLines(call: Call, filter: RuleFilter): AsyncGenerator<Record<string, unknown>> {
+export async function* listRuleLines(
+  call: Call,
+  filter: RuleFilter,
+): AsyncGenerator<Record<string, unknown>> {
   for await (const chunk of call.deps.placement.listRules(call.deps.db, { vo: call.vo, filter })) {
-    const names = await accountNames(call, chunk.map((rule) => rule.accountId))
+    const names = await accountNames(
+      call,
+      chunk.map((rule) => rule.accountId),
+    )
     for (const rule of chunk) yield { ...view(rule, names), bytes: rule.target.bytes }
   }
 }
@@ -162,9 +186,14 @@ async function filterOf(call: Call): Promise<RuleFilter> {
 async function changesOf(call: Call, options: Record<string, unknown>): Promise<RuleChanges> {
   const text = (key: string): string | null => (options[key] === null ? null : String(options[key]))
   const flag = (key: string): boolean => /^(true|1)$/i.test(String(options[key]))
-  const state = typeof options.state === 'string' ? (RULE_STATE_LETTERS[options.state] ?? options.state.toUpperCase()) : undefined
+  const state =
+    typeof options.state === 'string'
+      ? (RULE_STATE_LETTERS[options.state] ?? options.state.toUpperCase())
+      : undefined
   if (state !== undefined && state !== 'SUSPENDED' && state !== 'STUCK') {
-    throw unsupportedOperation('Only SUSPENDED and STUCK can be asked for; the other states follow from the copies.')
+    throw unsupportedOperation(
+      'Only SUSPENDED and STUCK can be asked for; the other states follow from the copies.',
+    )
   }
   for (const key of ['child_rule_id', 'eol_at']) {
     if (options[key]) throw unsupportedOperation(`"${key}" of a rule cannot be changed here.`)
@@ -188,7 +217,10 @@ async function changesOf(call: Call, options: Record<string, unknown>): Promise<
 }
 
 async function* lockLines(call: Call): AsyncGenerator<Record<string, unknown>> {
-  for await (const chunk of call.deps.placement.locksOfRule(call.deps.db, { vo: call.vo, id: ruleId(call) })) {
+  for await (const chunk of call.deps.placement.locksOfRule(call.deps.db, {
+    vo: call.vo,
+    id: ruleId(call),
+  })) {
     for (const lock of chunk) {
       const rse = await call.deps.rses.byId(call.vo, lock.rseId)
       yield {
@@ -230,6 +262,16 @@ async function* historyLines(call: Call): AsyncGenerator<Record<string, unknown>
   for await (const line of listRuleLines(call, { targets: [target] })) {
     const { id, created_at, updated_at, rse_expression, state, account } = line
     const { locks_ok_cnt, locks_stuck_cnt, locks_replicating_cnt } = line
-    yield { rule_id: id, created_at, updated_at, rse_expression, state, account, locks_ok_cnt, locks_stuck_cnt, locks_replicating_cnt }
+    yield {
+      rule_id: id,
+      created_at,
+      updated_at,
+      rse_expression,
+      state,
+      account,
+      locks_ok_cnt,
+      locks_stuck_cnt,
+      locks_replicating_cnt,
+    }
   }
 }

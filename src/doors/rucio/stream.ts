@@ -1,5 +1,5 @@
-import type { FastifyReply } from 'fastify'
 import { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
 import { toJson } from './wire.ts'
 
 export const JSON_STREAM = 'application/x-json-stream'
@@ -7,7 +7,10 @@ const LINES_PER_CHUNK = 100
 
 /** One JSON value with the bare type: the client compares content types letter by letter. */
 export function sendJson(reply: FastifyReply, value: unknown, status = 200): FastifyReply {
-  return reply.code(status).header('content-type', 'application/json').send(Buffer.from(toJson(value)))
+  return reply
+    .code(status)
+    .header('content-type', 'application/json')
+    .send(Buffer.from(toJson(value)))
 }
 
 /** An answer whose body the client ignores. */
@@ -16,8 +19,15 @@ export function sendCreated(reply: FastifyReply, status = 201): FastifyReply {
 }
 
 /** One JSON value per line. */
-export function sendLines(reply: FastifyReply, items: Iterable<unknown> | AsyncIterable<unknown>): Promise<FastifyReply> {
-  return sendText(reply, JSON_STREAM, mapped(items, (item) => `${toJson(item)}\n`))
+export function sendLines(
+  reply: FastifyReply,
+  items: Iterable<unknown> | AsyncIterable<unknown>,
+): Promise<FastifyReply> {
+  return sendText(
+    reply,
+    JSON_STREAM,
+    mapped(items, (item) => `${toJson(item)}\n`),
+  )
 }
 
 /**
@@ -36,10 +46,7 @@ export async function sendText(
   return reply.code(200).header('content-type', type).send(body)
 }
 
-async function* chunked(
-  first: IteratorResult<string>,
-  rest: AsyncIterator<string>,
-): AsyncGenerator<Buffer> {
+async function* chunked(first: IteratorResult<string>, rest: AsyncIterator<string>): AsyncGenerator<Buffer> {
   try {
     let lines: string[] = []
     // The first piece travels alone: the first byte is what a waiting person sees.

@@ -19,8 +19,11 @@ export function isoDate(date: Date | null | undefined): string | null {
 /** Any date the client may send: its own form, ISO with or without zone, or seconds since the epoch. */
 export function readDate(text: string): Date {
   const zoned = /(UTC|GMT|Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text}Z`
-  const date = /^\d+(\.\d+)?$/.test(text) ? new Date(Number(text) * 1000) : new Date(zoned.replace(' UTC', ' GMT'))
-  if (Number.isNaN(date.getTime())) throw badRequest(`"${text.slice(0, 60)}" is not a date; use YYYY-MM-DDTHH:MM:SS.`)
+  const date = /^\d+(\.\d+)?$/.test(text)
+    ? new Date(Number(text) * 1000)
+    : new Date(zoned.replace(' UTC', ' GMT'))
+  if (Number.isNaN(date.getTime()))
+    throw badRequest(`"${text.slice(0, 60)}" is not a date; use YYYY-MM-DDTHH:MM:SS.`)
   return date
 }
 
@@ -45,7 +48,8 @@ export function toJson(value: unknown): string {
     const raw = (this as Record<string, unknown>)[key]
     if (raw instanceof Date) return rucioDate(raw)
     if (typeof plain === 'bigint') {
-      if (plain <= BigInt(Number.MAX_SAFE_INTEGER) && plain >= BigInt(Number.MIN_SAFE_INTEGER)) return Number(plain)
+      if (plain <= BigInt(Number.MAX_SAFE_INTEGER) && plain >= BigInt(Number.MIN_SAFE_INTEGER))
+        return Number(plain)
       marked = true
       return `\u0001${plain}\u0001`
     }
@@ -65,7 +69,13 @@ export function parseJson(text: string): unknown {
     return JSON.parse(text)
   } catch (error) {
     const repaired = text.replace(/"(?:[^"\\]|\\.)*"|-?Infinity|NaN/g, (found) =>
-      found.startsWith('"') ? found : found === 'Infinity' ? '1e999' : found === '-Infinity' ? '-1e999' : 'null',
+      found.startsWith('"')
+        ? found
+        : found === 'Infinity'
+          ? '1e999'
+          : found === '-Infinity'
+            ? '-1e999'
+            : 'null',
     )
     try {
       return JSON.parse(repaired)
