@@ -333,7 +333,7 @@ async function* files(call: Call, dids: readonly Did[]): AsyncGenerator<Record<s
         name,
         bytes,
         adler32,
-        guid: guid && guid.replaceAll('-', '').toUpperCase(),
+        guid: guid?.replaceAll('-', '').toUpperCase() ?? null,
         events: null,
         ...(long && { lumiblocknr: null }),
       }

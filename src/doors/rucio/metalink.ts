@@ -25,10 +25,13 @@ export const METALINK_HEAD =
   '<?xml version="1.0" encoding="UTF-8"?>\n<metalink xmlns="urn:ietf:params:xml:ns:metalink">\n'
 export const METALINK_TAIL = '</metalink>\n'
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly the characters XML forbids.
+const FORBIDDEN = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g
+
 /** XML 1.0 cannot carry most control characters at all; they become the replacement character. */
 export function escapeXml(text: string): string {
   return text
-    .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd')
+    .replace(FORBIDDEN, '\ufffd')
     .replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
     .replace(/[\n\r\t]/g, (character) => `&#${character.charCodeAt(0)};`)
 }
