@@ -75,7 +75,7 @@ export function createHttp(options: HttpOptions): Http {
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: true } },
   })
   app.decorate('authenticator', options.identity)
-  app.decorateRequest('principal', anonymous)
+  app.decorateRequest('principal', null as unknown as Principal)
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })
   }
@@ -97,6 +97,7 @@ export function createHttp(options: HttpOptions): Http {
         message: 'Use https: this port speaks plain HTTP only to its own machine.',
       })
     }
+    request.principal = anonymous
     await authenticate(request, options.identity, accept)
   })
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, options.log))

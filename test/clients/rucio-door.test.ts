@@ -10,7 +10,7 @@ import {
 import { createHttp, type Http, routeInventory } from '../../src/http/index.ts'
 import { anonymous, type Identity } from '../../src/identity/index.ts'
 import { GridError } from '../../src/kernel/errors.ts'
-import { createLogger, systemClock, systemPorts } from '../../src/kernel/index.ts'
+import { silentLogger, systemClock, systemPorts } from '../../src/kernel/index.ts'
 import { testDatabase } from '../harness/database.ts'
 
 const database = testDatabase()
@@ -26,7 +26,7 @@ const nobody = {
 } as unknown as Identity
 
 beforeAll(async () => {
-  const log = createLogger({ level: 'silent' })
+  const log = silentLogger
   http = createHttp({
     identity: nobody,
     audience: ['test'],
