@@ -76,7 +76,9 @@ create table rse_usage (
 -- File and collection ids come from one sequence, so an id says which thing is meant without its kind.
 create sequence did_id as bigint cache 1000;
 
--- Rows stay after deletion (deleted_at), so that a name is never used again.
+-- Rows stay after deletion (deleted_at), so that a name is never used again. A collection reserves its name here too
+-- (is_collection, same id), so that this one unique index keeps names apart, whoever races whom, and every look-up of
+-- a name is one probe.
 create table file (
   id bigint primary key default nextval('did_id'),
   scope_id int not null,
@@ -88,6 +90,7 @@ create table file (
   account_id int not null,
   created_at timestamptz not null,
   availability "char" not null default 'A' check (availability in ('A', 'L', 'D')),
+  is_collection boolean not null default false,
   deleted_at timestamptz,
   unique (scope_id, name)
 );
@@ -111,6 +114,7 @@ create table collection (
   deleted_at timestamptz,
   unique (scope_id, name)
 );
+create index collection_expiry on collection (expires_at) where expires_at is not null and deleted_at is null;
 create index collection_meta on collection using gin (meta jsonb_path_ops);
 
 create table file_meta (
@@ -188,7 +192,7 @@ create table bad_replica (
   resolved_at timestamptz
 );
 create index on bad_replica (rse_id, at);
-create index on bad_replica (file_id);
+create index on bad_replica (file_id) where resolved_at is null;
 
 create table trace (
   id bigint generated always as identity primary key,

@@ -1,0 +1,17 @@
+/** Names, copies and storages: what exists, where it is, and how to reach it. */
+
+export * from './bad-replica.ts'
+export * from './content.ts'
+export * from './copies.store.ts'
+export { counterFolder } from './counters.store.ts'
+export * from './did.ts'
+export * as catalogErrors from './errors.ts'
+export * from './metadata.ts'
+export * from './pfn.ts'
+export * from './replica.ts'
+export * from './rse.ts'
+export * from './rse-expression.ts'
+export * from './rse-table.ts'
+export * from './scope.ts'
+export * from './search.ts'
+export type * from './types.ts'

@@ -1,0 +1,29 @@
+import { type Db, row, rows, sql } from '../kernel/index.ts'
+import type { Scope } from './types.ts'
+
+const COLUMNS = sql`id, vo, name, account_id as "accountId", status, created_at as "createdAt"`
+
+export const insertScope = (db: Db, input: { vo: string; now: Date; name: string; accountId: number }) =>
+  row(
+    db,
+    sql<Scope>`insert into scope (vo, name, account_id, created_at)
+      values (${input.vo}, ${input.name}, ${input.accountId}, ${input.now})
+      on conflict (vo, name) do nothing returning ${COLUMNS}`,
+  )
+
+export const selectScopes = (db: Db, input: { vo: string; accountId?: number; names?: readonly string[] }) =>
+  rows(
+    db,
+    sql<Scope>`select ${COLUMNS} from scope
+      where vo = ${input.vo}
+        and (${input.accountId ?? null}::int is null or account_id = ${input.accountId ?? null}::int)
+        and (${input.names ?? null}::text[] is null or name = any(${input.names ?? null}::text[]))
+        and status <> 'DELETED' order by name`,
+  )
+
+export const updateScopeOwner = (db: Db, input: { vo: string; name: string; accountId: number }) =>
+  row(
+    db,
+    sql<{ id: number }>`update scope set account_id = ${input.accountId}
+      where vo = ${input.vo} and name = ${input.name} returning id`,
+  )
