@@ -75,7 +75,7 @@ export function createHttp(options: HttpOptions): Http {
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: true } },
   })
   app.decorate('authenticator', options.identity)
-  app.decorateRequest('principal', null as unknown as Principal)
+  app.decorateRequest('principal', null as unknown as typeof anonymous)
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })
   }
