@@ -7,7 +7,14 @@ import { publish, sql, systemClock, transaction, type Wakeups } from '../../kern
 import { registerKumiDoor } from './index.ts'
 
 const everybody: Authenticator = {
-  verify: async () => ({ ...anonymous, kind: 'user', account: 'sato', accountId: 1, vo: 'demo', attributes: { admin: 'True' } }),
+  verify: async () => ({
+    ...anonymous,
+    kind: 'user',
+    account: 'sato',
+    accountId: 1,
+    vo: 'demo',
+    attributes: { admin: 'True' },
+  }),
   authorize: () => undefined,
 }
 
@@ -26,7 +33,13 @@ describe('the door for what has no standard', () => {
   const headers = { authorization: 'Bearer x' }
 
   beforeAll(async () => {
-    http = createHttp({ identity: everybody, audience: ['x'], log: pino({ level: 'silent' }), clock: systemClock, port: 0 })
+    http = createHttp({
+      identity: everybody,
+      audience: ['x'],
+      log: pino({ level: 'silent' }),
+      clock: systemClock,
+      port: 0,
+    })
     await registerKumiDoor(http.app, {
       db: database.db,
       wakeups,
@@ -42,19 +55,40 @@ describe('the door for what has no standard', () => {
   afterAll(() => http?.close())
 
   test('an empty grid answers every question with an empty picture', async () => {
-    for (const path of ['sites', 'now', 'transfers', 'transfers?state=failed', 'transfers/matrix', 'rules', 'me', 'grid']) {
+    for (const path of [
+      'sites',
+      'now',
+      'transfers',
+      'transfers?state=failed',
+      'transfers/matrix',
+      'rules',
+      'me',
+      'grid',
+    ]) {
       const answer = await fetch(`${url}/kumi/v1/${path}`, { headers })
       expect([path, answer.status]).toEqual([path, 200])
     }
-    expect(await (await fetch(`${url}/kumi/v1/me`, { headers })).json()).toEqual({ account: 'sato', vo: 'demo', admin: true })
-    expect((await fetch(`${url}/kumi/v1/rules/00000000-0000-4000-8000-00000000000f/explain`, { headers })).status).toBe(404)
+    expect(await (await fetch(`${url}/kumi/v1/me`, { headers })).json()).toEqual({
+      account: 'sato',
+      vo: 'demo',
+      admin: true,
+    })
+    expect(
+      (await fetch(`${url}/kumi/v1/rules/00000000-0000-4000-8000-00000000000f/explain`, { headers })).status,
+    ).toBe(404)
     expect((await fetch(`${url}/kumi/v1/rules?state=nonsense`, { headers })).status).toBe(400)
   })
 
   test('the OpenAPI document names every route', async () => {
-    const document = (await (await fetch(`${url}/kumi/v1/openapi.json`)).json()) as { openapi: string; paths: object }
+    const document = (await (await fetch(`${url}/kumi/v1/openapi.json`)).json()) as {
+      openapi: string
+      paths: object
+    }
     const routes = routeInventory(http.app)
-      .filter(({ method, url: path }) => method === 'GET' && path.startsWith('/kumi/v1') && !path.endsWith('openapi.json'))
+      .filter(
+        ({ method, url: path }) =>
+          method === 'GET' && path.startsWith('/kumi/v1') && !path.endsWith('openapi.json'),
+      )
       .map(({ url: path }) => path.replace(':id', '{id}'))
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.paths).sort()).toEqual(routes.sort())
