@@ -1,8 +1,8 @@
 import type { FastifyInstance } from 'fastify'
 import { bigintSafeJson, route } from '../../http/index.ts'
 import { type EventPosition, eventsAfter, type StoredEvent } from '../../kernel/index.ts'
+import type { KumiDoorDeps } from './deps.ts'
 import { eventTail } from './event-tail.ts'
-import type { KumiDoorDeps } from './index.ts'
 
 const HEARTBEAT_MS = 15_000
 // Whoever was away longer than this many events is told to load everything anew.

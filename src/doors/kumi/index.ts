@@ -2,7 +2,6 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import type { Clock, Db, Wakeups } from '../../kernel/index.ts'
 import {
   linkLines,
   type NowPicture,
@@ -15,22 +14,12 @@ import {
 } from '../../operations/index.ts'
 import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './answers.ts'
 import { serveConsole } from './console.ts'
+import type { KumiDoorDeps } from './deps.ts'
 import { eventStream } from './events.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 
-export interface KumiDoorDeps {
-  readonly db: Db
-  readonly wakeups: Wakeups
-  readonly clock: Clock
-  /** The VO that a console without a session logs in to. */
-  readonly vo: string
-  readonly version: string
-  /** `https://host:port/iam` without the VO. */
-  readonly issuerBase: string
-  /** Directory with the compiled console; nothing is served at `/` when it does not exist. */
-  readonly consoleDirectory: string
-}
+export type { KumiDoorDeps } from './deps.ts'
 
 const Id = Type.Object({ id: Type.String({ format: 'uuid' }) })
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 200 }))
