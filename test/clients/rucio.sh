@@ -78,7 +78,9 @@ admin() { "${environment[@]}" "$bin/rucio-admin" "$@"; }
 same() { cmp "$1" "$2"; }
 
 flow() {
-  local style=$1 scope name first rule
+  local style=$1 scope name first rule host_option=--hostname set_verb=set
+  # Line 38 names two things differently.
+  if [[ $version == 38* ]]; then host_option=--host-name set_verb=add; fi
   scope="t.$tag"
   scope=${scope:0:25}
   name=$tag
@@ -91,7 +93,7 @@ flow() {
     check "$tag scope add" rucio scope add --account "$RUCIO_ACCOUNT" "$scope"
     check "$tag scope list" says "$scope" rucio scope list
     check "$tag rse add" rucio rse add "$first"
-    check "$tag rse protocol add" rucio rse protocol add "$first" --host-name localhost --scheme https --prefix /test/ --port 7999 --impl rucio.rse.protocols.webdav.Default --domain-json '{"wan":{"read":1,"write":1,"delete":1}}'
+    check "$tag rse protocol add" rucio rse protocol add "$first" "$host_option" localhost --scheme https --prefix /test/ --port 7999 --impl rucio.rse.protocols.webdav.Default --domain-json '{"wan":{"read":1,"write":1,"delete":1}}'
     check "$tag rse show" says localhost rucio rse show "$first"
     check "$tag rse list" says "$rse" rucio rse list
     check "$tag upload" rucio upload --rse "$rse" --scope "$scope" "$work/$name.small"
@@ -104,7 +106,7 @@ flow() {
     check "$tag did add container" rucio did add --type container "$scope:$name.cont"
     check "$tag attach" rucio did content add --to-did "$scope:$name.cont" "$scope:$name.ds"
     check "$tag content" says "$name.ds" rucio did content list "$scope:$name.cont"
-    check "$tag metadata set" rucio did metadata set --key run_number --value 7 "$scope:$name.ds"
+    check "$tag metadata set" rucio did metadata "$set_verb" --key run_number --value 7 "$scope:$name.ds"
     check "$tag metadata list" says run_number rucio did metadata list "$scope:$name.ds"
     check "$tag rule add" rucio rule add "$scope:$name.ds" --copies 1 --rses "$target"
     rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
