@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import fastify, {
   type FastifyError,
@@ -31,6 +32,8 @@ export interface HttpOptions {
   readonly plainForLoopback?: boolean
   /** Methods beyond the usual, e.g. PROPFIND; `hasBody` ones may carry a body. */
   readonly extraMethods?: readonly { readonly name: string; readonly hasBody?: boolean }[]
+  /** Makes the path of a foreign client canonical before routing. */
+  readonly rewriteUrl?: (url: string) => string
   /** Answers /readyz: throws or returns false when this process cannot serve. */
   readonly ready?: () => Promise<boolean> | boolean
 }
@@ -65,11 +68,14 @@ export function createHttp(options: HttpOptions): Http {
     bodyLimit: 1024 * 1024,
     genReqId: () => randomUUID(),
     logger: false,
+    ...(options.rewriteUrl && {
+      rewriteUrl: (request: IncomingMessage) => options.rewriteUrl!(request.url ?? '/'),
+    }),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
     ajv: { customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: true } },
   })
   app.decorate('authenticator', options.identity)
-  app.decorateRequest('principal', anonymous)
+  app.decorateRequest('principal', null as unknown as typeof anonymous)
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })
   }
@@ -91,17 +97,16 @@ export function createHttp(options: HttpOptions): Http {
         message: 'Use https: this port speaks plain HTTP only to its own machine.',
       })
     }
+    request.principal = anonymous
     await authenticate(request, options.identity, accept)
   })
   app.setErrorHandler((error, request, reply) => sendError(error, request, reply, options.log))
   app.setNotFoundHandler((request, reply) => {
-    reply
-      .code(404)
-      .send({
-        code: 'no_such_route',
-        message: `There is nothing at ${request.method} ${pathOf(request)}.`,
-        details: {},
-      })
+    reply.code(404).send({
+      code: 'no_such_route',
+      message: `There is nothing at ${request.method} ${pathOf(request)}.`,
+      details: {},
+    })
   })
   app.addHook('onResponse', async (request, reply) => {
     options.log.debug(

@@ -1,6 +1,6 @@
 import { defineError } from '../kernel/errors.ts'
 
-export const siteNotFound = defineError('missing', 'site_not_found')
-export const gatewayNotFound = defineError('missing', 'gateway_not_found')
-export const commandNotFound = defineError('missing', 'command_not_found')
-export const siteHasNoGateway = defineError('conflict', 'site_has_no_gateway')
+export const noSuchSite = defineError('missing', 'no_such_site')
+export const noSuchGateway = defineError('missing', 'no_such_gateway')
+export const siteExists = defineError('conflict', 'site_exists')
+export const commandFinished = defineError('conflict', 'command_finished')

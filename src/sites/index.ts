@@ -1,29 +1,15 @@
-/** Sites, their gateways, and the commands that gateways fetch. */
-export * as siteErrors from './errors.ts'
-export { SILENCE_SECONDS, siteState } from './site-state.ts'
+/** Sites and their gateways: reports, commands, state. */
+export { type GatewayFacts, type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
+export type { GatewayCommand, GatewayRow, SiteRow } from './sites.store.ts'
 export {
-  commandReaper,
+  acceptReport,
   commandSite,
-  finishCommands,
-  getGateway,
-  keepCommands,
+  createSite,
+  finishCommand,
+  type GatewayRegistration,
+  gatewayOf,
   listSites,
-  putGateways,
-  putSites,
-  readCommands,
-  type SiteView,
+  registerGateway,
+  type Site,
   takeCommands,
-  takeReport,
 } from './sites.ts'
-export type {
-  AreaReport,
-  Command,
-  CommandState,
-  Gateway,
-  GatewayReport,
-  NewGateway,
-  NewSite,
-  Site,
-  SiteState,
-  SiteStateName,
-} from './types.ts'

@@ -1,39 +1,44 @@
-import type { Gateway, SiteState } from './types.ts'
-
-/** A gateway reports every five seconds; this many seconds of silence mean that it is away. */
-export const SILENCE_SECONDS = 15
-const FULL = 0.95
-
-/** How a site is, from the last words of its gateways and the clock. */
-export function siteState(gateways: readonly Gateway[], now: Date): SiteState {
-  const heard = gateways.filter((gateway) => gateway.lastSeenAt !== null)
-  if (heard.length === 0) {
-    return { state: 'unknown', reason: 'No gateway of this site has reported yet.', since: null }
-  }
-  const silent = heard.filter((gateway) => secondsSince(gateway, now) > SILENCE_SECONDS)
-  if (silent.length === heard.length) {
-    const last = silent.reduce((a, b) => (a.lastSeenAt! > b.lastSeenAt! ? a : b))
-    const reason = `The gateway has been silent for ${Math.round(secondsSince(last, now))} s.`
-    return { state: 'down', reason, since: last.lastSeenAt }
-  }
-  const complaints = [
-    ...silent.map((gateway) => `Gateway ${gateway.name} is silent.`),
-    ...heard.flatMap((gateway) => gateway.report?.problems ?? []),
-    ...heard.flatMap(fullAreas),
-  ]
-  return complaints.length === 0
-    ? { state: 'ok', reason: '', since: null }
-    : { state: 'degraded', reason: complaints.join(' '), since: null }
+export interface GatewayFacts {
+  readonly name: string
+  readonly lastSeenAt: Date | null
+  readonly report: GatewayReport
 }
 
-function secondsSince(gateway: Gateway, now: Date): number {
-  return (now.getTime() - gateway.lastSeenAt!.getTime()) / 1000
+export interface GatewayReport {
+  readonly version?: string
+  readonly rssBytes?: number
+  readonly areas?: readonly { path: string; totalBytes: number; usedBytes: number; files: number }[]
 }
 
-function fullAreas(gateway: Gateway): string[] {
-  return (gateway.report?.areas ?? [])
-    .filter(({ totalBytes, usedBytes }) => totalBytes > 0 && usedBytes / totalBytes > FULL)
-    .map(
-      ({ path, totalBytes, usedBytes }) => `${path} is ${Math.floor((100 * usedBytes) / totalBytes)} % full.`,
-    )
+export interface SiteState {
+  readonly state: 'ok' | 'degraded' | 'down'
+  /** Null when all is well. */
+  readonly reason: string | null
+}
+
+const SILENT_MS = 15_000
+const DOWN_MS = 30_000
+const FULL = 0.97
+
+/** The state of a site from its gateways' latest reports: the worst gateway degrades, no gateway alive is down. */
+export function stateOfSite(gateways: readonly GatewayFacts[], now: Date): SiteState {
+  if (gateways.length === 0) return { state: 'down', reason: 'The site has no gateway.' }
+  const silence = (g: GatewayFacts): number =>
+    g.lastSeenAt ? now.getTime() - g.lastSeenAt.getTime() : Infinity
+  const lost = gateways.filter((g) => silence(g) > DOWN_MS)
+  if (lost.length === gateways.length) {
+    const never = lost.every((g) => g.lastSeenAt === null)
+    const seconds = Math.round(Math.min(...lost.map(silence)) / 1000)
+    return {
+      state: 'down',
+      reason: never ? 'The gateway has never reported.' : `No report for ${seconds} s.`,
+    }
+  }
+  const silent = gateways.find((g) => silence(g) > SILENT_MS)
+  if (silent) return { state: 'degraded', reason: `Gateway ${silent.name} has missed its reports.` }
+  for (const gateway of gateways) {
+    const full = gateway.report.areas?.find((a) => a.totalBytes > 0 && a.usedBytes / a.totalBytes > FULL)
+    if (full) return { state: 'degraded', reason: `Area ${full.path} of ${gateway.name} is nearly full.` }
+  }
+  return { state: 'ok', reason: null }
 }

@@ -1,144 +1,105 @@
-import { type Db, type Ids, publish, transaction, type Worker, wake } from '../kernel/index.ts'
-import { gatewayNotFound, siteHasNoGateway, siteNotFound } from './errors.ts'
-import { SILENCE_SECONDS, siteState } from './site-state.ts'
+import { type Db, transaction } from '../kernel/database.ts'
+import { publish, wake } from '../kernel/events.ts'
+import type { Ids } from '../kernel/ports.ts'
+import { commandFinished, noSuchGateway, noSuchSite, siteExists } from './errors.ts'
+import { type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
 import * as store from './sites.store.ts'
-import type { Command, Gateway, GatewayReport, NewGateway, NewSite, Site, SiteState } from './types.ts'
 
-/** A command without a result is sent again after this time: its gateway may have been restarted. */
-const RESEND_MS = 30_000
+export type Site = store.SiteRow & SiteState & { readonly gateways: readonly store.GatewayRow[] }
 
-/** Creates sites or brings their facts up to date. */
-export async function putSites(
-  db: Db,
-  input: { vo: string; now: Date; sites: readonly NewSite[] },
-): Promise<void> {
-  await store.upsertSites(db, input)
-}
-
-/** Registers gateways at their sites, or changes their endpoint. Throws site_not_found. */
-export async function putGateways(
-  db: Db,
-  input: { vo: string; now: Date; gateways: readonly NewGateway[] },
-): Promise<void> {
-  await transaction(db, async (tx) => {
-    const homeless = await store.upsertGateways(tx, input)
-    if (homeless.length > 0) throw siteNotFound(`The site of gateway ${homeless.join(', ')} does not exist.`)
+/** Adds a site; one of that name is a conflict. */
+export async function createSite(db: Db, now: Date, site: Omit<store.SiteRow, 'id'>): Promise<store.SiteRow> {
+  return transaction(db, async (tx) => {
+    const [made] = await store.insertSites(tx, now, [site])
+    if (!made) throw siteExists(`There is a site ${site.name} already.`)
+    await publish(tx, now, [{ vo: site.vo, kind: 'site.created', subject: site.name }])
+    return made
   })
 }
 
-export interface SiteView extends Site {
-  readonly gateways: readonly Gateway[]
-  readonly state: SiteState
-}
-
-/** Sites with their gateways and their state now. */
-export async function listSites(db: Db, input: { vo: string; now: Date }): Promise<SiteView[]> {
-  const [sites, gateways] = await Promise.all([store.selectSites(db, input), store.selectGateways(db, input)])
+/** All sites of a VO with their gateways and present state. */
+export async function listSites(db: Db, now: Date, vo: string): Promise<Site[]> {
+  const [sites, gateways] = await Promise.all([store.sitesOf(db, vo), store.gatewaysOf(db, vo)])
   return sites.map((site) => {
-    const own = gateways.filter((gateway) => gateway.site === site.name)
-    return { ...site, gateways: own, state: siteState(own, input.now) }
+    const own = gateways.filter((g) => g.siteId === site.id)
+    return { ...site, ...stateOfSite(own, now), gateways: own }
   })
 }
 
-/** Throws gateway_not_found. */
-export async function getGateway(db: Db, input: { vo: string; name: string }): Promise<Gateway> {
-  const [found] = await store.selectGateways(db, input)
-  if (!found) throw gatewayNotFound(`There is no gateway "${input.name}".`)
+export interface GatewayRegistration {
+  readonly vo: string
+  readonly site: string
+  readonly name: string
+  readonly endpoint: string
+}
+
+/** Makes a gateway known, together with its service client; `putClient` joins the transaction. Idempotent. */
+export async function registerGateway(
+  db: Db,
+  now: Date,
+  gateway: GatewayRegistration,
+  putClient: (client: { id: string; vo: string; scopes: string[] }) => Promise<void>,
+): Promise<void> {
+  const clientId = `gateway:${gateway.name}`
+  // First the client: a client without a gateway is harmless, a gateway without a client cannot report.
+  await putClient({ id: clientId, vo: gateway.vo, scopes: ['grid.gateway.report'] })
+  await transaction(db, async (tx) => {
+    const site = (await store.sitesOf(tx, gateway.vo)).find((s) => s.name === gateway.site)
+    if (!site) throw noSuchSite(`There is no site ${gateway.site}.`)
+    const { name, endpoint } = gateway
+    const done = await store.upsertGateway(tx, now, { siteId: site.id, name, clientId, endpoint })
+    if (done === 0) throw siteExists(`Gateway ${name} belongs to another site.`)
+  })
+}
+
+/** The gateway whose service client makes the request; nobody else may speak for it. */
+export async function gatewayOf(db: Db, name: string): Promise<store.GatewayRow> {
+  const found = await store.gatewayNamed(db, name)
+  if (!found) throw noSuchGateway(`There is no gateway ${name}.`)
   return found
 }
 
-/** Takes a gateway's report; tells the others when it was silent before. */
-export async function takeReport(
-  db: Db,
-  input: { vo: string; name: string; now: Date; report: GatewayReport },
-): Promise<void> {
-  const { vo, name, now, report } = input
-  await transaction(db, async (tx) => {
-    const gateway = await getGateway(tx, { vo, name })
-    const silentBefore = new Date(now.getTime() - SILENCE_SECONDS * 1000)
-    const back = await store.updateReport(tx, { gatewayId: gateway.id, now, silentBefore, report })
-    if (back)
-      await publish(tx, now, [{ vo, kind: 'site.back', subject: gateway.site, payload: { gateway: name } }])
-  })
+export async function acceptReport(db: Db, now: Date, name: string, report: GatewayReport): Promise<void> {
+  await transaction(db, (tx) => store.recordReport(tx, now, name, report))
 }
 
-/** Queues one command for every gateway of a site; returns their ids. Throws site_not_found, site_has_no_gateway. */
+/** Queues one command for every gateway of a site; they fetch it within seconds. */
 export async function commandSite(
   db: Db,
-  input: {
-    vo: string
-    site: string
-    now: Date
-    ids: Ids
-    kind: string
-    payload: Readonly<Record<string, unknown>>
-    withinMs: number
-  },
+  now: Date,
+  ids: Ids,
+  order: { vo: string; site: string; kind: string; payload: Record<string, unknown>; lifetimeMs?: number },
 ): Promise<string[]> {
-  const { vo, site, now, ids, kind, payload } = input
   return transaction(db, async (tx) => {
-    const sites = await store.selectSites(tx, { vo })
-    if (!sites.some(({ name }) => name === site)) throw siteNotFound(`There is no site "${site}".`)
-    const gateways = await store.selectGateways(tx, { vo, site })
-    if (gateways.length === 0) throw siteHasNoGateway(`Site "${site}" has no gateway that could do it.`)
-    const commands = gateways.map(({ id: gatewayId }) => ({ id: ids.uuid(), gatewayId, kind, payload }))
-    const deadline = new Date(now.getTime() + input.withinMs)
-    await store.insertCommands(tx, { now, deadline, commands })
+    const site = (await listSites(tx, now, order.vo)).find((s) => s.name === order.site)
+    if (!site) throw noSuchSite(`There is no site ${order.site}.`)
+    const deadline = new Date(now.getTime() + (order.lifetimeMs ?? 86_400_000))
+    const commands = site.gateways.map((g) => ({
+      id: ids.uuid(),
+      gatewayId: g.id,
+      kind: order.kind,
+      payload: order.payload,
+      deadline,
+    }))
+    await store.insertCommands(tx, now, commands)
     await wake(tx, 'gateway')
-    return commands.map(({ id }) => id)
+    return commands.map((c) => c.id)
   })
 }
 
-/** Commands for a gateway to do now, oldest first. */
-export async function takeCommands(
-  db: Db,
-  input: { gatewayId: number; now: Date; limit?: number },
-): Promise<Command[]> {
-  const resendBefore = new Date(input.now.getTime() - RESEND_MS)
-  return store.claimCommands(db, { ...input, resendBefore, limit: input.limit ?? 10 })
+export function takeCommands(db: Db, now: Date, gatewayId: number): Promise<store.GatewayCommand[]> {
+  return transaction(db, (tx) => store.claimCommands(tx, now, gatewayId, 10))
 }
 
-/** Says that commands are still being worked on. */
-export async function keepCommands(
+export async function finishCommand(
   db: Db,
-  input: { gatewayId: number; now: Date; ids: readonly string[] },
+  now: Date,
+  gatewayId: number,
+  id: string,
+  outcome: { ok: boolean; result: unknown },
 ): Promise<void> {
-  await store.touchCommands(db, input)
-}
-
-/** Stores results; a result that comes twice has one effect. */
-export async function finishCommands(
-  db: Db,
-  input: {
-    vo: string
-    gatewayId: number
-    now: Date
-    results: readonly { id: string; ok: boolean; result: Readonly<Record<string, unknown>> }[]
-  },
-): Promise<void> {
-  await transaction(db, async (tx) => {
-    const closed = await store.finishCommands(tx, input)
-    const kind = 'gateway.command_finished'
-    await publish(
-      tx,
-      input.now,
-      closed.map((subject) => ({ vo: input.vo, kind, subject })),
-    )
-  })
-}
-
-export async function readCommands(
-  db: Db,
-  input: { vo: string; ids: readonly string[] },
-): Promise<Command[]> {
-  return store.selectCommands(db, input)
-}
-
-/** Fails commands whose time is over. */
-export function commandReaper(db: Db): Worker {
-  return {
-    name: 'gateway-commands',
-    wakeOn: [],
-    tick: async (now) => ({ changed: await store.failOverdueCommands(db, now), nextWake: null }),
-  }
+  const done = await transaction(db, (tx) =>
+    store.finishCommand(tx, now, gatewayId, id, outcome.ok, outcome.result),
+  )
+  if (done === 0) throw commandFinished('This command is unknown or finished already.')
 }

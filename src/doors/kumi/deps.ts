@@ -1,0 +1,15 @@
+import type { Clock, Db, Wakeups } from '../../kernel/index.ts'
+
+/** What the door needs from the program that wires it. */
+export interface KumiDoorDeps {
+  readonly db: Db
+  readonly wakeups: Wakeups
+  readonly clock: Clock
+  /** The VO that a console without a session logs in to. */
+  readonly vo: string
+  readonly version: string
+  /** `https://host:port/iam` without the VO. */
+  readonly issuerBase: string
+  /** Directory with the compiled console; nothing is served at `/` when it does not exist. */
+  readonly consoleDirectory: string
+}

@@ -1,0 +1,62 @@
+import type { FastifyInstance } from 'fastify'
+import type { Static, TSchema } from 'typebox'
+import { bigintSafeJson, type RouteRequest, route } from '../../http/index.ts'
+import type { RouteAction } from '../../identity/index.ts'
+
+interface Schemas {
+  readonly params?: TSchema
+  readonly querystring?: TSchema
+}
+
+/** One question this door answers: route, permission, description and answer in one object. */
+export interface Operation<S extends Schemas = Schemas, A extends TSchema = TSchema> {
+  readonly url: string
+  readonly action: RouteAction
+  readonly summary: string
+  readonly schema?: S
+  readonly answer: A
+  readonly handler: (request: RouteRequest<S>) => Promise<Answer<A>>
+}
+
+// Answers hold bigints and dates, which become numbers and texts on the wire; the schema describes the wire.
+type Loose<T> = T extends number
+  ? number | bigint
+  : T extends string
+    ? string | Date
+    : T extends readonly (infer I)[]
+      ? readonly Loose<I>[]
+      : T extends object
+        ? { readonly [K in keyof T]: Loose<T[K]> }
+        : T
+type Answer<A extends TSchema> = Loose<Static<A>>
+
+export interface Described {
+  readonly url: string
+  readonly action: RouteAction
+  readonly summary: string
+  readonly schema?: Schemas
+  readonly answer?: TSchema
+  readonly contentType?: string
+}
+
+/** Registers questions and keeps their descriptions for the OpenAPI document. */
+export function operations(app: FastifyInstance) {
+  const described: Described[] = []
+  return {
+    described,
+    get<const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void {
+      const { url, action, summary, schema, answer, handler } = operation
+      described.push({ url, action, summary, ...(schema && { schema }), answer })
+      route(app, {
+        method: 'GET',
+        url,
+        action,
+        ...(schema && { schema }),
+        handler: async (request, reply) => {
+          const body = bigintSafeJson(await handler(request as RouteRequest<S>))
+          return reply.header('cache-control', 'no-store').type('application/json').send(body)
+        },
+      })
+    },
+  }
+}

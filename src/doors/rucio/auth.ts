@@ -1,0 +1,69 @@
+import { isGridError } from '../../kernel/errors.ts'
+import { type Call, type Endpoint, get, headerOf } from './endpoint.ts'
+import { cannotAuthenticate } from './errors.ts'
+import { rucioDate } from './wire.ts'
+
+const REFUSED: Readonly<Record<string, string>> = {
+  x509: 'Login by client certificate is not offered here; use userpass, or a bearer token.',
+  x509_proxy: 'Login by proxy certificate is not offered here; use userpass, or a bearer token.',
+  gss: 'Kerberos login is not offered here; use userpass, or a bearer token.',
+  ssh_challenge_token: 'Login by SSH key is not offered here; use userpass, or a bearer token.',
+  ssh: 'Login by SSH key is not offered here; use userpass, or a bearer token.',
+  saml: 'SAML login is not offered here; use userpass, or a bearer token.',
+  oidc: 'Get a token from the issuer and give it as BEARER_TOKEN or BEARER_TOKEN_FILE; this door starts no browser login.',
+  oidc_redirect: 'This door starts no browser login; give a token as BEARER_TOKEN.',
+  oidc_code: 'This door starts no browser login; give a token as BEARER_TOKEN.',
+}
+
+export const authEndpoints: readonly Endpoint[] = [
+  get('/auth/userpass', 'public', userpass),
+  get('/auth/validate', 'public', validate),
+  // Nothing is refreshed here; empty headers say so and the client goes on with the token it has.
+  get('/auth/oidc_refresh', 'public', ({ reply }) =>
+    reply.header('x-rucio-auth-token', '').header('x-rucio-auth-token-expires', '').send(''),
+  ),
+  ...Object.entries(REFUSED).map(([way, message]) =>
+    get(`/auth/${way}`, 'public', () => {
+      throw cannotAuthenticate(message)
+    }),
+  ),
+]
+
+async function userpass(call: Call): Promise<unknown> {
+  const username = headerOf(call, 'x-rucio-username')
+  const password = headerOf(call, 'x-rucio-password')
+  const account = headerOf(call, 'x-rucio-account')
+  if (!username || !password) throw cannotAuthenticate('User name and password are needed.')
+  try {
+    const login = await call.deps.identity.login({
+      vo: call.vo,
+      username,
+      password,
+      peer: call.request.ip,
+      ...(account && { account }),
+    })
+    return call.reply
+      .header('x-rucio-auth-token', login.token)
+      .header('x-rucio-auth-token-expires', rucioDate(login.expiresAt))
+      .header('x-rucio-auth-account', login.account)
+      .header('cache-control', 'no-store')
+      .header('content-type', 'application/octet-stream')
+      .send('')
+  } catch (error) {
+    const accounts = isGridError(error, 'account_choice_needed') ? error.details.accounts : undefined
+    if (!Array.isArray(accounts)) throw error
+    return call.reply
+      .code(206)
+      .header('x-rucio-auth-accounts', accounts.join(','))
+      .header('content-type', 'application/json')
+      .send(Buffer.from(JSON.stringify(accounts)))
+  }
+}
+
+function validate(call: Call): unknown {
+  const { kind, account, subject, expiresAt, vo } = call.principal
+  if (kind === 'anonymous') throw cannotAuthenticate('The token is missing, expired or not ours.')
+  const quoted = (text: string): string => `'${text.replace(/[\\']/g, '\\$&')}'`
+  const text = `{'account': ${quoted(account ?? '')}, 'identity': ${quoted(subject)}, 'lifetime': ${quoted(expiresAt.toISOString().slice(0, 19))}, 'vo': ${quoted(vo)}}`
+  return call.reply.header('content-type', 'text/plain').send(text)
+}

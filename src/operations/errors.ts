@@ -1,0 +1,4 @@
+import { defineError } from '../kernel/errors.ts'
+
+export const ruleMissing = defineError('missing', 'operations.rule_missing')
+export const transferMissing = defineError('missing', 'operations.transfer_missing')

@@ -1,0 +1,20 @@
+/** Pictures of the grid's present state for people: read-only, put together from the rooms below. */
+export { type Attention, type NowPicture, nowPicture, type Totals } from './now.ts'
+export {
+  type GapLine,
+  type PlacementLine,
+  type RuleExplanation,
+  type RuleLine,
+  ruleExplanation,
+  ruleLines,
+} from './rules.ts'
+export { type SiteLine, type SiteState, siteLines } from './sites.ts'
+export {
+  type LinkLine,
+  linkLines,
+  type TransferExplanation,
+  type TransferLine,
+  type TransferList,
+  transferExplanation,
+  transferLines,
+} from './transfers.ts'

@@ -1,0 +1,152 @@
+import type { Db } from '../kernel/database.ts'
+import { transferMissing } from './errors.ts'
+import {
+  type LinkRow,
+  readLinks,
+  readSources,
+  readTransfer,
+  readTransfers,
+  type TransferFilter,
+  type TransferRow,
+} from './transfers.store.ts'
+
+/** Which transfers a list shows. */
+export type TransferList = TransferFilter['list']
+
+export interface LinkLine {
+  readonly source: string
+  readonly destination: string
+  readonly sourceSite: string | null
+  readonly destinationSite: string | null
+  readonly active: bigint
+  readonly done: bigint
+  readonly failed: bigint
+  readonly bytes: bigint
+  readonly rateBytesPerSecond: number
+  readonly maxActive: number | null
+  readonly rationale: string
+  readonly blockedUntil: Date | null
+  readonly lastError: string | null
+}
+
+export interface TransferLine {
+  readonly id: string
+  readonly scope: string
+  readonly name: string
+  readonly source: string | null
+  readonly destination: string
+  readonly bytes: bigint
+  readonly bytesDone: bigint
+  readonly state: string
+  readonly attempts: number
+  readonly error: string | null
+  readonly activity: string
+  readonly createdAt: Date
+  readonly startedAt: Date | null
+  readonly finishedAt: Date | null
+  readonly notBefore: Date | null
+  readonly deadline: Date | null
+}
+
+export interface TransferExplanation {
+  readonly transfer: TransferLine
+  readonly sources: readonly {
+    readonly storage: string
+    readonly state: string
+    readonly readable: boolean
+  }[]
+  readonly link: LinkLine | null
+  /** Why it is in its present state: `moving`, `verifying`, `retry_later`, `no_source`, `link_blocked`, `link_full`, `next_in_line`, `finished`. */
+  readonly because: string
+}
+
+const HOUR_MS = 3_600_000
+
+/** The sentence inside a stored error, whatever room wrote it. */
+export function errorText(error: unknown): string | null {
+  if (error === null || error === undefined) return null
+  if (typeof error === 'string') return error
+  const { message, code } = error as { message?: unknown; code?: unknown }
+  if (typeof message === 'string') return message
+  return typeof code === 'string' ? code : JSON.stringify(error)
+}
+
+const link = (row: LinkRow): LinkLine => ({
+  source: row.source,
+  destination: row.destination,
+  sourceSite: row.source_site,
+  destinationSite: row.destination_site,
+  active: row.active,
+  done: row.done,
+  failed: row.failed,
+  bytes: row.bytes,
+  rateBytesPerSecond: row.active > 0n ? (row.rate ?? 0) : 0,
+  maxActive: row.max_active,
+  rationale: row.rationale ?? '',
+  blockedUntil: row.blocked_until,
+  lastError: errorText(row.last_error),
+})
+
+const line = (row: TransferRow): TransferLine => ({
+  id: row.id,
+  scope: row.scope,
+  name: row.name,
+  source: row.source,
+  destination: row.destination,
+  bytes: row.bytes,
+  bytesDone: row.bytes_done,
+  state: row.state,
+  attempts: row.attempts,
+  error: errorText(row.error),
+  activity: row.activity,
+  createdAt: row.created_at,
+  startedAt: row.started_at,
+  finishedAt: row.finished_at,
+  notBefore: row.not_before,
+  deadline: row.deadline,
+})
+
+/** One line per link: what it did in the last hours, what it does now, and what the rate controller thinks. */
+export async function linkLines(db: Db, now: Date, vo: string, hours = 24): Promise<LinkLine[]> {
+  return (await readLinks(db, vo, new Date(now.getTime() - hours * HOUR_MS))).map(link)
+}
+
+/** The newest transfers of one list. */
+export async function transferLines(db: Db, vo: string, filter: TransferFilter): Promise<TransferLine[]> {
+  return (await readTransfers(db, vo, filter)).map(line)
+}
+
+/** Why a transfer is as it is: its copies, its link, and the one reason that counts. */
+export async function transferExplanation(
+  db: Db,
+  now: Date,
+  vo: string,
+  id: string,
+): Promise<TransferExplanation> {
+  const found = await readTransfer(db, vo, id)
+  if (!found)
+    throw transferMissing(`There is no transfer ${id}; finished ones are kept for a while only.`, { id })
+  const transfer = line(found)
+  const candidates = await readSources(db, vo, transfer.scope, transfer.name)
+  const sources = candidates
+    .filter((c) => c.storage !== transfer.destination)
+    .map((c) => ({ storage: c.storage, state: c.state, readable: c.can_read && c.state === 'A' }))
+  const links = await linkLines(db, now, vo)
+  const readable = new Set(sources.filter((s) => s.readable).map((s) => s.storage))
+  const mine = links.find(
+    (l) =>
+      l.destination === transfer.destination &&
+      (transfer.source ? l.source === transfer.source : readable.has(l.source)),
+  )
+  const because = (): string => {
+    if (transfer.finishedAt) return 'finished'
+    if (transfer.state === 'active') return 'moving'
+    if (transfer.state === 'verifying') return 'verifying'
+    if (readable.size === 0) return 'no_source'
+    if (mine?.blockedUntil && mine.blockedUntil > now) return 'link_blocked'
+    if (transfer.notBefore && transfer.notBefore > now) return 'retry_later'
+    if (mine?.maxActive != null && mine.active >= BigInt(mine.maxActive)) return 'link_full'
+    return 'next_in_line'
+  }
+  return { transfer, sources, link: mine ?? null, because: because() }
+}

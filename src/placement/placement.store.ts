@@ -1,0 +1,190 @@
+import { type Db, row, rows, sql } from '../kernel/index.ts'
+
+/** What the evaluation of a rule starts from. */
+export interface RuleRow {
+  readonly id: string
+  readonly vo: string
+  readonly targetId: bigint
+  readonly targetKind: string
+  readonly copies: number
+  readonly grouping: string
+  readonly weight: string | null
+  readonly rseExpression: string
+  readonly ignoreAvailability: boolean
+  readonly state: string
+}
+
+/** Locks rules in id order: whoever changes placements or gaps of a rule holds this lock. */
+export const lockRules = (db: Db, ids: readonly string[]) =>
+  rows(
+    db,
+    sql<RuleRow>`select id, vo, target_id as "targetId", target_kind as "targetKind", copies, grouping, weight,
+        rse_expression as "rseExpression", ignore_availability as "ignoreAvailability", state
+      from rule where id = any(${ids}::uuid[]) order by id for update`,
+  )
+
+export const placementsOf = (db: Db, ruleId: string) =>
+  rows(
+    db,
+    sql<{ collectionId: bigint; rseId: number }>`select collection_id as "collectionId", rse_id as "rseId"
+      from placement where rule_id = ${ruleId}`,
+  )
+
+interface DatasetAt {
+  readonly collectionId: bigint
+  readonly rseId: number
+}
+
+export async function insertPlacements(db: Db, ruleId: string, list: readonly DatasetAt[]): Promise<void> {
+  await sql`insert into placement (rule_id, collection_id, rse_id)
+    select ${ruleId}, w.c, w.r
+    from unnest(${list.map((p) => p.collectionId)}::bigint[], ${list.map((p) => p.rseId)}::int[]) as w(c, r)
+    on conflict do nothing`.execute(db)
+}
+
+/** Removes placements of datasets that left the target, and queues their release. */
+export async function deletePlacements(
+  db: Db,
+  now: Date,
+  ruleId: string,
+  datasets: readonly bigint[],
+): Promise<void> {
+  await sql`with gone as (
+      delete from placement where rule_id = ${ruleId} and collection_id = any(${datasets}::bigint[])
+      returning collection_id, rse_id)
+    insert into release_queue (target_id, target_kind, rse_id, queued_at)
+    select collection_id, 'D'::"char", rse_id, ${now} from gone
+    on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`.execute(db)
+}
+
+export async function insertFilePlacements(
+  db: Db,
+  ruleId: string,
+  list: readonly { fileId: bigint; rseId: number }[],
+): Promise<void> {
+  await sql`insert into file_placement (rule_id, file_id, rse_id)
+    select ${ruleId}, w.f, w.r
+    from unnest(${list.map((p) => p.fileId)}::bigint[], ${list.map((p) => p.rseId)}::int[]) as w(f, r)
+    on conflict do nothing`.execute(db)
+}
+
+/** How many files of each placement of a rule are missing, by the exact counters: no file is looked at. */
+export const incompletePlacements = (db: Db, ruleId: string) =>
+  rows(
+    db,
+    sql<DatasetAt & { missing: bigint }>`
+      select p.collection_id as "collectionId", p.rse_id as "rseId", (t.files - h.files)::bigint as missing
+      from placement p join collection c on c.id = p.collection_id
+      cross join lateral (select c.n_files + coalesce((select sum(d_files) from counter_delta
+          where kind = 'collection' and key1 = c.id), 0) as files) t
+      cross join lateral (select coalesce((select n_files from collection_replica r
+          where r.collection_id = c.id and r.rse_id = p.rse_id), 0)
+        + coalesce((select sum(d_files) from counter_delta
+          where kind = 'collection_replica' and key1 = c.id and key2 = p.rse_id), 0) as files) h
+      where p.rule_id = ${ruleId} and t.files <> h.files`,
+  )
+
+/** Opens gaps for files of placements without an AVAILABLE copy; returns how many are new. */
+export async function openGaps(
+  db: Db,
+  now: Date,
+  ruleId: string,
+  list: readonly DatasetAt[],
+): Promise<number> {
+  const opened = await row(
+    db,
+    sql<{ n: bigint }>`with opened as (
+        insert into placement_gap (rule_id, file_id, rse_id, next_try, created_at)
+        select ${ruleId}, k.child_id, w.r, ${now}, ${now}
+        from unnest(${list.map((p) => p.collectionId)}::bigint[], ${list.map((p) => p.rseId)}::int[]) as w(c, r)
+        join content k on k.parent_id = w.c
+        left join replica x on x.file_id = k.child_id and x.rse_id = w.r and x.state = 'A'
+        where x.file_id is null
+        on conflict do nothing returning 1)
+      select count(*) as n from opened`,
+  )
+  return Number(opened?.n ?? 0n)
+}
+
+/** The same for the single files of a rule. */
+export async function openFileGaps(db: Db, now: Date, ruleId: string): Promise<void> {
+  await sql`insert into placement_gap (rule_id, file_id, rse_id, next_try, created_at)
+    select fp.rule_id, fp.file_id, fp.rse_id, ${now}, ${now} from file_placement fp
+    left join replica x on x.file_id = fp.file_id and x.rse_id = fp.rse_id and x.state = 'A'
+    where fp.rule_id = ${ruleId} and x.file_id is null on conflict do nothing`.execute(db)
+}
+
+/** Gaps that nothing asks for any more: the file left the dataset, or the placement went. */
+export async function closeStrayGaps(db: Db, ruleId: string) {
+  return rows(
+    db,
+    sql<{ fileId: bigint; dstRseId: number }>`delete from placement_gap g where g.rule_id = ${ruleId}
+      and not exists (select from placement p join content k on k.parent_id = p.collection_id
+        where p.rule_id = g.rule_id and p.rse_id = g.rse_id and k.child_id = g.file_id)
+      and not exists (select from file_placement fp
+        where fp.rule_id = g.rule_id and fp.rse_id = g.rse_id and fp.file_id = g.file_id)
+      returning g.file_id as "fileId", g.rse_id as "dstRseId"`,
+  )
+}
+
+/** Gaps whose copy has become available by another way (an upload, another rule). */
+export async function closeFilledGaps(db: Db, limit: number): Promise<string[]> {
+  const closed = await rows(
+    db,
+    sql<{ ruleId: string }>`delete from placement_gap g using (
+        select g.rule_id, g.file_id, g.rse_id from placement_gap g
+        join replica x on x.file_id = g.file_id and x.rse_id = g.rse_id and x.state = 'A'
+        limit ${limit} for update of g skip locked) f
+      where g.rule_id = f.rule_id and g.file_id = f.file_id and g.rse_id = f.rse_id
+      returning g.rule_id as "ruleId"`,
+  )
+  return [...new Set(closed.map((c) => c.ruleId))]
+}
+
+/**
+ * Sets rules to what their gaps say and returns those whose state changed. Call while holding lockRules, in a
+ * statement after the change of the gaps.
+ */
+export const refreshStates = (db: Db, now: Date, ids: readonly string[]) =>
+  rows(
+    db,
+    sql<{ id: string; vo: string; state: string }>`
+      with fact as (
+        select r.id, count(g.file_id) as open, count(*) filter (where g.state = 'failed') as failed,
+          (array_agg(g.last_error ->> 'message' order by g.next_try desc) filter (where g.state = 'failed'))[1] as why
+        from rule r left join placement_gap g on g.rule_id = r.id
+        where r.id = any(${ids}::uuid[]) and r.state <> 'SUSPENDED' group by r.id),
+      next as (
+        select id, failed, why,
+          case when open = 0 then 'OK' when failed > 0 then 'STUCK' else 'REPLICATING' end as state from fact)
+      update rule r set state = n.state, updated_at = ${now},
+        error = case when n.state = 'STUCK' then n.failed || ' copies are stuck; the last error: ' || coalesce(n.why, 'unknown') end,
+        stuck_at = case when n.state <> 'STUCK' then null else coalesce(r.stuck_at, ${now}) end
+      from next n where n.id = r.id
+        and (r.state is distinct from n.state or (n.state = 'STUCK' and r.error is distinct from
+          n.failed || ' copies are stuck; the last error: ' || coalesce(n.why, 'unknown')))
+      returning r.id, r.vo, r.state`,
+  )
+
+/** Bytes of datasets (or of a file) that are already at storages. */
+export const presentBytes = (db: Db, input: { datasets: readonly bigint[]; fileId: bigint | null }) =>
+  rows(
+    db,
+    sql<{ collectionId: bigint | null; rseId: number; bytes: bigint }>`
+      select collection_id as "collectionId", rse_id as "rseId", sum(bytes)::bigint as bytes from (
+        select collection_id, rse_id, bytes from collection_replica where collection_id = any(${input.datasets}::bigint[])
+        union all select key1, key2::int, d_bytes from counter_delta
+          where kind = 'collection_replica' and key1 = any(${input.datasets}::bigint[])) p
+      group by 1, 2
+      union all select null, x.rse_id, f.bytes from replica x join file f on f.id = x.file_id
+        where x.file_id = ${input.fileId} and x.state = 'A'`,
+  )
+
+/** Rules whose target is one of the collections or lies above one. */
+export const rulesOver = (db: Db, collectionIds: readonly bigint[]) =>
+  rows(
+    db,
+    sql<{ id: string }>`with recursive above(id) as (
+        select unnest(${collectionIds}::bigint[]) union select t.parent_id from above a join tree t on t.child_id = a.id)
+      select r.id from rule r join above a on a.id = r.target_id`,
+  )

@@ -1,0 +1,162 @@
+#!/usr/bin/env bash
+# The unmodified field client against a running grid, two client lines, both verb styles, two ways to log in.
+#   RUCIO_HOST, RUCIO_ACCOUNT             where and as whom (RUCIO_AUTH_HOST defaults to RUCIO_HOST)
+#   RUCIO_USERNAME, RUCIO_PASSWORD        password login (skipped when the password is absent)
+#   BEARER_TOKEN or BEARER_TOKEN_FILE     token login (skipped when absent)
+#   KUMI_RSE, KUMI_RSE_TARGET             an RSE that takes uploads, another one for rules (default KEK, OSAKA)
+#   KUMI_CLIENT_CACHE, RUCIO_VERSIONS     where the virtual environments live; version specifiers to try
+set -euo pipefail
+
+: "${RUCIO_HOST:?the address of the door, for example http://127.0.0.1:7443/rucio}"
+: "${RUCIO_ACCOUNT:?the account to act for}"
+auth_host=${RUCIO_AUTH_HOST:-$RUCIO_HOST}
+cache=${KUMI_CLIENT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kumi-clients}
+rse=${KUMI_RSE:-KEK}
+target=${KUMI_RSE_TARGET:-OSAKA}
+read -r -a versions <<<"${RUCIO_VERSIONS:-41.* 38.*}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+passed=0
+failed=0
+token=${BEARER_TOKEN:-}
+[ -n "$token" ] || { [ -n "${BEARER_TOKEN_FILE:-}" ] && token=$(cat "$BEARER_TOKEN_FILE"); } || true
+
+# check NAME COMMAND…: one line, and the output of what failed.
+check() {
+  local name=$1
+  shift
+  if "$@" >"$work/out" 2>&1; then
+    passed=$((passed + 1))
+    echo "ok - $name"
+  else
+    failed=$((failed + 1))
+    echo "FAIL - $name"
+    sed 's/^/    /' "$work/out" | tail -15
+  fi
+}
+# says TEXT COMMAND…: the command succeeds and prints the text.
+says() {
+  local text=$1
+  shift
+  "$@" | tee "$work/said"
+  grep -qF -- "$text" "$work/said"
+}
+
+client() {
+  local version=$1 venv
+  venv=$cache/rucio-${version//[^0-9]/}
+  if [ ! -x "$venv/bin/rucio" ]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet "rucio-clients==$version"
+  fi
+  bin=$venv/bin
+}
+
+# config oidc|userpass: a configuration of its own, so that no token of another run is found.
+config() {
+  local way=$1
+  home=$work/home-$tag
+  mkdir -p "$home/etc"
+  {
+    echo '[client]'
+    echo "rucio_host = $RUCIO_HOST"
+    echo "auth_host = $auth_host"
+    echo "account = $RUCIO_ACCOUNT"
+    echo "auth_type = $way"
+    echo "auth_token_file_path = $home/token"
+    if [ "$way" = userpass ]; then
+      echo "username = ${RUCIO_USERNAME:-$RUCIO_ACCOUNT}"
+      echo "password = $RUCIO_PASSWORD"
+    fi
+  } >"$home/etc/rucio.cfg"
+  environment=(env -u BEARER_TOKEN -u BEARER_TOKEN_FILE -u RUCIO_CONFIG -u RUCIO_AUTH_TYPE "RUCIO_HOME=$home" "RUCIO_ACCOUNT=$RUCIO_ACCOUNT")
+  if [ "$way" = oidc ]; then environment+=("BEARER_TOKEN=$token"); fi
+}
+rucio() { "${environment[@]}" "$bin/rucio" "$@"; }
+admin() { "${environment[@]}" "$bin/rucio-admin" "$@"; }
+
+same() { cmp "$1" "$2"; }
+
+flow() {
+  local style=$1 scope name first rule host_option=--hostname set_verb=set
+  # Line 38 names two things differently.
+  if [[ $version == 38* ]]; then host_option=--host-name set_verb=add; fi
+  scope="t.$tag"
+  scope=${scope:0:25}
+  name=$tag
+  head -c 300 /dev/urandom >"$work/$name.small"
+  head -c 2000000 /dev/urandom >"$work/$name.large"
+  check "$tag ping" rucio ping
+  check "$tag whoami" says "$RUCIO_ACCOUNT" rucio whoami
+  first="TEST-$(echo "$tag" | tr 'a-z.' 'A-Z-')"
+  if [ "$style" = new ]; then
+    check "$tag scope add" rucio scope add --account "$RUCIO_ACCOUNT" "$scope"
+    check "$tag scope list" says "$scope" rucio scope list
+    check "$tag rse add" rucio rse add "$first"
+    check "$tag rse protocol add" rucio rse protocol add "$first" "$host_option" localhost --scheme https --prefix /test/ --port 7999 --impl rucio.rse.protocols.webdav.Default --domain-json '{"wan":{"read":1,"write":1,"delete":1}}'
+    check "$tag rse show" says localhost rucio rse show "$first"
+    check "$tag rse list" says "$rse" rucio rse list
+    check "$tag upload" rucio upload --rse "$rse" --scope "$scope" "$work/$name.small"
+    check "$tag did add dataset" rucio did add --type dataset "$scope:$name.ds"
+    check "$tag upload into dataset" rucio upload --rse "$rse" --scope "$scope" "$work/$name.large" "$scope:$name.ds"
+    check "$tag did list" says "$name.ds" rucio did list "$scope:*"
+    check "$tag replica list" says "$rse" rucio replica list file "$scope:$name.small"
+    check "$tag download file" rucio download --dir "$work/$tag-f" "$scope:$name.small"
+    check "$tag download dataset" rucio download --dir "$work/$tag-d" "$scope:$name.ds"
+    check "$tag did add container" rucio did add --type container "$scope:$name.cont"
+    check "$tag attach" rucio did content add --to-did "$scope:$name.cont" "$scope:$name.ds"
+    check "$tag content" says "$name.ds" rucio did content list "$scope:$name.cont"
+    check "$tag metadata set" rucio did metadata "$set_verb" --key run_number --value 7 "$scope:$name.ds"
+    check "$tag metadata list" says run_number rucio did metadata list "$scope:$name.ds"
+    check "$tag rule add" rucio rule add "$scope:$name.ds" --copies 1 --rses "$target"
+    rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
+    check "$tag rule show" says "${rule:-none}" rucio rule show "${rule:-none}"
+    check "$tag rule list" says "${rule:-none}" rucio rule list --did "$scope:$name.ds"
+    check "$tag rule update" rucio rule update --lifetime 3600 "${rule:-none}"
+    check "$tag rule remove" rucio rule remove "${rule:-none}"
+    check "$tag close" rucio did update --close "$scope:$name.ds"
+  else
+    check "$tag scope add" admin scope add --account "$RUCIO_ACCOUNT" --scope "$scope"
+    check "$tag list-scopes" says "$scope" rucio list-scopes
+    check "$tag rse add" admin rse add "$first"
+    check "$tag rse add-protocol" admin rse add-protocol --hostname localhost --scheme https --prefix /test/ --port 7999 --impl rucio.rse.protocols.webdav.Default --domain-json '{"wan":{"read":1,"write":1,"delete":1}}' "$first"
+    check "$tag rse info" says localhost admin rse info "$first"
+    check "$tag list-rses" says "$rse" rucio list-rses
+    check "$tag upload" rucio upload --rse "$rse" --scope "$scope" "$work/$name.small"
+    check "$tag add-dataset" rucio add-dataset "$scope:$name.ds"
+    check "$tag upload into dataset" rucio upload --rse "$rse" --scope "$scope" "$work/$name.large" "$scope:$name.ds"
+    check "$tag list-dids" says "$name.ds" rucio list-dids "$scope:*"
+    check "$tag list-file-replicas" says "$rse" rucio list-file-replicas "$scope:$name.small"
+    check "$tag download file" rucio download --dir "$work/$tag-f" "$scope:$name.small"
+    check "$tag download dataset" rucio download --dir "$work/$tag-d" "$scope:$name.ds"
+    check "$tag add-container" rucio add-container "$scope:$name.cont"
+    check "$tag attach" rucio attach "$scope:$name.cont" "$scope:$name.ds"
+    check "$tag list-content" says "$name.ds" rucio list-content "$scope:$name.cont"
+    check "$tag set-metadata" rucio set-metadata --did "$scope:$name.ds" --key run_number --value 7
+    check "$tag get-metadata" says run_number rucio get-metadata "$scope:$name.ds"
+    check "$tag add-rule" rucio add-rule "$scope:$name.ds" 1 "$target"
+    rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
+    check "$tag rule-info" says "${rule:-none}" rucio rule-info "${rule:-none}"
+    check "$tag list-rules" says "${rule:-none}" rucio list-rules "$scope:$name.ds"
+    check "$tag update-rule" rucio update-rule --lifetime 3600 "${rule:-none}"
+    check "$tag delete-rule" rucio delete-rule "${rule:-none}"
+    check "$tag close" rucio close "$scope:$name.ds"
+  fi
+  check "$tag bytes of the file" same "$work/$name.small" "$work/$tag-f/$scope/$name.small"
+  check "$tag bytes of the dataset" same "$work/$name.large" "$work/$tag-d/$name.ds/$name.large"
+}
+
+for version in "${versions[@]}"; do
+  client "$version"
+  for way in userpass oidc; do
+    if [ "$way" = userpass ] && [ -z "${RUCIO_PASSWORD:-}" ]; then continue; fi
+    if [ "$way" = oidc ] && [ -z "$token" ]; then continue; fi
+    for style in new old; do
+      tag="${version//[^0-9]/}${way:0:1}${style:0:1}$(date +%s)"
+      config "$way"
+      flow "$style"
+    done
+  done
+done
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,80 @@
+import {
+  createHashHistory,
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+} from '@tanstack/react-router'
+import { NotFound } from './not-found.tsx'
+import { Shell } from './shell.tsx'
+
+const text = (value: unknown): string | undefined =>
+  typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : undefined
+const optional = <K extends string>(search: Record<string, unknown>, ...keys: K[]) =>
+  Object.fromEntries(
+    keys.flatMap((key) => (text(search[key]) === undefined ? [] : [[key, text(search[key])]])),
+  ) as { [P in K]?: string }
+
+const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
+const login = createRoute({
+  getParentRoute: () => root,
+  path: '/login',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'code'),
+  component: lazyRouteComponent(() => import('../login/login-page.tsx'), 'LoginPage'),
+})
+const now = createRoute({
+  getParentRoute: () => root,
+  path: '/',
+  component: lazyRouteComponent(() => import('../now/now-page.tsx'), 'NowPage'),
+})
+const data = createRoute({
+  getParentRoute: () => root,
+  path: '/data',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'scope', 'name', 'type', 'where'),
+  component: lazyRouteComponent(() => import('../data/search-page.tsx'), 'SearchPage'),
+})
+const did = createRoute({
+  getParentRoute: () => root,
+  path: '/data/$scope/$name',
+  component: lazyRouteComponent(() => import('../data/did-page.tsx'), 'DidPage'),
+})
+const rules = createRoute({
+  getParentRoute: () => root,
+  path: '/rules',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'state'),
+  component: lazyRouteComponent(() => import('../rules/rules-page.tsx'), 'RulesPage'),
+})
+const newRule = createRoute({
+  getParentRoute: () => root,
+  path: '/rules/new',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'did'),
+  component: lazyRouteComponent(() => import('../rules/new-rule-page.tsx'), 'NewRulePage'),
+})
+const rule = createRoute({
+  getParentRoute: () => root,
+  path: '/rules/$id',
+  component: lazyRouteComponent(() => import('../rules/rule-page.tsx'), 'RulePage'),
+})
+const transfers = createRoute({
+  getParentRoute: () => root,
+  path: '/transfers',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'state'),
+  component: lazyRouteComponent(() => import('../transfers/transfers-page.tsx'), 'TransfersPage'),
+})
+const link = createRoute({
+  getParentRoute: () => root,
+  path: '/transfers/$source/$destination',
+  component: lazyRouteComponent(() => import('../transfers/link-page.tsx'), 'LinkPage'),
+})
+
+export const router = createRouter({
+  routeTree: root.addChildren([login, now, data, did, rules, newRule, rule, transfers, link]),
+  history: createHashHistory(),
+  defaultPreload: 'intent',
+})
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}

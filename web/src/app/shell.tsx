@@ -1,0 +1,116 @@
+import { useMantineColorScheme } from '@mantine/core'
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
+import { useEffect } from 'react'
+import { gridQuery, logout, meQuery } from '../doors/kumi.ts'
+import { useLive } from '../doors/live.ts'
+import { useLanguage } from '../language/index.tsx'
+import { Braid } from '../shared/braid.tsx'
+
+const SCREENS = [
+  ['/', 'now'],
+  ['/data', 'data'],
+  ['/rules', 'rules'],
+  ['/transfers', 'transfers'],
+] as const
+
+export function Shell() {
+  const { t, language, choose } = useLanguage()
+  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const client = useQueryClient()
+  const navigate = useNavigate()
+  const path = useRouterState({ select: (state) => state.location.pathname })
+  const atLogin = path === '/login'
+  const grid = useQuery(gridQuery)
+  const me = useQuery({ ...meQuery, enabled: !atLogin })
+  const connected = useLive(!atLogin && me.isSuccess)
+
+  useEffect(() => {
+    if (me.error && !atLogin) void navigate({ to: '/login', search: {} })
+  }, [me.error, atLogin, navigate])
+  useEffect(() => {
+    const out = () => void navigate({ to: '/login', search: {} })
+    window.addEventListener('kumi:logged-out', out)
+    return () => window.removeEventListener('kumi:logged-out', out)
+  }, [navigate])
+  useEffect(() => {
+    const screen = SCREENS.findLast(([to]) => path === to || (to !== '/' && path.startsWith(to)))
+    document.title = `${screen ? t.screens[screen[1]] : t.login.title} · Kumihimo`
+  }, [path, t])
+
+  const leave = async () => {
+    await logout(me.data?.vo ?? grid.data?.vo ?? '').catch(() => undefined)
+    client.clear()
+    await navigate({ to: '/login', search: {} })
+  }
+  const dark =
+    colorScheme === 'dark' || (colorScheme === 'auto' && matchMedia('(prefers-color-scheme: dark)').matches)
+  return (
+    <>
+      {/* biome-ignore lint/a11y/useValidAnchor: the address behind # belongs to the screens */}
+      <a
+        className="skip"
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault()
+          document.getElementById('content')?.focus()
+        }}
+      >
+        {t.app.skip}
+      </a>
+      <header className="bar">
+        <Link to="/" className="brand">
+          <Braid /> Kumihimo
+        </Link>
+        {!atLogin && (
+          <nav aria-label={t.app.navigation}>
+            {SCREENS.map(([to, name]) => (
+              <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }}>
+                {t.screens[name]}
+              </Link>
+            ))}
+          </nav>
+        )}
+        <div className="tools">
+          {!atLogin && (
+            <span className="live" data-on={connected}>
+              {connected ? t.app.live : t.app.offline}
+            </span>
+          )}
+          {me.data && !atLogin && (
+            <span className="hide-narrow">
+              {me.data.account} · {me.data.vo}
+            </span>
+          )}
+          <button
+            type="button"
+            lang={language === 'en' ? 'ja' : 'en'}
+            aria-label={`${t.app.language}: ${language === 'en' ? '日本語' : 'English'}`}
+            onClick={() => choose(language === 'en' ? 'ja' : 'en')}
+          >
+            {language === 'en' ? '日本語' : 'English'}
+          </button>
+          <button
+            type="button"
+            aria-label={t.app.theme}
+            title={t.app.theme}
+            onClick={() => setColorScheme(dark ? 'light' : 'dark')}
+          >
+            <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+              <circle cx="8" cy="8" r="6.2" fill="none" stroke="currentColor" strokeWidth="1.500" />
+              <path d="M8 1.800a6.2 6.2 0 0 1 0 12.400Z" fill="currentColor" />
+            </svg>
+          </button>
+          {me.data && !atLogin && (
+            <button type="button" onClick={() => void leave()}>
+              {t.app.logout}
+            </button>
+          )}
+        </div>
+      </header>
+      <main id="content" tabIndex={-1}>
+        {(atLogin || me.isSuccess) && <Outlet />}
+      </main>
+    </>
+  )
+}

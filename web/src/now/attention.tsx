@@ -1,0 +1,81 @@
+import { Link } from '@tanstack/react-router'
+import type { Attention as Item } from '../doors/kumi.ts'
+import { useMessages } from '../language/index.tsx'
+import { Mark, Time } from '../shared/parts.tsx'
+
+/** What needs someone, worst first. */
+export function Attention({ items }: { items: readonly Item[] }) {
+  const t = useMessages()
+  return (
+    <section aria-live="polite">
+      <h1>{t.now.attention(items.length)}</h1>
+      {items.length === 0 ? (
+        <div className="panel calm">
+          <Mark tone="ok">{t.now.calm}</Mark>
+        </div>
+      ) : (
+        <ul className="attention">
+          {items.map((item) => (
+            <Card key={JSON.stringify(item)} item={item} />
+          ))}
+        </ul>
+      )}
+    </section>
+  )
+}
+
+function Card({ item }: { item: Item }) {
+  const t = useMessages()
+  const reasons: Record<string, string> = t.siteReason
+  switch (item.kind) {
+    case 'site':
+      return (
+        <li className={item.state === 'down' ? '' : 'degraded-edge'}>
+          <Mark tone={item.state}>{t.now.site(item.site, t.state[item.state])}</Mark>
+          <span>{item.reason && (reasons[item.reason] ?? item.reason)}</span>
+          {item.since && (
+            <span className="quiet">
+              {t.now.since} <Time at={item.since} />
+            </span>
+          )}
+        </li>
+      )
+    case 'rule':
+      return (
+        <li>
+          <Mark tone="down">
+            <Link to="/rules/$id" params={{ id: item.rule }}>
+              {t.now.rule(`${item.scope}:${item.name}`)}
+            </Link>
+          </Mark>
+          <span className="error">{item.reason}</span>
+          {item.since && (
+            <span className="quiet">
+              {t.now.since} <Time at={item.since} />
+            </span>
+          )}
+        </li>
+      )
+    case 'link':
+      return (
+        <li>
+          <Mark tone="down">
+            <Link
+              to="/transfers/$source/$destination"
+              params={{ source: item.source, destination: item.destination }}
+            >
+              {t.now.link(item.source, item.destination)}
+            </Link>
+          </Mark>
+          <span className="error">{item.reason}</span>
+        </li>
+      )
+    case 'bad_copies':
+      return (
+        <li className="degraded-edge">
+          <Mark tone="degraded">{t.now.badCopies(item.count)}</Mark>
+          <span className="quiet">{t.now.badCopiesHint}</span>
+        </li>
+      )
+  }
+}
