@@ -1,4 +1,4 @@
-import { availableCopies, getDidsByIds, type RseTable, type SourceCopy } from '../catalog/index.ts'
+import { availableCopies, getDidsByIds, readReplicas, type RseTable, type SourceCopy } from '../catalog/index.ts'
 import { type Db, isGridError, type Rng, transaction } from '../kernel/index.ts'
 import type { TransferError } from './classify.ts'
 import { chooseSource, type SourceCandidate } from './choose-source.ts'
@@ -31,6 +31,8 @@ const AWAY_PAUSE_MS = 3_000
 interface Facts {
   readonly copies: ReadonlyMap<bigint, SourceCopy[]>
   readonly files: ReadonlyMap<bigint, { scope: string; name: string } & FileFacts>
+  /** Explicit paths at the destinations, by file and RSE. */
+  readonly paths: ReadonlyMap<string, string>
 }
 
 /** Takes up to `slots` queued transfers, spread evenly over destinations, each with the source it shall come from. */
@@ -43,7 +45,14 @@ export async function claimTransfers(deps: ClaimDeps, now: Date, slots: number):
   }
   if (due.length === 0 || slots <= 0) return []
   const share = Math.ceil(slots / due.length)
+  // A transaction that is run again, or fails, must not leave its links looking busy.
+  let counted: [number, number][] = []
+  const uncount = () => {
+    for (const [src, dst] of counted) deps.links.ended(src, dst, { finished: false, overload: false })
+    counted = []
+  }
   return transaction(deps.db, async (tx) => {
+    uncount()
     const rows = await store.lockQueued(tx, { rseIds: due, perDestination: share + LOOK_AHEAD, now })
     const facts = await readFacts(tx, rows)
     const claimed: Claimed[] = []
@@ -60,13 +69,18 @@ export async function claimTransfers(deps: ClaimDeps, now: Date, slots: number):
       }
       taken.set(row.dstRseId, (taken.get(row.dstRseId) ?? 0) + 1)
       claimed.push(choice)
-      if (choice.move) deps.links.started(choice.move.source.rse.id, row.dstRseId)
+      if (!choice.move) continue
+      deps.links.started(choice.move.source.rse.id, row.dstRseId)
+      counted.push([choice.move.source.rse.id, row.dstRseId])
     }
     const starts = claimed.map((c) => ({ id: c.row.id, srcRseId: c.move?.source.rse.id ?? null }))
     const leaseUntil = new Date(now.getTime() + LEASE_MS)
     if (starts.length > 0) await store.startTransfers(tx, { now, owner: deps.owner, leaseUntil, starts })
     await store.postpone(tx, away, new Date(now.getTime() + AWAY_PAUSE_MS))
     return claimed
+  }).catch((error) => {
+    uncount()
+    throw error
   })
 }
 
@@ -85,7 +99,7 @@ function upOnce({ siteUp }: ClaimDeps): (vo: string, rse: string) => Promise<boo
 
 async function readFacts(tx: Db, rows: readonly store.TransferRow[]): Promise<Facts> {
   const ids = [...new Set(rows.map((row) => row.fileId))]
-  if (ids.length === 0) return { copies: new Map(), files: new Map() }
+  if (ids.length === 0) return { copies: new Map(), files: new Map(), paths: new Map() }
   const copies = new Map<bigint, SourceCopy[]>()
   for (const copy of await availableCopies(tx, ids)) {
     const known = copies.get(copy.fileId)
@@ -93,7 +107,9 @@ async function readFacts(tx: Db, rows: readonly store.TransferRow[]): Promise<Fa
     else copies.set(copy.fileId, [copy])
   }
   const files = new Map((await getDidsByIds(tx, ids)).flatMap((did) => (did.kind === 'FILE' ? [[did.id, did]] : [])))
-  return { copies, files }
+  const targets = await readReplicas(tx, rows.map(({ fileId, dstRseId }) => ({ fileId, rseId: dstRseId })))
+  const paths = new Map(targets.flatMap((r) => (r.path === null ? [] : [[`${r.fileId} ${r.rseId}`, r.path]])))
+  return { copies, files, paths }
 }
 
 async function chooseFor(
@@ -131,6 +147,7 @@ async function chooseFor(
     return choice.why
   }
   const { bytes, adler32, md5 } = file
+  const path = facts.paths.get(`${row.fileId} ${row.dstRseId}`) ?? null
   const did = { scope: file.scope, name: file.name }
   return {
     row,
@@ -138,7 +155,7 @@ async function chooseFor(
     error: null,
     move: {
       source: { ...places.get(choice.source.rseId)!, did },
-      destination: { vo: row.vo, rse: destination, did, path: null },
+      destination: { vo: row.vo, rse: destination, did, path },
       expected: { bytes, adler32, md5 },
     },
   }
