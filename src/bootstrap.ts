@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { addRse, addRseProtocol, createScope, listScopes, readRses, setRseAttribute } from './catalog/index.ts'
+import {
+  addRse,
+  addRseProtocol,
+  createScope,
+  listScopes,
+  readRses,
+  setRseAttribute,
+} from './catalog/index.ts'
 import type { GridFacts, SiteFacts } from './embedded/home.ts'
 import type { Identity } from './identity/index.ts'
 import { type Db, type Ids, isGridError } from './kernel/index.ts'
@@ -44,7 +51,12 @@ async function ensureAccount(
   return account.id
 }
 
-async function ensureScope({ db, now }: BootstrapDeps, vo: string, name: string, accountId: number): Promise<void> {
+async function ensureScope(
+  { db, now }: BootstrapDeps,
+  vo: string,
+  name: string,
+  accountId: number,
+): Promise<void> {
   const known = await listScopes(db, { vo })
   if (!known.some((scope) => scope.name === name)) await createScope(db, { vo, now, name, accountId })
 }

@@ -18,7 +18,8 @@ export {
   intendDeletions,
 } from './deletion.ts'
 export * as placementErrors from './errors.ts'
-export { declareBad } from './recovery.ts'
+export { gatewayCopies } from './gateway-copies.ts'
+export { declareBad, declareDamaged } from './recovery.ts'
 export {
   addRules,
   deleteRule,

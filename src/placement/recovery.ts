@@ -1,13 +1,16 @@
 import {
   countCopies,
   declareReplicas,
+  didsOfPaths,
   lockFiles,
   type ReplicaKey,
+  type Rse,
+  type RseTable,
   setAvailability,
   setTombstones,
 } from '../catalog/index.ts'
 import { type Db, publish, transaction, wake } from '../kernel/index.ts'
-import { settleStates } from './evaluate.ts'
+import { settleStates, siteOf } from './evaluate.ts'
 import { protectedCopies, reopenGaps } from './gap.store.ts'
 
 /**
@@ -51,4 +54,36 @@ export async function declareBad(
     await wake(tx, 'placement')
     return { declared: replicas.length, lost: lost.length }
   })
+}
+
+/**
+ * Declares copies bad whose bytes a site found to be other than they were, by their paths below a storage area.
+ * Paths that no file of the catalogue has are passed over.
+ */
+export async function declareDamaged(
+  db: Db,
+  input: { vo: string; now: Date; rses: RseTable; site: string; area: string; paths: readonly string[] },
+): Promise<number> {
+  const { vo, now, rses, site, area, paths } = input
+  const prefix = `${area.replace(/^\/?/, '/').replace(/\/*$/, '')}/`
+  const here = (await rses.all(vo)).filter((rse) => siteOf(rse) === site)
+  let declared = 0
+  for (const rse of here) {
+    const below = pathsBelow(rse, prefix, paths)
+    const dids = await didsOfPaths(db, { vo, rse, paths: below })
+    const known = dids.filter((did) => did !== undefined).map((did) => ({ fileId: did.id, rseId: rse.id }))
+    if (known.length === 0) continue
+    const reason = 'the site found other bytes than were stored'
+    declared += (await declareBad(db, { vo, now, replicas: known, reason, accountId: null })).declared
+  }
+  return declared
+}
+
+/** Paths of an area as the RSE counts them, from its own prefix on. */
+function pathsBelow(rse: Rse, area: string, paths: readonly string[]): string[] {
+  const prefix = (rse.protocols[0]?.prefix ?? '/').replace(/\/*$/, '/')
+  return paths
+    .map((path) => `${area}${path.replace(/^\/+/, '')}`)
+    .filter((path) => path.startsWith(prefix))
+    .map((path) => path.slice(prefix.length))
 }
