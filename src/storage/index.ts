@@ -20,5 +20,20 @@ export type {
   Written,
 } from './driver.ts'
 export * from './errors.ts'
-export { guardedOutbound, type Outbound, type OutboundRequest } from './outbound.ts'
+export {
+  type AllowedHosts,
+  checkedUrl,
+  guardedOutbound,
+  type Outbound,
+  type OutboundRequest,
+} from './outbound.ts'
 export { type PosixDriver, posixDriver } from './posix.ts'
+export {
+  type CopyOrder,
+  type GetOptions,
+  type PutOptions,
+  type RemoteFile,
+  type WebdavClient,
+  type WebdavClientOptions,
+  webdavClient,
+} from './webdav.ts'

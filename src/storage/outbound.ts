@@ -32,7 +32,7 @@ const STALL_MS = 120_000
 export function guardedOutbound(options: { allowed: readonly string[]; ca?: string | Buffer }): Outbound {
   const allowed = new Set(options.allowed.map((peer) => peer.toLowerCase()))
   return async function send(wanted, redirects = 3): Promise<IncomingMessage> {
-    const url = allowedUrl(wanted.url, allowed)
+    const url = checkedUrl(wanted.url, allowed)
     const { address, family } = await lookup(url.hostname.replace(/^\[|\]$/g, '')).catch((error) => {
       throw remoteUnreachable(
         `${url.host} has no address.`,
@@ -57,7 +57,11 @@ export function guardedOutbound(options: { allowed: readonly string[]; ca?: stri
   } as Outbound
 }
 
-function allowedUrl(text: string, allowed: ReadonlySet<string>): URL {
+/** `host:port` in lower case, or a rule over them. */
+export type AllowedHosts = ReadonlySet<string> | ((host: string) => boolean)
+
+/** An https (or davs) address without user name, at a host that may be spoken to; throws `host_not_allowed`. */
+export function checkedUrl(text: string, allowed?: AllowedHosts): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined
   const davs =
     url && /^(https|davs):$/.test(url.protocol)
@@ -65,7 +69,8 @@ function allowedUrl(text: string, allowed: ReadonlySet<string>): URL {
       : undefined
   if (!davs || davs.username || davs.password)
     throw hostNotAllowed('Only https addresses without user names are allowed.')
-  if (!allowed.has(`${davs.hostname}:${davs.port || 443}`))
+  const host = `${davs.hostname}:${davs.port || 443}`
+  if (allowed && !(typeof allowed === 'function' ? allowed(host) : allowed.has(host)))
     throw hostNotAllowed(`${davs.host} is not among the storages this gateway may speak to.`)
   return davs
 }
