@@ -1,7 +1,13 @@
-import { availableCopies, getDidsByIds, readReplicas, type RseTable, type SourceCopy } from '../catalog/index.ts'
+import {
+  availableCopies,
+  getDidsByIds,
+  type RseTable,
+  readReplicas,
+  type SourceCopy,
+} from '../catalog/index.ts'
 import { type Db, isGridError, type Rng, transaction } from '../kernel/index.ts'
-import type { TransferError } from './classify.ts'
 import { chooseSource, type SourceCandidate } from './choose-source.ts'
+import type { TransferError } from './classify.ts'
 import type { Links } from './links.ts'
 import type { FileFacts, Place } from './mover.ts'
 import * as store from './transfer.store.ts'
@@ -106,8 +112,13 @@ async function readFacts(tx: Db, rows: readonly store.TransferRow[]): Promise<Fa
     if (known) known.push(copy)
     else copies.set(copy.fileId, [copy])
   }
-  const files = new Map((await getDidsByIds(tx, ids)).flatMap((did) => (did.kind === 'FILE' ? [[did.id, did]] : [])))
-  const targets = await readReplicas(tx, rows.map(({ fileId, dstRseId }) => ({ fileId, rseId: dstRseId })))
+  const files = new Map(
+    (await getDidsByIds(tx, ids)).flatMap((did) => (did.kind === 'FILE' ? [[did.id, did]] : [])),
+  )
+  const targets = await readReplicas(
+    tx,
+    rows.map(({ fileId, dstRseId }) => ({ fileId, rseId: dstRseId })),
+  )
   const paths = new Map(targets.flatMap((r) => (r.path === null ? [] : [[`${r.fileId} ${r.rseId}`, r.path]])))
   return { copies, files, paths }
 }
@@ -135,7 +146,8 @@ async function chooseFor(
     return cannot('transfer_expired', `It did not succeed in time.${last}`, 'transfer')
   }
   const { candidates, places, unreadable } = await candidatesOf(deps, facts, row, up)
-  if (candidates === null) return cannot('no_source', `No RSE matches the source expression ${row.sourceExpression}.`)
+  if (candidates === null)
+    return cannot('no_source', `No RSE matches the source expression ${row.sourceExpression}.`)
   const choice = chooseSource(candidates, deps.rng)
   if (choice.kind === 'none') {
     if (choice.why === 'all_bad' && row.lastError) return cannot(row.lastError.code, row.lastError.message)
@@ -186,7 +198,14 @@ async function candidatesOf(
     }
     const [failures, bad] = lastError?.sources?.[rseId] ?? [0, 0]
     places.set(rseId, { vo, rse, path })
-    candidates.push({ rseId, path, failures, bad, up: await up(vo, rse.name), ...deps.links.active(rseId, dstRseId) })
+    candidates.push({
+      rseId,
+      path,
+      failures,
+      bad,
+      up: await up(vo, rse.name),
+      ...deps.links.active(rseId, dstRseId),
+    })
   }
   return { candidates, places, unreadable }
 }

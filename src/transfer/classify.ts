@@ -42,7 +42,11 @@ export function classify(error: unknown): FailureClass {
 
 export function describeError(error: unknown): TransferError {
   if (!isGridError(error))
-    return { code: 'internal', message: error instanceof Error ? error.message : String(error), party: 'transfer' }
+    return {
+      code: 'internal',
+      message: error instanceof Error ? error.message : String(error),
+      party: 'transfer',
+    }
   const { party } = error.details
   return {
     code: error.code,

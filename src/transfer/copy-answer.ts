@@ -42,7 +42,11 @@ function verdictError(verdict: string): GridError {
   const given = Object.fromEntries(facts.split(' ').map((pair) => pair.split('=') as [string, string]))
   const status = /answered (\d{3})/.exec(text)?.[1]
   const { code, party = guessParty(text) } = given
-  const details = { party, ...(status && { status: Number(status) }), ...(given.class && { class: given.class }) }
+  const details = {
+    party,
+    ...(status && { status: Number(status) }),
+    ...(given.class && { class: given.class }),
+  }
   const message = text || 'The storage says the copy failed.'
   if (code) return new GridError({ code, kind: 'transient', message, details })
   if (/checksum|digest/i.test(text))

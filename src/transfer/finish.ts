@@ -2,8 +2,8 @@ import {
   changeReplicaStates,
   declareReplicas,
   lockFiles,
-  readReplicas,
   type ReplicaKey,
+  readReplicas,
   resolveDeclarations,
 } from '../catalog/index.ts'
 import { type Db, type GridEvent, publish, type Tx, transaction } from '../kernel/index.ts'
@@ -25,10 +25,7 @@ export interface TransferOutcome {
 }
 
 /** Called inside the transaction that commits the outcomes: what follows from them is written there or not at all. */
-export type Settle = (
-  tx: Db,
-  input: { now: Date; outcomes: readonly TransferOutcome[] },
-) => Promise<void>
+export type Settle = (tx: Db, input: { now: Date; outcomes: readonly TransferOutcome[] }) => Promise<void>
 
 /** How one start ended. */
 export interface Ending {
@@ -64,15 +61,29 @@ export async function commitEndings(
     await store.releaseHeld(tx, owner, now, mine.filter((e) => e.result === 'released').map(heldOf))
     const endings: Ending[] = []
     for (const vo of new Set(mine.map((e) => e.row.vo)))
-      endings.push(...(await arrive(tx, vo, now, mine.filter((e) => e.row.vo === vo))))
+      endings.push(
+        ...(await arrive(
+          tx,
+          vo,
+          now,
+          mine.filter((e) => e.row.vo === vo),
+        )),
+      )
 
     await store.requeue(tx, endings.filter((e) => e.result === 'retrying').map(requeuedOf))
     const ended = endings.filter((e) => e.result !== 'retrying')
     await store.endTransfers(tx, now, ended.map(endedOf))
     await blameSources(tx, now, endings)
     for (const vo of new Set(ended.map((e) => e.row.vo))) {
-      const lost = ended.filter((e) => e.row.vo === vo && e.result === 'failed' && held.get(e.row.id)?.madeReplica)
-      await removeUnfinished(tx, vo, now, lost.map((e) => e.row))
+      const lost = ended.filter(
+        (e) => e.row.vo === vo && e.result === 'failed' && held.get(e.row.id)?.madeReplica,
+      )
+      await removeUnfinished(
+        tx,
+        vo,
+        now,
+        lost.map((e) => e.row),
+      )
     }
     const outcomes = endings.map(outcomeOf)
     if (outcomes.length > 0) await settle(tx, { now, outcomes })
@@ -93,7 +104,14 @@ async function arrive(tx: Tx, vo: string, now: Date, mine: readonly Ending[]): P
     const replicas = mine.filter((e) => succeeded(e) && e.row.overwrite === overwrite).map(copyOf)
     if (replicas.length === 0) continue
     const from = overwrite ? REPLACED : NOT_YET
-    const changed = await changeReplicaStates(tx, { vo, now, replicas, from, to: 'AVAILABLE', verifiedAt: now })
+    const changed = await changeReplicaStates(tx, {
+      vo,
+      now,
+      replicas,
+      from,
+      to: 'AVAILABLE',
+      verifiedAt: now,
+    })
     for (const replica of changed) there.add(keyText(replica))
     if (overwrite) await resolveDeclarations(tx, { now, replicas, outcome: 'RECOVERED' })
   }
@@ -111,7 +129,8 @@ async function arrive(tx: Tx, vo: string, now: Date, mine: readonly Ending[]): P
             result: 'failed' as const,
             error: {
               code: 'destination_changed',
-              message: 'The bytes arrived, but the copy at the destination was removed or declared bad meanwhile.',
+              message:
+                'The bytes arrived, but the copy at the destination was removed or declared bad meanwhile.',
               party: 'destination' as const,
             },
           },
@@ -157,7 +176,10 @@ function outcomeOf(e: Ending): TransferOutcome {
 
 /** One event per destination and result, however many files. */
 function eventsOf(endings: readonly Ending[]): GridEvent[] {
-  const events = new Map<string, { vo: string; kind: string; subject: string; count: number; bytes: bigint }>()
+  const events = new Map<
+    string,
+    { vo: string; kind: string; subject: string; count: number; bytes: bigint }
+  >()
   for (const e of endings) {
     if (e.result === 'retrying') continue
     const kind = e.result === 'failed' ? 'transfer.failed' : 'transfer.done'

@@ -88,7 +88,10 @@ export function createGatewayMover(options: GatewayMoverOptions): Mover {
         tokenFor(destination.vo, to, [overwrite ? 'modify' : 'create', 'read']),
       ])
       const digest = digestHeader(
-        { ...(expected.adler32 && { adler32: expected.adler32 }), ...(expected.md5 && { md5: expected.md5 }) },
+        {
+          ...(expected.adler32 && { adler32: expected.adler32 }),
+          ...(expected.md5 && { md5: expected.md5 }),
+        },
         ['adler32', 'md5'],
       )
       const headers = {
@@ -125,14 +128,22 @@ export function createGatewayMover(options: GatewayMoverOptions): Mover {
   }
 }
 
-function doorOf({ vo, rse, did, path }: Place, operation: 'read' | 'thirdPartyRead' | 'thirdPartyWrite'): Door {
+function doorOf(
+  { vo, rse, did, path }: Place,
+  operation: 'read' | 'thirdPartyRead' | 'thirdPartyWrite',
+): Door {
   const web = (p: RseProtocol) => p.scheme === 'https' || p.scheme === 'davs'
   const protocol = protocolsFor(rse, operation).find(web) ?? protocolsFor(rse, 'read').find(web)
   if (!protocol)
-    throw noProtocol(`${rse.name} has no https protocol for ${operation}; add one to the RSE.`, { rse: rse.name })
+    throw noProtocol(`${rse.name} has no https protocol for ${operation}; add one to the RSE.`, {
+      rse: rse.name,
+    })
   const endpoint = `https://${protocol.hostname}:${protocol.port || 443}`
   const pfn = pfnOf(rse, protocol, did, path)
-  const segments = pfn.replace(/^[a-z]+:\/\/[^/]*/, '').split('/').filter(Boolean)
+  const segments = pfn
+    .replace(/^[a-z]+:\/\/[^/]*/, '')
+    .split('/')
+    .filter(Boolean)
   const url = `${endpoint}/${segments.map(encodeURIComponent).join('/')}`
   return { url, endpoint, segments: segments[0] === vo ? segments.slice(1) : segments }
 }
@@ -174,5 +185,9 @@ function unreachable(error: unknown, door: Door, party: Party, signal?: AbortSig
   if (isGridError(error)) return error
   if (signal?.aborted) return signal.reason ?? error
   const code = (error as { code?: unknown }).code
-  return gatewayUnreachable(`${door.endpoint} cannot be reached (${String(code ?? error)}).`, { party }, error)
+  return gatewayUnreachable(
+    `${door.endpoint} cannot be reached (${String(code ?? error)}).`,
+    { party },
+    error,
+  )
 }

@@ -55,7 +55,12 @@ export function nextRate(link: LinkRate, epoch: Epoch, most: number): LinkRate {
   if (gain >= grow) {
     const maxActive = Math.min(most, link.phase === 'startup' ? link.maxActive * 2 : link.maxActive + 1)
     if (maxActive === link.maxActive) return { ...measured, rationale: `${text}: at the limit of ${most}` }
-    return { ...measured, maxActive, before: goodput, rationale: `${text} and growing: ${link.maxActive} → ${maxActive}` }
+    return {
+      ...measured,
+      maxActive,
+      before: goodput,
+      rationale: `${text} and growing: ${link.maxActive} → ${maxActive}`,
+    }
   }
   if (link.phase === 'startup') {
     const maxActive = Math.max(START_ACTIVE, Math.floor(link.maxActive / 2))
@@ -69,7 +74,16 @@ export function nextRate(link: LinkRate, epoch: Epoch, most: number): LinkRate {
   }
   if (gain < 0.7 && link.maxActive > START_ACTIVE) {
     const maxActive = link.maxActive - 1
-    return { ...measured, maxActive, before: goodput, rationale: `${text}, less than before: ${link.maxActive} → ${maxActive}` }
+    return {
+      ...measured,
+      maxActive,
+      before: goodput,
+      rationale: `${text}, less than before: ${link.maxActive} → ${maxActive}`,
+    }
   }
-  return { ...measured, before: Math.max(goodput, (link.before ?? 0) * 0.98), rationale: `${text}: steady at ${link.maxActive}` }
+  return {
+    ...measured,
+    before: Math.max(goodput, (link.before ?? 0) * 0.98),
+    rationale: `${text}: steady at ${link.maxActive}`,
+  }
 }

@@ -93,5 +93,7 @@ export function createLinks(most: number): Links {
 
 function worthWriting(old: LinkRate | undefined, now: LinkRate): boolean {
   if (!old) return now.rate !== null || now.rationale !== 'new link'
-  return old.maxActive !== now.maxActive || Math.abs((now.rate ?? 0) - (old.rate ?? 0)) > 0.1 * (old.rate ?? 0)
+  return (
+    old.maxActive !== now.maxActive || Math.abs((now.rate ?? 0) - (old.rate ?? 0)) > 0.1 * (old.rate ?? 0)
+  )
 }

@@ -56,7 +56,10 @@ export async function moveOne(
   progress.verifying = true
   progress.movedAt = clock.now().getTime()
   const found = await mover.stat(destination, signal)
-  if (!found) throw arrivedMissing('The storage said the copy succeeded, but there is no such file.', { party: 'destination' })
+  if (!found)
+    throw arrivedMissing('The storage said the copy succeeded, but there is no such file.', {
+      party: 'destination',
+    })
   if (!sameFile(expected, found))
     throw arrivedDifferent(
       `The copy at the destination is not the file: ${found.bytes} bytes, adler32 ${found.adler32 ?? 'unknown'}; expected ${expected.bytes} bytes, adler32 ${expected.adler32 ?? 'unknown'}.`,

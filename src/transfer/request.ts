@@ -20,6 +20,8 @@ export interface TransferKey {
   readonly dstRseId: number
 }
 
+/** Topic that wakes the claiming worker. */
+export const TRANSFER_WISHES = 'transfer_wish'
 /** A transfer that cannot be made within this time is given up. */
 const PATIENCE_MS = 7 * 86_400_000
 
@@ -46,7 +48,7 @@ export async function requestTransfers(
     }))
     const deadline = new Date(now.getTime() + PATIENCE_MS)
     const created = await store.insertTransfers(tx, { vo, now, deadline, transfers })
-    if (created > 0) await wake(tx, 'transfer')
+    if (created > 0) await wake(tx, TRANSFER_WISHES)
     return { created }
   })
 }

@@ -8,8 +8,8 @@ import {
   type Logger,
   type Rng,
   type TickResult,
-  toGridError,
   type Worker,
+  wake,
 } from '../kernel/index.ts'
 import { type Claimed, claimTransfers, LEASE_MS } from './claim.ts'
 import { classify, describeError, nextTry } from './classify.ts'
@@ -18,6 +18,7 @@ import { putLinks, readLinks } from './link.store.ts'
 import { createLinks } from './links.ts'
 import { type MoveProgress, moveOne, stalled } from './move-one.ts'
 import type { Mover } from './mover.ts'
+import { TRANSFER_WISHES } from './request.ts'
 import * as store from './transfer.store.ts'
 
 export interface TransferWorkerOptions {
@@ -50,8 +51,11 @@ interface Run {
 }
 
 const RENEW_MS = 5_000
+const FLUSH_MS = 900
 const GATHER_MS = 5
 const MOST_IN_COMMIT = 100
+const SWEEP_MS = 1_000
+const STARTED = 'transfer_started'
 const LOST = new Error('The lease of this transfer was lost')
 
 const endings = counter('grid_transfer_outcomes_total', 'Starts of transfers by how they ended', ['result'])
@@ -71,7 +75,8 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   let claiming: Promise<number> | undefined
   let claimAgain = false
   let stopping = false
-  let remembered = false
+  let sweptAt = -Infinity
+  let flushedAt = -Infinity
 
   const stopWith = (signal: AbortSignal): void => {
     if (signal.aborted) stop()
@@ -100,7 +105,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     do {
       claimAgain = false
       const found = stopping ? [] : await claimTransfers(claims, clock.now(), maxActive - copying)
+      const idle = runs.size === 0
       for (const claimed of found) begin(claimed)
+      if (idle && found.length > 0) await wake(db, STARTED)
       total += found.length
       if (found.length > 0 && copying < maxActive) claimAgain = true
     } while (claimAgain && !stopping)
@@ -146,15 +153,17 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       } catch (thrown) {
         const error = run.abort.signal.aborted ? run.abort.signal.reason : thrown
         kind = classify(error)
-        ending = stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
+        ending =
+          stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
       }
       const finished = ending.result === 'done' || ending.result === 'adopted'
       links.ended(move.source.rse.id, row.dstRseId, { finished, overload: kind === 'overload' })
     }
     run.ended = true
     copying--
-    if (run.abort.signal.reason === LOST) runs.delete(row.id)
-    else {
+    if (run.abort.signal.reason === LOST) {
+      if (runs.get(row.id) === run) runs.delete(row.id)
+    } else {
       waiting.push(ending)
       commitSoon()
     }
@@ -208,6 +217,15 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     }
   }
 
+  /** Gives back at once what a process of this machine held that is gone. */
+  async function releaseDead(now: Date): Promise<void> {
+    const gone = (await store.owners(db)).filter((other) => {
+      const [host, pid] = other.split(':')
+      return host === hostname() && pid !== undefined && !alive(Number(pid))
+    })
+    if (gone.length > 0) await store.releaseOwners(db, now, gone)
+  }
+
   /** Renews leases and writes progress in one statement; gives up what was lost or stands still. */
   async function keep(now: Date): Promise<TickResult> {
     const at = now.getTime()
@@ -215,8 +233,10 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       const reason = run.ended ? undefined : stalled(run.progress, now)
       if (reason) run.abort.abort(reason)
     }
+    const flush = at - flushedAt >= FLUSH_MS
+    if (flush) flushedAt = at
     const due = [...runs.values()].filter(
-      (run) => at - run.renewedAt >= RENEW_MS || run.progress.bytes !== run.writtenBytes,
+      (run) => at - run.renewedAt >= RENEW_MS || (flush && run.progress.bytes !== run.writtenBytes),
     )
     if (due.length > 0) {
       const running = due.map(({ claimed, progress }) => ({
@@ -245,19 +265,24 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const workers: Worker[] = [
     {
       name: 'transfer',
-      wakeOn: ['transfer'],
+      wakeOn: [TRANSFER_WISHES],
       async tick(now, signal) {
         entering(signal)
-        if (!remembered) links.remember(await readLinks(db))
-        remembered = true
-        await store.releaseExpired(db, now)
+        if (sweptAt === -Infinity) {
+          links.remember(await readLinks(db))
+          await releaseDead(now)
+        }
+        if (now.getTime() - sweptAt >= SWEEP_MS) {
+          sweptAt = now.getTime()
+          await store.releaseExpired(db, now)
+        }
         await fill()
         return { changed: 0, nextWake: await store.nextDue(db, now) }
       },
     },
     {
       name: 'transfer.keep',
-      wakeOn: ['transfer'],
+      wakeOn: [STARTED],
       tick(now, signal) {
         entering(signal)
         return keep(now)
@@ -265,7 +290,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     },
     {
       name: 'transfer.links',
-      wakeOn: ['transfer'],
+      wakeOn: [STARTED],
       async tick(now) {
         await putLinks(db, now, links.step(now))
         return { changed: 0, nextWake: runs.size > 0 ? new Date(now.getTime() + 2000) : null }
@@ -279,7 +304,15 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       stop()
       await Promise.all(moves)
       while (committing) await committing.catch(() => undefined)
-      if (waiting.length > 0) log.warn({ transfers: waiting.length }, toGridError(undefined).message)
     },
   })
+}
+
+function alive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
+  }
 }

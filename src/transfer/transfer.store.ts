@@ -48,7 +48,9 @@ export async function insertTransfers(
   db: Db,
   input: { vo: string; now: Date; deadline: Date; transfers: readonly NewTransfer[] },
 ): Promise<number> {
-  const list = JSON.stringify(input.transfers, (_, value) => (typeof value === 'bigint' ? String(value) : value))
+  const list = JSON.stringify(input.transfers, (_, value) =>
+    typeof value === 'bigint' ? String(value) : value,
+  )
   const found = await rows(
     db,
     sql<{ created: boolean }>`
@@ -144,6 +146,19 @@ export async function releaseExpired(db: Db, now: Date): Promise<number> {
     sql`update transfer set state = 'queued', owner = null, lease_until = null, not_before = ${now}
       where id in (select id from transfer where state <> 'queued' and lease_until < ${now} for update skip locked)`,
   )
+}
+
+export async function owners(db: Db): Promise<string[]> {
+  const found = await rows(
+    db,
+    sql<{ owner: string }>`select distinct owner from transfer where state <> 'queued'`,
+  )
+  return found.map((r) => r.owner)
+}
+
+export async function releaseOwners(db: Db, now: Date, gone: readonly string[]): Promise<void> {
+  await sql`update transfer set state = 'queued', owner = null, lease_until = null, not_before = ${now}
+    where state <> 'queued' and owner = any(${gone})`.execute(db)
 }
 
 export interface Running extends Held {
