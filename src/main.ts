@@ -126,7 +126,7 @@ await registerRucioDoor(
       setLimit: placement.setAccountLimit,
       contentChanged: placement.contentChanged,
     },
-    verifyArrivals: (input) => transfer.verifyArrivals({ db, mover }, input),
+    verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
   },
   '/rucio',
 )
