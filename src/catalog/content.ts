@@ -174,7 +174,8 @@ export async function detach(
         `${pairs.length - detached} of the names are not in ${didText(input)}; nothing was detached.`,
       )
     }
-    await publishContentChange(tx, vo, now, [parent!.id])
+    const files = inTree ? [] : pairs.map((pair) => pair.childId)
+    await publishContentChange(tx, vo, now, [parent!.id], files)
     return { detached }
   })
 }

@@ -1,5 +1,5 @@
 import { type Db, publish, transaction } from '../kernel/index.ts'
-import { AVAILABILITY_CODE, didText, some } from './codes.ts'
+import { AVAILABILITY_CODE, chunks, didText, some } from './codes.ts'
 import * as store from './did.store.ts'
 import {
   didExists,
@@ -180,10 +180,19 @@ export async function publishContentChange(
   vo: string,
   now: Date,
   collectionIds: readonly bigint[],
+  removedFileIds: readonly bigint[] = [],
 ): Promise<void> {
-  const payload = { collections: collectionIds.slice(0, 1000).map(String) }
+  const subject = String(collectionIds[0])
+  const pieces = [
+    ...[...chunks(collectionIds, 1000)].map((ids) => ({ collections: ids.map(String) })),
+    ...[...chunks(removedFileIds, 1000)].map((ids) => ({ removedFiles: ids.map(String) })),
+  ]
   await transaction(db, (tx) =>
-    publish(tx, now, [{ vo, kind: 'catalog.content_changed', subject: String(collectionIds[0]), payload }]),
+    publish(
+      tx,
+      now,
+      pieces.map((payload) => ({ vo, kind: 'catalog.content_changed', subject, payload })),
+    ),
   )
 }
 

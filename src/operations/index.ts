@@ -1,4 +1,10 @@
 /** Pictures of the grid's present state for people: read-only, put together from the rooms below. */
+export {
+  type BadReplicaLine,
+  badReplicasOfSite,
+  type DatasetTransfers,
+  datasetTransfers,
+} from './histories.store.ts'
 export { type Attention, type NowPicture, nowPicture, type Totals } from './now.ts'
 export {
   type GapLine,

@@ -23,8 +23,8 @@ export async function evaluateRule(
   now: Date,
   rule: store.RuleRow,
 ): Promise<void> {
-  if (rule.targetKind === 'F') await placeFile(tx, deps, rule)
-  else if (rule.grouping === 'N') await spreadFiles(tx, deps, rule)
+  if (rule.targetKind === 'F') await placeFile(tx, deps, now, rule)
+  else if (rule.grouping === 'N') await spreadFiles(tx, deps, now, rule)
   else await placeDatasets(tx, deps, now, rule)
   const incomplete = await store.incompletePlacements(tx, rule.id)
   if (incomplete.length > 0) await store.openGaps(tx, now, rule.id, incomplete)
@@ -60,7 +60,7 @@ async function placeDatasets(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.
   const choose = async (group: readonly bigint[], keep: readonly number[]): Promise<void> => {
     const inGroup = new Set<bigint | null>(group)
     const bytes = sumByRse(present.filter((p) => inGroup.has(p.collectionId)))
-    const rseIds = chooseRses(await candidates(tx, deps, rule, bytes), {
+    const rseIds = chooseRses(await candidates(tx, deps, now, rule, bytes), {
       copies: rule.copies,
       preferred: keep,
       weight: rule.weight,
@@ -72,9 +72,9 @@ async function placeDatasets(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.
   else for (const dataset of fresh) await choose([dataset], [])
 }
 
-async function placeFile(tx: Tx, deps: EvaluateDeps, rule: store.RuleRow): Promise<void> {
+async function placeFile(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.RuleRow): Promise<void> {
   const present = await store.presentBytes(tx, { datasets: [], fileId: rule.targetId })
-  const rseIds = chooseRses(await candidates(tx, deps, rule, sumByRse(present)), {
+  const rseIds = chooseRses(await candidates(tx, deps, now, rule, sumByRse(present)), {
     copies: rule.copies,
     preferred: present.map((p) => p.rseId),
     weight: rule.weight,
@@ -87,8 +87,8 @@ async function placeFile(tx: Tx, deps: EvaluateDeps, rule: store.RuleRow): Promi
 }
 
 /** Grouping NONE: each file for itself, near to where it is, the rest in turn over the storages. */
-async function spreadFiles(tx: Tx, deps: EvaluateDeps, rule: store.RuleRow): Promise<void> {
-  const base = await candidates(tx, deps, rule, new Map())
+async function spreadFiles(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.RuleRow): Promise<void> {
+  const base = await candidates(tx, deps, now, rule, new Map())
   chooseRses(base, { copies: rule.copies, weight: rule.weight })
   const datasets = await datasetsOf(tx, [rule.targetId])
   let turn = 0
@@ -123,12 +123,13 @@ function sumByRse(list: readonly { rseId: number; bytes: bigint }[]): Map<number
 async function candidates(
   db: Db,
   { rses }: EvaluateDeps,
+  now: Date,
   rule: store.RuleRow,
   present: ReadonlyMap<number, bigint>,
 ): Promise<Candidate[]> {
   const matching = await rses.match(rule.vo, rule.rseExpression)
   const writable = matching.filter((rse) => rule.ignoreAvailability || rse.canWrite || present.has(rse.id))
-  const usage = await readRseUsage(db, { rseIds: writable.map((rse) => rse.id) })
+  const usage = await readRseUsage(db, { rseIds: writable.map((rse) => rse.id), now })
   const free = new Map(usage.filter((u) => u.source !== 'rucio').map((u) => [u.rseId, u.free]))
   return writable.map((rse) => ({
     rseId: rse.id,

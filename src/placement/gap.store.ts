@@ -115,3 +115,21 @@ export const gapsOf = (db: Db, ruleId: string, limit: number) =>
       from placement_gap g join file f on f.id = g.file_id join scope s on s.id = f.scope_id
       where g.rule_id = ${ruleId} order by (g.state = 'failed') desc, g.file_id limit ${limit}`,
   )
+
+/** Closes gaps whose copy came by another way (an upload, another rule); returns the rules, which it locked first. */
+export async function closeFilledRules(db: Db, limit: number): Promise<string[]> {
+  const waiting = await rows(
+    db,
+    sql<{ id: string }>`select id from rule where id in (
+        select g.rule_id from placement_gap g
+        join replica x on x.file_id = g.file_id and x.rse_id = g.rse_id and x.state = 'A' limit ${limit})
+      order by id for update skip locked`,
+  )
+  const ids = waiting.map(({ id }) => id)
+  if (ids.length === 0) return []
+  await sql`delete from placement_gap g using replica x
+    where g.rule_id = any(${ids}::uuid[]) and x.file_id = g.file_id and x.rse_id = g.rse_id and x.state = 'A'`.execute(
+    db,
+  )
+  return ids
+}

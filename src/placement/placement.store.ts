@@ -127,20 +127,6 @@ export async function closeStrayGaps(db: Db, ruleId: string) {
   )
 }
 
-/** Gaps whose copy has become available by another way (an upload, another rule). */
-export async function closeFilledGaps(db: Db, limit: number): Promise<string[]> {
-  const closed = await rows(
-    db,
-    sql<{ ruleId: string }>`delete from placement_gap g using (
-        select g.rule_id, g.file_id, g.rse_id from placement_gap g
-        join replica x on x.file_id = g.file_id and x.rse_id = g.rse_id and x.state = 'A'
-        limit ${limit} for update of g skip locked) f
-      where g.rule_id = f.rule_id and g.file_id = f.file_id and g.rse_id = f.rse_id
-      returning g.rule_id as "ruleId"`,
-  )
-  return [...new Set(closed.map((c) => c.ruleId))]
-}
-
 /**
  * Sets rules to what their gaps say and returns those whose state changed. Call while holding lockRules, in a
  * statement after the change of the gaps.
@@ -188,3 +174,41 @@ export const rulesOver = (db: Db, collectionIds: readonly bigint[]) =>
         select unnest(${collectionIds}::bigint[]) union select t.parent_id from above a join tree t on t.child_id = a.id)
       select r.id from rule r join above a on a.id = r.target_id`,
   )
+
+export async function countDatasets(db: Db, collectionId: bigint): Promise<number> {
+  const found = await row(
+    db,
+    sql<{ n: number }>`with recursive below(id) as (
+        select ${collectionId}::bigint union select t.child_id from below b join tree t on t.parent_id = b.id)
+      select count(*)::int as n from below`,
+  )
+  return found?.n ?? 0
+}
+
+/** Ids with all collections above them. */
+export async function selfAndAncestors(db: Db, ids: readonly bigint[]): Promise<bigint[]> {
+  const found = await rows(
+    db,
+    sql<{ id: bigint }>`with recursive above(id) as (
+        select unnest(${ids}::bigint[])
+        union select parent_id from content where child_id = any(${ids}::bigint[])
+        union select t.parent_id from above a join tree t on t.child_id = a.id)
+      select id from above`,
+  )
+  return found.map(({ id }) => id)
+}
+
+/** The rule that replaces another: the old one ends when the new one is OK. */
+export async function setSuccessor(db: Db, id: string, successor: string): Promise<void> {
+  await sql`update rule set successor_id = ${successor} where id = ${id}`.execute(db)
+}
+
+/** Rules whose successor has become OK, as expired from now on. */
+export async function endReplacedRules(db: Db, now: Date): Promise<number> {
+  const ended = await rows(
+    db,
+    sql`update rule r set expires_at = ${now} from rule n
+      where n.id = r.successor_id and n.state = 'OK' and (r.expires_at is null or r.expires_at > ${now}) returning 1`,
+  )
+  return ended.length
+}

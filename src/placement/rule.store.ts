@@ -158,3 +158,26 @@ export async function removeRules(db: Db, now: Date, ids: readonly string[], pur
       where not exists (select from placement_gap g where g.file_id = w.file_id and g.rse_id = w.rse_id)`,
   )
 }
+
+/** Rules on collections whose life is over end with them. */
+export const expireRulesOn = (db: Db, now: Date, targetIds: readonly bigint[]) =>
+  sql`update rule set expires_at = ${now} where target_id = any(${targetIds}::bigint[])
+    and not locked and (expires_at is null or expires_at > ${now})`.execute(db)
+
+export async function withoutRules(db: Db, ids: readonly bigint[]): Promise<bigint[]> {
+  const found = await rows(
+    db,
+    sql<{ id: bigint }>`select w.id from unnest(${ids}::bigint[]) as w(id)
+      where not exists (select from rule r where r.target_id = w.id)`,
+  )
+  return found.map(({ id }) => id)
+}
+
+export async function collectionsOfVo(db: Db, vo: string, ids: readonly bigint[]): Promise<bigint[]> {
+  const found = await rows(
+    db,
+    sql<{ id: bigint }>`select c.id from collection c join scope s on s.id = c.scope_id
+      where s.vo = ${vo} and c.id = any(${ids}::bigint[])`,
+  )
+  return found.map(({ id }) => id)
+}

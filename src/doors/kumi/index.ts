@@ -16,6 +16,7 @@ import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './ans
 import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
 import { eventStream } from './events.ts'
+import { registerHistories } from './histories.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 
@@ -32,6 +33,7 @@ const PICTURE_MS = 1000
 export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps): Promise<void> {
   const { db, clock } = deps
   const door = operations(app)
+  registerHistories(door, db)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

@@ -20,12 +20,15 @@ create table rule (
   notification text not null default 'NO',
   comments text,
   meta jsonb,
+  -- the rule that replaces this one: when it is OK, this one ends
+  successor_id uuid,
   created_at timestamptz not null,
   updated_at timestamptz not null,
   stuck_at timestamptz,
   unique (target_id, account_id, rse_expression, copies)
 );
 create index rule_expiry on rule (expires_at) where expires_at is not null;
+create index rule_successor on rule (successor_id) where successor_id is not null;
 create index rule_unfinished on rule (state, updated_at) where state <> 'OK';
 
 -- The dataset lock: this row is the protection of every file of the dataset at the RSE.
@@ -63,9 +66,9 @@ create table placement_gap (
 create index placement_gap_copy on placement_gap (file_id, rse_id);
 create index placement_gap_due on placement_gap (next_try) where state <> 'moving';
 
--- Collections whose content changed: their rules are evaluated again.
+-- Rules whose target changed below them, or that are new and large: to be evaluated.
 create table evaluation_queue (
-  collection_id bigint primary key,
+  rule_id uuid primary key references rule on delete cascade,
   queued_at timestamptz not null
 );
 
@@ -105,11 +108,4 @@ create table account_limit (
   rse_id int not null default 0,
   bytes bigint not null,
   primary key (account_id, rse_expression, rse_id)
-);
-create table account_usage (
-  account_id int not null,
-  rse_id int not null,
-  n_files bigint not null,
-  bytes bigint not null,
-  primary key (account_id, rse_id)
 );

@@ -13,7 +13,15 @@ create table transfer (
   -- true: whatever lies at the destination is known to be bad and is replaced
   overwrite boolean not null default false,
   state text not null check (state in ('queued', 'active', 'verifying')),
+  -- numbers every start; together with owner it fences late reports
   attempt int not null default 0,
+  -- starts that count against the limit, and those that found a site away or overloaded
+  failures smallint not null default 0,
+  waits smallint not null default 0,
+  -- only sources that match
+  source_expression text,
+  -- this transfer made the COPYING row, so its end without success removes it
+  made_replica boolean not null default false,
   not_before timestamptz not null,
   owner text,
   lease_until timestamptz,

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  addRse,
+  addRseProtocol,
+  createScope,
+  listScopes,
+  readRses,
+  setRseAttribute,
+} from './catalog/index.ts'
+import type { GridFacts, SiteFacts } from './embedded/home.ts'
+import type { Identity } from './identity/index.ts'
+import { type Db, type Ids, isGridError } from './kernel/index.ts'
+import { createSite, registerGateway } from './sites/index.ts'
+
+interface BootstrapDeps {
+  readonly db: Db
+  readonly identity: Identity
+  readonly ids: Ids
+  readonly now: Date
+  readonly home: string
+}
+
+/**
+ * Makes the database know what `grid.json` says: the VO, its first administrator, the sites with their gateways and
+ * storages. What is there already is left as it is, so this runs at every start.
+ */
+export async function bootstrap(deps: BootstrapDeps, grid: GridFacts): Promise<void> {
+  const { identity, home } = deps
+  await identity.createVo({ id: grid.vo, title: grid.title, storagePrefix: `/${grid.vo}` })
+  const admin = await ensureAccount(deps, grid.vo, 'admin', 'USER', { admin: 'true' })
+  const password = readFileSync(join(home, 'client', 'password'), 'utf8').trim()
+  await identity.setPassword(admin, 'admin', password)
+  await ensureScope(deps, grid.vo, 'user.admin', admin)
+  for (const site of grid.sites) {
+    await ensureSite(deps, grid, site)
+    await ensureRse(deps, grid, site)
+  }
+}
+
+async function ensureAccount(
+  { identity }: BootstrapDeps,
+  vo: string,
+  name: string,
+  kind: 'USER' | 'SERVICE',
+  attributes: Record<string, string>,
+): Promise<number> {
+  const [known] = await identity.accounts(vo, [name])
+  const account = known ?? (await identity.createAccounts([{ vo, name, kind }]))[0]!
+  if (!known) await identity.setAttributes(account.id, attributes)
+  return account.id
+}
+
+async function ensureScope(
+  { db, now }: BootstrapDeps,
+  vo: string,
+  name: string,
+  accountId: number,
+): Promise<void> {
+  const known = await listScopes(db, { vo })
+  if (!known.some((scope) => scope.name === name)) await createScope(db, { vo, now, name, accountId })
+}
+
+async function ensureSite(deps: BootstrapDeps, grid: GridFacts, site: SiteFacts): Promise<void> {
+  const { db, identity, now, home } = deps
+  const { vo } = grid
+  const { name, title, country, latitude, longitude } = site
+  await createSite(db, now, { vo, name, title, country, latitude, longitude }).catch((error) => {
+    if (!isGridError(error) || error.kind !== 'conflict') throw error
+  })
+  const accountId = await ensureAccount(deps, vo, `gateway-${name}`, 'SERVICE', { gateway: name })
+  const secret = readFileSync(join(home, 'sites', name, 'client-secret'), 'utf8').trim()
+  const gateway = { vo, site: name, name, endpoint: endpointOf(site) }
+  await registerGateway(db, now, gateway, async (client) => {
+    await identity.putClient({ ...client, accountId, secret })
+  })
+}
+
+const endpointOf = (site: SiteFacts): string => `https://localhost:${site.port}`
+
+async function ensureRse(deps: BootstrapDeps, grid: GridFacts, site: SiteFacts): Promise<void> {
+  const { db, ids, now } = deps
+  const { vo } = grid
+  const rse = site.rse
+  if ((await readRses(db, { vo })).some(({ name }) => name === rse)) return
+  const { country, latitude, longitude } = site
+  await addRse(db, {
+    ...{ vo, now, name: rse, uuid: ids.uuid() },
+    properties: { countryName: country, latitude, longitude },
+  })
+  const attributes = { site: site.name, country, verify_arrival: true, verify_checksum: true }
+  for (const [key, value] of Object.entries(attributes)) {
+    await setRseAttribute(db, { vo, now, rse, key, value })
+  }
+  const everything = { read: 1, write: 1, delete: 1 }
+  await addRseProtocol(db, {
+    ...{ vo, now, rse },
+    protocol: {
+      scheme: 'https',
+      hostname: 'localhost',
+      port: site.port,
+      prefix: `/${vo}/`,
+      impl: 'rucio.rse.protocols.webdav.Default',
+      domains: { lan: everything, wan: { ...everything, thirdPartyRead: 1, thirdPartyWrite: 1 } },
+      extendedAttributes: null,
+    },
+  })
+}

@@ -1,0 +1,168 @@
+import { affected, type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
+import { STATE_CODE, stateOf } from './codes.ts'
+import type { ReplicaKey } from './replica.ts'
+import type { Did, Replica, ReplicaState } from './types.ts'
+
+const COLUMNS = sql`r.file_id as "fileId", r.rse_id as "rseId", r.state, r.tombstone, r.verified_at as "verifiedAt", r.path`
+
+type StoredReplica = Omit<Replica, 'state'> & { readonly state: string }
+const toReplica = (stored: StoredReplica): Replica => ({ ...stored, state: stateOf(stored.state) })
+
+const fileIdsOf = (keys: readonly ReplicaKey[]) => keys.map((key) => key.fileId)
+const rseIdsOf = (keys: readonly ReplicaKey[]) => keys.map((key) => key.rseId)
+const keyTable = (keys: readonly ReplicaKey[]) =>
+  sql`unnest(${fileIdsOf(keys)}::bigint[], ${rseIdsOf(keys)}::int[])`
+
+export interface InsertedReplica extends ReplicaKey {
+  readonly state: ReplicaState
+  readonly path: string | null
+  readonly tombstone: Date | null
+}
+
+/** Rows that were missing; the others stay as they are. Returns the keys of the new ones. */
+export const insertReplicas = (tx: Tx, replicas: readonly InsertedReplica[]) =>
+  rows(
+    tx,
+    sql<ReplicaKey>`
+      insert into replica (file_id, rse_id, state, tombstone, path)
+      select k.file_id, k.rse_id, k.state::"char", k.tombstone, k.path
+      from unnest(${fileIdsOf(replicas)}::bigint[], ${rseIdsOf(replicas)}::int[],
+        ${replicas.map((r) => STATE_CODE[r.state])}::text[], ${replicas.map((r) => r.tombstone)}::timestamptz[],
+        ${replicas.map((r) => r.path)}::text[]) as k(file_id, rse_id, state, tombstone, path)
+      on conflict (file_id, rse_id) do nothing returning file_id as "fileId", rse_id as "rseId"`,
+  )
+
+export const selectReplicas = async (db: Db, keys: readonly ReplicaKey[]): Promise<Replica[]> =>
+  (
+    await rows(
+      db,
+      sql<StoredReplica>`select ${COLUMNS} from (select distinct * from ${keyTable(keys)}) as k(file_id, rse_id)
+        join replica r on r.file_id = k.file_id and r.rse_id = k.rse_id`,
+    )
+  ).map(toReplica)
+
+/** A join, not `= any`: so each id is looked for in its own partition only. */
+export const selectReplicasOfFiles = async (db: Db, fileIds: readonly bigint[]): Promise<Replica[]> =>
+  (
+    await rows(
+      db,
+      sql<StoredReplica>`select ${COLUMNS} from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
+        join replica r on r.file_id = k.file_id`,
+    )
+  ).map(toReplica)
+
+export interface ChangedReplica extends Replica {
+  readonly before: ReplicaState
+}
+
+/** Guarded change. The old state is read in the same statement: the caller holds the files' locks. */
+export async function updateStates(
+  tx: Tx,
+  input: {
+    replicas: readonly (ReplicaKey & { path?: string | null })[]
+    from: readonly ReplicaState[]
+    to: ReplicaState
+    verifiedAt?: Date | undefined
+    tombstone?: Date | null | undefined
+  },
+): Promise<ChangedReplica[]> {
+  const { replicas, from, to, verifiedAt, tombstone } = input
+  const changed = await rows(
+    tx,
+    sql<StoredReplica & { before: string }>`
+      with before as (
+        select r.file_id, r.rse_id, r.state, k.path
+        from (select distinct on (file_id, rse_id) * from unnest(${fileIdsOf(replicas)}::bigint[],
+            ${rseIdsOf(replicas)}::int[], ${replicas.map((r) => r.path ?? null)}::text[])
+          as k(file_id, rse_id, path) order by file_id, rse_id) k
+        join replica r on r.file_id = k.file_id and r.rse_id = k.rse_id
+        where r.state = any(${from.map((state) => STATE_CODE[state])}::text[]::"char"[]))
+      update replica r set state = ${STATE_CODE[to]}::text::"char",
+        verified_at = coalesce(${verifiedAt ?? null}::timestamptz, r.verified_at),
+        tombstone = ${tombstone === undefined ? sql`r.tombstone` : sql`${tombstone}::timestamptz`},
+        path = coalesce(b.path, r.path)
+      from before b where r.file_id = b.file_id and r.rse_id = b.rse_id
+      returning ${COLUMNS}, b.state as before`,
+  )
+  return changed.map((stored) => ({ ...toReplica(stored), before: stateOf(stored.before) }))
+}
+
+export const updateVerified = (db: Db, keys: readonly ReplicaKey[], now: Date) =>
+  affected(
+    db,
+    sql`update replica r set verified_at = ${now} from ${keyTable(keys)} as k(file_id, rse_id)
+      where r.file_id = k.file_id and r.rse_id = k.rse_id and (r.verified_at is null or r.verified_at < ${now})`,
+  )
+
+export const updateTombstones = (tx: Tx, keys: readonly ReplicaKey[], tombstone: Date | null) =>
+  affected(
+    tx,
+    sql`update replica r set tombstone = ${tombstone}::timestamptz from ${keyTable(keys)} as k(file_id, rse_id)
+      where r.file_id = k.file_id and r.rse_id = k.rse_id and r.tombstone is distinct from ${tombstone}::timestamptz`,
+  )
+
+export const deleteReplicas = async (tx: Tx, keys: readonly ReplicaKey[]): Promise<Replica[]> =>
+  (
+    await rows(
+      tx,
+      sql<StoredReplica>`delete from replica r using ${keyTable(keys)} as k(file_id, rse_id)
+        where r.file_id = k.file_id and r.rse_id = k.rse_id returning ${COLUMNS}`,
+    )
+  ).map(toReplica)
+
+/**
+ * Counter changes of copies that became AVAILABLE (sign 1) or ceased to be (-1): of their RSEs and of every dataset
+ * that holds their files. A statement of its own, after the one that locked the files: it sees every attachment made
+ * before.
+ */
+export async function addAvailabilityDeltas(
+  tx: Tx,
+  changes: readonly ReplicaKey[],
+  sign: 1 | -1,
+): Promise<void> {
+  if (changes.length === 0) return
+  await sql`
+    with changed as materialized (
+      select f.id as file_id, k.rse_id, f.bytes from ${keyTable(changes)} as k(file_id, rse_id)
+      join file f on f.id = k.file_id)
+    insert into counter_delta (kind, key1, key2, d_files, d_bytes)
+    select 'rse', rse_id, 0, ${sign} * count(*), ${sign} * sum(bytes) from changed group by rse_id
+    union all
+    select 'collection_replica', c.parent_id, k.rse_id, ${sign} * count(*), ${sign} * sum(k.bytes)
+    from changed k join content c on c.child_id = k.file_id group by c.parent_id, k.rse_id`.execute(tx)
+}
+
+/** A file with a good copy is neither lost nor deleted. */
+export const restoreAvailability = (tx: Tx, fileIds: readonly bigint[]) =>
+  affected(
+    tx,
+    sql`update file set availability = 'A' where id = any(${fileIds}::bigint[]) and availability <> 'A'`,
+  )
+
+export interface PlacedRse {
+  readonly id: number
+  readonly name: string
+  readonly deterministic: boolean
+  readonly algorithm: string | null
+}
+
+export const selectPlacedRse = (db: Db, vo: string, rseId: number) =>
+  row(
+    db,
+    sql<PlacedRse>`select r.id, r.name, r.deterministic, a.value #>> '{}' as algorithm
+      from rse r left join rse_attribute a on a.rse_id = r.id and a.key = 'lfn2pfn_algorithm'
+      where r.id = ${rseId} and r.vo = ${vo} and r.deleted_at is null`,
+  )
+
+/** Ids of living files by name; the names that are none are absent. */
+export const selectFileIds = (db: Db, vo: string, dids: readonly Did[]) =>
+  rows(
+    db,
+    sql<{ id: bigint; place: number }>`
+      select f.id, (w.place - 1)::int as place
+      from unnest(${dids.map((d) => d.scope)}::text[], ${dids.map((d) => d.name)}::text[])
+        with ordinality as w(scope, name, place)
+      join scope s on s.vo = ${vo} and s.name = w.scope
+      join file f on f.scope_id = s.id and f.name = w.name
+      where f.deleted_at is null and not f.is_collection`,
+  )

@@ -1,0 +1,186 @@
+/** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { bootstrap } from './bootstrap.ts'
+import { counterFolder, createRseTable } from './catalog/index.ts'
+import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
+import { registerKumiDoor } from './doors/kumi/index.ts'
+import { oidcDoor } from './doors/oidc/index.ts'
+import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
+import type { GridFacts } from './embedded/home.ts'
+import { createHttp } from './http/index.ts'
+import { createIdentity } from './identity/index.ts'
+import {
+  createLogger,
+  enableProcessMetrics,
+  listen,
+  migrate,
+  openDatabase,
+  readConfig,
+  requireServerVersion,
+  row,
+  runWorkers,
+  sql,
+  systemPorts,
+} from './kernel/index.ts'
+import { migrationSources } from './migrations.ts'
+import * as placement from './placement/index.ts'
+import { serverSettings } from './settings.ts'
+import { listSites } from './sites/index.ts'
+import { webdavClient } from './storage/index.ts'
+import * as transfer from './transfer/index.ts'
+import { version } from './version.ts'
+
+const config = readConfig(serverSettings, process.env, homeOption(process.argv))
+const home = config.home
+if (!home) throw new Error('The server needs its home directory: --home DIR or KUMI_HOME.')
+const grid = JSON.parse(readFileSync(join(home, 'grid.json'), 'utf8')) as GridFacts
+const { clock, ids, rng } = systemPorts
+const log = createLogger({ name: 'server', level: config.logLevel, file: join(home, 'logs', 'server.log') })
+enableProcessMetrics()
+
+// The database, brought up to date before anything reads it.
+const database = openDatabase({
+  connection: config.databaseUrl ?? {
+    host: socketDirectory(home),
+    port: 5432,
+    user: 'kumi',
+    database: 'kumi',
+  },
+  poolSize: config.poolSize,
+  log,
+})
+const { db, pool } = database
+await requireServerVersion(db)
+await migrate(db, migrationSources())
+const wakeups = await listen(pool, log)
+
+// The rooms, lowest floor first.
+const issuerBase = `https://localhost:${grid.port}`
+const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
+const identity = createIdentity({ db, pool, clock, ids, log, issuerBase, sealKey })
+await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
+await identity.rotateSigningKeys(clock.now())
+wakeups.on(['identity'], () => void identity.reload())
+const rses = createRseTable(db, wakeups)
+const ca = readFileSync(join(home, 'ca', 'ca.pem'))
+const mover = transfer.createGatewayMover({ identity, clock, ca })
+const storageClient = webdavClient({ ca })
+const vos = async () => (await identity.listVos()).map((vo) => vo.id)
+const placementDeps: placement.PlacementDeps = {
+  db,
+  ids,
+  log,
+  rses,
+  vos,
+  copies: placement.gatewayCopies({ identity, client: storageClient }),
+  owner: `${process.pid}-${ids.uuid()}`,
+  floor: 1,
+  graceSeconds: config.deletionGraceSeconds,
+  requestTransfers: (tx, input) => transfer.requestTransfers(tx, { ...input, ids }),
+  cancelTransfers: (tx, input) => transfer.cancelTransfers(tx, input),
+}
+const workers = [
+  counterFolder(db),
+  ...identity.workers,
+  ...placement.placementWorkers(placementDeps),
+  ...transfer.createTransferWorkers({
+    ...{ db, clock, rng, ids, log, rses, mover },
+    settle: placement.settle,
+    maxActive: config.transfersAtOnce,
+  }),
+]
+
+// The doors.
+const http = createHttp({
+  identity,
+  audience: [issuerBase, `https://127.0.0.1:${grid.port}`],
+  log,
+  clock,
+  host: config.host,
+  port: grid.port,
+  tls: {
+    cert: readFileSync(join(home, 'server', 'tls.pem')),
+    key: readFileSync(join(home, 'server', 'tls.key')),
+  },
+  rewriteUrl: (url) => (url.startsWith('/rucio/') ? canonicalRucioUrl(url) : url),
+  ready: async () => Boolean(await row(db, sql`select 1`)),
+})
+await http.app.register(oidcDoor({ identity, clock }))
+await registerRucioDoor(
+  http.app,
+  {
+    ...{ db, clock, ids, log, identity, rses, version, defaultVo: grid.vo },
+    placement: {
+      addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
+      getRule: placement.getRule,
+      listRules: placement.listRules,
+      updateRule: placement.updateRule,
+      deleteRule: placement.deleteRule,
+      moveRule: (tx, input) => placement.moveRule(tx, placementDeps, input),
+      locksOfRule: placement.locksOfRule,
+      gapsOfRule: placement.gapsOfRule,
+      datasetLocks: placement.datasetLocks,
+      usage: placement.accountUsage,
+      limits: placement.accountLimits,
+      setLimit: placement.setAccountLimit,
+      contentChanged: placement.contentChanged,
+    },
+    verifyArrivals: (input) => transfer.verifyArrivals({ db, mover }, input),
+  },
+  '/rucio',
+)
+registerGatewayRoutes(http.app, {
+  db,
+  clock,
+  wakeups,
+  async onScrubFindings(tx, { gateway, area, findings }) {
+    const damaged = findings.filter((finding) => finding.kind === 'mismatch').map((finding) => finding.path)
+    const { vo } = gateway
+    const site = (await listSites(tx, clock.now(), vo)).find(({ id }) => id === gateway.siteId)?.name ?? ''
+    await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
+  },
+})
+await registerKumiDoor(http.app, {
+  db,
+  wakeups,
+  clock,
+  vo: grid.vo,
+  version,
+  issuerBase: `${issuerBase}/iam`,
+  consoleDirectory: join(import.meta.dirname, '..', 'web'),
+})
+await http.listen()
+const running = runWorkers(workers, { clock, log, wakeups })
+log.info({ port: grid.port, version }, 'server ready')
+
+// The end, in the order of the beginning: no new requests, workers finish or release what they hold, then the rest.
+let ending = false
+async function end(reason: string): Promise<void> {
+  if (ending) return
+  ending = true
+  log.info({ reason }, 'server stops')
+  await http.close()
+  await running.stop()
+  await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
+  await database.close()
+  process.exit(0)
+}
+for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void end(signal))
+// The supervisor's end of the lifeline is gone: nobody would stop or restart us any more.
+process.on('disconnect', () => void end('supervisor gone'))
+
+function homeOption(argv: readonly string[]): { home?: string } {
+  const at = argv.indexOf('--home')
+  return at > 0 && argv[at + 1] ? { home: argv[at + 1]! } : {}
+}
+
+/** A home too deep for a unix socket has it elsewhere and says where. */
+function socketDirectory(directory: string): string {
+  const postgres = join(directory, 'postgres')
+  try {
+    return readFileSync(join(postgres, 'socket-directory'), 'utf8').trim()
+  } catch {
+    return postgres
+  }
+}

@@ -1,0 +1,76 @@
+import { type RseTable, replicasOfDataset, replicasOfFiles, setTombstones } from '../catalog/index.ts'
+import { type Db, type Tx, transaction } from '../kernel/index.ts'
+import { protectedCopies } from './gap.store.ts'
+import * as queue from './queue.store.ts'
+
+/** An unprotected copy is kept for a day, as a cache and to undo a mistake; RSE attribute `tombstone_delay` changes it. */
+const KEEP_SECONDS = 86_400
+const PAGE = 1000
+
+interface ReleaseDeps {
+  readonly rses: RseTable
+  readonly vos: () => Promise<readonly string[]>
+}
+
+/**
+ * Looks at copies that may have lost their last protection and sets their tombstone; a copy that another rule
+ * still protects is left alone. Returns how many entries of the queue were done.
+ */
+export async function releaseCopies(db: Db, deps: ReleaseDeps, now: Date): Promise<number> {
+  return transaction(db, async (tx) => {
+    const due = await queue.oldestReleases(tx, 20)
+    for (const release of due) {
+      const tombstone = await tombstoneAt(deps, release, now)
+      if (release.kind === 'F') await releaseFile(tx, release, tombstone)
+      else await releaseDataset(tx, release, tombstone)
+    }
+    await queue.finishReleases(tx, due)
+    return due.length
+  })
+}
+
+async function tombstoneAt(
+  { rses, vos }: ReleaseDeps,
+  { rseId, purge }: queue.Release,
+  now: Date,
+): Promise<Date> {
+  if (purge) return now
+  for (const vo of await vos()) {
+    const rse = await rses.byId(vo, rseId)
+    if (!rse) continue
+    const delay = Number(rse.attributes.tombstone_delay ?? KEEP_SECONDS)
+    return new Date(now.getTime() + (Number.isFinite(delay) ? delay : KEEP_SECONDS) * 1000)
+  }
+  return now
+}
+
+async function releaseFile(tx: Tx, { targetId, rseId }: queue.Release, tombstone: Date): Promise<void> {
+  const there = (await replicasOfFiles(tx, [targetId])).filter((copy) => copy.rseId === rseId)
+  await entomb(tx, there, tombstone)
+}
+
+async function releaseDataset(tx: Tx, { targetId, rseId }: queue.Release, tombstone: Date): Promise<void> {
+  let afterFileId: bigint | undefined
+  for (;;) {
+    const page = await replicasOfDataset(tx, {
+      ...{ collectionId: targetId, rseId, limit: PAGE },
+      ...(afterFileId !== undefined && { afterFileId }),
+    })
+    await entomb(tx, page, tombstone)
+    if (page.length < PAGE) return
+    afterFileId = page.at(-1)!.fileId
+  }
+}
+
+async function entomb(
+  tx: Tx,
+  copies: readonly { fileId: bigint; rseId: number; tombstone: Date | null }[],
+  at: Date,
+) {
+  const free = copies.filter((copy) => copy.tombstone === null || copy.tombstone > at)
+  if (free.length === 0) return
+  const kept = new Set((await protectedCopies(tx, free)).map(keyOf))
+  await setTombstones(tx, { replicas: free.filter((copy) => !kept.has(keyOf(copy))), tombstone: at })
+}
+
+const keyOf = ({ fileId, rseId }: { fileId: bigint; rseId: number }): string => `${fileId}/${rseId}`

@@ -1,0 +1,131 @@
+import { deleteCollections, expiredCollections } from '../catalog/index.ts'
+import { type Db, eventsAfter, type TickResult, transaction, type Worker, wake } from '../kernel/index.ts'
+import { type DeletionDeps, executeDeletions, intendDeletions } from './deletion.ts'
+import { evaluateRule, settleStates } from './evaluate.ts'
+import * as gaps from './gap.store.ts'
+import * as placements from './placement.store.ts'
+import * as queue from './queue.store.ts'
+import { releaseCopies } from './release.ts'
+import * as ruleStore from './rule.store.ts'
+import type { RuleDeps } from './rules.ts'
+
+export interface CopyWish {
+  readonly fileId: bigint
+  readonly dstRseId: number
+  readonly bytes: bigint
+  readonly activity: string
+  readonly priority: number
+  readonly overwrite: boolean
+  readonly sourceExpression: string | null
+}
+
+export interface PlacementDeps extends RuleDeps, DeletionDeps {
+  readonly vos: () => Promise<readonly string[]>
+  readonly requestTransfers: (
+    tx: Db,
+    input: { vo: string; now: Date; wishes: readonly CopyWish[] },
+  ) => Promise<unknown>
+}
+
+const CONSUMER = 'placement'
+const GAPS_AT_ONCE = 500
+const SWEEP_MS = 2_000
+
+/** The loops of placement; each tick does a bounded piece of work. */
+export function placementWorkers(deps: PlacementDeps): Worker[] {
+  const { db } = deps
+  const worker = (name: string, wakeOn: string[], tick: (now: Date) => Promise<number>): Worker => ({
+    name: `placement-${name}`,
+    wakeOn,
+    async tick(now): Promise<TickResult> {
+      const changed = await tick(now)
+      return { changed, nextWake: new Date(now.getTime() + SWEEP_MS) }
+    },
+  })
+  return [
+    worker('content', ['catalog'], (now) => followContent(db, now)),
+    worker('evaluate', ['placement'], (now) => evaluateNext(deps, now)),
+    worker('gaps', ['placement', 'rule', 'catalog'], (now) => requestCopies(deps, now)),
+    worker('expiry', [], (now) => endExpired(deps, now)),
+    worker('release', ['placement'], (now) => releaseCopies(db, deps, now)),
+    worker('delete', [], (now) => intendDeletions(deps, now)),
+    worker('trash', [], (now) => executeDeletions(deps, now)),
+  ]
+}
+
+/** Turns changes of content into rules to evaluate and copies to release. */
+export async function followContent(db: Db, now: Date): Promise<number> {
+  return transaction(db, async (tx) => {
+    await queue.createCursor(tx, CONSUMER)
+    const from = await queue.readCursor(tx, CONSUMER)
+    if (!from) return 0
+    const { events, position } = await eventsAfter(tx, from, 1000)
+    if (events.length === 0) return 0
+    const changes = events.filter((event) => event.kind === 'catalog.content_changed')
+    const ids = (key: string) =>
+      changes.flatMap(({ payload }) => ((payload[key] as string[] | undefined) ?? []).map(BigInt))
+    const rules = await placements.rulesOver(tx, ids('collections'))
+    if (rules.length > 0) {
+      await queue.queueRules(
+        tx,
+        now,
+        rules.map(({ id }) => id),
+      )
+      await wake(tx, 'placement')
+    }
+    const removed = ids('removedFiles')
+    if (removed.length > 0) await queue.queueFileRelease(tx, now, removed)
+    await queue.writeCursor(tx, CONSUMER, position)
+    return events.length
+  })
+}
+
+async function evaluateNext(deps: PlacementDeps, now: Date): Promise<number> {
+  return transaction(deps.db, async (tx) => {
+    const next = await queue.takeQueuedRule(tx)
+    if (!next) return 0
+    const [rule] = await placements.lockRules(tx, [next.id])
+    if (rule) await evaluateRule(tx, deps, now, rule)
+    return 1
+  })
+}
+
+/** Turns due gaps into transfers. */
+export async function requestCopies(deps: PlacementDeps, now: Date): Promise<number> {
+  return transaction(deps.db, async (tx) => {
+    const filled = await gaps.closeFilledRules(tx, GAPS_AT_ONCE)
+    if (filled.length > 0) await settleStates(tx, now, filled)
+    const due = await gaps.claimGaps(tx, now, GAPS_AT_ONCE)
+    for (const vo of new Set(due.map((gap) => gap.vo))) {
+      await deps.requestTransfers(tx, { vo, now, wishes: due.filter((gap) => gap.vo === vo) })
+    }
+    return due.length
+  })
+}
+
+async function endExpired(deps: PlacementDeps, now: Date): Promise<number> {
+  return transaction(deps.db, async (tx) => {
+    await placements.endReplacedRules(tx, now)
+    const dying = await expiredCollections(tx, { now, limit: 100 })
+    await ruleStore.expireRulesOn(
+      tx,
+      now,
+      dying.map((did) => did.id),
+    )
+    const rules = await ruleStore.selectExpiredRules(tx, now, 100)
+    for (const { id, vo, purge } of rules) {
+      const keys = await ruleStore.removeRules(tx, now, [id], purge)
+      if (keys.length > 0) await deps.cancelTransfers(tx, { vo, now, keys })
+    }
+    for (const vo of new Set(rules.map((rule) => rule.vo))) await wake(tx, 'placement', vo)
+    const unprotected = await ruleStore.withoutRules(
+      tx,
+      dying.map((did) => did.id),
+    )
+    for (const vo of await deps.vos()) {
+      const ids = await ruleStore.collectionsOfVo(tx, vo, unprotected)
+      if (ids.length > 0) await deleteCollections(tx, { vo, now, ids })
+    }
+    return rules.length + unprotected.length
+  })
+}
