@@ -49,7 +49,7 @@ export async function pull(context: CopyContext, source: string, overwrite: bool
   const announced = answer.headers.digest ? announcedDigests({ digest: answer.headers.digest }) : {}
   try {
     const known = Object.keys({ ...expected, ...announced }).length > 0
-    if (!known && String(request.headers.requirechecksumverification).toLowerCase() === 'true')
+    if (!known && String(request.headers.requirechecksumverification).toLowerCase() !== 'false')
       throw checksumMismatch('The source tells no checksum, but verification is required.', {
         party: 'source',
         class: 'final',
