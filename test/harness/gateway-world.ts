@@ -1,10 +1,10 @@
-import { type ChildProcess, execFile, fork, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile, type StdioOptions, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
@@ -101,11 +101,18 @@ export async function gatewayWorld(names: readonly string[]) {
       const { readGatewayConfig } = await import('../../src/pop/config.ts')
       gateways.push(await startGateway(readGatewayConfig(site.configFile)))
     },
-    /** The compiled program; resolves when its door answers. */
-    async startProgram(site: Site): Promise<ChildProcess> {
-      const child = fork(program, ['--config', site.configFile], {
-        stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-      })
+    /** The compiled program; resolves when its door answers. `diskMegabytes` gives it a small disk of its own. */
+    async startProgram(site: Site, diskMegabytes?: number): Promise<ChildProcess> {
+      const stdio: StdioOptions = ['ignore', 'inherit', 'inherit', 'ipc']
+      const args = [program, '--config', site.configFile]
+      // A mount namespace of its own: the small disk disappears with the program, however it ends.
+      const mount = `mkdir -p "$0" && mount -t tmpfs -o size=${diskMegabytes}m tmpfs "$0" && exec "$@"`
+      const user = process.getuid?.() === 0 ? [] : ['--map-root-user']
+      const inside = ['--mount', ...user, 'sh', '-c', mount, dirname(site.area), process.execPath]
+      const child =
+        diskMegabytes === undefined
+          ? spawn(process.execPath, args, { stdio })
+          : spawn('unshare', [...inside, ...args], { stdio })
       children.add(child)
       child.once('exit', () => children.delete(child))
       while (child.exitCode === null && !(await answers(site, tls.cert))) await delay(20)
