@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -52,7 +52,7 @@ describe('the gateway as a program', () => {
     const child = await world.startProgram(site!)
     const incoming = join(site!.area, '.kumi/incoming')
     const upload = request(site!.url('/half'), {
-      ...{ method: 'PUT', ca: world.tls.cert, family: 4, agent: false },
+      ...{ method: 'PUT', ca: readFileSync(world.ca), family: 4, agent: false },
       headers: { authorization: `Bearer ${await world.mint(everything)}`, 'content-length': 10_000_000 },
     })
     upload.on('error', () => undefined)

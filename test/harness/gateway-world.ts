@@ -1,7 +1,7 @@
-import { type ChildProcess, execFile, type StdioOptions, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, execFile, execFileSync, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer, request } from 'node:https'
+import { createServer, request as httpsRequest } from 'node:https'
 import { type AddressInfo, createServer as createTcpServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -35,17 +35,30 @@ export interface Site {
 export async function gatewayWorld(names: readonly string[]) {
   const home = mkdtempSync(join(tmpdir(), 'kumi-gateways-'))
   const [pem, key] = [join(home, 'tls.pem'), join(home, 'tls.key')]
-  const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost,IP:127.0.0.1']
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
-  spawnSync('openssl', ['req', '-x509', ...kind, ...subject, '-keyout', key, '-out', pem])
+  // An authority and a certificate made by it: some clients trust no server certificate that is its own issuer.
+  const [ca, caKey, asked, extra] = ['ca.pem', 'ca.key', 'asked.pem', 'extra'].map((f) => join(home, f)) as [
+    string,
+    string,
+    string,
+    string,
+  ]
+  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
+  const authority = ['-subj', '/DC=test/CN=Test authority', '-days', '2', '-keyout', caKey, '-out', ca]
+  execFileSync('openssl', ['req', '-x509', ...kind, ...authority], { stdio: 'ignore' })
+  execFileSync('openssl', ['req', ...kind, '-subj', '/CN=localhost', '-keyout', key, '-out', asked], {
+    stdio: 'ignore',
+  })
+  writeFileSync(extra, 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
+  const signed = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-days', '2', '-extfile', extra, '-out', pem]
+  execFileSync('openssl', ['x509', '-req', '-in', asked, ...signed], { stdio: 'ignore' })
 
   const pair = await generateKeyPair('ES256')
   const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' }
   const tls = { cert: readFileSync(pem), key: readFileSync(key) }
-  const issuerServer = createServer(tls, (asked, answer) => {
+  const issuerServer = createServer(tls, (request, answer) => {
     const about = { issuer, jwks_uri: `${issuer}/jwks`, token_endpoint: `${issuer}/token` }
-    if (asked.method === 'POST') answer.statusCode = 503
-    answer.end(JSON.stringify(asked.url?.endsWith('/jwks') ? { keys: [jwk] } : about))
+    if (request.method === 'POST') answer.statusCode = 503
+    answer.end(JSON.stringify(request.url?.endsWith('/jwks') ? { keys: [jwk] } : about))
   })
   const issuerPort = await freePort()
   const issuer = `https://localhost:${issuerPort}/iam/demo`
@@ -69,7 +82,7 @@ export async function gatewayWorld(names: readonly string[]) {
     const endpoint = `https://localhost:${port}`
     const configFile = join(directory, 'gateway.json')
     const config = {
-      ...{ name, endpoint, port, directory, issuer, host: '127.0.0.1', vo: 'demo', ca: pem },
+      ...{ name, endpoint, port, directory, issuer, host: '127.0.0.1', vo: 'demo', ca },
       ...{ server: `https://localhost:${issuerPort}`, scrubBytesPerSecond: 0 },
       ...{ logFile: join(home, `${name}.log`), peers: ports.map((p) => `localhost:${p}`) },
     }
@@ -96,7 +109,7 @@ export async function gatewayWorld(names: readonly string[]) {
   const children = new Set<ChildProcess>()
   const gateways: Gateway[] = []
   return {
-    ...{ home, pem, tls, issuer, sites, mint, openIssuer, closeIssuer },
+    ...{ home, ca, tls, issuer, sites, mint, openIssuer, closeIssuer },
     async startHere(site: Site): Promise<void> {
       const { readGatewayConfig } = await import('../../src/pop/config.ts')
       gateways.push(await startGateway(readGatewayConfig(site.configFile)))
@@ -115,13 +128,13 @@ export async function gatewayWorld(names: readonly string[]) {
           : spawn('unshare', [...inside, ...args], { stdio })
       children.add(child)
       child.once('exit', () => children.delete(child))
-      while (child.exitCode === null && !(await answers(site, tls.cert))) await delay(20)
+      while (child.exitCode === null && !(await answers(site, readFileSync(ca)))) await delay(20)
       return child
     },
     /** curl with a fresh token (or the one given): status, and headers with body. */
     async curl(scope: string | { token: string }, ...rest: string[]): Promise<[number, string]> {
       const token = typeof scope === 'string' ? await mint(scope) : scope.token
-      const common = ['-sS', '-4', '--cacert', pem, '--path-as-is', '-i', '-w', '\n%{http_code}']
+      const common = ['-sS', '-4', '--cacert', ca, '--path-as-is', '-i', '-w', '\n%{http_code}']
       const { stdout } = await run('curl', [...common, '-H', `Authorization: Bearer ${token}`, ...rest])
       const at = stdout.lastIndexOf('\n')
       return [Number(stdout.slice(at + 1)), stdout.slice(0, at)]
@@ -141,7 +154,7 @@ export async function gatewayWorld(names: readonly string[]) {
 
 function answers(site: Site, ca: Buffer): Promise<boolean> {
   return new Promise((resolve) => {
-    const asked = request(`${site.endpoint}/healthz`, { ca, family: 4, agent: false }, (answer) => {
+    const asked = httpsRequest(`${site.endpoint}/healthz`, { ca, family: 4, agent: false }, (answer) => {
       answer.resume()
       resolve(answer.statusCode === 200)
     })
