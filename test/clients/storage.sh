@@ -33,6 +33,8 @@ says() { # pattern, command…
   shift
   "$@" | tee "$work/said" && grep -q -- "$pattern" "$work/said"
 }
+# davix-mv 0.8.4 ends with 255 whatever the server answers: what counts is that it complains of nothing.
+silent() { "$@" >"$work/said" 2>&1; cat "$work/said"; test ! -s "$work/said"; }
 refuses() { ! "$@"; }
 davix() { local tool=$1; shift; "davix-$tool" --capath "$X509_CERT_DIR" -H "$bearer" "$@"; }
 drain() { rclone --ca-cert "$KUMI_CA" --webdav-url "$KUMI_KEK" --webdav-bearer-token "$BEARER_TOKEN" --config /dev/null "$@"; }
@@ -63,7 +65,7 @@ check "davix-ls lists" says ' data$' davix ls -l "$kek/"
 check "davix-put uploads" davix put "$work/data" "$kek/davix"
 check "davix-get downloads the same bytes" bash -c 'davix-get --capath "$1" -H "$2" "$3" "$4/got" && cmp "$4/got" "$4/data"' - "$X509_CERT_DIR" "$bearer" "$kek/davix" "$work"
 check "davix-mkdir makes a directory" davix mkdir "$kek/sub"
-check "davix-mv renames" davix mv "$kek/davix" "$kek/sub/moved"
+check "davix-mv renames" silent davix mv "$kek/davix" "$kek/sub/moved"
 check "… to the same bytes" same "$kek/sub/moved"
 check "… away from the old name" gone "$kek/davix"
 check "davix-cp pushes" davix cp -H "$passive" "$kek/data" "$osaka/davix-pushed"
