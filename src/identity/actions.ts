@@ -2,6 +2,7 @@
 export type Action =
   | 'identity.read'
   | 'identity.write'
+  | 'identity.login'
   | 'catalog.read'
   | 'catalog.scope.create'
   | 'catalog.did.create'

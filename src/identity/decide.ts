@@ -74,6 +74,7 @@ const READS = [
   'operations.read',
 ]
 const OWNERS = [
+  'identity.login',
   'catalog.scope.create',
   'catalog.did.*',
   'catalog.replica.*',

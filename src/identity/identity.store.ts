@@ -200,7 +200,7 @@ export const insertLoginCode = (db: Db, hash: Buffer, id: number, expiresAt: Dat
     db,
     sql`insert into one_time_login (code_hash, account_id, expires_at) values (${hash}, ${id}, ${expiresAt})`,
   )
-export const useLoginCode = (db: Db, vo: string, hash: Buffer, now: Date) =>
+export const takeLoginCode = (db: Db, vo: string, hash: Buffer, now: Date) =>
   row(
     db,
     sql<{

@@ -86,6 +86,8 @@ export interface MintedToken {
   readonly token: string
   readonly expiresAt: Date
   readonly tokenId: string
+  /** What it permits, canonical. */
+  readonly scopes: readonly string[]
 }
 
 export interface LoginRequest {
@@ -96,6 +98,14 @@ export interface LoginRequest {
   readonly account?: string
   /** Address of the caller, for the rate limit. */
   readonly peer?: string
+  /** Narrows the token to these; everything the account may do when absent. */
+  readonly scopes?: readonly string[]
+  readonly lifetimeSeconds?: number
+}
+
+export interface LoginOptions {
+  readonly lifetimeSeconds?: number
+  readonly scopes?: readonly string[]
 }
 
 export interface LoginResult extends MintedToken {
@@ -134,22 +144,23 @@ export interface Identity {
   readonly workers: readonly Worker[]
 
   verify(token: string, accept: { audience: readonly string[] }): Promise<Principal>
+  /** As `verify`, whatever the audience: for introspection and revocation, never to let somebody in. */
+  inspect(token: string): Promise<Principal>
   mint(request: MintRequest): Promise<MintedToken>
   /** Logs in by password; throws login_failed, account_choice_needed, login_rate_limited. */
   login(request: LoginRequest): Promise<LoginResult>
   /** The token of a user as at login: any audience, groups, every storage right of the account. */
-  mintForAccount(accountId: number, options?: { lifetimeSeconds?: number }): Promise<LoginResult>
+  mintForAccount(accountId: number, options?: LoginOptions): Promise<LoginResult>
   createLoginCode(accountId: number): Promise<{ code: string; expiresAt: Date }>
-  redeemLoginCode(vo: string, code: string): Promise<LoginResult>
+  redeemLoginCode(vo: string, code: string, options?: LoginOptions): Promise<LoginResult>
   /** Refuses the token everywhere on the server from now on. */
   revoke(tokenId: string, expiresAt: Date): Promise<void>
+  /** A token for a client that `authenticateClient` let in. */
   clientToken(request: {
-    vo: string
-    clientId: string
-    secret: string
+    client: Client
     scopes?: readonly string[]
     audience?: readonly string[]
-  }): Promise<MintedToken & { scopes: readonly string[] }>
+  }): Promise<MintedToken>
   /** The client, if the secret is right; throws invalid_client. */
   authenticateClient(vo: string, clientId: string, secret: string): Promise<Client>
 
@@ -197,7 +208,13 @@ const KEY_SIGNS_MS = 30 * DAY_MS
 const PUBLISH_AHEAD_MS = 4 * DAY_MS
 const WINDOW_MS = 300_000
 const MOST_FAILURES = 10
-const FULL_SCOPES = ['grid', 'storage.read:/', 'storage.modify:/', 'storage.stage:/', 'storage.create:/']
+/** What the token of a login carries at most. */
+export const LOGIN_SCOPES: readonly string[] = [
+  'grid',
+  'storage.read:/',
+  'storage.modify:/',
+  'storage.stage:/',
+]
 
 export function createIdentity(options: IdentityOptions): Identity {
   const { db, clock, ids, sealKey } = options
@@ -275,10 +292,42 @@ export function createIdentity(options: IdentityOptions): Identity {
     return map
   }
 
+  const principalOf = async (token: string, audience: readonly string[] | 'any'): Promise<Principal> => {
+    const claims = await checker.check(token, audience)
+    const vo = voOf(claims.iss)
+    const key = `${claims.jti} ${vo} ${claims.account}`
+    const { facts } = remember(people, key, () => ({ facts: factsOf(vo, claims.account, claims.jti) }))
+    const { revoked, account, attributes } = await facts.catch((error) => {
+      people.delete(key)
+      throw error
+    })
+    await freshRules()
+    if (revoked) throw e.invalidToken('The token was revoked; log in again.')
+    if (claims.account !== null && account?.status !== 'ACTIVE') {
+      throw e.accountSuspended(`The account ${claims.account} is suspended or deleted.`)
+    }
+    return {
+      kind: account?.kind === 'SERVICE' || !account ? 'service' : 'user',
+      accountId: account?.id ?? null,
+      account: claims.account,
+      vo,
+      issuer: claims.iss,
+      subject: claims.sub,
+      groups: claims.groups,
+      attributes,
+      scopes: claims.scopes,
+      audience: claims.aud,
+      tokenId: claims.jti,
+      expiresAt: new Date(claims.exp * 1000),
+    }
+  }
+
   const self: Identity = {
     issuer,
     async jwks(vo) {
-      return { keys: (await keysOf(vo)).map(({ jwk, kid }) => ({ ...jwk, kid, alg: 'ES256', use: 'sig' })) }
+      const known = await keysOf(vo)
+      if (known.length === 0) throw e.voMissing(`There is no VO ${vo} here.`)
+      return { keys: known.map(({ jwk, kid }) => ({ ...jwk, kid, alg: 'ES256', use: 'sig' })) }
     },
     async rotateSigningKeys(at) {
       let created = 0
@@ -310,35 +359,8 @@ export function createIdentity(options: IdentityOptions): Identity {
       },
     ],
 
-    async verify(token, { audience }) {
-      const claims = await checker.check(token, audience)
-      const vo = voOf(claims.iss)
-      const key = `${claims.jti} ${vo} ${claims.account}`
-      const { facts } = remember(people, key, () => ({ facts: factsOf(vo, claims.account, claims.jti) }))
-      const { revoked, account, attributes } = await facts.catch((error) => {
-        people.delete(key)
-        throw error
-      })
-      await freshRules()
-      if (revoked) throw e.invalidToken('The token was revoked; log in again.')
-      if (claims.account !== null && account?.status !== 'ACTIVE') {
-        throw e.accountSuspended(`The account ${claims.account} is suspended or deleted.`)
-      }
-      return {
-        kind: account?.kind === 'SERVICE' || !account ? 'service' : 'user',
-        accountId: account?.id ?? null,
-        account: claims.account,
-        vo,
-        issuer: claims.iss,
-        subject: claims.sub,
-        groups: claims.groups,
-        attributes,
-        scopes: claims.scopes,
-        audience: claims.aud,
-        tokenId: claims.jti,
-        expiresAt: new Date(claims.exp * 1000),
-      }
-    },
+    verify: (token, { audience }) => principalOf(token, audience),
+    inspect: (token) => principalOf(token, 'any'),
     async mint(request) {
       const at = now()
       const signing = (await keysOf(request.vo)).filter((key) => key.activeFrom <= at).at(-1)
@@ -349,10 +371,10 @@ export function createIdentity(options: IdentityOptions): Identity {
       const tokenId = ids.uuid()
       const iat = Math.floor(at.getTime() / 1000)
       const exp = iat + Math.min(request.lifetimeSeconds, 6 * 3600)
-      const scope = formatScopes(normalise(request.scopes.map(parseScope)))
+      const scopes = normalise(request.scopes.map(parseScope))
       const token = await new SignJWT({
         'wlcg.ver': '1.0',
-        scope,
+        scope: formatScopes(scopes),
         ...(request.groups?.length && { 'wlcg.groups': request.groups }),
         ...(account && { kumi_account: account.name }),
       })
@@ -365,9 +387,9 @@ export function createIdentity(options: IdentityOptions): Identity {
         .setExpirationTime(exp)
         .setJti(tokenId)
         .sign(createPrivateKey({ key: unseal(signing.sealed, sealKey), format: 'der', type: 'pkcs8' }))
-      return { token, tokenId, expiresAt: new Date(exp * 1000) }
+      return { token, tokenId, expiresAt: new Date(exp * 1000), scopes: scopes.map(formatScope) }
     },
-    async login({ vo, username, password, account, peer }) {
+    async login({ vo, username, password, account, peer, ...options }) {
       const since = new Date(now().getTime() - WINDOW_MS)
       const limits = [
         [`user ${vo}/${username}`, MOST_FAILURES],
@@ -393,16 +415,16 @@ export function createIdentity(options: IdentityOptions): Identity {
       if (!chosen && account) throw e.loginFailed(`${username} may not act as ${account}.`)
       if (!chosen)
         throw e.accountChoiceNeeded('Name one of your accounts.', { accounts: found.map((a) => a.name) })
-      return self.mintForAccount(chosen.id)
+      return self.mintForAccount(chosen.id, options)
     },
-    async mintForAccount(accountId, { lifetimeSeconds = 3600 } = {}) {
+    async mintForAccount(accountId, { lifetimeSeconds = 3600, scopes } = {}) {
       const account = await accountOf(accountId)
       const groups = (await self.groupsOf([accountId])).get(accountId) ?? []
       const minted = await self.mint({
         vo: account.vo,
         accountId,
         groups,
-        scopes: FULL_SCOPES,
+        scopes: scopes?.length ? narrowed(LOGIN_SCOPES, scopes) : LOGIN_SCOPES,
         audience: [ANY_AUDIENCE],
         lifetimeSeconds,
       })
@@ -414,11 +436,11 @@ export function createIdentity(options: IdentityOptions): Identity {
       await store.insertLoginCode(db, digestOf(code), accountId, expiresAt)
       return { code, expiresAt }
     },
-    async redeemLoginCode(vo, code) {
-      const used = await store.useLoginCode(db, vo, digestOf(code), now())
+    async redeemLoginCode(vo, code, options) {
+      const used = await store.takeLoginCode(db, vo, digestOf(code), now())
       if (!used)
         throw e.loginFailed('The login code is wrong, used or older than ten minutes; ask for a new one.')
-      return self.mintForAccount(used.id)
+      return self.mintForAccount(used.id, options)
     },
     async revoke(tokenId, expiresAt) {
       await store.insertRevoked(db, tokenId, expiresAt)
@@ -431,26 +453,20 @@ export function createIdentity(options: IdentityOptions): Identity {
       const { hash: _hash, ...rest } = client
       return rest
     },
-    async clientToken({ vo, clientId, secret, scopes, audience }) {
-      const client = await self.authenticateClient(vo, clientId, secret)
-      const most = client.scopes.map(parseScope)
-      const granted = scopes?.length ? intersect(most, scopes.map(parseScope)) : most
-      if (granted.length === 0 && most.length > 0)
-        throw e.invalidScope('The client may ask for none of these scopes.')
+    async clientToken({ client, scopes, audience }) {
+      const granted = scopes?.length ? narrowed(client.scopes, scopes) : client.scopes
       const asked = audience?.length ? audience : client.audiences.length ? client.audiences : [ANY_AUDIENCE]
       if (client.audiences.length && !asked.every((a) => client.audiences.includes(a))) {
         throw e.invalidScope('The client may not ask for this audience.')
       }
-      const names = granted.map(formatScope)
-      const minted = await self.mint({
-        vo,
+      return self.mint({
+        vo: client.vo,
         accountId: client.accountId,
-        subject: clientId,
-        scopes: names,
+        subject: client.id,
+        scopes: granted,
         audience: asked,
         lifetimeSeconds: 3600,
       })
-      return { ...minted, scopes: names }
     },
     explain: (principal, action, resource) => decide(rules, principal, action, resource),
     authorize(principal, action, resource) {
@@ -603,4 +619,10 @@ interface Facts {
   readonly revoked: boolean
   readonly account: Account | undefined
   readonly attributes: Record<string, string>
+}
+
+function narrowed(most: readonly string[], asked: readonly string[]): string[] {
+  const granted = intersect(most.map(parseScope), asked.map(parseScope)).map(formatScope)
+  if (granted.length === 0) throw e.invalidScope('None of these scopes may be asked for here.')
+  return granted
 }

@@ -9,6 +9,8 @@ export {
   type Identity,
   type IdentityKind,
   type IdentityOptions,
+  LOGIN_SCOPES,
+  type LoginOptions,
   type LoginRequest,
   type LoginResult,
   type MintedToken,

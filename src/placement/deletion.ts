@@ -44,6 +44,8 @@ export interface DeletionDeps {
   readonly graceSeconds: number
   /** How files are kept from two deleters at once; only the test that proves its need gives another. */
   readonly lock?: (tx: Tx, fileIds: readonly bigint[]) => Promise<readonly bigint[]>
+  /** The second guard, after the rename; like `lock` replaced only by the test that proves its need. */
+  readonly survivorsAreGood?: () => Promise<boolean>
   /** Called between the steps of the protocol, so that a test can stop or reorder them. */
   readonly step?: (name: string) => Promise<void>
 }
@@ -155,7 +157,8 @@ async function moveToTrash(
   const { db, copies } = deps
   await copies.trash(rse, file, intent.id)
   await deps.step?.('trashed')
-  if (await survivorsAreGood(deps, now, intent, file)) {
+  const good = await (deps.survivorsAreGood?.() ?? survivorsAreGood(deps, now, intent, file))
+  if (good) {
     await store.markTrashed(db, intent.id, intent.attempts)
     return
   }

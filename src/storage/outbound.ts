@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import type { IncomingMessage } from 'node:http'
-import { type RequestOptions, request } from 'node:https'
+import { Agent, type RequestOptions, request } from 'node:https'
+import { GridError } from '../kernel/errors.ts'
 import {
   hostNotAllowed,
   remoteFailed,
@@ -20,90 +20,121 @@ export interface OutboundRequest {
 }
 
 /** The only way a gateway speaks to hosts that a client names. */
-export type Outbound = (wanted: OutboundRequest) => Promise<IncomingMessage>
+export interface Outbound {
+  (wanted: OutboundRequest): Promise<IncomingMessage>
+  /** Ends idle connections. */
+  close(): void
+}
 
-const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-.*(token|key|secret).*)$/i
-const STALL_MS = 120_000
-
-/**
- * HTTPS only, to the listed `host:port` only, also after each of at most three redirects; the address is resolved
- * once and that address is used. Credentials do not follow a redirect to another host.
- */
-export function guardedOutbound(options: { allowed: readonly string[]; ca?: string | Buffer }): Outbound {
-  const allowed = new Set(options.allowed.map((peer) => peer.toLowerCase()))
-  return async function send(wanted, redirects = 3): Promise<IncomingMessage> {
-    const url = checkedUrl(wanted.url, allowed)
-    const { address, family } = await lookup(url.hostname.replace(/^\[|\]$/g, '')).catch((error) => {
-      throw remoteUnreachable(
-        `${url.host} has no address.`,
-        { party: wanted.party, class: 'overload' },
-        error,
-      )
-    })
-    const answer = await once(wanted, url, address, family, options.ca)
-    const status = answer.statusCode ?? 0
-    if (status >= 200 && status < 300) return answer
-    answer.resume()
-    const to = answer.headers.location
-    if ([301, 302, 303, 307, 308].includes(status) && to && redirects > 0 && !wanted.body) {
-      const next = new URL(to, url)
-      const kept = Object.entries(wanted.headers ?? {}).filter(
-        ([name]) => next.host === url.host || !CREDENTIALS.test(name),
-      )
-      const again = send as (w: OutboundRequest, r: number) => Promise<IncomingMessage>
-      return again({ ...wanted, url: next.href, headers: Object.fromEntries(kept) }, redirects - 1)
-    }
-    throw failure(status, url, wanted.party)
-  } as Outbound
+export interface OutboundOptions {
+  /** `host:port` of the storages that may be spoken to. */
+  readonly allowed: readonly string[]
+  readonly ca?: string | Buffer
+  /** Requests at once; one more is refused with `remote_overloaded`, so that clients slow down. */
+  readonly most?: number
+  /** Without a byte in either direction for so long, a request is given up. */
+  readonly stallMs?: number
+  readonly connectMs?: number
 }
 
 /** `host:port` in lower case, or a rule over them. */
 export type AllowedHosts = ReadonlySet<string> | ((host: string) => boolean)
 
+const CREDENTIALS = /^(authorization|cookie|proxy-authorization|x-.*(token|key|secret).*)$/i
+const REDIRECTS = new Set([301, 302, 303, 307, 308])
+
+/**
+ * HTTPS only, to the listed `host:port` only, also after each of at most three redirects. Credentials do not follow
+ * a redirect to another host. Connections are kept for a while, because files come in long rows from one storage.
+ */
+export function guardedOutbound(options: OutboundOptions): Outbound {
+  const { most = 256, stallMs = 120_000, connectMs = 10_000, ca } = options
+  const allowed = new Set(options.allowed.map((peer) => peer.toLowerCase()))
+  const agent = new Agent({
+    keepAlive: true,
+    keepAliveMsecs: 10_000,
+    maxFreeSockets: 16,
+    timeout: stallMs,
+    ...(ca && { ca }),
+  })
+  let running = 0
+
+  async function send(wanted: OutboundRequest, redirects = 3): Promise<IncomingMessage> {
+    const url = checkedUrl(wanted.url, allowed)
+    if (running >= most)
+      throw remoteOverloaded(`${running} copies are running here already.`, {
+        party: 'destination',
+        class: 'overload',
+      })
+    running++
+    let answer: IncomingMessage
+    try {
+      answer = await once(wanted, url, { agent, stallMs, connectMs })
+    } catch (error) {
+      running--
+      throw error
+    }
+    answer.once('close', () => running--)
+    const status = answer.statusCode ?? 0
+    if (status >= 200 && status < 300) return answer
+    answer.resume()
+    const to = answer.headers.location
+    if (!REDIRECTS.has(status) || !to || redirects === 0 || wanted.body || !URL.canParse(to, url.href))
+      throw failure(status, url, wanted.party)
+    const next = new URL(to, url)
+    const kept = Object.entries(wanted.headers ?? {}).filter(
+      ([name]) => next.host === url.host || !CREDENTIALS.test(name),
+    )
+    return send({ ...wanted, url: next.href, headers: Object.fromEntries(kept) }, redirects - 1)
+  }
+  return Object.assign((wanted: OutboundRequest) => send(wanted), { close: () => agent.destroy() })
+}
+
 /** An https (or davs) address without user name, at a host that may be spoken to; throws `host_not_allowed`. */
 export function checkedUrl(text: string, allowed?: AllowedHosts): URL {
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  const davs =
-    url && /^(https|davs):$/.test(url.protocol)
-      ? new URL(`https${url.href.slice(url.href.indexOf(':'))}`)
-      : undefined
-  if (!davs || davs.username || davs.password)
+  const https = text.replace(/^davs:/i, 'https:')
+  const url = URL.canParse(https) ? new URL(https) : undefined
+  if (url?.protocol !== 'https:' || url.username || url.password)
     throw hostNotAllowed('Only https addresses without user names are allowed.')
-  const host = `${davs.hostname}:${davs.port || 443}`
+  const host = `${url.hostname}:${url.port || 443}`
   if (allowed && !(typeof allowed === 'function' ? allowed(host) : allowed.has(host)))
-    throw hostNotAllowed(`${davs.host} is not among the storages this gateway may speak to.`)
-  return davs
+    throw hostNotAllowed(`${url.host} is not among the storages that may be spoken to.`)
+  return url
 }
 
 function once(
   wanted: OutboundRequest,
   url: URL,
-  address: string,
-  family: number,
-  ca?: string | Buffer,
+  limits: { agent: Agent; stallMs: number; connectMs: number },
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const facts = { party: wanted.party, class: 'overload' }
-    const req = request({
-      host: address,
-      family,
+    const unreachable = (why: string, cause?: unknown): GridError =>
+      remoteUnreachable(`${url.host} ${why}.`, facts, cause)
+    const options: RequestOptions = {
+      host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port || 443,
       path: url.pathname + url.search,
       method: wanted.method,
-      servername: url.hostname,
       headers: { ...wanted.headers, host: url.host },
-      agent: false,
-      ...(ca && { ca }),
+      agent: limits.agent,
       ...(wanted.signal && { signal: wanted.signal }),
-      highWaterMark: 1 << 20,
-    } as RequestOptions)
-    req.setTimeout(STALL_MS, () => req.destroy(remoteUnreachable(`${url.host} made no progress.`, facts)))
-    req.on('response', resolve)
-    req.on('error', (error) =>
-      reject(
-        wanted.signal?.aborted ? error : remoteUnreachable(`${url.host} cannot be reached.`, facts, error),
-      ),
+    }
+    const req = request(options, resolve)
+    const connecting = setTimeout(
+      () => req.destroy(unreachable('does not accept connections')),
+      limits.connectMs,
     )
+    req.on('socket', (socket) => {
+      if (!socket.connecting) return clearTimeout(connecting)
+      socket.once('secureConnect', () => clearTimeout(connecting))
+    })
+    req.once('close', () => clearTimeout(connecting))
+    req.setTimeout(limits.stallMs, () => req.destroy(unreachable('made no progress')))
+    req.on('error', (error) => {
+      const ours = wanted.signal?.aborted || error instanceof GridError
+      reject(ours ? error : unreachable('cannot be reached', error))
+    })
     if (!wanted.body) return void req.end()
     pump(wanted.body, req).catch((error) => req.destroy(error))
   })
@@ -112,16 +143,17 @@ function once(
 async function pump(body: AsyncIterable<Uint8Array>, to: NodeJS.WritableStream): Promise<void> {
   for await (const chunk of body)
     if (!to.write(chunk))
-      await new Promise((done, failed) => {
-        const settle = (f: (e?: unknown) => void) => (e?: unknown) => {
-          to.off('drain', ok)
-          to.off('close', bad)
-          f(e)
+      await new Promise<void>((resolve, reject) => {
+        const drained = (): void => {
+          to.off('close', closed)
+          resolve()
         }
-        const ok = settle(done as () => void)
-        const bad = settle(() => failed(remoteFailed('The connection closed early.', {})))
-        to.once('drain', ok)
-        to.once('close', bad)
+        const closed = (): void => {
+          to.off('drain', drained)
+          reject(remoteFailed('The connection closed early.', {}))
+        }
+        to.once('drain', drained)
+        to.once('close', closed)
       })
   to.end()
 }

@@ -1,0 +1,93 @@
+import { TLSSocket } from 'node:tls'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { route } from '../../http/index.ts'
+import { type LoginResult, notAuthenticated } from '../../identity/index.ts'
+import { BASE, callerOf, type OidcDoorDeps, unstored, VoParams } from './door.ts'
+
+const SESSION_SECONDS = 6 * 3600
+const Credentials = Type.Union([
+  Type.Object({ code: Type.String({ minLength: 1, maxLength: 200 }) }),
+  Type.Object({
+    username: Type.String({ minLength: 1, maxLength: 200 }),
+    password: Type.String({ maxLength: 1024 }),
+    account: Type.Optional(Type.String()),
+  }),
+])
+const url = `${BASE}/session`
+const params = { params: VoParams }
+
+/** The console's session: a token in a cookie that scripts cannot read and other sites cannot send. */
+export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps): void {
+  route(app, {
+    method: 'POST',
+    url,
+    action: 'public',
+    schema: { ...params, body: Credentials },
+    handler: async (request, reply) => {
+      // A page elsewhere can post a form, but cannot set this header: nobody is logged in as somebody else unawares.
+      if (request.headers['x-kumi-console'] !== '1') {
+        throw notAuthenticated('A session begins only with the header X-Kumi-Console: 1.')
+      }
+      const { vo } = request.params
+      const { body } = request
+      const options = { lifetimeSeconds: SESSION_SECONDS }
+      const login =
+        'code' in body
+          ? await identity.redeemLoginCode(vo, body.code, options)
+          : await identity.login({
+              vo,
+              username: body.username,
+              password: body.password,
+              ...(body.account !== undefined && { account: body.account }),
+              ...options,
+              peer: request.ip,
+            })
+      return begun(request, reply, vo, login, clock.now())
+    },
+  })
+  route(app, {
+    method: 'GET',
+    url,
+    action: 'public',
+    schema: params,
+    handler: async ({ params: { vo }, principal }, reply) => {
+      const { account, expiresAt } = callerOf(principal, vo)
+      return unstored(reply).send({ account, vo, expires_at: expiresAt.toISOString() })
+    },
+  })
+  route(app, {
+    method: 'DELETE',
+    url,
+    action: 'public',
+    schema: params,
+    handler: async (request, reply) => {
+      const { principal } = request
+      if (principal.kind === 'user' && principal.vo === request.params.vo) {
+        await identity.revoke(principal.tokenId, principal.expiresAt)
+      }
+      return unstored(reply)
+        .header('set-cookie', cookie(request, '', 0))
+        .code(204)
+        .send()
+    },
+  })
+}
+
+function begun(
+  request: Pick<FastifyRequest, 'raw'>,
+  reply: FastifyReply,
+  vo: string,
+  login: LoginResult,
+  now: Date,
+): FastifyReply {
+  const seconds = Math.floor((login.expiresAt.getTime() - now.getTime()) / 1000)
+  return unstored(reply)
+    .header('set-cookie', cookie(request, login.token, seconds))
+    .send({ account: login.account, vo, expires_at: login.expiresAt.toISOString() })
+}
+
+function cookie(request: Pick<FastifyRequest, 'raw'>, value: string, seconds: number): string {
+  const secure = request.raw.socket instanceof TLSSocket ? '; Secure' : ''
+  return `kumi_session=${value}; Path=/; Max-Age=${seconds}; HttpOnly; SameSite=Strict${secure}`
+}
