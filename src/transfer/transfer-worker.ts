@@ -301,7 +301,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       wakeOn: [STARTED],
       async tick(now) {
         await putLinks(db, now, links.step(now))
-        return { changed: 0, nextWake: runs.size > 0 ? new Date(now.getTime() + 2000) : null }
+        return { changed: 0, nextWake: runs.size > 0 ? new Date(now.getTime() + 1000) : null }
       },
     },
   ]
