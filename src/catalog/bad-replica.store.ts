@@ -1,7 +1,12 @@
 import { affected, type Db, rows, sql, type Tx } from '../kernel/index.ts'
-import type { SuspiciousSummary } from './bad-replica.ts'
-import type { ReplicaKey } from './replica.ts'
-import type { BadReplica } from './types.ts'
+import type { BadReplica, ReplicaKey } from './types.ts'
+
+export interface SuspiciousSummary extends ReplicaKey {
+  readonly scope: string
+  readonly name: string
+  readonly count: number
+  readonly since: Date
+}
 
 const keyTable = (keys: readonly ReplicaKey[]) =>
   sql`unnest(${keys.map((k) => k.fileId)}::bigint[], ${keys.map((k) => k.rseId)}::int[]) as k(file_id, rse_id)`
@@ -9,7 +14,13 @@ const keyTable = (keys: readonly ReplicaKey[]) =>
 /** A copy is declared BAD once until that is resolved; suspicions are counted, so each is a row. */
 export const insertDeclarations = (
   tx: Tx,
-  input: { now: Date; accountId: number | null; state: string; reason: string; replicas: readonly ReplicaKey[] },
+  input: {
+    now: Date
+    accountId: number | null
+    state: string
+    reason: string
+    replicas: readonly ReplicaKey[]
+  },
 ) =>
   affected(
     tx,

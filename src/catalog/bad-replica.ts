@@ -1,8 +1,10 @@
 import { type Db, publish, transaction } from '../kernel/index.ts'
 import * as store from './bad-replica.store.ts'
 import { lockFiles } from './copies.store.ts'
-import { changeReplicaStates, type ReplicaKey, readReplicas } from './replica.ts'
-import type { BadReplica, ReplicaState } from './types.ts'
+import { changeReplicaStates, readReplicas } from './replica.ts'
+import type { BadReplica, ReplicaKey, ReplicaState } from './types.ts'
+
+export type { SuspiciousSummary } from './bad-replica.store.ts'
 
 const MAY_TURN_BAD: readonly ReplicaState[] = [
   'AVAILABLE',
@@ -82,17 +84,10 @@ export async function listBadReplicas(
   return store.selectBad(db, input)
 }
 
-export interface SuspiciousSummary extends ReplicaKey {
-  readonly scope: string
-  readonly name: string
-  readonly count: number
-  readonly since: Date
-}
-
 /** Copies with open suspicions, the most suspected first; those already bad are left out. */
 export async function listSuspicious(
   db: Db,
   input: { vo: string; rseIds?: readonly number[]; since?: Date; atLeast?: number },
-): Promise<SuspiciousSummary[]> {
+): Promise<store.SuspiciousSummary[]> {
   return store.selectSuspicious(db, { ...input, atLeast: input.atLeast ?? 1 })
 }

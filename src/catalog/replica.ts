@@ -5,16 +5,12 @@ import { invalidInput, replicaExists, replicaNotFound, replicaStateConflict, rse
 import { ensureFileRows } from './file-rows.store.ts'
 import { computePath } from './pfn.ts'
 import * as store from './replica.store.ts'
-import type { Did, NewReplica, Replica, ReplicaState } from './types.ts'
+import type { Did, NewReplica, Replica, ReplicaKey, ReplicaState } from './types.ts'
 
 export * from './replica-list.ts'
+export type { ReplicaKey } from './types.ts'
 
 const CHUNK = 10_000
-
-export interface ReplicaKey {
-  readonly fileId: bigint
-  readonly rseId: number
-}
 
 /** Registers copies, and the files that are new. A copy still being made may be registered again. Throws file_consistency_mismatch, replica_exists. */
 export async function addReplicas(
@@ -57,7 +53,13 @@ export async function addReplicas(
       input,
       inOrder.filter((r) => !added.has(r.fileId)),
     )
-    await tell(tx, vo, now, 'added', [...added].map((fileId) => ({ fileId, rseId })))
+    await tell(
+      tx,
+      vo,
+      now,
+      'added',
+      [...added].map((fileId) => ({ fileId, rseId })),
+    )
 
     const first = new Set<bigint>()
     return ensured.map(({ id }) => {
@@ -76,7 +78,10 @@ function storedPath(rse: store.PlacedRse, file: NewReplica): string | null {
     return given
   }
   if (given === null) return null
-  const computed = computePath({ attributes: rse.algorithm ? { lfn2pfn_algorithm: rse.algorithm } : {} }, file)
+  const computed = computePath(
+    { attributes: rse.algorithm ? { lfn2pfn_algorithm: rse.algorithm } : {} },
+    file,
+  )
   if (given !== computed) {
     throw invalidInput(
       `${rse.name} is deterministic: ${didText(file)} lies at ${computed} there, not at ${given}. Leave the path out.`,
@@ -104,7 +109,10 @@ async function announceAgain(
 
 async function restore(tx: Tx, available: readonly ReplicaKey[], known: readonly bigint[]): Promise<void> {
   if (available.length === 0 || known.length === 0) return
-  await store.restoreAvailability(tx, known.length < available.length ? filterIds(known, available) : idsOf(available))
+  await store.restoreAvailability(
+    tx,
+    known.length < available.length ? filterIds(known, available) : idsOf(available),
+  )
 }
 const idsOf = (keys: readonly ReplicaKey[]): bigint[] => keys.map((key) => key.fileId)
 function filterIds(ids: readonly bigint[], keys: readonly ReplicaKey[]): bigint[] {
@@ -150,19 +158,19 @@ export async function changeReplicaStates(db: Db, input: { vo: string } & StateC
     await lockFiles(tx, idsOf(replicas))
     const changed: store.ChangedReplica[] = []
     for (const chunk of chunks(replicas, CHUNK)) {
-      const some = await store.updateStates(tx, { ...input, replicas: chunk })
+      const moved = await store.updateStates(tx, { ...input, replicas: chunk })
       if (to === 'AVAILABLE') {
-        const gained = some.filter((r) => r.before !== 'AVAILABLE')
+        const gained = moved.filter((r) => r.before !== 'AVAILABLE')
         await store.addAvailabilityDeltas(tx, gained, 1)
         if (gained.length > 0) await store.restoreAvailability(tx, idsOf(gained))
       } else {
         await store.addAvailabilityDeltas(
           tx,
-          some.filter((r) => r.before === 'AVAILABLE'),
+          moved.filter((r) => r.before === 'AVAILABLE'),
           -1,
         )
       }
-      for (const replica of some) changed.push(replica)
+      for (const replica of moved) changed.push(replica)
     }
     await tell(tx, input.vo, input.now, to, changed)
     return changed.map(({ before, ...replica }) => replica)
