@@ -80,15 +80,16 @@ const placementDeps: placement.PlacementDeps = {
   requestTransfers: (tx, input) => transfer.requestTransfers(tx, { ...input, ids }),
   cancelTransfers: (tx, input) => transfer.cancelTransfers(tx, input),
 }
+const transferWorkers = transfer.createTransferWorkers({
+  ...{ db, clock, rng, ids, log, rses, mover },
+  settle: placement.settle,
+  maxActive: config.transfersAtOnce,
+})
 const workers = [
   counterFolder(db),
   ...identity.workers,
   ...placement.placementWorkers(placementDeps),
-  ...transfer.createTransferWorkers({
-    ...{ db, clock, rng, ids, log, rses, mover },
-    settle: placement.settle,
-    maxActive: config.transfersAtOnce,
-  }),
+  ...transferWorkers,
 ]
 
 // The doors.
@@ -165,6 +166,7 @@ async function end(reason: string): Promise<void> {
   log.info({ reason }, 'server stops')
   await http.close()
   await running.stop()
+  await transferWorkers.drain()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await database.close()
   process.exit(0)

@@ -53,7 +53,7 @@ export async function deletePlacements(
       delete from placement where rule_id = ${ruleId} and collection_id = any(${datasets}::bigint[])
       returning collection_id, rse_id)
     insert into release_queue (target_id, target_kind, rse_id, queued_at)
-    select collection_id, 'D'::"char", rse_id, ${now} from gone
+    select collection_id, 'D'::"char", rse_id, ${now}::timestamptz from gone
     on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`.execute(db)
 }
 
