@@ -79,7 +79,8 @@ export function createHttp(options: HttpOptions): Http {
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })
   }
-  for (const name of ['GET', 'DELETE', 'OPTIONS']) app.addHttpMethod(name, { hasBody: true, overrideExisting: true })
+  for (const name of ['GET', 'DELETE', 'OPTIONS'])
+    app.addHttpMethod(name, { hasBody: true, overrideExisting: true })
   app.setReplySerializer(bigintSafeJson)
   readBodies(app)
   keepInventory(app)
