@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable } from './catalog/index.ts'
+import { counterFolder, createRseTable, getDids } from './catalog/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -126,7 +126,10 @@ await registerRucioDoor(
       setLimit: placement.setAccountLimit,
       contentChanged: placement.contentChanged,
     },
-    verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
+    async verifyArrivals({ vo, rse, files }) {
+      const known = (await getDids(db, { vo, dids: files })).filter((did) => did.kind === 'FILE')
+      await transfer.verifyArrivals({ mover }, { vo, rse, files: known })
+    },
   },
   '/rucio',
 )
