@@ -14,9 +14,15 @@ import {
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll, Time } from '../shared/parts.tsx'
 
 const PAGE = 100
+/** What the page says elsewhere, and bookkeeping. */
+const SAID = new Set(
+  'scope name did_type type account account_id bytes length adler32 md5 is_open monotonic created_at closed_at updated_at'.split(
+    ' ',
+  ),
+)
 
 export function DidPage() {
   const t = useMessages()
@@ -140,7 +146,10 @@ const dashed = (id: string) => id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '
 function Metadata({ did }: { did: Did }) {
   const t = useMessages()
   const asked = useQuery(metaQuery(did.scope, did.name))
-  const entries = Object.entries(asked.data ?? {}).filter(([, value]) => value !== null && value !== '')
+  const entries = Object.entries(asked.data ?? {}).filter(
+    ([key, value]) => value !== null && value !== '' && value !== false && !SAID.has(key),
+  )
+  const { created_at: created, closed_at: sealed, md5 } = asked.data ?? {}
   return (
     <section className="panel">
       <h2>{t.data.metadata}</h2>
@@ -150,7 +159,31 @@ function Metadata({ did }: { did: Did }) {
         {did.adler32 && (
           <>
             <dt>{t.data.checksum}</dt>
-            <dd className="mono">adler32 {did.adler32}</dd>
+            <dd className="mono">
+              adler32 {did.adler32}
+              {typeof md5 === 'string' && (
+                <>
+                  <br />
+                  md5 {md5}
+                </>
+              )}
+            </dd>
+          </>
+        )}
+        {typeof created === 'string' && (
+          <>
+            <dt>{t.data.created}</dt>
+            <dd>
+              <Time at={created} />
+            </dd>
+          </>
+        )}
+        {typeof sealed === 'string' && (
+          <>
+            <dt>{t.data.sealed}</dt>
+            <dd>
+              <Time at={sealed} />
+            </dd>
           </>
         )}
         {entries.map(([key, value]) => (

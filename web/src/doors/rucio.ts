@@ -71,7 +71,7 @@ export const didQuery = (scope: string, name: string) =>
 export const metaQuery = (scope: string, name: string) =>
   queryOptions({
     queryKey: ['data', 'meta', scope, name],
-    queryFn: ({ signal }) => getJson<Record<string, unknown>>(`${did(scope, name)}/meta?plugin=JSON`, signal),
+    queryFn: ({ signal }) => getJson<Record<string, unknown>>(`${did(scope, name)}/meta?plugin=ALL`, signal),
   })
 export const contentQuery = (scope: string, name: string, most: number) =>
   queryOptions({

@@ -29,7 +29,7 @@ export const ja: Messages = {
     submit: 'ログイン',
     once: '端末のリンクでログインしています…',
     usedUp:
-      'このリンクは使用済みか期限切れです。下からログインするか、端末で新しいリンクを発行してください: kumi login --web',
+      'このリンクは使用済みか期限切れです。下からログインしてください。admin のパスワードはグリッドのホームディレクトリの client/password にあります。',
     refused: 'ユーザー名またはパスワードが正しくありません。',
   },
   state: { ok: '正常', degraded: '低下', down: '停止', unknown: '不明' },
@@ -102,6 +102,8 @@ export const ja: Messages = {
     closed: '確定済',
     checksum: 'チェックサム',
     account: 'アカウント',
+    created: '作成',
+    sealed: '確定',
   },
   rules: {
     title: '複製規則',
@@ -116,6 +118,7 @@ export const ja: Messages = {
     expires: '期限',
     never: 'なし',
     why: '完了していない理由',
+    finished: '完了',
     fine: 'すべての複製が揃い、検証済みです。',
     working: '転送が進行中です。妨げはありません。',
     times: (count) => `${n(count)} ファイル`,
@@ -128,7 +131,6 @@ export const ja: Messages = {
     },
     placements: '複製の置き場所',
     gaps: '未着のファイル',
-    noGaps: '不足しているファイルはありません。',
     gap: { missing: '待機', moving: '転送中', failed: '失敗' },
     attempts: (count) => `${n(count)} 回試行`,
     nextTry: '次の試行',
@@ -163,6 +165,8 @@ export const ja: Messages = {
     },
     file: 'ファイル',
     link: '経路',
+    condition: '状態',
+    when: '時刻',
     state: {
       queued: '待機',
       active: '転送中',
