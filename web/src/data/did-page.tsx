@@ -7,6 +7,7 @@ import {
   contentQuery,
   copiesQuery,
   type Did,
+  dashed,
   didQuery,
   didRulesQuery,
   fileCopiesQuery,
@@ -139,9 +140,6 @@ function Rules({ scope, name }: { scope: string; name: string }) {
     </section>
   )
 }
-
-/** The data door writes ids as 32 hexadecimal digits, the rest of the grid with dashes. */
-const dashed = (id: string) => id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 
 function Metadata({ did }: { did: Did }) {
   const t = useMessages()

@@ -147,6 +147,8 @@ export async function createRule(rule: NewRule): Promise<string> {
     comment: rule.comment,
   })
   const [id] = (await answer.json()) as string[]
-  return id ?? ''
+  return dashed(id ?? '')
 }
+/** The data door writes ids as 32 hexadecimal digits, the rest of the grid with dashes. */
+export const dashed = (id: string) => id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 export const deleteRule = (id: string) => call('DELETE', `/rucio/rules/${id}`, { purge_replicas: null })

@@ -5,7 +5,7 @@ import { useState } from 'react'
 import { type RuleExplanation, ruleQuery } from '../doors/kumi.ts'
 import { deleteRule } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes, count } from '../shared/format.ts'
+import { bytes } from '../shared/format.ts'
 import { CopyCommand, Mark, Pending, RuleMark, Scroll, Strip, Time } from '../shared/parts.tsx'
 import { unstick } from './unstick.ts'
 
@@ -77,7 +77,9 @@ export function RulePage() {
                       </Mark>
                     </td>
                     <td className="break">
-                      {gap.error && <span className="error">{gap.error}</span>}{' '}
+                      {gap.error && (
+                        <span className={gap.state === 'failed' ? 'error' : 'quiet'}>{gap.error}</span>
+                      )}{' '}
                       <span className="quiet">
                         {gap.attempts > 0 && t.rules.attempts(gap.attempts)}
                         {gap.state === 'failed' && (
@@ -149,7 +151,7 @@ function Why({ explanation: { rule, reasons } }: { explanation: RuleExplanation 
               <div className="error">{reason.message}</div>
               {reason.count > 0 && (
                 <div className="quiet">
-                  {t.rules.times(reason.count)} → {reason.storages.join(', ')} ({count(reason.count)})
+                  {t.rules.times(reason.count)} → {reason.storages.join(', ')}
                 </div>
               )}
               <div>{t.rules.unstick[unstick(reason.message)]}</div>
