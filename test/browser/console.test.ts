@@ -175,6 +175,12 @@ describe('the console in a browser', () => {
     await page.getByText('All copies are there and verified.').waitFor()
   })
 
+  test('a file is protected by the rule of its dataset', async () => {
+    await open(`/data/raw/${LONG_NAME}`)
+    await page.getByRole('link', { name: 'raw:run-000042' }).waitFor()
+    await page.getByRole('link', { name: '2 copies at site=kek|site=osaka' }).waitFor()
+  })
+
   test('a new rule shows which storages match before it is made, and is carried out live', async () => {
     await open('/rules/new?did=raw:run-000042')
     await page.getByLabel('Where').fill('country=JP')

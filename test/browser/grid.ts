@@ -47,7 +47,10 @@ export async function startGrid(): Promise<StartedGrid> {
     const files = join(directory, 'run-000042')
     mkdirSync(files)
     for (let n = 0; n < 12; n++)
-      writeFileSync(join(files, `raw.e0007.r00042.f0000${n}.dat`), Buffer.alloc(4 ** n, n))
+      writeFileSync(
+        join(files, `raw.e0007.r00042.f${String(n).padStart(5, '0')}.dat`),
+        Buffer.alloc(4 ** n, n),
+      )
     writeFileSync(join(files, LONG_NAME), 'long')
     const dataset = ['--scope', 'raw', '--dataset', 'run-000042', '--rse', 'KEK-DISK']
     await kumi('data', 'put', files, ...dataset, '--meta', 'run_number=42', '--quiet')

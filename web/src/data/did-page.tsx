@@ -20,7 +20,7 @@ import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll, Time } from '../sh
 const PAGE = 100
 /** What the page says elsewhere, and bookkeeping. */
 const SAID = new Set(
-  'scope name did_type type account account_id bytes length adler32 md5 is_open monotonic created_at closed_at updated_at'.split(
+  'scope name did_type type account account_id bytes length adler32 md5 is_open monotonic availability created_at closed_at updated_at'.split(
     ' ',
   ),
 )
@@ -94,7 +94,7 @@ function Copies({ did }: { did: Did }) {
                         <Mark tone="degraded">{t.data.partial}</Mark>
                       )}
                     </td>
-                    <td className="num">{t.data.of(have, all)}</td>
+                    {did.type !== 'FILE' && <td className="num">{t.data.of(have, all)}</td>}
                   </tr>
                 )
               })}
@@ -130,7 +130,18 @@ function Rules({ scope, name }: { scope: string; name: string }) {
                   <td>
                     <RuleMark state={rule.state} />
                   </td>
-                  <td className="quiet">{rule.account}</td>
+                  <td className="quiet">
+                    {rule.scope === scope && rule.name === name ? (
+                      rule.account
+                    ) : (
+                      <>
+                        {t.data.through}{' '}
+                        <Link to="/data/$scope/$name" params={{ scope: rule.scope, name: rule.name }}>
+                          {rule.scope}:{rule.name}
+                        </Link>
+                      </>
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>

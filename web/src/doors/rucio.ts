@@ -27,6 +27,8 @@ export interface Copy {
 }
 export interface DidRule {
   id: string
+  scope: string
+  name: string
   account: string
   rse_expression: string
   copies: number
@@ -110,10 +112,12 @@ export const fileCopiesQuery = (scope: string, name: string) =>
       )
     },
   })
+/** Rules on this name and on every collection that holds it. */
 export const didRulesQuery = (scope: string, name: string) =>
   queryOptions({
     queryKey: ['data', 'rules', scope, name],
-    queryFn: async ({ signal }) => (await getLines<DidRule>(`${did(scope, name)}/rules`, 200, signal)).lines,
+    queryFn: async ({ signal }) =>
+      (await getLines<DidRule>(`${did(scope, name)}/associated_rules`, 200, signal)).lines,
   })
 export const storagesQuery = (expression: string) =>
   queryOptions({

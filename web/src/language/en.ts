@@ -92,6 +92,7 @@ export const en = {
     partial: 'partial',
     of: (have: number, all: number) => `${have.toLocaleString('en')} of ${all.toLocaleString('en')} files`,
     protectedBy: 'Protected by these rules',
+    through: 'as part of',
     unprotected: 'No rule protects this: its copies may be deleted when space is needed.',
     addRule: 'New rule',
     content: 'Content',

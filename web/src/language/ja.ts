@@ -93,6 +93,7 @@ export const ja: Messages = {
     partial: '一部',
     of: (have, all) => `${n(all)} 中 ${n(have)} ファイル`,
     protectedBy: '保護している複製規則',
+    through: '所属先:',
     unprotected: '保護する規則がありません。容量が必要になると複製が削除されることがあります。',
     addRule: '規則を作る',
     content: '内容',
