@@ -70,6 +70,7 @@ const storageClient = webdavClient({ ca })
 const vos = async () => (await identity.listVos()).map((vo) => vo.id)
 const placementDeps: placement.PlacementDeps = {
   db,
+  clock,
   ids,
   log,
   rses,
