@@ -5,6 +5,7 @@ import { bootstrap } from './bootstrap.ts'
 import { counterFolder, createRseTable, getDids } from './catalog/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
+import { registerScrub } from './doors/kumi/scrub.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import type { GridFacts } from './embedded/home.ts'
@@ -145,6 +146,7 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
+registerScrub(http.app, { db, clock, ids })
 await registerKumiDoor(http.app, {
   db,
   wakeups,
