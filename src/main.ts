@@ -5,6 +5,7 @@ import { bootstrap } from './bootstrap.ts'
 import { counterFolder, createRseTable, getDids } from './catalog/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
+import { registerScrub } from './doors/kumi/scrub.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import type { GridFacts } from './embedded/home.ts'
@@ -80,15 +81,16 @@ const placementDeps: placement.PlacementDeps = {
   requestTransfers: (tx, input) => transfer.requestTransfers(tx, { ...input, ids }),
   cancelTransfers: (tx, input) => transfer.cancelTransfers(tx, input),
 }
+const transferWorkers = transfer.createTransferWorkers({
+  ...{ db, clock, rng, ids, log, rses, mover },
+  settle: placement.settle,
+  maxActive: config.transfersAtOnce,
+})
 const workers = [
   counterFolder(db),
   ...identity.workers,
   ...placement.placementWorkers(placementDeps),
-  ...transfer.createTransferWorkers({
-    ...{ db, clock, rng, ids, log, rses, mover },
-    settle: placement.settle,
-    maxActive: config.transfersAtOnce,
-  }),
+  ...transferWorkers,
 ]
 
 // The doors.
@@ -144,6 +146,7 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
+registerScrub(http.app, { db, clock, ids })
 await registerKumiDoor(http.app, {
   db,
   wakeups,
@@ -165,6 +168,7 @@ async function end(reason: string): Promise<void> {
   log.info({ reason }, 'server stops')
   await http.close()
   await running.stop()
+  await transferWorkers.drain()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await database.close()
   process.exit(0)

@@ -1,7 +1,6 @@
 import { type Db, rows, sql, type Tx } from '../kernel/index.ts'
 import { stateOf } from './codes.ts'
-import type { ReplicaKey } from './replica.ts'
-import type { ReplicaState } from './types.ts'
+import type { ReplicaKey, ReplicaState } from './types.ts'
 
 export interface MissingCopy extends ReplicaKey {
   readonly bytes: bigint

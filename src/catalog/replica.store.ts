@@ -1,7 +1,6 @@
 import { affected, type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import { STATE_CODE, stateOf } from './codes.ts'
-import type { ReplicaKey } from './replica.ts'
-import type { Did, Replica, ReplicaState } from './types.ts'
+import type { Did, Replica, ReplicaKey, ReplicaState } from './types.ts'
 
 const COLUMNS = sql`r.file_id as "fileId", r.rse_id as "rseId", r.state, r.tombstone, r.verified_at as "verifiedAt", r.path`
 

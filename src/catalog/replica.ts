@@ -1,5 +1,16 @@
-import type { Db } from '../kernel/index.ts'
-import type { DatasetReplica, Did, FileReplicas, NewReplica, Replica, ReplicaState } from './types.ts'
+import { type Db, publish, type Tx, transaction } from '../kernel/index.ts'
+import { chunks, didText, some } from './codes.ts'
+import { lockFiles } from './copies.store.ts'
+import { invalidInput, replicaExists, replicaNotFound, replicaStateConflict, rseNotFound } from './errors.ts'
+import { ensureFileRows } from './file-rows.store.ts'
+import { computePath } from './pfn.ts'
+import * as store from './replica.store.ts'
+import type { Did, NewReplica, Replica, ReplicaKey, ReplicaState } from './types.ts'
+
+export * from './replica-list.ts'
+export type { ReplicaKey } from './types.ts'
+
+const CHUNK = 10_000
 
 /** Registers copies, and the files that are new. A copy still being made may be registered again. Throws file_consistency_mismatch, replica_exists. */
 export async function addReplicas(
@@ -13,24 +24,167 @@ export async function addReplicas(
     ignoreDuplicate?: boolean
   },
 ): Promise<{ fileId: bigint; added: boolean }[]> {
-  throw new Error('unfinished')
+  const { vo, now, rseId, files } = input
+  if (files.length === 0) return []
+  return transaction(db, async (tx) => {
+    const rse = await store.selectPlacedRse(tx, vo, rseId)
+    if (!rse) throw rseNotFound(`There is no RSE with id ${rseId}.`)
+    const paths = files.map((file) => storedPath(rse, file))
+    const ensured = await ensureFileRows(tx, input)
+    const known = ensured.filter((file) => !file.created).map((file) => file.id)
+    await lockFiles(tx, known)
+
+    const wanted = new Map<bigint, store.InsertedReplica & { place: number }>()
+    ensured.forEach((file, place) => {
+      if (wanted.has(file.id)) return
+      const { state = 'AVAILABLE', tombstone = null } = files[place]!
+      wanted.set(file.id, { fileId: file.id, rseId, state, tombstone, path: paths[place]!, place })
+    })
+    const inOrder = [...wanted.values()].sort((a, b) => (a.fileId < b.fileId ? -1 : 1))
+    const added = new Set<bigint>()
+    for (const chunk of chunks(inOrder, CHUNK)) {
+      for (const key of await store.insertReplicas(tx, chunk)) added.add(key.fileId)
+    }
+    const fresh = inOrder.filter((r) => added.has(r.fileId) && r.state === 'AVAILABLE')
+    for (const chunk of chunks(fresh, CHUNK)) await store.addAvailabilityDeltas(tx, chunk, 1)
+    await restore(tx, fresh, known)
+    await announceAgain(
+      tx,
+      input,
+      inOrder.filter((r) => !added.has(r.fileId)),
+    )
+    await tell(
+      tx,
+      vo,
+      now,
+      'added',
+      [...added].map((fileId) => ({ fileId, rseId })),
+    )
+
+    const first = new Set<bigint>()
+    return ensured.map(({ id }) => {
+      const isFirst = !first.has(id)
+      first.add(id)
+      return { fileId: id, added: isFirst && added.has(id) }
+    })
+  })
 }
-export interface ReplicaKey {
-  readonly fileId: bigint
-  readonly rseId: number
+
+/** What the path column holds: nothing where the path follows from the name. */
+function storedPath(rse: store.PlacedRse, file: NewReplica): string | null {
+  const given = file.path?.replace(/^\/+/, '') ?? null
+  if (!rse.deterministic) {
+    if (!given) throw invalidInput(`${rse.name} is not deterministic: give the path of ${didText(file)}.`)
+    return given
+  }
+  if (given === null) return null
+  const computed = computePath(
+    { attributes: rse.algorithm ? { lfn2pfn_algorithm: rse.algorithm } : {} },
+    file,
+  )
+  if (given !== computed) {
+    throw invalidInput(
+      `${rse.name} is deterministic: ${didText(file)} lies at ${computed} there, not at ${given}. Leave the path out.`,
+    )
+  }
+  return null
 }
+
+/** Copies registered before: a copy in the making may be announced again, and may be ready now. */
+async function announceAgain(
+  tx: Tx,
+  input: { vo: string; now: Date; files: readonly NewReplica[]; ignoreDuplicate?: boolean },
+  again: readonly (store.InsertedReplica & { place: number })[],
+): Promise<void> {
+  if (again.length === 0) return
+  const states = new Map((await store.selectReplicas(tx, again)).map((r) => [r.fileId, r.state]))
+  const duplicate = again.filter((r) => states.get(r.fileId) !== 'COPYING')
+  if (duplicate.length > 0 && !input.ignoreDuplicate) {
+    const texts = duplicate.map((r) => didText(input.files[r.place]!))
+    throw replicaExists(`Copies exist already at this RSE: ${some(texts)}.`, { files: texts.slice(0, 100) })
+  }
+  const ready = again.filter((r) => states.get(r.fileId) === 'COPYING' && r.state === 'AVAILABLE')
+  await changeReplicaStates(tx, { ...input, replicas: ready, from: ['COPYING'], to: 'AVAILABLE' })
+}
+
+async function restore(tx: Tx, available: readonly ReplicaKey[], known: readonly bigint[]): Promise<void> {
+  if (available.length === 0 || known.length === 0) return
+  await store.restoreAvailability(
+    tx,
+    known.length < available.length ? filterIds(known, available) : idsOf(available),
+  )
+}
+const idsOf = (keys: readonly ReplicaKey[]): bigint[] => keys.map((key) => key.fileId)
+function filterIds(ids: readonly bigint[], keys: readonly ReplicaKey[]): bigint[] {
+  const inKeys = new Set(idsOf(keys))
+  return ids.filter((id) => inKeys.has(id))
+}
+
+/** One event per call: listeners look up what they need. */
+async function tell(
+  tx: Tx,
+  vo: string,
+  now: Date,
+  change: string,
+  keys: readonly ReplicaKey[],
+): Promise<void> {
+  if (keys.length === 0) return
+  const rseIds = [...new Set(keys.map((key) => key.rseId))]
+  await publish(tx, now, [
+    {
+      vo,
+      kind: 'catalog.replica_changed',
+      subject: rseIds.length === 1 ? String(rseIds[0]) : '*',
+      payload: { change, replicas: keys.length, rseIds },
+    },
+  ])
+}
+
 export interface StateChange {
   readonly now: Date
-  readonly replicas: readonly ReplicaKey[] /** Only from these states. */
+  readonly replicas: readonly (ReplicaKey & { readonly path?: string | null })[]
+  /** Only from these states. */
   readonly from: readonly ReplicaState[]
   readonly to: ReplicaState
-  readonly verifiedAt?: Date /** undefined: leave as it is. */
+  readonly verifiedAt?: Date
+  /** undefined: leave as it is. */
   readonly tombstone?: Date | null
 }
 /** Guarded bulk change; returns those that really changed. Counters and events in the same transaction. */
 export async function changeReplicaStates(db: Db, input: { vo: string } & StateChange): Promise<Replica[]> {
-  throw new Error('unfinished')
+  const { replicas, to } = input
+  if (replicas.length === 0) return []
+  return transaction(db, async (tx) => {
+    await lockFiles(tx, idsOf(replicas))
+    const changed: store.ChangedReplica[] = []
+    for (const chunk of chunks(replicas, CHUNK)) {
+      const moved = await store.updateStates(tx, { ...input, replicas: chunk })
+      if (to === 'AVAILABLE') {
+        const gained = moved.filter((r) => r.before !== 'AVAILABLE')
+        await store.addAvailabilityDeltas(tx, gained, 1)
+        if (gained.length > 0) await store.restoreAvailability(tx, idsOf(gained))
+      } else {
+        await store.addAvailabilityDeltas(
+          tx,
+          moved.filter((r) => r.before === 'AVAILABLE'),
+          -1,
+        )
+      }
+      for (const replica of moved) changed.push(replica)
+    }
+    await tell(tx, input.vo, input.now, to, changed)
+    return changed.map(({ before, ...replica }) => replica)
+  })
 }
+
+/** What a client may report, and from which states. Deletion and bad copies have ways of their own. */
+const REPORTABLE: Readonly<Partial<Record<ReplicaState, readonly ReplicaState[]>>> = {
+  AVAILABLE: ['COPYING', 'UNAVAILABLE', 'TEMPORARY_UNAVAILABLE', 'SUSPICIOUS', 'AVAILABLE'],
+  UNAVAILABLE: ['COPYING', 'AVAILABLE', 'TEMPORARY_UNAVAILABLE', 'UNAVAILABLE'],
+  TEMPORARY_UNAVAILABLE: ['AVAILABLE', 'UNAVAILABLE', 'TEMPORARY_UNAVAILABLE'],
+  COPYING: ['UNAVAILABLE', 'COPYING'],
+}
+
 /** States by name, as clients report them after an upload. Throws replica_not_found, replica_state_conflict. */
 export async function setReplicaStates(
   db: Db,
@@ -41,77 +195,115 @@ export async function setReplicaStates(
     files: readonly (Did & { state: ReplicaState; path?: string })[]
   },
 ): Promise<void> {
-  throw new Error('unfinished')
+  const { vo, now, rseId, files } = input
+  await transaction(db, async (tx) => {
+    const ids = new Map((await store.selectFileIds(tx, vo, files)).map((f) => [f.place, f.id]))
+    await lockFiles(tx, [...ids.values()])
+    const keys = [...ids.values()].map((fileId) => ({ fileId, rseId }))
+    const states = new Map((await store.selectReplicas(tx, keys)).map((r) => [r.fileId, r.state]))
+    const missing = files.filter((_, place) => !ids.has(place) || !states.has(ids.get(place)!))
+    if (missing.length > 0) {
+      throw replicaNotFound(`There is no such copy at this RSE: ${some(missing.map(didText))}.`, {
+        files: missing.slice(0, 100).map(didText),
+      })
+    }
+    const changes = groupPlaces(files)
+    for (const [to, places] of changes) {
+      const from = REPORTABLE[to] ?? []
+      const refused = places.filter((place) => !from.includes(states.get(ids.get(place)!)!))
+      if (refused.length > 0) {
+        const texts = refused.map((place) => `${didText(files[place]!)} (${states.get(ids.get(place)!)})`)
+        throw replicaStateConflict(`Copies cannot be reported ${to} now: ${some(texts)}.`)
+      }
+      const replicas = places.map((place) => ({
+        fileId: ids.get(place)!,
+        rseId,
+        path: files[place]!.path?.replace(/^\/+/, '') ?? null,
+      }))
+      const moved = replicas.filter((r) => states.get(r.fileId) !== to)
+      await changeReplicaStates(tx, { vo, now, replicas: moved, from, to })
+    }
+  })
 }
+
+function groupPlaces(files: readonly { state: ReplicaState }[]): Map<ReplicaState, number[]> {
+  const groups = new Map<ReplicaState, number[]>()
+  files.forEach((file, place) => {
+    const group = groups.get(file.state)
+    if (group) group.push(place)
+    else groups.set(file.state, [place])
+  })
+  return groups
+}
+
 /** Creates missing rows COPYING (for transfers and rules); leaves others. Returns the created. */
 export async function prepareReplicas(
   db: Db,
   input: { now: Date; replicas: readonly (ReplicaKey & { path?: string | null })[] },
 ): Promise<ReplicaKey[]> {
-  throw new Error('unfinished')
+  return transaction(db, async (tx) => {
+    const known = new Set(await lockFiles(tx, idsOf(input.replicas)))
+    const created: ReplicaKey[] = []
+    const wanted = input.replicas
+      .filter((r) => known.has(r.fileId))
+      .map((r) => ({ ...r, path: r.path ?? null, state: 'COPYING' as const, tombstone: null }))
+    for (const chunk of chunks(wanted, CHUNK)) created.push(...(await store.insertReplicas(tx, chunk)))
+    return created
+  })
 }
+
+/** Notes that copies were looked at and found good. */
 export async function markVerified(
   db: Db,
   input: { now: Date; replicas: readonly ReplicaKey[] },
 ): Promise<void> {
-  throw new Error('unfinished')
+  await transaction(db, async (tx) => {
+    await lockFiles(tx, idsOf(input.replicas))
+    await store.updateVerified(tx, input.replicas, input.now)
+  })
 }
+
 /** Tombstone in bulk: null protects, a time releases. Returns how many changed. */
 export async function setTombstones(
   db: Db,
   input: { replicas: readonly ReplicaKey[]; tombstone: Date | null },
 ): Promise<number> {
-  throw new Error('unfinished')
+  return transaction(db, async (tx) => {
+    await lockFiles(tx, idsOf(input.replicas))
+    let changed = 0
+    for (const chunk of chunks(input.replicas, CHUNK)) {
+      changed += await store.updateTombstones(tx, chunk, input.tombstone)
+    }
+    return changed
+  })
 }
+
 /** Removes rows whatever their state; bad_replica records stay. */
 export async function removeReplicas(
   db: Db,
   input: { vo: string; now: Date; replicas: readonly ReplicaKey[] },
 ): Promise<Replica[]> {
-  throw new Error('unfinished')
+  return transaction(db, async (tx) => {
+    await lockFiles(tx, idsOf(input.replicas))
+    const removed: Replica[] = []
+    for (const chunk of chunks(input.replicas, CHUNK)) {
+      const gone = await store.deleteReplicas(tx, chunk)
+      await store.addAvailabilityDeltas(
+        tx,
+        gone.filter((r) => r.state === 'AVAILABLE'),
+        -1,
+      )
+      for (const replica of gone) removed.push(replica)
+    }
+    await tell(tx, input.vo, input.now, 'removed', removed)
+    return removed
+  })
 }
+
 export async function readReplicas(db: Db, replicas: readonly ReplicaKey[]): Promise<Replica[]> {
-  throw new Error('unfinished')
+  return store.selectReplicas(db, replicas)
 }
+
 export async function replicasOfFiles(db: Db, fileIds: readonly bigint[]): Promise<Replica[]> {
-  throw new Error('unfinished')
-}
-export interface ReplicaQuery {
-  readonly vo: string
-  readonly dids: readonly Did[]
-  readonly rseIds?: readonly number[] /** Default: only AVAILABLE. */
-  readonly allStates?: boolean
-  readonly updatedAfter?: Date
-  readonly parents?: boolean
-}
-export interface ListedFile extends FileReplicas {
-  /** Datasets asked for that hold it (`parents`). */ readonly parents: readonly Did[]
-}
-/** Files of names (collections expanded, each file once) with their copies, in chunks; a file without copies comes too. */
-export async function* listReplicas(db: Db, input: ReplicaQuery): AsyncGenerator<ListedFile[]> {
-  throw new Error('unfinished')
-}
-/** Completeness per RSE of datasets (containers expanded when `deep`). */
-export async function datasetReplicas(
-  db: Db,
-  input: { vo: string; dids: readonly Did[]; deep?: boolean },
-): Promise<DatasetReplica[]> {
-  throw new Error('unfinished')
-}
-export async function datasetReplicasByIds(
-  db: Db,
-  collectionIds: readonly bigint[],
-): Promise<DatasetReplica[]> {
-  throw new Error('unfinished')
-}
-/** Datasets with at least one available file at an RSE. */
-export async function datasetsAtRse(db: Db, rseId: number): Promise<DatasetReplica[]> {
-  throw new Error('unfinished')
-}
-/** Names behind paths at an RSE, computed or stored; undefined where there is none. */
-export async function didsOfPaths(
-  db: Db,
-  input: { vo: string; rse: import('./types.ts').Rse; paths: readonly string[] },
-): Promise<(import('./types.ts').KnownDid | undefined)[]> {
-  throw new Error('unfinished')
+  return store.selectReplicasOfFiles(db, fileIds)
 }

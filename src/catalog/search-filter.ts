@@ -21,7 +21,8 @@ export function conditionOf(filter: DidFilter, scope: string): Condition {
 function termOf(term: FilterTerm, scope: string): Condition {
   const { key, operator, value } = term
   if (!OPERATORS.has(operator)) throw invalidFilter(`"${operator}" is no operator of a filter.`)
-  if (key === '' || key.length > 255 || !isPlainText(key)) throw invalidFilter('A filter key has 1 to 255 characters.')
+  if (key === '' || key.length > 255 || !isPlainText(key))
+    throw invalidFilter('A filter key has 1 to 255 characters.')
   const problem = valueProblem(value)
   if (problem) throw invalidFilter(`Filter on "${key}": ${problem}.`)
   if (operator === 'in') {
@@ -65,7 +66,8 @@ function columnTerm(
 
 /** The search is in one scope; a term about it is decided here. */
 function scopeTerm(term: FilterTerm, scope: string): Condition {
-  if (term.operator !== '=' && term.operator !== '!=') throw bad(term, 'a scope is compared by "=", "!=" or "in"')
+  if (term.operator !== '=' && term.operator !== '!=')
+    throw bad(term, 'a scope is compared by "=", "!=" or "in"')
   return (term.value === scope) === (term.operator === '=') ? store.all([]) : store.never
 }
 
@@ -102,7 +104,11 @@ function spelled(key: string, text: string): string {
 function numberTerm(term: FilterTerm, column: Condition): Condition {
   const { operator, value } = term
   const text = String(value)
-  if ((typeof value !== 'number' && typeof value !== 'string') || !Number.isFinite(Number(value)) || text.trim() === '') {
+  if (
+    (typeof value !== 'number' && typeof value !== 'string') ||
+    !Number.isFinite(Number(value)) ||
+    text.trim() === ''
+  ) {
     throw bad(term, 'the value must be a number')
   }
   const number = NUMBER.test(text) ? text : String(Number(text))
@@ -126,7 +132,8 @@ function flagTerm(term: FilterTerm, column: Condition): Condition {
   const text = String(term.value).toLowerCase()
   const value = text === 'true' || text === '1' ? true : text === 'false' || text === '0' ? false : undefined
   if (value === undefined) throw bad(term, 'the value must be true or false')
-  if (term.operator !== '=' && term.operator !== '!=') throw bad(term, 'true and false are compared by "=" and "!="')
+  if (term.operator !== '=' && term.operator !== '!=')
+    throw bad(term, 'true and false are compared by "=" and "!="')
   return store.flagIs(column, value === (term.operator === '='))
 }
 
@@ -140,13 +147,16 @@ function documentTerm(term: FilterTerm): Condition {
   const wild = typeof value === 'string' && value.includes('*')
   switch (operator) {
     case '=':
-      return wild ? store.metaLike(key, value) : store.any(readings(value).map((v) => store.metaEquals(key, v)))
+      return wild
+        ? store.metaLike(key, value)
+        : store.any(readings(value).map((v) => store.metaEquals(key, v)))
     case '!=':
       return wild ? store.metaUnlike(key, value) : store.metaDiffers(key, readings(value))
     case 'contains':
       return store.any(readings(value).map((v) => store.metaContains(key, v)))
     default: {
-      if (typeof value !== 'string' && typeof value !== 'number') throw bad(term, 'only text, numbers and dates have an order')
+      if (typeof value !== 'string' && typeof value !== 'number')
+        throw bad(term, 'only text, numbers and dates have an order')
       const order = operator as store.Order
       const date = typeof value === 'string' ? parseDate(value) : undefined
       if (date) return store.metaDateOrder(key, order, date)

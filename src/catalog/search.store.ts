@@ -19,7 +19,12 @@ const counted = (ofFile: Sql, ofDataset: Sql) => sql<boolean>`case when c.id is 
 const bytes = counted(sql`f.bytes`, collectionBytes as Sql)
 const length = counted(sql`1::bigint`, collectionCount as Sql)
 
-export const NUMBERS: Readonly<Record<string, Sql>> = { bytes, length, account: sql`f.account_id`, account_id: sql`f.account_id` }
+export const NUMBERS: Readonly<Record<string, Sql>> = {
+  bytes,
+  length,
+  account: sql`f.account_id`,
+  account_id: sql`f.account_id`,
+}
 export const DATES: Readonly<Record<string, Sql>> = {
   created_at: sql`f.created_at`,
   updated_at: sql`coalesce(c.updated_at, f.created_at)`,
@@ -44,13 +49,16 @@ export const TEXTS: Readonly<Record<string, Sql>> = {
 }
 
 export const never: Sql = sql`false`
-export const all = (terms: readonly Sql[]): Sql => (terms.length ? sql`(${sql.join(terms, sql` and `)})` : sql`true`)
-export const any = (terms: readonly Sql[]): Sql => (terms.length ? sql`(${sql.join(terms, sql` or `)})` : never)
+export const all = (terms: readonly Sql[]): Sql =>
+  terms.length ? sql`(${sql.join(terms, sql` and `)})` : sql`true`
+export const any = (terms: readonly Sql[]): Sql =>
+  terms.length ? sql`(${sql.join(terms, sql` or `)})` : never
 export const unset = (column: Sql): Sql => sql`(${column}) is null`
 export const isSet = (column: Sql): Sql => sql`(${column}) is not null`
 
 export const numberEquals = (column: Sql, value: string): Sql => sql`(${column})::numeric = ${value}::numeric`
-export const numberDiffers = (column: Sql, value: string): Sql => sql`(${column})::numeric <> ${value}::numeric`
+export const numberDiffers = (column: Sql, value: string): Sql =>
+  sql`(${column})::numeric <> ${value}::numeric`
 export const numberOrder = (column: Sql, order: Order, value: string): Sql =>
   sql`(${column})::numeric ${ORDER[order]} ${value}::numeric`
 export const dateEquals = (column: Sql, value: Date): Sql => sql`(${column}) = ${value}::timestamptz`
@@ -67,7 +75,8 @@ export const textHolds = (column: Sql, value: string): Sql => sql`strpos(${colum
 /** A `*` pattern as LIKE reads it. */
 const likeOf = (pattern: string): string => pattern.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%')
 export const textLike = (column: Sql, pattern: string): Sql => sql`(${column}) like ${likeOf(pattern)}::text`
-export const textUnlike = (column: Sql, pattern: string): Sql => sql`(${column}) not like ${likeOf(pattern)}::text`
+export const textUnlike = (column: Sql, pattern: string): Sql =>
+  sql`(${column}) not like ${likeOf(pattern)}::text`
 /** Names that begin with `prefix`, in a form the index of names can answer. */
 export const nameBegins = (prefix: string): Sql =>
   sql`f.name >= ${prefix}::text and f.name < ${prefix + String.fromCodePoint(0x10ffff)}::text`
@@ -84,7 +93,8 @@ export const metaDiffers = (key: string, values: readonly MetadataValue[]): Sql 
   sql`(${at(key)} <> 'null' and ${at(key)} <> all(array[${sql.join(values.map(json))}]))`
 export const metaUnset = (key: string): Sql => sql`coalesce(${at(key)}, 'null') = 'null'`
 export const metaIsSet = (key: string): Sql => sql`coalesce(${at(key)}, 'null') <> 'null'`
-const metaText = (key: string): Sql => sql`case jsonb_typeof(${at(key)}) when 'string' then ${at(key)} #>> '{}' end`
+const metaText = (key: string): Sql =>
+  sql`case jsonb_typeof(${at(key)}) when 'string' then ${at(key)} #>> '{}' end`
 export const metaLike = (key: string, pattern: string): Sql => textLike(metaText(key), pattern)
 export const metaUnlike = (key: string, pattern: string): Sql =>
   sql`(${metaIsSet(key)} and ${textLike(metaText(key), pattern)} is not true)`
@@ -93,10 +103,14 @@ export const metaOrder = (key: string, order: Order, value: string | number): Sq
   typeof value === 'number'
     ? sql`(jsonb_typeof(${at(key)}) = 'number' and ${at(key)} ${ORDER[order]} ${json(value)})`
     : textOrder(metaText(key), order, value)
+/** Only such text is cast to a date, by way of the first of its month, so that no text makes the cast fail. */
+const DATE_TEXT =
+  '^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$'
 export const metaDateOrder = (key: string, order: Order, value: Date): Sql => {
   const text = metaText(key)
-  return sql`case when (${text}) ~ '^\d{4}-\d\d-\d\d' and pg_input_is_valid(${text}, 'timestamptz')
-    then (${text})::timestamptz ${ORDER[order]} ${value}::timestamptz else false end`
+  return sql`case when (${text}) ~ ${DATE_TEXT}::text
+    then (overlay((${text}) placing '01' from 9 for 2))::timestamptz + (substr(${text}, 9, 2)::int - 1) * interval '1 day'
+      ${ORDER[order]} ${value}::timestamptz else false end`
 }
 export const metaContains = (key: string, value: MetadataValue): Sql =>
   typeof value === 'string'
@@ -178,10 +192,7 @@ export const selectByIds = (db: Db, ids: readonly bigint[]) =>
 /** Runs work whose statements PostgreSQL breaks off after a time; the limit ends with it. */
 export async function withinTime<T>(db: Db, ms: number, work: (tx: Db) => Promise<T>): Promise<T> {
   return transaction(db, async (tx) => {
-    const before = await row(
-      tx,
-      sql<{ limit: string }>`select current_setting('statement_timeout') as limit`,
-    )
+    const before = await row(tx, sql<{ limit: string }>`select current_setting('statement_timeout') as limit`)
     await sql`select set_config('statement_timeout', ${String(ms)}, true)`.execute(tx)
     const result = await work(tx)
     await sql`select set_config('statement_timeout', ${before!.limit}, true)`.execute(tx)

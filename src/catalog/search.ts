@@ -1,10 +1,10 @@
 import type { Db } from '../kernel/index.ts'
 import { kindOf } from './codes.ts'
 import { invalidFilter, invalidInput, searchTooSlow } from './errors.ts'
-import { conditionOf } from './search-filter.ts'
-import { scopeIds } from './scope.ts'
 import { isPlainText } from './metadata.ts'
+import { scopeIds } from './scope.ts'
 import * as store from './search.store.ts'
+import { conditionOf } from './search-filter.ts'
 import type { DidFilter, FoundDid } from './types.ts'
 
 export interface Search {
@@ -26,7 +26,15 @@ const NO_LIMIT = 1e15
 
 /** Names of a scope that pass the filter, in name order, in chunks. Throws invalid_filter, search_too_slow. */
 export async function* searchDids(db: Db, input: Search): AsyncGenerator<FoundDid[]> {
-  const { vo, scope, filter, type = 'all', recursive = false, limit = NO_LIMIT, timeoutMs = TIMEOUT_MS } = input
+  const {
+    vo,
+    scope,
+    filter,
+    type = 'all',
+    recursive = false,
+    limit = NO_LIMIT,
+    timeoutMs = TIMEOUT_MS,
+  } = input
   if (!(Number.isInteger(limit) && limit >= 0)) throw invalidInput('The limit is a whole number from 0.')
   if (!(Number.isInteger(timeoutMs) && timeoutMs > 0 && timeoutMs < 2 ** 31)) {
     throw invalidInput('The time limit is a whole number of milliseconds.')

@@ -77,6 +77,12 @@ export type ReplicaState =
   | 'SUSPICIOUS'
   | 'TEMPORARY_UNAVAILABLE'
 
+/** One copy: a file at an RSE. */
+export interface ReplicaKey {
+  readonly fileId: bigint
+  readonly rseId: number
+}
+
 export interface Replica {
   readonly fileId: bigint
   readonly rseId: number

@@ -1,7 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
-import { addReplicas, addRse, createRseTable, createScope, type RseTable, setRseAttribute } from '../catalog/index.ts'
+import {
+  addReplicas,
+  addRse,
+  createRseTable,
+  createScope,
+  type RseTable,
+  setRseAttribute,
+} from '../catalog/index.ts'
 import { row, rows, seededRng, silentLogger, sql, systemPorts } from '../kernel/index.ts'
 import { type CopyStore, type DeletionDeps, executeDeletions, intendAt } from './deletion.ts'
 
@@ -68,7 +75,12 @@ class Deleter {
   #arrived: () => void = () => undefined
   #steps = 0
 
-  constructor(world: World, rseId: number, fileId: bigint, options: { guards: Guards; floor: number; crashAt: number }) {
+  constructor(
+    world: World,
+    rseId: number,
+    fileId: bigint,
+    options: { guards: Guards; floor: number; crashAt: number },
+  ) {
     const deps: DeletionDeps = {
       ...{ db: database.db, ids: systemPorts.ids, log: silentLogger, rses, copies: world },
       ...{ owner: randomUUID(), floor: options.floor, graceSeconds: 0, ...options.guards },
@@ -156,7 +168,8 @@ async function explore(schedule: {
     }
     await deleters[who]!.advance()
   }
-  while (deleters.some((deleter) => !deleter.finished)) for (const deleter of deleters) await deleter.advance()
+  while (deleters.some((deleter) => !deleter.finished))
+    for (const deleter of deleters) await deleter.advance()
   await Promise.all(deleters.map((deleter) => deleter.done))
   // After the crash somebody else finishes what was begun, when the leases are over.
   const heir: DeletionDeps = {
@@ -203,7 +216,9 @@ describe('two deleters', () => {
       for (const deleter of [0, 1]) {
         for (let i = 0; i < 12; i++) {
           const order = orders[Math.floor(rng.next() * orders.length)]!
-          expect(await explore({ order, copies: 2, floor: 1, crash: { deleter, step } })).toBeGreaterThanOrEqual(1)
+          expect(
+            await explore({ order, copies: 2, floor: 1, crash: { deleter, step } }),
+          ).toBeGreaterThanOrEqual(1)
           explored++
         }
       }
@@ -222,7 +237,8 @@ describe('two deleters', () => {
 
   test('either guard alone, the lock or the look at the survivors, keeps the last copy', async () => {
     const left = []
-    for (const order of orders) left.push(await explore({ order, copies: 2, floor: 1, guards: { lock: noLock } }))
+    for (const order of orders)
+      left.push(await explore({ order, copies: 2, floor: 1, guards: { lock: noLock } }))
     for (const order of orders) {
       left.push(await explore({ order, copies: 2, floor: 1, guards: { survivorsAreGood: noCheck } }))
     }

@@ -1,3 +1,4 @@
+import { resolveDeclarations } from '../catalog/index.ts'
 import { type Db, transaction } from '../kernel/index.ts'
 import { settleStates } from './evaluate.ts'
 import * as gaps from './gap.store.ts'
@@ -25,14 +26,14 @@ export async function settle(
   { now, outcomes }: { now: Date; outcomes: readonly CopyOutcome[] },
 ): Promise<void> {
   await transaction(db, async (tx) => {
+    const there = outcomes
+      .filter(({ result }) => result === 'done' || result === 'adopted')
+      .map(({ fileId, dstRseId }) => ({ fileId, rseId: dstRseId }))
+    await resolveDeclarations(tx, { now, replicas: there, outcome: 'RECOVERED' })
     const copies = outcomes.map(({ fileId, dstRseId }) => ({ fileId, rseId: dstRseId }))
     const waiting = await gaps.lockRulesWaitingFor(tx, copies)
     if (waiting.length === 0) return
-    const there = outcomes.filter(({ result }) => result === 'done' || result === 'adopted')
-    await gaps.closeGaps(
-      tx,
-      there.map(({ fileId, dstRseId }) => ({ fileId, rseId: dstRseId })),
-    )
+    await gaps.closeGaps(tx, there)
     const open = outcomes.filter(({ result }) => result === 'failed' || result === 'retrying')
     await gaps.updateGaps(
       tx,

@@ -158,6 +158,8 @@ end $$;
 create index replica_tombstone on replica (rse_id, tombstone) where tombstone is not null;
 create index replica_not_ok on replica (rse_id, file_id) where state <> 'A';
 create index replica_rse on replica (rse_id, file_id);
+-- Paths are long and stored at few storages: a hash is enough to find the name behind one.
+create index replica_path on replica using hash (path) where path is not null;
 
 -- How complete a dataset is at an RSE; exact as base + delta like every counter.
 create table collection_replica (
