@@ -160,7 +160,7 @@ export function pageQuery({ scopeId, condition, type, after, limit }: PageQuery)
   const order = type === 'all' || type === 'file' ? sql`f.name` : sql`c.name`
   return sql<FoundRow>`select f.id, s.name as scope, f.name, c.kind, ${bytes} as bytes, ${length} as length
     from (select ${scopeId}::int as id, (select name from scope where id = ${scopeId}) as name) s,
-      lateral (select 1) one, ${names(type, scopeId, after)} and ${condition}
+      ${names(type, scopeId, after)} and ${condition}
     order by ${order} limit ${limit}`
 }
 
