@@ -136,7 +136,9 @@ describe('registering', () => {
       code: 'invalid_input',
     })
     await add(kek, [{ ...file!, path: `/${computePath(kek, file!)}` }])
-    const [{ fileId }] = (await add(store, [{ ...file!, path: '/raw/run7/0' }])) as unknown as [{ fileId: bigint }]
+    const [{ fileId }] = (await add(store, [{ ...file!, path: '/raw/run7/0' }])) as unknown as [
+      { fileId: bigint },
+    ]
     const copies = await readReplicas(database.db, [
       { fileId, rseId: kek.id },
       { fileId, rseId: store.id },

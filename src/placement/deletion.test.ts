@@ -221,7 +221,8 @@ test('a bad copy whose deletion is undone stays bad', async () => {
   }
   expect(await intendAt(deps, later(0), vo, bad.rseId, [{ fileId: bad.fileId, bytes: 10n }])).toBe(1)
   await executeDeletions(deps, later(1))
-  expect(await readReplicas(database.db, keys)).toMatchObject([{ state: 'BAD' }, { state: 'SUSPICIOUS' }])
+  expect(await readReplicas(database.db, [bad])).toMatchObject([{ state: 'BAD' }])
+  expect(await readReplicas(database.db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
   expect(world.files.has(bad.rseId)).toBe(true)
 })
 
