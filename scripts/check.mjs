@@ -9,19 +9,30 @@ const LONG_BY_NATURE = new Set([])
 const problems = []
 
 function run(name, command, args) {
-  const { status, stdout, stderr } = spawnSync(join('node_modules', '.bin', command), args, { encoding: 'utf8' })
+  const { status, stdout, stderr } = spawnSync(join('node_modules', '.bin', command), args, {
+    encoding: 'utf8',
+  })
   if (status !== 0) problems.push(`${name}:\n${stdout}${stderr}`)
   return stdout
 }
 
 run('types', 'tsc', ['--noEmit', '-p', 'tsconfig.test.json'])
-if (existsSync('web/tsconfig.json')) run('types of the console', 'tsc', ['--noEmit', '-p', 'web/tsconfig.json'])
+if (existsSync('web/tsconfig.json'))
+  run('types of the console', 'tsc', ['--noEmit', '-p', 'web/tsconfig.json'])
 run('style', 'biome', ['check', '--error-on-warnings', '.'])
 
-const graph = run('floors', 'depcruise', ['src', '--config', '.dependency-cruiser.cjs', '--output-type', 'json'])
+const graph = run('floors', 'depcruise', [
+  'src',
+  '--config',
+  '.dependency-cruiser.cjs',
+  '--output-type',
+  'json',
+])
 const { summary } = JSON.parse(graph)
 // A cruiser that cannot read TypeScript finds nothing and is content; so make sure that it looked.
-const sources = readdirSync('src', { recursive: true }).filter((file) => /\.ts$/.test(file) && !file.endsWith('.d.ts'))
+const sources = readdirSync('src', { recursive: true }).filter(
+  (file) => /\.ts$/.test(file) && !file.endsWith('.d.ts'),
+)
 if (summary.totalCruised < sources.length) {
   problems.push(`floors: only ${summary.totalCruised} of ${sources.length} source files were looked at`)
 }
@@ -39,5 +50,7 @@ for (const room of readdirSync('src', { withFileTypes: true })) {
 }
 
 for (const problem of problems) console.error(problem)
-console.log(`${summary.totalCruised} modules, ${summary.totalDependenciesCruised} imports, ${problems.length} problems`)
+console.log(
+  `${summary.totalCruised} modules, ${summary.totalDependenciesCruised} imports, ${problems.length} problems`,
+)
 process.exit(problems.length === 0 ? 0 : 1)

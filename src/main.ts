@@ -26,7 +26,7 @@ import {
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
-import { listSites } from './sites/index.ts'
+import { commandReaper, listSites } from './sites/index.ts'
 import { webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
@@ -69,6 +69,7 @@ const storageClient = webdavClient({ ca })
 const vos = async () => (await identity.listVos()).map((vo) => vo.id)
 const placementDeps: placement.PlacementDeps = {
   db,
+  clock,
   ids,
   log,
   rses,
@@ -80,15 +81,17 @@ const placementDeps: placement.PlacementDeps = {
   requestTransfers: (tx, input) => transfer.requestTransfers(tx, { ...input, ids }),
   cancelTransfers: (tx, input) => transfer.cancelTransfers(tx, input),
 }
+const transferWorkers = transfer.createTransferWorkers({
+  ...{ db, clock, rng, ids, log, rses, mover },
+  settle: placement.settle,
+  maxActive: config.transfersAtOnce,
+})
 const workers = [
   counterFolder(db),
+  commandReaper({ db }),
   ...identity.workers,
   ...placement.placementWorkers(placementDeps),
-  ...transfer.createTransferWorkers({
-    ...{ db, clock, rng, ids, log, rses, mover },
-    settle: placement.settle,
-    maxActive: config.transfersAtOnce,
-  }),
+  ...transferWorkers,
 ]
 
 // The doors.
@@ -137,6 +140,7 @@ registerGatewayRoutes(http.app, {
   db,
   clock,
   wakeups,
+  ids,
   async onScrubFindings(tx, { gateway, area, findings }) {
     const damaged = findings.filter((finding) => finding.kind === 'mismatch').map((finding) => finding.path)
     const { vo } = gateway
@@ -165,6 +169,7 @@ async function end(reason: string): Promise<void> {
   log.info({ reason }, 'server stops')
   await http.close()
   await running.stop()
+  await transferWorkers.drain()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await database.close()
   process.exit(0)

@@ -8,10 +8,12 @@ import fastify, {
   type FastifyRequest,
 } from 'fastify'
 import { ANY_AUDIENCE, anonymous, notAuthenticated } from '../identity/verifier.ts'
-import { type ErrorKind, GridError, isGridError, toGridError } from '../kernel/errors.ts'
+import { type ErrorKind, GridError, toGridError } from '../kernel/errors.ts'
 import { type Logger, redactText } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
+import { authenticate } from './authentication.ts'
 import type { Authenticator } from './authenticator.ts'
+import { readBodies } from './bodies.ts'
 import { bigintSafeJson } from './ndjson.ts'
 import { keepInventory, route } from './route.ts'
 import { sniffingServer } from './sniffing-server.ts'
@@ -79,7 +81,8 @@ export function createHttp(options: HttpOptions): Http {
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })
   }
-  for (const name of ['GET', 'DELETE', 'OPTIONS']) app.addHttpMethod(name, { hasBody: true, overrideExisting: true })
+  for (const name of ['GET', 'DELETE', 'OPTIONS'])
+    app.addHttpMethod(name, { hasBody: true, overrideExisting: true })
   app.setReplySerializer(bigintSafeJson)
   readBodies(app)
   keepInventory(app)
@@ -134,119 +137,6 @@ export function createHttp(options: HttpOptions): Http {
     },
     close: () => app.close(),
   }
-}
-
-/** JSON, streams of JSON lines and forms; a body without a type is taken as JSON when it is some. */
-function readBodies(app: FastifyInstance): void {
-  app.removeAllContentTypeParsers()
-  const json = (
-    _request: FastifyRequest,
-    body: string | Buffer,
-    done: (error: Error | null, value?: unknown) => void,
-  ) => {
-    if (body.length === 0) return done(null, undefined)
-    try {
-      done(null, withoutPrototypeKeys(JSON.parse(body.toString())))
-    } catch (cause) {
-      done(
-        new GridError({
-          code: 'invalid_json',
-          kind: 'invalid',
-          message: 'The body is not valid JSON.',
-          cause,
-        }),
-      )
-    }
-  }
-  app.addContentTypeParser('application/json', { parseAs: 'string' }, json)
-  app.addContentTypeParser(
-    ['application/x-json-stream', 'application/x-ndjson'],
-    { parseAs: 'string' },
-    (_request, body, done) => {
-      try {
-        const lines = body
-          .toString()
-          .split('\n')
-          .filter((line) => line.trim() !== '')
-        done(
-          null,
-          lines.map((line) => withoutPrototypeKeys(JSON.parse(line))),
-        )
-      } catch (cause) {
-        done(
-          new GridError({
-            code: 'invalid_json',
-            kind: 'invalid',
-            message: 'A line of the body is not valid JSON.',
-            cause,
-          }),
-        )
-      }
-    },
-  )
-  app.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    (_request, body, done) => {
-      done(null, new URLSearchParams(body.toString()))
-    },
-  )
-  app.addContentTypeParser('*', { parseAs: 'string' }, json)
-}
-
-/** `__proto__` in a body must not reach an object that somebody spreads or merges. */
-function withoutPrototypeKeys(value: unknown): unknown {
-  if (value === null || typeof value !== 'object') return value
-  for (const item of Object.values(value)) withoutPrototypeKeys(item)
-  // biome-ignore lint/suspicious/noProto: an own key of parsed JSON, not the accessor.
-  if (Object.hasOwn(value, '__proto__')) delete (value as Record<string, unknown>).__proto__
-  return value
-}
-
-async function authenticate(
-  request: FastifyRequest,
-  identity: Authenticator,
-  accept: { audience: readonly string[] },
-): Promise<void> {
-  const action = request.routeOptions.config.action
-  const credential = credentialOf(request)
-  if (credential) {
-    try {
-      request.principal = await identity.verify(credential.token, accept)
-      if (credential.cookie && !isSafeMethod(request.method) && request.headers['x-kumi-console'] !== '1') {
-        throw notAuthenticated(
-          'A session cookie changes something only together with the header X-Kumi-Console: 1.',
-        )
-      }
-    } catch (error) {
-      request.principal = anonymous
-      const tolerable = isGridError(error) && (error.kind === 'unauthenticated' || error.kind === 'denied')
-      if (action !== 'public' || !tolerable) {
-        // Paths that do not exist answer 404, whatever the token.
-        if (action !== undefined || !tolerable) throw error
-      }
-    }
-  }
-  if (action === undefined || action === 'public') return
-  if (request.principal.kind === 'anonymous') {
-    throw notAuthenticated('Log in first: this needs a token (Authorization: Bearer …).')
-  }
-  if (!request.routeOptions.config.laterResource) {
-    identity.authorize(request.principal, action, { vo: request.principal.vo })
-  }
-}
-
-function credentialOf(request: FastifyRequest): { token: string; cookie: boolean } | undefined {
-  const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
-  if (bearer) return { token: bearer, cookie: false }
-  const rucio = request.headers['x-rucio-auth-token']
-  if (typeof rucio === 'string' && rucio !== '') return { token: rucio, cookie: false }
-  const cookie = /(?:^|;\s*)kumi_session=([^;\s]+)/.exec(request.headers.cookie ?? '')?.[1]
-  return cookie ? { token: cookie, cookie: true } : undefined
-}
-
-function isSafeMethod(method: string): boolean {
-  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
 }
 
 /** The GridError behind anything thrown in a route, also fastify's own (validation, limits). */
@@ -315,7 +205,3 @@ export function isLoopback(address: string | undefined): boolean {
 function pathOf(request: FastifyRequest): string {
   return request.url.split('?', 1)[0] ?? request.url
 }
-
-/** Headers for pages: only our own scripts run, nobody frames us. */
-export const CONSOLE_CSP =
-  "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'"

@@ -2,7 +2,6 @@
 export type { Authenticator } from './authenticator.ts'
 export {
   asGridError,
-  CONSOLE_CSP,
   createHttp,
   type Http,
   type HttpOptions,

@@ -23,22 +23,22 @@ export function sniffingServer(
   if (!tls) return server
   const secure = createTlsServer({ ...LIMITS, ...tls, minVersion: 'TLSv1.2' }, handler)
   const plainListeners = server.listeners('connection') as ((socket: Socket) => void)[]
-  const undecided = new Set<Socket>()
+  // Also those still in their handshake, which neither half knows as a connection yet.
+  const open = new Set<Socket>()
 
   server.removeAllListeners('connection')
   server.on('connection', (socket: Socket) => {
-    undecided.add(socket)
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
     const giveUp = () => socket.destroy()
     const settled = () => {
-      undecided.delete(socket)
       socket.setTimeout(0)
       socket.off('timeout', giveUp)
       socket.off('error', giveUp)
     }
-    socket.setTimeout(FIRST_BYTE_MS).on('timeout', giveUp).on('error', giveUp).once('close', settled)
+    socket.setTimeout(FIRST_BYTE_MS).on('timeout', giveUp).on('error', giveUp)
     socket.once('data', (first: Buffer) => {
       settled()
-      socket.off('close', settled)
       socket.pause()
       socket.unshift(first)
       if (first[0] === TLS_HANDSHAKE) secure.emit('connection', socket)
@@ -56,9 +56,9 @@ export function sniffingServer(
   server.on('listening', () => secure.emit('listening'))
   const { closeAllConnections, closeIdleConnections, close } = server
   server.closeAllConnections = () => {
-    for (const socket of undecided) socket.destroy()
     secure.closeAllConnections()
     closeAllConnections.call(server)
+    for (const socket of open) socket.destroy()
   }
   server.closeIdleConnections = () => {
     secure.closeIdleConnections()

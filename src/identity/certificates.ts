@@ -57,8 +57,14 @@ export async function issueHostCertificate(input: {
     signingKey,
     extensions: [
       new x509.BasicConstraintsExtension(false, undefined, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyAgreement, true),
-      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth, x509.ExtendedKeyUsage.clientAuth]),
+      new x509.KeyUsagesExtension(
+        x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyAgreement,
+        true,
+      ),
+      new x509.ExtendedKeyUsageExtension([
+        x509.ExtendedKeyUsage.serverAuth,
+        x509.ExtendedKeyUsage.clientAuth,
+      ]),
       new x509.SubjectAlternativeNameExtension([
         ...names.map((value) => ({ type: 'dns' as const, value })),
         ...ips.map((value) => ({ type: 'ip' as const, value })),
@@ -96,7 +102,9 @@ export async function writeTrustDirectory(directory: string, caPem: string): Pro
 export function subjectHash(certificate: x509.X509Certificate): string {
   const sets = certificate.subjectName
     .toJSON()
-    .flatMap((rdn) => Object.entries(rdn).flatMap(([type, values]) => values.map((value) => attribute(type, value))))
+    .flatMap((rdn) =>
+      Object.entries(rdn).flatMap(([type, values]) => values.map((value) => attribute(type, value))),
+    )
   const digest = createHash('sha1').update(Buffer.concat(sets)).digest()
   return digest.readUInt32LE(0).toString(16).padStart(8, '0')
 }
@@ -132,7 +140,9 @@ function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
 
 async function keyPem(key: webcrypto.CryptoKey): Promise<string> {
   const pkcs8 = await webcrypto.subtle.exportKey('pkcs8', key)
-  const base64 = Buffer.from(pkcs8).toString('base64').match(/.{1,64}/g)!
+  const base64 = Buffer.from(pkcs8)
+    .toString('base64')
+    .match(/.{1,64}/g)!
   return `-----BEGIN PRIVATE KEY-----\n${base64.join('\n')}\n-----END PRIVATE KEY-----\n`
 }
 

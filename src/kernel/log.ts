@@ -3,9 +3,9 @@ import { type Logger, pino } from 'pino'
 export type { Logger }
 
 const SECRET_KEYS =
-  /^(authorization|cookie|set-cookie|password|secret|token|access_token|refresh_token|client_secret|code|private_?key|x-rucio-(auth-token|password)|transferheaderauthorization)$/i
+  /^(authorization|cookie|set-cookie|password|secret|token|access_token|refresh_token|client_secret|login_code|private_?key|x-rucio-(auth-token|password)|transferheaderauthorization)$/i
 const SECRET_TEXT =
-  /(eyJ[\w-]{5,}\.[\w-]+\.[\w-]+)|(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)|((?:access_token|refresh_token|client_secret|authz|password)=[^&\s"]+)/g
+  /(eyJ[\w-]{5,}\.[\w-]+\.[\w-]+)|(-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?-----END [A-Z ]*PRIVATE KEY-----)|((?:access_token|refresh_token|client_secret|authz|password|\bcode)=[^&\s"]+)/g
 
 /** Text with tokens, private keys and credential parameters blanked. */
 export function redactText(text: string): string {

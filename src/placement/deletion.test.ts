@@ -1,8 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
-import { addReplicas, addRse, createRseTable, createScope, type RseTable, setRseAttribute } from '../catalog/index.ts'
-import { row, rows, seededRng, silentLogger, sql, systemPorts } from '../kernel/index.ts'
+import {
+  addReplicas,
+  addRse,
+  changeReplicaStates,
+  createRseTable,
+  createScope,
+  type RseTable,
+  readReplicas,
+  setRseAttribute,
+} from '../catalog/index.ts'
+import { row, rows, seededRng, silentLogger, sql, systemClock, systemPorts } from '../kernel/index.ts'
 import { type CopyStore, type DeletionDeps, executeDeletions, intendAt } from './deletion.ts'
 
 const database = testDatabase()
@@ -68,9 +77,15 @@ class Deleter {
   #arrived: () => void = () => undefined
   #steps = 0
 
-  constructor(world: World, rseId: number, fileId: bigint, options: { guards: Guards; floor: number; crashAt: number }) {
+  constructor(
+    world: World,
+    rseId: number,
+    fileId: bigint,
+    options: { guards: Guards; floor: number; crashAt: number },
+  ) {
     const deps: DeletionDeps = {
-      ...{ db: database.db, ids: systemPorts.ids, log: silentLogger, rses, copies: world },
+      ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
+      ...{ log: silentLogger, rses, copies: world },
       ...{ owner: randomUUID(), floor: options.floor, graceSeconds: 0, ...options.guards },
       step: async () => {
         if (++this.#steps === options.crashAt) throw new Crash()
@@ -156,11 +171,13 @@ async function explore(schedule: {
     }
     await deleters[who]!.advance()
   }
-  while (deleters.some((deleter) => !deleter.finished)) for (const deleter of deleters) await deleter.advance()
+  while (deleters.some((deleter) => !deleter.finished))
+    for (const deleter of deleters) await deleter.advance()
   await Promise.all(deleters.map((deleter) => deleter.done))
   // After the crash somebody else finishes what was begun, when the leases are over.
   const heir: DeletionDeps = {
-    ...{ db: database.db, ids: systemPorts.ids, log: silentLogger, rses, copies: world },
+    ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
+    ...{ log: silentLogger, rses, copies: world },
     ...{ owner: 'heir', floor, graceSeconds: 0, ...guards },
   }
   for (let at = 1000; at < 1500; at += 100) await executeDeletions(heir, later(at))
@@ -186,6 +203,29 @@ function interleavings(steps: number): number[][] {
   return all
 }
 
+test('a bad copy whose deletion is undone stays bad', async () => {
+  const world = new World()
+  const keys = []
+  for (const rseId of rseIds.slice(0, 2)) {
+    const files = [{ scope: 's', name: 'was-bad', bytes: 10n, adler32: '00000001', tombstone: begin }]
+    const [made] = await addReplicas(database.db, { vo, now: begin, accountId: 1, rseId, files })
+    keys.push({ fileId: made!.fileId, rseId })
+    world.files.set(rseId, { good: true })
+  }
+  const [bad, survivor] = keys as [(typeof keys)[0], (typeof keys)[0]]
+  await changeReplicaStates(database.db, { vo, now: begin, replicas: [bad], from: ['AVAILABLE'], to: 'BAD' })
+  world.files.get(survivor.rseId)!.good = false
+  const deps: DeletionDeps = {
+    ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
+    ...{ log: silentLogger, rses, copies: world, owner: 'x', floor: 1, graceSeconds: 0 },
+  }
+  expect(await intendAt(deps, later(0), vo, bad.rseId, [{ fileId: bad.fileId, bytes: 10n }])).toBe(1)
+  await executeDeletions(deps, later(1))
+  expect(await readReplicas(database.db, [bad])).toMatchObject([{ state: 'BAD' }])
+  expect(await readReplicas(database.db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
+  expect(world.files.has(bad.rseId)).toBe(true)
+})
+
 describe('two deleters', () => {
   const orders = interleavings(4)
 
@@ -193,6 +233,7 @@ describe('two deleters', () => {
     const left = []
     for (const order of orders) left.push(await explore({ order, copies: 2, floor: 1 }))
     expect(left.length).toBe(70)
+    console.log(`${left.length} orders of two deleters explored`)
     expect(Math.min(...left)).toBeGreaterThanOrEqual(1)
   }, 120_000)
 
@@ -203,7 +244,9 @@ describe('two deleters', () => {
       for (const deleter of [0, 1]) {
         for (let i = 0; i < 12; i++) {
           const order = orders[Math.floor(rng.next() * orders.length)]!
-          expect(await explore({ order, copies: 2, floor: 1, crash: { deleter, step } })).toBeGreaterThanOrEqual(1)
+          expect(
+            await explore({ order, copies: 2, floor: 1, crash: { deleter, step } }),
+          ).toBeGreaterThanOrEqual(1)
           explored++
         }
       }
@@ -222,7 +265,8 @@ describe('two deleters', () => {
 
   test('either guard alone, the lock or the look at the survivors, keeps the last copy', async () => {
     const left = []
-    for (const order of orders) left.push(await explore({ order, copies: 2, floor: 1, guards: { lock: noLock } }))
+    for (const order of orders)
+      left.push(await explore({ order, copies: 2, floor: 1, guards: { lock: noLock } }))
     for (const order of orders) {
       left.push(await explore({ order, copies: 2, floor: 1, guards: { survivorsAreGood: noCheck } }))
     }

@@ -53,7 +53,7 @@ export async function deletePlacements(
       delete from placement where rule_id = ${ruleId} and collection_id = any(${datasets}::bigint[])
       returning collection_id, rse_id)
     insert into release_queue (target_id, target_kind, rse_id, queued_at)
-    select collection_id, 'D'::"char", rse_id, ${now} from gone
+    select collection_id, 'D'::"char", rse_id, ${now}::timestamptz from gone
     on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`.execute(db)
 }
 
@@ -112,6 +112,10 @@ export async function openFileGaps(db: Db, now: Date, ruleId: string): Promise<v
     select fp.rule_id, fp.file_id, fp.rse_id, ${now}, ${now} from file_placement fp
     left join replica x on x.file_id = fp.file_id and x.rse_id = fp.rse_id and x.state = 'A'
     where fp.rule_id = ${ruleId} and x.file_id is null on conflict do nothing`.execute(db)
+}
+
+export async function hasGaps(db: Db, ruleId: string): Promise<boolean> {
+  return (await row(db, sql`select 1 from placement_gap where rule_id = ${ruleId} limit 1`)) !== undefined
 }
 
 /** Gaps that nothing asks for any more: the file left the dataset, or the placement went. */

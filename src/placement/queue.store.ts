@@ -3,7 +3,7 @@ import { affected, type Db, row, rows, sql } from '../kernel/index.ts'
 /** Queues rules for evaluation. */
 export async function queueRules(db: Db, now: Date, ids: readonly string[]): Promise<void> {
   await sql`insert into evaluation_queue (rule_id, queued_at)
-    select id, ${now} from rule where id = any(${ids}::uuid[])
+    select id, ${now}::timestamptz from rule where id = any(${ids}::uuid[])
     on conflict (rule_id) do update set queued_at = excluded.queued_at`.execute(db)
 }
 
@@ -26,7 +26,7 @@ export const queueFileRelease = (db: Db, now: Date, fileIds: readonly bigint[]) 
   affected(
     db,
     sql`insert into release_queue (target_id, target_kind, rse_id, queued_at)
-      select file_id, 'F'::"char", rse_id, ${now} from replica where file_id = any(${fileIds}::bigint[])
+      select file_id, 'F'::"char", rse_id, ${now}::timestamptz from replica where file_id = any(${fileIds}::bigint[])
       on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`,
   )
 

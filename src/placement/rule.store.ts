@@ -140,8 +140,8 @@ export const selectExpiredRules = (db: Db, now: Date, limit: number) =>
 /** Queues the release of all that rules protect, then removes them. Returns copies nobody waits for any more. */
 export async function removeRules(db: Db, now: Date, ids: readonly string[], purge: boolean) {
   await sql`insert into release_queue (target_id, target_kind, rse_id, purge, queued_at)
-    select collection_id, 'D'::"char", rse_id, ${purge}, ${now} from placement where rule_id = any(${ids}::uuid[])
-    union select file_id, 'F'::"char", rse_id, ${purge}, ${now} from file_placement where rule_id = any(${ids}::uuid[])
+    select collection_id, 'D'::"char", rse_id, ${purge}::boolean, ${now}::timestamptz from placement where rule_id = any(${ids}::uuid[])
+    union select file_id, 'F'::"char", rse_id, ${purge}::boolean, ${now}::timestamptz from file_placement where rule_id = any(${ids}::uuid[])
     on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at,
       purge = release_queue.purge or excluded.purge`.execute(db)
   const gone = await rows(

@@ -65,6 +65,7 @@ export function serverChannel(config: GatewayConfig, ca: Buffer, now: () => Date
       `${encodeURIComponent(`gateway:${config.name}`)}:${encodeURIComponent(secret)}`,
     ).toString('base64')
     const about = await jsonRequest(`${config.issuer}/.well-known/openid-configuration`, { ca })
+    if (!about.ok) throw serverAway(`The token issuer answered ${about.status} when asked for its endpoints.`)
     const { token_endpoint } = (await about.json()) as { token_endpoint: string }
     const answer = await jsonRequest(token_endpoint, {
       ca,
@@ -94,7 +95,9 @@ export function serverChannel(config: GatewayConfig, ca: Buffer, now: () => Date
     })
     if (answer.status === 401) token = undefined
     if (!answer.ok)
-      throw serverAway(`The server answered ${answer.status} to ${method} ${path.split('?')[0]}.`)
+      throw serverAway(`The server answered ${answer.status} to ${method} ${path.split('?')[0]}.`, {
+        status: answer.status,
+      })
     return answer
   }
   return {

@@ -1,261 +1,227 @@
-import { execFile, spawnSync } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs'
-import { createServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
+import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
+import { request } from 'node:https'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-import { exportJWK, generateKeyPair, SignJWT } from 'jose'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { everything as all, gatewayWorld, type Site } from '../../test/harness/gateway-world.ts'
 import { adler32, adler32Hex } from '../kernel/adler32.ts'
-import { type Gateway, startGateway } from './gateway.ts'
 
-const run = promisify(execFile)
-const home = mkdtempSync(join(tmpdir(), 'kumi-gateway-'))
-const pem = join(home, 'tls.pem')
-const key = join(home, 'tls.key')
-const all = 'storage.read:/ storage.modify:/'
-let issuer = ''
-let a: Gateway
-let b: Gateway
-let mint: (scope: string) => Promise<string>
-let stopIssuer: () => void
+let world: Awaited<ReturnType<typeof gatewayWorld>>
+let a: Site
+let b: Site
+let full: Site
 
 beforeAll(async () => {
-  spawnSync('openssl', [
-    'req',
-    '-x509',
-    '-newkey',
-    'ec',
-    '-pkeyopt',
-    'ec_paramgen_curve:P-256',
-    '-nodes',
-    '-days',
-    '2',
-    '-subj',
-    '/CN=localhost',
-    '-addext',
-    'subjectAltName=DNS:localhost,IP:127.0.0.1',
-    '-keyout',
-    key,
-    '-out',
-    pem,
-  ])
-  const pair = await generateKeyPair('ES256')
-  const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' }
-  const server = createServer({ cert: readFileSync(pem), key: readFileSync(key) }, (request, response) => {
-    const discovery = { issuer, jwks_uri: `${issuer}/jwks`, token_endpoint: `${issuer}/token` }
-    response.end(JSON.stringify(request.url?.endsWith('/jwks') ? { keys: [jwk] } : discovery))
-  })
-  await new Promise<void>((resolve) => server.listen(0, resolve))
-  issuer = `https://localhost:${(server.address() as AddressInfo).port}/iam/demo`
-  stopIssuer = () => {
-    server.closeAllConnections()
-    server.close()
-  }
-  mint = (scope) =>
-    new SignJWT({ scope, 'wlcg.ver': '1.0' })
-      .setProtectedHeader({ alg: 'ES256', kid: 'k', typ: 'at+jwt' })
-      .setIssuer(issuer)
-      .setSubject('tester')
-      .setAudience('https://wlcg.cern.ch/jwt/v1/any')
-      .setJti(randomBytes(8).toString('hex'))
-      .setIssuedAt()
-      .setNotBefore('0s')
-      .setExpirationTime('10m')
-      .sign(pair.privateKey)
-  const ports = [17451 + (process.pid % 500) * 2, 17452 + (process.pid % 500) * 2]
-  const start = (name: string, port: number): Promise<Gateway> => {
-    const directory = join(home, name)
-    mkdirSync(directory)
-    for (const file of ['tls.pem', 'tls.key'])
-      writeFileSync(join(directory, file), readFileSync(join(home, file)))
-    return startGateway({
-      name,
-      server: 'https://localhost:1',
-      endpoint: `https://localhost:${port}`,
-      host: '127.0.0.1',
-      port,
-      directory,
-      ca: pem,
-      vo: 'demo',
-      issuer,
-      logFile: join(home, `${name}.log`),
-      scrubBytesPerSecond: 0,
-      peers: ports.map((p) => `localhost:${p}`),
-    })
-  }
-  a = await start('a', ports[0]!)
-  b = await start('b', ports[1]!)
+  world = await gatewayWorld(['a', 'b', 'full'])
+  ;[a, b, full] = world.sites as [Site, Site, Site]
+  await world.openIssuer()
+  await Promise.all([world.startHere(a), world.startHere(b)])
 })
+afterAll(() => world.close())
 
-afterAll(async () => {
-  await Promise.all([a?.close(), b?.close()])
-  stopIssuer?.()
-  rmSync(home, { recursive: true, force: true })
-})
+const curl: typeof world.curl = (...args) => world.curl(...args)
+const status = async (...args: Parameters<typeof curl>): Promise<number> => (await curl(...args))[0]
 
-const url = (gateway: Gateway, path: string): string => `https://localhost:${gateway.port}/demo${path}`
-
-/** curl with a fresh token: `[status, headers + body]`. */
-async function curl(scope: string, ...rest: string[]): Promise<[number, string]> {
-  const { stdout } = await run('curl', [
-    '-sS',
-    '-4',
-    '--cacert',
-    pem,
-    '--path-as-is',
-    '-i',
-    '-w',
-    '\n%{http_code}',
-    '-H',
-    `Authorization: Bearer ${await mint(scope)}`,
-    ...rest,
-  ])
-  const at = stdout.lastIndexOf('\n')
-  return [Number(stdout.slice(at + 1)), stdout.slice(0, at)]
-}
-
-async function put(
-  gateway: Gateway,
-  path: string,
-  bytes: Buffer,
-  scope = all,
-  ...rest: string[]
-): Promise<[number, string]> {
-  const file = join(home, `upload-${randomBytes(4).toString('hex')}`)
+async function put(site: Site, path: string, bytes: Buffer, scope = all, ...rest: string[]) {
+  const file = join(world.home, `upload-${randomBytes(4).toString('hex')}`)
   writeFileSync(file, bytes)
-  return curl(scope, '-T', file, url(gateway, path), ...rest)
+  return curl(scope, '-T', file, site.url(path), ...rest)
 }
 
-describe('the storage door of a gateway', () => {
-  test('stores a file, makes its parents, and tells its checksum', async () => {
+/** Not expect().toEqual: that walks buffers byte by byte and needs seconds for a megabyte. */
+const sameBytes = (left: string, right: string): boolean => readFileSync(left).equals(readFileSync(right))
+const incoming = (site: Site): string[] => readdirSync(join(site.area, '.kumi/incoming'))
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await delay(5)
+}
+
+describe('files at the storage door', () => {
+  test('are stored with their parents, and tell their checksum', async () => {
     const bytes = randomBytes(3_000_000)
     expect((await put(a, '/x/y/f1', bytes))[0]).toBe(201)
-    const [status, head] = await curl(all, '-I', '-H', 'Want-Digest: MD5;q=0.5, ADLER32', url(a, '/x/y/f1'))
-    expect(status).toBe(200)
+    const [code, head] = await curl(all, '-I', '-H', 'Want-Digest: MD5;q=0.5, ADLER32', a.url('/x/y/f1'))
+    expect(code).toBe(200)
     expect(head).toContain(
       `adler32=${adler32Hex(adler32(bytes))},md5=${createHash('md5').update(bytes).digest('base64')}`,
     )
-    expect((await curl(all, '-r', '0-9', '-o', '/dev/null', url(a, '/x/y/f1')))[0]).toBe(206)
-    expect((await curl(all, '-H', 'Range: bytes=9999999-', url(a, '/x/y/f1')))[0]).toBe(416)
+    expect(readFileSync(join(a.area, 'x/y/f1')).equals(bytes)).toBe(true)
   })
 
-  test('shows nothing of an upload with a wrong checksum', async () => {
+  test('are read in ranges', async () => {
+    await put(a, '/digits', Buffer.from('0123456789'))
+    const part = async (range: string) => {
+      const [code, text] = await curl(all, '-H', `Range: ${range}`, a.url('/digits'))
+      return `${code} ${text.split('\r\n\r\n')[1]}`
+    }
+    expect(await part('bytes=2-4')).toBe('206 234')
+    expect(await part('bytes=7-')).toBe('206 789')
+    expect(await part('bytes=-2')).toBe('206 89')
+    expect(await part('bytes=5-99')).toBe('206 56789')
+    expect(await part('bytes=10-')).toMatch('416')
+    expect(await part('pages=1-2')).toBe('200 0123456789')
+  })
+
+  test('are not shown when their checksum is not the announced one', async () => {
     expect((await put(a, '/bad', Buffer.from('bytes'), all, '-H', 'Digest: adler32=00000001'))[0]).toBe(400)
-    expect((await curl(all, '-I', url(a, '/bad')))[0]).toBe(404)
-    expect(readdirSync(join(home, 'a/storage/demo/.kumi/incoming'))).toEqual([])
+    expect(await status(all, '-I', a.url('/bad'))).toBe(404)
+    expect(incoming(a)).toEqual([])
   })
 
+  test('leave nothing when the upload breaks off', async () => {
+    const upload = request(a.url('/half'), {
+      ...{ method: 'PUT', ca: readFileSync(world.ca), family: 4, agent: false },
+      headers: { authorization: `Bearer ${await world.mint(all)}`, 'content-length': 5_000_000 },
+    })
+    upload.on('error', () => undefined)
+    upload.write(Buffer.alloc(2_000_000, 7))
+    await until(() => incoming(a).length > 0)
+    upload.destroy()
+    await until(() => incoming(a).length === 0)
+    expect(existsSync(join(a.area, 'half'))).toBe(false)
+  })
+
+  test('stay as they were when a replacement is refused', async () => {
+    await put(a, '/kept', Buffer.from('old'))
+    expect((await put(a, '/kept', Buffer.from('new'), all, '-H', 'Digest: adler32=00000001'))[0]).toBe(400)
+    expect(readFileSync(join(a.area, 'kept'), 'utf8')).toBe('old')
+    expect(await status(all, '-I', '-H', 'Want-Digest: adler32', a.url('/kept'))).toBe(200)
+  })
+
+  test('do not fit on a full disk, and the next smaller one does', async () => {
+    await world.startProgram(full, 4)
+    expect((await put(full, '/big', randomBytes(6_000_000)))[0]).toBe(507)
+    expect(await status(all, '-I', full.url('/big'))).toBe(404)
+    expect((await put(full, '/small', randomBytes(1_000_000)))[0]).toBe(201)
+    await put(a, '/big', randomBytes(6_000_000))
+    const [code, text] = await copy(full, '/big', a.url('/big'))
+    expect(code).toBe(202)
+    expect(text).toMatch(/failure: .*\[code=storage_full party=destination class=final\]\n$/)
+    expect(await status(all, '-I', full.url('/big'))).toBe(404)
+  })
+})
+
+describe('the storage door', () => {
   test('denies before it tells what exists', async () => {
-    expect((await curl('storage.read:/other', url(a, '/x/y/f1')))[0]).toBe(403)
-    expect((await curl('storage.read:/other', url(a, '/nothing')))[0]).toBe(403)
-    expect((await curl('storage.read:/x/y/f', url(a, '/x/y/f1')))[0]).toBe(403)
-    const bare = await run('curl', [
-      '-s',
-      '-4',
-      '--cacert',
-      pem,
-      '-w',
-      '%{http_code}',
-      '-o',
-      '/dev/null',
-      url(a, '/x/y/f1'),
-    ])
-    expect(bare.stdout).toBe('401')
+    expect(await status('storage.read:/other', a.url('/x/y/f1'))).toBe(403)
+    expect(await status('storage.read:/other', a.url('/nothing'))).toBe(403)
+    expect(await status('storage.read:/x/y/f', a.url('/x/y/f1'))).toBe(403)
+    for (const method of ['PUT', 'DELETE', 'MKCOL', 'PROPFIND', 'COPY', 'MOVE'])
+      for (const path of ['/x/y/f1', '/nothing']) {
+        const to = ['-H', `Destination: ${a.url('/elsewhere')}`, '-H', 'Depth: 0']
+        expect(await status('storage.read:/other', '-X', method, ...to, a.url(path))).toBe(403)
+      }
+  })
+
+  test('takes no expired token, none for somebody else, none of a stranger, and no request without one', async () => {
+    const ask = async (claims: Parameters<typeof world.mint>[1]) =>
+      status({ token: await world.mint(all, claims) }, '-I', a.url('/x/y/f1'))
+    expect(await ask({})).toBe(200)
+    expect(await ask({ audience: a.endpoint })).toBe(200)
+    expect(await ask({ audience: b.endpoint })).toBe(401)
+    expect(await ask({ lifetime: -1800 })).toBe(401)
+    expect(await ask({ issuer: 'https://localhost:1/iam/demo' })).toBe(401)
+    const [code, text] = await curl({ token: '' }, '-I', a.url('/x/y/f1'))
+    expect(code).toBe(401)
+    expect(text.toLowerCase()).toContain('www-authenticate: bearer')
   })
 
   test('overwrites only with the modify right', async () => {
     expect((await put(a, '/once', Buffer.from('1'), 'storage.create:/'))[0]).toBe(201)
     expect((await put(a, '/once', Buffer.from('2'), 'storage.create:/'))[0]).toBe(403)
     expect((await put(a, '/once', Buffer.from('3')))[0]).toBe(204)
+    expect((await put(a, '/once', Buffer.from('4'), all, '-H', 'If-None-Match: *'))[0]).toBe(412)
   })
 
-  test('refuses paths that lead out of the area', async () => {
-    for (const path of ['/../a', '/%2e%2e/a', '/a%2fb', '/a%00', '/.kumi/digests/once']) {
-      expect([400, 403]).toContain((await curl(all, url(a, path)))[0])
+  test('refuses paths that lead out of the area, reserved ones and names too long', async () => {
+    const paths = [
+      '/../a',
+      '/x/../../a',
+      '/%2e%2e/a',
+      '/a%2fb',
+      '/a%00',
+      '/.kumi/digests/once',
+      `/${'n'.repeat(300)}`,
+    ]
+    for (const path of paths) {
+      expect([400, 403]).toContain(await status(all, a.url(path)))
+      expect([400, 403]).toContain((await put(a, path, Buffer.from('x')))[0])
     }
-    symlinkSync('/etc', join(home, 'a/storage/demo/leak'))
-    expect((await curl(all, url(a, '/leak/passwd')))[0]).toBe(400)
+    symlinkSync('/etc', join(a.area, 'leak'))
+    expect(await status(all, a.url('/leak/passwd'))).toBe(400)
+    expect((await put(a, '/leak/kumi', Buffer.from('x')))[0]).toBe(400)
   })
 
   test('lists, makes, renames and removes', async () => {
-    expect((await curl(all, '-X', 'MKCOL', url(a, '/dir')))[0]).toBe(201)
-    expect((await curl(all, '-X', 'MKCOL', url(a, '/dir')))[0]).toBe(405)
-    expect((await curl(all, '-X', 'MKCOL', url(a, '/no/such/dir')))[0]).toBe(409)
+    expect(await status(all, '-X', 'MKCOL', a.url('/dir'))).toBe(201)
+    expect(await status(all, '-X', 'MKCOL', a.url('/dir'))).toBe(405)
+    expect(await status(all, '-X', 'MKCOL', a.url('/no/such/dir'))).toBe(409)
     await put(a, '/dir/one', Buffer.from('one'))
-    expect(
-      (await curl(all, '-X', 'MOVE', '-H', `Destination: ${url(a, '/dir/two')}`, url(a, '/dir/one')))[0],
-    ).toBe(201)
-    const [status, listing] = await curl(all, '-X', 'PROPFIND', '-H', 'Depth: 1', url(a, '/dir'))
-    expect(status).toBe(207)
+    const to = (path: string) => ['-X', 'MOVE', '-H', `Destination: ${a.url(path)}`]
+    expect(await status(all, ...to('/dir/two'), a.url('/dir/one'))).toBe(201)
+    const [code, listing] = await curl(all, '-X', 'PROPFIND', '-H', 'Depth: 1', a.url('/dir'))
+    expect(code).toBe(207)
     expect(listing).toContain('/demo/dir/two')
-    expect(
-      (await curl(all, '-X', 'MOVE', '-H', `Destination: ${url(a, '/.trash/d1')}`, url(a, '/dir/two')))[0],
-    ).toBe(201)
-    expect((await curl(all, '-X', 'PROPFIND', '-H', 'Depth: 1', url(a, '/')))[1]).not.toMatch(
-      /\.trash|\.kumi/,
-    )
-    expect((await curl(all, '-X', 'DELETE', url(a, '/.trash/d1')))[0]).toBe(204)
-    expect((await curl(all, '-I', url(a, '/')))[0]).toBe(200)
+    expect(await status(all, ...to('/once'), '-H', 'Overwrite: F', a.url('/dir/two'))).toBe(412)
+    expect(await status(all, ...to('/.trash/d1'), a.url('/dir/two'))).toBe(201)
+    const top = (await curl(all, '-X', 'PROPFIND', '-H', 'Depth: 1', a.url('/')))[1]
+    expect(top).not.toMatch(/\.trash|\.kumi/)
+    expect(await status('storage.read:/', a.url('/.trash/d1'))).toBe(403)
+    expect(await status(all, '-X', 'DELETE', a.url('/.trash/d1'))).toBe(204)
+    expect(await status(all, '-X', 'DELETE', a.url('/.trash/d1'))).toBe(404)
+  })
+})
+
+/** Asks `to` to fetch `source`. */
+async function copy(to: Site, path: string, source: string, ...headers: string[]): Promise<[number, string]> {
+  const passive = ['-H', `TransferHeaderAuthorization: Bearer ${await world.mint(all)}`]
+  return curl(all, '-X', 'COPY', '-H', `Source: ${source}`, ...passive, ...headers, to.url(path))
+}
+
+describe('third-party copy', () => {
+  test('pulls and pushes with markers and a last line', async () => {
+    const [code, text] = await copy(b, '/p/f1', a.url('/x/y/f1'))
+    expect(code).toBe(202)
+    expect(text).toMatch(/Stripe Bytes Transferred: 3000000\n[\s\S]*success: Created\n$/)
+    expect(text).toMatch(/RemoteConnections: tcp:127\.0\.0\.1:\d+\n/)
+    const passive = ['-H', `TransferHeaderAuthorization: Bearer ${await world.mint(all)}`]
+    const there = ['-X', 'COPY', '-H', `Destination: ${b.url('/q/f1')}`]
+    expect((await curl(all, ...there, ...passive, a.url('/x/y/f1')))[1]).toMatch(/success: Created\n$/)
+    for (const path of ['p/f1', 'q/f1'])
+      expect(sameBytes(join(b.area, path), join(a.area, 'x/y/f1'))).toBe(true)
   })
 
-  test('copies between gateways in both directions, and not from elsewhere', async () => {
-    const token = await mint(all)
-    const passive = ['-H', `TransferHeaderAuthorization: Bearer ${token}`]
-    const pulled = await curl(
-      all,
-      '-X',
-      'COPY',
-      '-H',
-      `Source: ${url(a, '/x/y/f1')}`,
-      ...passive,
-      url(b, '/p/f1'),
-    )
-    expect(pulled[0]).toBe(202)
-    expect(pulled[1]).toMatch(/Perf Marker[\s\S]*success/)
-    const pushed = await curl(
-      all,
-      '-X',
-      'COPY',
-      '-H',
-      `Destination: ${url(b, '/q/f1')}`,
-      ...passive,
-      url(a, '/x/y/f1'),
-    )
-    expect(pushed[1]).toMatch(/success/)
-    // Not toEqual: it walks buffers byte by byte and needs seconds for a megabyte.
-    for (const path of ['p', 'q'])
-      expect(
-        readFileSync(join(home, 'b/storage/demo', path, 'f1')).equals(
-          readFileSync(join(home, 'a/storage/demo/x/y/f1')),
-        ),
-      ).toBe(true)
-    expect((await curl(all, '-X', 'COPY', '-H', 'Source: https://127.0.0.1:22/x', url(b, '/p/g')))[0]).toBe(
-      403,
-    )
-    const wrong = await curl(
-      all,
-      '-X',
-      'COPY',
-      '-H',
-      `Source: ${url(a, '/x/y/f1')}`,
-      '-H',
-      'Digest: adler32=00000001',
-      ...passive,
-      url(b, '/p/h'),
-    )
-    expect(wrong[0] === 400 || /failure/.test(wrong[1])).toBe(true)
-    expect(existsSync(join(home, 'b/storage/demo/p/h'))).toBe(false)
+  test('refuses other hosts, other bytes, and what exists unless it may be replaced', async () => {
+    expect(await status(all, '-X', 'COPY', '-H', 'Source: https://127.0.0.1:22/x', b.url('/p/g'))).toBe(403)
+    const wrong = await copy(b, '/p/h', a.url('/x/y/f1'), '-H', 'Digest: adler32=00000001')
+    expect(wrong[0]).toBe(400)
+    expect(existsSync(join(b.area, 'p/h'))).toBe(false)
+    expect((await copy(b, '/p/f1', a.url('/x/y/f1'), '-H', 'Overwrite: F'))[0]).toBe(412)
+    expect((await copy(b, '/p/f1', a.url('/x/y/f1')))[0]).toBe(202)
+    const [code, text] = await copy(b, '/p/none', a.url('/no/such/file'))
+    expect(code).toBe(502)
+    expect(text).toContain('answered 404')
+  })
+
+  test('is cancelled when its client goes away', async () => {
+    await put(a, '/long', randomBytes(200_000_000))
+    const asked = request(b.url('/cancelled'), {
+      ...{ method: 'COPY', ca: readFileSync(world.ca), family: 4, agent: false },
+      headers: {
+        authorization: `Bearer ${await world.mint(all)}`,
+        transferheaderauthorization: `Bearer ${await world.mint(all)}`,
+        source: a.url('/long'),
+      },
+    })
+    asked.on('error', () => undefined)
+    asked.end()
+    const answer = await new Promise<IncomingMessage>((resolve) => asked.once('response', resolve))
+    expect(answer.statusCode).toBe(202)
+    await until(() => incoming(b).length > 0)
+    asked.destroy()
+    await until(() => incoming(b).length === 0)
+    expect(existsSync(join(b.area, 'cancelled'))).toBe(false)
   })
 })

@@ -11,20 +11,17 @@ import { systemClock } from '../kernel/ports.ts'
 import { backoffMs } from '../kernel/retry.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
 import { posixDriver } from '../storage/posix.ts'
+import { version } from '../version.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
+import { createOrders, type Order } from './orders.ts'
+import { type AreaUsage, resourceReport } from './resource-report.ts'
 import { files, type ScrubFinding, scrub } from './scrub.ts'
 
 export interface Gateway {
   readonly port: number
   /** Stops accepting, lets running requests finish for at most ten seconds. */
   close(): Promise<void>
-}
-
-interface Command {
-  readonly id: string
-  readonly kind: string
-  readonly payload: { path?: string; limit?: number }
 }
 
 /** The gateway of a site: storage door, reports, commands, scrub. Serves also while the server is away. */
@@ -64,6 +61,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     },
     onProblem: (message, facts) => log.warn(facts, message),
   })
+  const outbound = guardedOutbound({ allowed: config.peers, ca })
   const door = storageDoor({
     vo: config.vo,
     driver,
@@ -71,8 +69,16 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     endpoint: config.endpoint,
     log,
     now,
-    resourceReport,
-    outbound: guardedOutbound({ allowed: config.peers, ca }),
+    resourceReport: async () =>
+      resourceReport({
+        name: config.name,
+        endpoint: config.endpoint,
+        vo: config.vo,
+        version,
+        areas: await areas(),
+        now: now(),
+      }),
+    outbound,
     onChange: (bytes, count) => {
       usage.bytes += bytes
       usage.files += count
@@ -82,7 +88,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     {
       cert: readFileSync(join(config.directory, 'tls.pem')),
       key: readFileSync(join(config.directory, 'tls.key')),
-      highWaterMark: 1 << 20,
+      highWaterMark: 256 << 10,
       requestTimeout: 0,
       keepAliveTimeout: 30_000,
     },
@@ -93,12 +99,23 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     server.listen(config.port, config.host, resolve)
   })
   const channel = serverChannel(config, ca, now)
+  const orders = createOrders(
+    {
+      scrub: ({ path, limit }) =>
+        scrubAndTell(
+          typeof path === 'string' ? path : '/',
+          typeof limit === 'number' ? limit : Number.MAX_SAFE_INTEGER,
+          async () => undefined,
+        ),
+    },
+    { channel, clock, log, signal: stopping.signal },
+  )
   const loops = [recount(), reports(), commands(), backgroundScrub()].map((loop) =>
     loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
   )
   log.info({ port: config.port }, 'storage door is open')
 
-  async function areas() {
+  async function areas(): Promise<AreaUsage[]> {
     const space = await driver.space?.()
     return [
       {
@@ -108,45 +125,6 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
         files: usage.files,
       },
     ]
-  }
-
-  async function resourceReport(): Promise<unknown> {
-    const latestupdate = Math.floor(now().getTime() / 1000)
-    const list = await areas()
-    const online = { totalsize: list[0]!.totalBytes, usedsize: list[0]!.usedBytes }
-    return {
-      storageservice: {
-        name: config.name,
-        id: config.endpoint,
-        servicetype: 'kumihimo',
-        implementation: 'kumihimo',
-        implementationversion: '0.1.0',
-        qualitylevel: 'testing',
-        latestupdate,
-        storagecapacity: { online },
-        storageendpoints: [
-          {
-            name: 'https',
-            endpointurl: config.endpoint,
-            interfacetype: 'https',
-            capabilities: ['data.transfer', 'data.management'],
-            qualitylevel: 'testing',
-            assignedshares: ['all'],
-          },
-        ],
-        storageshares: list.map((a) => ({
-          name: a.path.slice(1),
-          timestamp: latestupdate,
-          totalsize: a.totalBytes,
-          usedsize: a.usedBytes,
-          numberoffiles: a.files,
-          path: [a.path],
-          assignedendpoints: ['all'],
-          vos: [config.vo],
-        })),
-        datastores: [],
-      },
-    }
   }
 
   /** Counters drift after a crash or a recursive delete; once an hour they are made true again. */
@@ -166,7 +144,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
   async function reports(): Promise<void> {
     while (!stopping.signal.aborted) {
       await channel
-        .post('report', { version: '0.1.0', areas: await areas(), rssBytes: process.memoryUsage.rss() })
+        .post('report', { version, areas: await areas(), rssBytes: process.memoryUsage.rss() })
         .catch((error) => log.debug({ err: error }, 'report not delivered'))
       await clock.sleep(5_000, stopping.signal)
     }
@@ -177,8 +155,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
       try {
         const answer = await channel.get('commands?wait=20', stopping.signal)
         failures = 0
-        for (const command of ((await answer.json()) as { commands: Command[] }).commands)
-          await execute(command)
+        orders.take(((await answer.json()) as { commands: Order[] }).commands)
       } catch {
         await clock.sleep(
           backoffMs(++failures, { firstMs: 500, capMs: 15_000 }, { next: Math.random }),
@@ -186,19 +163,6 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
         )
       }
     }
-  }
-
-  async function execute(command: Command): Promise<void> {
-    let answer: { ok: boolean; result: Record<string, unknown> }
-    try {
-      if (command.kind !== 'scrub')
-        throw new Error(`This gateway does not know the command "${command.kind}".`)
-      const { path = '/', limit = Number.MAX_SAFE_INTEGER } = command.payload
-      answer = { ok: true, result: await scrubAndTell(path, limit, async () => undefined) }
-    } catch (error) {
-      answer = { ok: false, result: { message: (error as Error).message } }
-    }
-    await channel.post(`commands/${command.id}/result`, answer)
   }
 
   async function scrubAndTell(path: string, limit: number, pace: (bytes: number) => Promise<void>) {
@@ -241,7 +205,8 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
       const timer = setTimeout(() => server.closeAllConnections(), 10_000)
       await closed
       clearTimeout(timer)
-      await Promise.all(loops)
+      outbound.close()
+      await Promise.all([...loops, orders.settled()])
     },
   }
 }

@@ -9,9 +9,11 @@ if (!file) {
 }
 try {
   const gateway = await startGateway(readGatewayConfig(file))
-  const stop = (): void => void gateway.close().then(() => process.exit(0))
+  const stop = (): void => void gateway.close().finally(() => process.exit(0))
   process.once('SIGTERM', stop)
   process.once('SIGINT', stop)
+  // Started by a supervisor over an ipc channel: when the supervisor is gone, however it ended, so is its gateway.
+  process.once('disconnect', stop)
 } catch (error) {
   process.stderr.write(`${(error as Error).message}\n`)
   process.exit(1)

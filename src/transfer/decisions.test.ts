@@ -93,7 +93,14 @@ describe('the rate of a link', () => {
     for (let i = 1; i <= epochs; i++) {
       const n = link.maxActive
       const speed = Math.min(capacity, n * perCopy) * (n > knee ? knee / n : 1)
-      const epoch = { now: i * 2000, seconds: 2, bytes: speed * 2, finished: 0, overloads: 0, saturated: true }
+      const epoch = {
+        now: i * 2000,
+        seconds: 2,
+        bytes: speed * 2,
+        finished: 0,
+        overloads: 0,
+        saturated: true,
+      }
       link = nextRate(link, epoch, 128)
       history.push(link)
     }

@@ -6,9 +6,9 @@ import {
   readReplicas,
   resolveDeclarations,
 } from '../catalog/index.ts'
-import { type Db, type GridEvent, publish, type Tx, transaction } from '../kernel/index.ts'
+import { type Db, type GridEvent, publish, type Tx, transaction, wake } from '../kernel/index.ts'
 import type { TransferError } from './classify.ts'
-import { removeUnfinished } from './request.ts'
+import { removeUnfinished, TRANSFER_WISHES } from './request.ts'
 import * as store from './transfer.store.ts'
 
 export interface TransferOutcome {
@@ -88,6 +88,8 @@ export async function commitEndings(
     const outcomes = endings.map(outcomeOf)
     if (outcomes.length > 0) await settle(tx, { now, outcomes })
     await publish(tx, now, eventsOf(endings))
+    // Claimers learn when the retries are due.
+    if (ended.length < endings.length) await wake(tx, TRANSFER_WISHES)
     return outcomes
   })
 }

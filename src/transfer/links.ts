@@ -28,7 +28,7 @@ export interface Links {
   step(now: Date): LinkRow[]
 }
 
-const EPOCH_MS = 2_000
+const EPOCH_MS = 1_000
 
 export function createLinks(most: number): Links {
   const links = new Map<string, LiveLink>()

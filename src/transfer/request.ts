@@ -22,6 +22,8 @@ export interface TransferKey {
 
 /** Topic that wakes the claiming worker. */
 export const TRANSFER_WISHES = 'transfer_wish'
+/** Topic on which running copies look whether they are still wanted. */
+export const TRANSFERS_CANCELED = 'transfer_canceled'
 /** A transfer that cannot be made within this time is given up. */
 const PATIENCE_MS = 7 * 86_400_000
 
@@ -72,6 +74,7 @@ export async function cancelTransfers(
       now,
       found.filter((t) => t.madeReplica),
     )
+    await wake(tx, TRANSFERS_CANCELED)
     const payload = { count: found.length }
     await publish(tx, now, [{ vo, kind: 'transfer.canceled', subject: String(found[0]!.dstRseId), payload }])
     return found.length

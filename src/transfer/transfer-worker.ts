@@ -18,7 +18,7 @@ import { putLinks, readLinks } from './link.store.ts'
 import { createLinks } from './links.ts'
 import { type MoveProgress, moveOne, stalled } from './move-one.ts'
 import type { Mover } from './mover.ts'
-import { TRANSFER_WISHES } from './request.ts'
+import { TRANSFER_WISHES, TRANSFERS_CANCELED } from './request.ts'
 import * as store from './transfer.store.ts'
 
 export interface TransferWorkerOptions {
@@ -227,7 +227,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   }
 
   /** Renews leases and writes progress in one statement; gives up what was lost or stands still. */
-  async function keep(now: Date): Promise<TickResult> {
+  async function keep(now: Date, all = false): Promise<TickResult> {
     const at = now.getTime()
     for (const run of runs.values()) {
       const reason = run.ended ? undefined : stalled(run.progress, now)
@@ -236,7 +236,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     const flush = at - flushedAt >= FLUSH_MS
     if (flush) flushedAt = at
     const due = [...runs.values()].filter(
-      (run) => at - run.renewedAt >= RENEW_MS || (flush && run.progress.bytes !== run.writtenBytes),
+      (run) => all || at - run.renewedAt >= RENEW_MS || (flush && run.progress.bytes !== run.writtenBytes),
     )
     if (due.length > 0) {
       const running = due.map(({ claimed, progress }) => ({
@@ -289,11 +289,19 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       },
     },
     {
+      name: 'transfer.canceled',
+      wakeOn: [TRANSFERS_CANCELED],
+      async tick(now) {
+        await keep(now, true)
+        return { changed: 0, nextWake: null }
+      },
+    },
+    {
       name: 'transfer.links',
       wakeOn: [STARTED],
       async tick(now) {
         await putLinks(db, now, links.step(now))
-        return { changed: 0, nextWake: runs.size > 0 ? new Date(now.getTime() + 2000) : null }
+        return { changed: 0, nextWake: runs.size > 0 ? new Date(now.getTime() + 1000) : null }
       },
     },
   ]

@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -55,6 +55,7 @@ beforeAll(async () => {
   await createScope(database.db, { vo, now, name: 's', accountId: 1 })
   for (const name of ['A', 'B', 'C']) {
     await addRse(database.db, { vo, now, uuid: randomUUID(), name })
+    await mkdir(join(directory, name, '.kumi', 'incoming'), { recursive: true })
     drivers.set(name, posixDriver(join(directory, name)))
   }
   wakeups = await listen(database.pool, silentLogger)
@@ -64,6 +65,7 @@ beforeAll(async () => {
 afterEach(async () => {
   for (const stop of running.splice(0)) await stop()
   outcomes.length = 0
+  await sql`delete from transfer`.execute(database.db)
 })
 afterAll(async () => {
   await wakeups.close()
@@ -73,7 +75,9 @@ afterAll(async () => {
 const segments = (place: Place) => computePath(place.rse, place.did).split('/')
 
 /** Moves between directories with the real driver; `fault` may play a failure before or after the copy. */
-function directoryMover(fault: (step: 'before' | 'after', source: string) => Promise<void> | void = () => {}): Mover {
+function directoryMover(
+  fault: (step: 'before' | 'after', source: string) => Promise<void> | void = () => {},
+): Mover {
   return {
     async copy({ source, destination, expected, overwrite, onProgress, signal }) {
       await fault('before', source.rse.name)
@@ -149,14 +153,18 @@ const stateAt = async (wish: TransferWish) =>
   (
     await rows(
       database.db,
-      sql<{ state: string }>`select state::text from replica where file_id = ${wish.fileId} and rse_id = ${wish.dstRseId}`,
+      sql<{
+        state: string
+      }>`select state::text from replica where file_id = ${wish.fileId} and rse_id = ${wish.dstRseId}`,
     )
   )[0]?.state
 const logged = async (wish: TransferWish) =>
   (
     await rows(
       database.db,
-      sql<{ outcome: string }>`select outcome from transfer_log where file_id = ${wish.fileId} order by finished_at`,
+      sql<{
+        outcome: string
+      }>`select outcome from transfer_log where file_id = ${wish.fileId} order by finished_at`,
     )
   ).map((r) => r.outcome)
 async function until(what: () => unknown | Promise<unknown>): Promise<void> {
@@ -167,7 +175,13 @@ async function until(what: () => unknown | Promise<unknown>): Promise<void> {
   throw new Error('it did not come to pass')
 }
 const ended = (n: number) => until(() => outcomes.filter((o) => o.result !== 'retrying').length >= n)
-const gone = () => new GridError({ code: 'gateway_unreachable', kind: 'transient', message: 'gone', details: { party: 'destination' } })
+const gone = () =>
+  new GridError({
+    code: 'gateway_unreachable',
+    kind: 'transient',
+    message: 'gone',
+    details: { party: 'destination' },
+  })
 
 describe('transfers', () => {
   test('bring files to where they are wished, once, and make the copies available', async () => {
@@ -187,18 +201,27 @@ describe('transfers', () => {
 
   test('try another source when one lost its file or holds other bytes, and suspect it', async () => {
     const [wish] = await wishes(1, ['A', 'C'], rse.B)
-    const bad = await rows(database.db, sql<{ name: string }>`select name from file where id = ${wish!.fileId}`)
+    const bad = await rows(
+      database.db,
+      sql<{ name: string }>`select name from file where id = ${wish!.fileId}`,
+    )
     await put('A', bad[0]!.name, Buffer.from('other'))
     await request([wish!])
     const up = { A: true, C: false }
     start(directoryMover(), { up: (name) => name === 'B' || up[name as 'A' | 'C'] })
     await until(() => outcomes.length > 0)
-    expect(outcomes[0]).toMatchObject({ result: 'retrying', srcRseId: rse.A.id, error: { code: 'checksum_mismatch' } })
+    expect(outcomes[0]).toMatchObject({
+      result: 'retrying',
+      srcRseId: rse.A.id,
+      error: { code: 'checksum_mismatch' },
+    })
     expect(await stateAt(wish!)).toBe('C')
     up.C = true
     await ended(1)
     expect(outcomes.at(-1)).toMatchObject({ result: 'done', srcRseId: rse.C.id, attempts: 2 })
-    const suspects = sql<{ rse: number }>`select rse_id as rse from bad_replica where file_id = ${wish!.fileId}`
+    const suspects = sql<{
+      rse: number
+    }>`select rse_id as rse from bad_replica where file_id = ${wish!.fileId}`
     expect(await rows(database.db, suspects)).toEqual([{ rse: rse.A.id }])
   })
 
@@ -257,7 +280,9 @@ describe('transfers', () => {
       }),
     )
     await until(() => reached)
-    await sql`update transfer set lease_until = now() - interval '1 s' where file_id = ${list[0]!.fileId}`.execute(database.db)
+    await sql`update transfer set lease_until = now() - interval '1 s' where file_id = ${list[0]!.fileId}`.execute(
+      database.db,
+    )
     start(directoryMover())
     await ended(1)
     release()
@@ -291,7 +316,9 @@ describe('transfers', () => {
           }),
         ),
     })
-    await until(async () => (await rows(database.db, sql`select 1 from transfer where state = 'active'`)).length === 2)
+    await until(
+      async () => (await rows(database.db, sql`select 1 from transfer where state = 'active'`)).length === 2,
+    )
     expect(await cancelTransfers(database.db, { vo, now: new Date(), keys: list })).toBe(2)
     expect(await stateAt(list[0]!)).toBeUndefined()
     expect(await logged(list[0]!)).toEqual(['canceled'])
@@ -304,9 +331,12 @@ describe('transfers', () => {
     await request(list)
     const { stop } = start({
       ...directoryMover(),
-      copy: ({ signal }) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+      copy: ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
     })
-    await until(async () => (await rows(database.db, sql`select 1 from transfer where state = 'active'`)).length === 2)
+    await until(
+      async () => (await rows(database.db, sql`select 1 from transfer where state = 'active'`)).length === 2,
+    )
     await stop()
     const states = sql<{ state: string; owner: string | null }>`select state, owner from transfer`
     expect(await rows(database.db, states)).toEqual([

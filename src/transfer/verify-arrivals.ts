@@ -32,6 +32,7 @@ export async function verifyArrivals(
   const failed = lookers.find((l) => l.status === 'rejected')
   if (failed && (wrong.length === 0 || !isGridError(failed.reason))) throw failed.reason
   if (wrong.length === 0) return
+  wrong.sort((a, b) => (a.did < b.did ? -1 : 1))
   const shown = wrong.slice(0, 5).map(({ did, why }) => `${did} ${why}`)
   const more = wrong.length > shown.length ? ` and ${wrong.length - shown.length} more` : ''
   throw filesNotArrived(`At ${rse.name}: ${shown.join('; ')}${more}. Upload again.`, {

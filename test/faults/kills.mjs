@@ -38,7 +38,9 @@ try {
     const began = Date.now()
     try {
       const report = await oneKill(seed, victim, moment)
-      console.log(`ok - seed ${seed}: kill -9 ${victim} after ${moment} ms; ${report}; ${((Date.now() - began) / 1000).toFixed(1)} s`)
+      console.log(
+        `ok - seed ${seed}: kill -9 ${victim} after ${moment} ms; ${report}; ${((Date.now() - began) / 1000).toFixed(1)} s`,
+      )
     } catch (error) {
       failures++
       console.log(`FAIL - seed ${seed}: kill -9 ${victim} after ${moment} ms: ${error.stack ?? error}`)
@@ -54,11 +56,28 @@ process.exit(failures === 0 ? 0 : 1)
 async function oneKill(seed, victim, moment) {
   const dataset = `kill-${String(seed).padStart(4, '0')}`
   const directory = join(home.path, 'kill-data', dataset)
-  const files = await generateRun({ experiment: 99, run: seed, seed, files: 30, bytes: 12_000_000, directory })
+  const files = await generateRun({
+    experiment: 99,
+    run: seed,
+    seed,
+    files: 30,
+    bytes: 12_000_000,
+    directory,
+  })
   const killed = delay(moment).then(() => grid.kill(victim, 300))
-  await again(() => kumi('data', 'put', directory, '--rse', 'KEK-DISK', '--scope', 'faults', '--dataset', dataset))
   await again(() =>
-    kumi('rule', 'add', `faults:${dataset}`, '--copies', '3', '--on', 'site=kek|site=osaka|site=chicago').catch((error) => {
+    kumi('data', 'put', directory, '--rse', 'KEK-DISK', '--scope', 'faults', '--dataset', dataset),
+  )
+  await again(() =>
+    kumi(
+      'rule',
+      'add',
+      `faults:${dataset}`,
+      '--copies',
+      '3',
+      '--on',
+      'site=kek|site=osaka|site=chicago',
+    ).catch((error) => {
       // The answer to the first try may have been lost with the server.
       if (!/duplicate/i.test(`${error.stderr}`)) throw error
     }),
@@ -66,9 +85,16 @@ async function oneKill(seed, victim, moment) {
   await killed
   const doors = await openDoors(home, facts)
   try {
-    const rules = await again(async () => JSON.parse((await kumi('rule', 'ls', `faults:${dataset}`, '--json')).stdout))
+    const rules = await again(async () =>
+      JSON.parse((await kumi('rule', 'ls', `faults:${dataset}`, '--json')).stdout),
+    )
     const id = rules.find((rule) => rule.copies === 3).id
-    await until('the rule becoming OK', () => doors.rule(id), (rule) => rule.state === 'OK', 120_000)
+    await until(
+      'the rule becoming OK',
+      () => doors.rule(id),
+      (rule) => rule.state === 'OK',
+      120_000,
+    )
     await doors.call('GET', '/readyz').catch(() => undefined)
     return await verify(doors, dataset, files)
   } finally {
@@ -89,9 +115,12 @@ async function again(work) {
 }
 
 async function verify(doors, dataset, files) {
-  const digests = new Map(files.map((f) => [f.name, createHash('md5').update(readFileSync(f.path)).digest('hex')]))
+  const digests = new Map(
+    files.map((f) => [f.name, createHash('md5').update(readFileSync(f.path)).digest('hex')]),
+  )
   const listed = await doors.files('faults', dataset)
-  if (listed.length !== files.length) throw new Error(`${listed.length} files listed, ${files.length} recorded`)
+  if (listed.length !== files.length)
+    throw new Error(`${listed.length} files listed, ${files.length} recorded`)
   let copies = 0
   for (const file of listed) {
     for (const pfn of Object.keys(file.pfns)) {

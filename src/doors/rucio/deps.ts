@@ -73,10 +73,7 @@ export interface PlacementDesk {
     input: { vo: string; dids?: readonly Did[]; rseId?: number },
   ): Promise<readonly DatasetLockView[]>
   usage(db: Db, input: { vo: string; accountId: number }): Promise<readonly UsageView[]>
-  limits(
-    db: Db,
-    input: { vo: string; accountId: number },
-  ): Promise<readonly LimitView[]>
+  limits(db: Db, input: { vo: string; accountId: number }): Promise<readonly LimitView[]>
   /** null removes the limit. */
   setLimit(
     db: Db,

@@ -47,14 +47,19 @@ export async function pull(context: CopyContext, source: string, overwrite: bool
   const answer = await outbound({ method: 'GET', url: source, headers, party: 'source', signal: gone })
   const remote = `tcp:${answer.socket.remoteAddress?.includes(':') ? `[${answer.socket.remoteAddress}]` : answer.socket.remoteAddress}:${answer.socket.remotePort}`
   const announced = answer.headers.digest ? announcedDigests({ digest: answer.headers.digest }) : {}
-  if (request.headers.requirechecksumverification === 'true' && !announced.adler32 && !announced.md5) {
+  try {
+    const known = Object.keys({ ...expected, ...announced }).length > 0
+    if (!known && String(request.headers.requirechecksumverification).toLowerCase() !== 'false')
+      throw checksumMismatch('The source tells no checksum, but verification is required.', {
+        party: 'source',
+        class: 'final',
+      })
+    checkDigests(expected, announced)
+  } catch (error) {
+    // An answer that nobody reads would hold its connection.
     answer.destroy()
-    throw checksumMismatch('The source tells no checksum, but verification is required.', {
-      party: 'source',
-      class: 'final',
-    })
+    throw error
   }
-  checkDigests(expected, announced)
   const length = answer.headers['content-length']
   await withMarkers(context, remote, async (progress) => {
     const options = {
