@@ -7,7 +7,6 @@ import { createIdentity } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
-import { registerScrub } from './kumi/scrub.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
 
@@ -84,7 +83,6 @@ describe('the routes of all doors', () => {
       wakeups,
       onScrubFindings: async () => undefined,
     })
-    registerScrub(http.app, common)
     await registerKumiDoor(http.app, {
       db,
       wakeups,

@@ -192,13 +192,10 @@ async function moveToTrash(
     await lockFiles(tx, [intent.fileId])
     if (!(await store.removeIntent(tx, intent.id, intent.attempts))) return
     const key = [{ fileId: intent.fileId, rseId: intent.rseId }]
-    await changeReplicaStates(tx, {
-      vo: intent.vo,
-      now,
-      replicas: key,
-      from: ['BEING_DELETED'],
-      to: 'AVAILABLE',
-    })
+    // Not again at once: the survivors have to become good first.
+    const tombstone = new Date(now.getTime() + UNDONE_MS)
+    const back = { vo: intent.vo, now, replicas: key, tombstone }
+    await changeReplicaStates(tx, { ...back, from: ['BEING_DELETED'], to: intent.wasState })
     const payload = { rse: rse.name, reason: 'survivors are not good' }
     await publish(tx, now, [
       { vo: intent.vo, kind: 'deletion.undone', subject: `${file.scope}:${file.name}`, payload },
