@@ -41,8 +41,7 @@ beforeAll(async () => {
   for (const name of ['KEK-1', 'KEK-2', 'OSAKA', 'EMPTY', 'CLOSED']) {
     rses[name] = await addRse(db, { vo, now, uuid: randomUUID(), name })
   }
-  for (const rse of ['KEK-1', 'KEK-2'])
-    await setRseAttribute(db, { vo, now, rse, key: 'site', value: 'KEK' })
+  for (const rse of ['KEK-1', 'KEK-2']) await setRseAttribute(db, { vo, now, rse, key: 'site', value: 'KEK' })
   await updateRse(db, { vo, now, name: 'CLOSED', properties: { canRead: false } })
   const list = Array.from({ length: 5 }, (_, i) => ({ scope, name: `f${i}`, bytes: BigInt(i + 1) }))
   const add = (rse: string, count: number) =>
