@@ -46,6 +46,7 @@ beforeAll(async () => {
     placement: {} as RucioDoorDeps['placement'],
     version: '41.0.0',
     defaultVo: 'demo',
+    verifyArrivals: async () => undefined,
   })
   await app.ready()
 })
