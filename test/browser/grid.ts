@@ -43,7 +43,6 @@ export async function startGrid(): Promise<StartedGrid> {
       port: number
       console: string
     }
-    await kumi('login', 'admin', '--password-file', join(home, 'client/password'), '--quiet')
     const files = join(directory, 'run-000042')
     mkdirSync(files)
     for (let n = 0; n < 12; n++)
