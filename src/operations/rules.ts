@@ -96,6 +96,9 @@ export async function ruleLines(db: Db, vo: string, filter: RuleFilter): Promise
   return (await readRules(db, vo, filter)).map(line)
 }
 
+/** How the system calls the same failure differs from file to file: refused, reset, closed. */
+const SYSTEM_CODE = / \((?:E|UND_ERR_)[A-Z_]+\)/g
+
 /** What a rule holds, what it still waits for, and why. */
 export async function ruleExplanation(db: Db, vo: string, id: string): Promise<RuleExplanation> {
   const [found] = await readRules(db, vo, { id, limit: 1 })
@@ -103,7 +106,7 @@ export async function ruleExplanation(db: Db, vo: string, id: string): Promise<R
   const [placements, gaps] = await Promise.all([readPlacements(db, id, 500), readGaps(db, id, 500)])
   const groups = new Map<string, { count: number; storages: Set<string> }>()
   for (const gap of gaps) {
-    const message = errorText(gap.last_error)
+    const message = errorText(gap.last_error)?.replace(SYSTEM_CODE, '')
     if (!message) continue
     const group = groups.get(message) ?? { count: 0, storages: new Set<string>() }
     group.count++

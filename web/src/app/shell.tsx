@@ -19,7 +19,8 @@ export function Shell() {
   const { colorScheme, setColorScheme } = useMantineColorScheme()
   const client = useQueryClient()
   const navigate = useNavigate()
-  const path = useRouterState({ select: (state) => state.location.pathname })
+  // The page that is shown, not the one being loaded: a login page drawn again would use its link twice.
+  const path = useRouterState({ select: (state) => (state.resolvedLocation ?? state.location).pathname })
   const atLogin = path === '/login'
   const grid = useQuery(gridQuery)
   const me = useQuery({ ...meQuery, enabled: !atLogin })
@@ -96,7 +97,7 @@ export function Shell() {
             title={t.app.theme}
             onClick={() => setColorScheme(dark ? 'light' : 'dark')}
           >
-            <svg width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
+            <svg className="icon" width="16" height="16" viewBox="0 0 16 16" aria-hidden="true">
               <circle cx="8" cy="8" r="6.2" fill="none" stroke="currentColor" strokeWidth="1.500" />
               <path d="M8 1.800a6.2 6.2 0 0 1 0 12.400Z" fill="currentColor" />
             </svg>

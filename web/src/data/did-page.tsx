@@ -7,6 +7,7 @@ import {
   contentQuery,
   copiesQuery,
   type Did,
+  dashed,
   didQuery,
   didRulesQuery,
   fileCopiesQuery,
@@ -14,9 +15,15 @@ import {
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll, Time } from '../shared/parts.tsx'
 
 const PAGE = 100
+/** What the page says elsewhere, and bookkeeping. */
+const SAID = new Set(
+  'scope name did_type type account account_id bytes length adler32 md5 is_open monotonic availability created_at closed_at updated_at'.split(
+    ' ',
+  ),
+)
 
 export function DidPage() {
   const t = useMessages()
@@ -87,7 +94,7 @@ function Copies({ did }: { did: Did }) {
                         <Mark tone="degraded">{t.data.partial}</Mark>
                       )}
                     </td>
-                    <td className="num">{t.data.of(have, all)}</td>
+                    {did.type !== 'FILE' && <td className="num">{t.data.of(have, all)}</td>}
                   </tr>
                 )
               })}
@@ -123,7 +130,18 @@ function Rules({ scope, name }: { scope: string; name: string }) {
                   <td>
                     <RuleMark state={rule.state} />
                   </td>
-                  <td className="quiet">{rule.account}</td>
+                  <td className="quiet">
+                    {rule.scope === scope && rule.name === name ? (
+                      rule.account
+                    ) : (
+                      <>
+                        {t.data.through}{' '}
+                        <Link to="/data/$scope/$name" params={{ scope: rule.scope, name: rule.name }}>
+                          {rule.scope}:{rule.name}
+                        </Link>
+                      </>
+                    )}
+                  </td>
                 </tr>
               ))}
             </tbody>
@@ -134,13 +152,13 @@ function Rules({ scope, name }: { scope: string; name: string }) {
   )
 }
 
-/** The data door writes ids as 32 hexadecimal digits, the rest of the grid with dashes. */
-const dashed = (id: string) => id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-
 function Metadata({ did }: { did: Did }) {
   const t = useMessages()
   const asked = useQuery(metaQuery(did.scope, did.name))
-  const entries = Object.entries(asked.data ?? {}).filter(([, value]) => value !== null && value !== '')
+  const entries = Object.entries(asked.data ?? {}).filter(
+    ([key, value]) => value !== null && value !== '' && value !== false && !SAID.has(key),
+  )
+  const { created_at: created, closed_at: sealed, md5 } = asked.data ?? {}
   return (
     <section className="panel">
       <h2>{t.data.metadata}</h2>
@@ -150,7 +168,31 @@ function Metadata({ did }: { did: Did }) {
         {did.adler32 && (
           <>
             <dt>{t.data.checksum}</dt>
-            <dd className="mono">adler32 {did.adler32}</dd>
+            <dd className="mono">
+              adler32 {did.adler32}
+              {typeof md5 === 'string' && (
+                <>
+                  <br />
+                  md5 {md5}
+                </>
+              )}
+            </dd>
+          </>
+        )}
+        {typeof created === 'string' && (
+          <>
+            <dt>{t.data.created}</dt>
+            <dd>
+              <Time at={created} />
+            </dd>
+          </>
+        )}
+        {typeof sealed === 'string' && (
+          <>
+            <dt>{t.data.sealed}</dt>
+            <dd>
+              <Time at={sealed} />
+            </dd>
           </>
         )}
         {entries.map(([key, value]) => (

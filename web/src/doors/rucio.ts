@@ -27,6 +27,8 @@ export interface Copy {
 }
 export interface DidRule {
   id: string
+  scope: string
+  name: string
   account: string
   rse_expression: string
   copies: number
@@ -71,7 +73,7 @@ export const didQuery = (scope: string, name: string) =>
 export const metaQuery = (scope: string, name: string) =>
   queryOptions({
     queryKey: ['data', 'meta', scope, name],
-    queryFn: ({ signal }) => getJson<Record<string, unknown>>(`${did(scope, name)}/meta?plugin=JSON`, signal),
+    queryFn: ({ signal }) => getJson<Record<string, unknown>>(`${did(scope, name)}/meta?plugin=ALL`, signal),
   })
 export const contentQuery = (scope: string, name: string, most: number) =>
   queryOptions({
@@ -110,10 +112,12 @@ export const fileCopiesQuery = (scope: string, name: string) =>
       )
     },
   })
+/** Rules on this name and on every collection that holds it. */
 export const didRulesQuery = (scope: string, name: string) =>
   queryOptions({
     queryKey: ['data', 'rules', scope, name],
-    queryFn: async ({ signal }) => (await getLines<DidRule>(`${did(scope, name)}/rules`, 200, signal)).lines,
+    queryFn: async ({ signal }) =>
+      (await getLines<DidRule>(`${did(scope, name)}/associated_rules`, 200, signal)).lines,
   })
 export const storagesQuery = (expression: string) =>
   queryOptions({
@@ -147,6 +151,8 @@ export async function createRule(rule: NewRule): Promise<string> {
     comment: rule.comment,
   })
   const [id] = (await answer.json()) as string[]
-  return id ?? ''
+  return dashed(id ?? '')
 }
+/** The data door writes ids as 32 hexadecimal digits, the rest of the grid with dashes. */
+export const dashed = (id: string) => id.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 export const deleteRule = (id: string) => call('DELETE', `/rucio/rules/${id}`, { purge_replicas: null })

@@ -28,7 +28,7 @@ export const en = {
     submit: 'Log in',
     once: 'Logging in with the link from the terminal …',
     usedUp:
-      'This link has been used or is too old. Log in below, or ask the terminal for a new one with: kumi login --web',
+      'This link has been used or is too old. Log in below; the password of admin is in the file client/password of the grid’s home directory.',
     refused: 'User name or password is not right.',
   },
   state: { ok: 'ok', degraded: 'degraded', down: 'down', unknown: 'unknown' },
@@ -40,7 +40,7 @@ export const en = {
   },
   now: {
     attention: (n: number) =>
-      n === 0 ? 'Nothing needs anyone' : `${plural(n, 'thing needs', 'things need')} someone`,
+      n === 0 ? 'Nothing needs attention' : `${plural(n, 'thing needs', 'things need')} attention`,
     calm: 'All sites report, no rule is stuck, no link is failing.',
     site: (site: string, state: string) => `Site ${site} is ${state}`,
     rule: (name: string) => `A replication rule is stuck: ${name}`,
@@ -92,6 +92,7 @@ export const en = {
     partial: 'partial',
     of: (have: number, all: number) => `${have.toLocaleString('en')} of ${all.toLocaleString('en')} files`,
     protectedBy: 'Protected by these rules',
+    through: 'as part of',
     unprotected: 'No rule protects this: its copies may be deleted when space is needed.',
     addRule: 'New rule',
     content: 'Content',
@@ -101,6 +102,8 @@ export const en = {
     closed: 'closed',
     checksum: 'Checksum',
     account: 'Account',
+    created: 'Created',
+    sealed: 'Closed',
   },
   rules: {
     title: 'Replication rules',
@@ -121,6 +124,7 @@ export const en = {
     expires: 'Expires',
     never: 'never',
     why: 'Why it is not finished',
+    finished: 'Finished',
     fine: 'All copies are there and verified.',
     working: 'Transfers are under way; nothing is in the way.',
     times: (n: number) => plural(n, 'file', 'files'),
@@ -133,7 +137,6 @@ export const en = {
     },
     placements: 'Where it holds copies',
     gaps: 'Files still on their way',
-    noGaps: 'No file is missing.',
     gap: { missing: 'waiting', moving: 'moving', failed: 'failed' },
     attempts: (n: number) => plural(n, 'attempt', 'attempts'),
     nextTry: 'next try',
@@ -168,6 +171,8 @@ export const en = {
     },
     file: 'File',
     link: 'Link',
+    condition: 'State',
+    when: 'Time',
     state: {
       queued: 'waiting',
       active: 'moving',

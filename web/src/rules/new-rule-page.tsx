@@ -28,7 +28,7 @@ export function NewRulePage() {
     event.preventDefault()
     try {
       const lifetimeSeconds = days === '' ? null : days * DAY_S
-      await createRule({
+      const id = await createRule({
         scope,
         name,
         expression: settled,
@@ -37,7 +37,7 @@ export function NewRulePage() {
         comment: comment || null,
       })
       await client.invalidateQueries({ queryKey: ['rules'] })
-      await navigate({ to: '/rules', search: {} })
+      await navigate({ to: '/rules/$id', params: { id } })
     } catch (error) {
       setProblem((error as Error).message)
     }

@@ -5,8 +5,8 @@ import { useState } from 'react'
 import { type RuleExplanation, ruleQuery } from '../doors/kumi.ts'
 import { deleteRule } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll, Strip, Time } from '../shared/parts.tsx'
+import { bytes } from '../shared/format.ts'
+import { CopyCommand, Mark, Pending, RuleMark, Scroll, Strip, Time } from '../shared/parts.tsx'
 import { unstick } from './unstick.ts'
 
 export function RulePage() {
@@ -15,6 +15,8 @@ export function RulePage() {
   const asked = useQuery(ruleQuery(id))
   if (!asked.data) return <Pending of={asked} />
   const { rule, placements, gaps } = asked.data
+  // The rule of a container places its datasets one by one.
+  const inside = placements.some((one) => one.name !== rule.name || one.scope !== rule.scope)
   return (
     <>
       <div className="head">
@@ -52,11 +54,9 @@ export function RulePage() {
         </section>
         <Why explanation={asked.data} />
       </div>
-      <section className="panel flush">
-        <h2>{t.rules.gaps}</h2>
-        {gaps.length === 0 ? (
-          <Empty>{t.rules.noGaps}</Empty>
-        ) : (
+      {gaps.length > 0 && (
+        <section className="panel flush">
+          <h2>{t.rules.gaps}</h2>
           <Scroll label={t.rules.gaps}>
             <table>
               <tbody>
@@ -77,7 +77,9 @@ export function RulePage() {
                       </Mark>
                     </td>
                     <td className="break">
-                      {gap.error && <span className="error">{gap.error}</span>}{' '}
+                      {gap.error && (
+                        <span className={gap.state === 'failed' ? 'error' : 'quiet'}>{gap.error}</span>
+                      )}{' '}
                       <span className="quiet">
                         {gap.attempts > 0 && t.rules.attempts(gap.attempts)}
                         {gap.state === 'failed' && (
@@ -92,8 +94,8 @@ export function RulePage() {
               </tbody>
             </table>
           </Scroll>
-        )}
-      </section>
+        </section>
+      )}
       {placements.length > 0 && (
         <section className="panel flush">
           <h2>{t.rules.placements}</h2>
@@ -102,11 +104,13 @@ export function RulePage() {
               <tbody>
                 {placements.map((one) => (
                   <tr key={`${one.scope}:${one.name}@${one.storage}`}>
-                    <td className="break">
-                      <Link to="/data/$scope/$name" params={{ scope: one.scope, name: one.name }}>
-                        {one.scope}:{one.name}
-                      </Link>
-                    </td>
+                    {inside && (
+                      <td className="break">
+                        <Link to="/data/$scope/$name" params={{ scope: one.scope, name: one.name }}>
+                          {one.scope}:{one.name}
+                        </Link>
+                      </td>
+                    )}
                     <td>
                       <b>{one.storage}</b>
                     </td>
@@ -135,7 +139,7 @@ function Why({ explanation: { rule, reasons } }: { explanation: RuleExplanation 
     reasons.length > 0 || !rule.reason ? reasons : [{ message: rule.reason, count: 0, storages: [] }]
   return (
     <section className="panel">
-      <h2>{t.rules.why}</h2>
+      <h2>{rule.state === 'OK' ? t.rules.finished : t.rules.why}</h2>
       {lines.length === 0 ? (
         <Mark tone={rule.state === 'OK' ? 'ok' : 'moving'}>
           {rule.state === 'OK' ? t.rules.fine : t.rules.working}
@@ -147,7 +151,7 @@ function Why({ explanation: { rule, reasons } }: { explanation: RuleExplanation 
               <div className="error">{reason.message}</div>
               {reason.count > 0 && (
                 <div className="quiet">
-                  {t.rules.times(reason.count)} → {reason.storages.join(', ')} ({count(reason.count)})
+                  {t.rules.times(reason.count)} → {reason.storages.join(', ')}
                 </div>
               )}
               <div>{t.rules.unstick[unstick(reason.message)]}</div>

@@ -27,7 +27,7 @@ export function LinkPage() {
                 {t.transfers.cell(link.done, link.failed)}
               </dd>
               <dt>{t.transfers.rate}</dt>
-              <dd>{rate(link.rateBytesPerSecond)}</dd>
+              <dd>{link.active > 0 ? rate(link.rateBytesPerSecond) : '–'}</dd>
               <dt>{t.transfers.atOnce}</dt>
               <dd>
                 {link.active} / {link.maxActive ?? '–'}
@@ -74,7 +74,7 @@ function Listed({ list, source, destination }: { list: TransferList; source: str
   return (
     <section className="panel flush">
       <h2>{t.transfers.lists[list]}</h2>
-      <TransferTable transfers={data} label={t.transfers.lists[list]} />
+      <TransferTable transfers={data} label={t.transfers.lists[list]} ofLink />
     </section>
   )
 }

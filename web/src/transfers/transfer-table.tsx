@@ -15,7 +15,15 @@ const TONES = {
   canceled: 'unknown',
 } as const satisfies Record<TransferState, string>
 
-export function TransferTable({ transfers, label }: { transfers: readonly Transfer[]; label: string }) {
+export function TransferTable({
+  transfers,
+  label,
+  ofLink = false,
+}: {
+  transfers: readonly Transfer[]
+  label: string
+  ofLink?: boolean
+}) {
   const t = useMessages()
   return (
     <Scroll label={label}>
@@ -23,10 +31,10 @@ export function TransferTable({ transfers, label }: { transfers: readonly Transf
         <thead>
           <tr>
             <th>{t.transfers.file}</th>
-            <th>{t.transfers.link}</th>
-            <th />
+            {!ofLink && <th>{t.transfers.link}</th>}
+            <th>{t.transfers.condition}</th>
             <th className="num">{t.data.size}</th>
-            <th />
+            <th>{t.transfers.when}</th>
           </tr>
         </thead>
         <tbody>
@@ -37,18 +45,20 @@ export function TransferTable({ transfers, label }: { transfers: readonly Transf
                   {one.name}
                 </Link>
               </td>
-              <td style={{ whiteSpace: 'nowrap' }}>
-                {one.source ? (
-                  <Link
-                    to="/transfers/$source/$destination"
-                    params={{ source: one.source, destination: one.destination }}
-                  >
-                    {one.source} → {one.destination}
-                  </Link>
-                ) : (
-                  <>→ {one.destination}</>
-                )}
-              </td>
+              {!ofLink && (
+                <td style={{ whiteSpace: 'nowrap' }}>
+                  {one.source ? (
+                    <Link
+                      to="/transfers/$source/$destination"
+                      params={{ source: one.source, destination: one.destination }}
+                    >
+                      {one.source} → {one.destination}
+                    </Link>
+                  ) : (
+                    <>→ {one.destination}</>
+                  )}
+                </td>
+              )}
               <td>
                 <Mark tone={TONES[one.state]}>{t.transfers.state[one.state]}</Mark>
               </td>

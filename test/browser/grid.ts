@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+
+const root = join(import.meta.dirname, '../..')
+const run = promisify(execFile)
+
+export interface StartedGrid {
+  readonly address: string
+  /** Logs a browser in once. */
+  readonly link: string
+  readonly password: string
+  /** The rule that asks for copies of raw:run-000042. */
+  readonly rule: string
+  stop(): Promise<void>
+}
+
+export const LONG_NAME = `calibration.with-a-name-as-long-as-people-really-make-them.${'x'.repeat(90)}.root`
+
+/** A grid of its own, started as people start it, with one dataset that a rule has copied to a second site. */
+export async function startGrid(): Promise<StartedGrid> {
+  const directory = mkdtempSync(join(tmpdir(), 'kumi-browser-'))
+  const home = join(directory, 'home')
+  const environment = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !/^(KUMI_|BEARER_TOKEN|DATABASE_URL)/.test(name)),
+  )
+  const kumi = async (...words: string[]) => {
+    const { stdout } = await run(join(root, 'kumi'), [...words, '--home', home], {
+      cwd: root,
+      env: environment,
+      timeout: 120_000,
+    })
+    return stdout
+  }
+  const stop = async () => {
+    await kumi('down', '--purge')
+    rmSync(directory, { recursive: true, force: true })
+  }
+  try {
+    const { port, console: link } = JSON.parse(await kumi('up', '--detach', '--json')) as {
+      port: number
+      console: string
+    }
+    const files = join(directory, 'run-000042')
+    mkdirSync(files)
+    for (let n = 0; n < 12; n++)
+      writeFileSync(
+        join(files, `raw.e0007.r00042.f${String(n).padStart(5, '0')}.dat`),
+        Buffer.alloc(4 ** n, n),
+      )
+    writeFileSync(join(files, LONG_NAME), 'long')
+    const dataset = ['--scope', 'raw', '--dataset', 'run-000042', '--rse', 'KEK-DISK']
+    await kumi('data', 'put', files, ...dataset, '--meta', 'run_number=42', '--quiet')
+    const where = ['site=kek|site=osaka', '--copies', '2', '--wait']
+    const added = await kumi('rule', 'add', 'raw:run-000042', ...where, '--json', '--quiet')
+    const password = readFileSync(join(home, 'client/password'), 'utf8').trim()
+    return { address: `http://localhost:${port}`, link, password, rule: ruleIn(added), stop }
+  } catch (error) {
+    await stop().catch(() => undefined)
+    throw error
+  }
+}
+
+function ruleIn(text: string): string {
+  const id = /[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}/.exec(text)?.[0]
+  if (!id) throw new Error(`kumi rule add printed no rule: ${text}`)
+  return id.replaceAll('-', '').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}
