@@ -103,10 +103,14 @@ export const metaOrder = (key: string, order: Order, value: string | number): Sq
   typeof value === 'number'
     ? sql`(jsonb_typeof(${at(key)}) = 'number' and ${at(key)} ${ORDER[order]} ${json(value)})`
     : textOrder(metaText(key), order, value)
+/** Only such text is cast to a date, by way of the first of its month, so that no text makes the cast fail. */
+const DATE_TEXT =
+  '^(?!0000)[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])([T ]([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\\.[0-9]{1,9})?)?(Z|[+-](0[0-9]|1[0-4]):?[0-5][0-9])?)?$'
 export const metaDateOrder = (key: string, order: Order, value: Date): Sql => {
   const text = metaText(key)
-  return sql`case when (${text}) ~ '^\d{4}-\d\d-\d\d' and pg_input_is_valid(${text}, 'timestamptz')
-    then (${text})::timestamptz ${ORDER[order]} ${value}::timestamptz else false end`
+  return sql`case when (${text}) ~ ${DATE_TEXT}::text
+    then (overlay((${text}) placing '01' from 9 for 2))::timestamptz + (substr(${text}, 9, 2)::int - 1) * interval '1 day'
+      ${ORDER[order]} ${value}::timestamptz else false end`
 }
 export const metaContains = (key: string, value: MetadataValue): Sql =>
   typeof value === 'string'
@@ -156,7 +160,7 @@ export function pageQuery({ scopeId, condition, type, after, limit }: PageQuery)
   const order = type === 'all' || type === 'file' ? sql`f.name` : sql`c.name`
   return sql<FoundRow>`select f.id, s.name as scope, f.name, c.kind, ${bytes} as bytes, ${length} as length
     from (select ${scopeId}::int as id, (select name from scope where id = ${scopeId}) as name) s,
-      lateral (select 1) one, ${names(type, scopeId, after)} and ${condition}
+      ${names(type, scopeId, after)} and ${condition}
     order by ${order} limit ${limit}`
 }
 

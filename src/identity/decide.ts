@@ -1,7 +1,19 @@
 import type { Action, Resource } from './actions.ts'
-import type { Rule } from './identity.store.ts'
 import type { Principal } from './principal.ts'
 import { covers } from './scope.ts'
+
+/** One row of a VO's policy. */
+export interface Rule {
+  readonly vo: string
+  readonly subjectKind: 'everyone' | 'group' | 'account' | 'attribute'
+  /** Group path, account name, or `key` or `key=value` of an attribute. */
+  readonly subject: string
+  /** A name, `catalog.*` or `*`. */
+  readonly action: string
+  /** `*`, `owner`, or the beginning of a path. */
+  readonly resource: string
+  readonly effect: 'allow' | 'deny'
+}
 
 /** Deny unless a rule allows; an explicit deny wins. Pure. */
 export function decide(

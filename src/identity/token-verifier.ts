@@ -36,48 +36,73 @@ export interface TokenVerifier {
 }
 
 const REFRESH_MS = 6 * 3600_000
-const UNKNOWN_KEY_REFRESH_MS = 30_000
+/** Also how long a failed refresh of keys that still serve is left alone. */
+const UNKNOWN_KEY_MS = 60_000
+const FIRST_BACKOFF_MS = 1000
+const LONGEST_BACKOFF_MS = 60_000
+
+interface KeyCache {
+  keys: ReadonlyMap<string, PublicKey>
+  /** Milliseconds of the clock. */
+  fetchedAt: number
+  triedAt: number
+  unknownAt: number
+  failures: number
+  pending: Promise<void> | undefined
+}
 
 /** Verifies tokens of the trusted issuers with cached keys; a new key costs one refresh, never a storm of them. */
 export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifier {
   const trusted = new Map(options.issuers.map((issuer) => [issuer.issuer, issuer]))
-  const caches = new Map<
-    string,
-    { keys: Map<string, PublicKey>; asked: number; pending?: Promise<void> | undefined }
-  >()
+  const caches = new Map<string, KeyCache>()
+  const now = () => options.clock.now().getTime()
 
-  const refresh = async (issuer: TrustedIssuer, keys: Map<string, PublicKey>): Promise<void> => {
-    let document: JwksDocument | undefined
+  const fetched = async (issuer: TrustedIssuer): Promise<Map<string, PublicKey>> => {
+    const answer = await options.fetch(issuer.jwksUrl)
+    if (!answer.ok) throw new Error('the issuer refused its key set')
+    const document = (await answer.json()) as JwksDocument
+    const keys = keysOf(document)
+    // An issuer without keys has a fault; forgetting its good ones would spread it.
+    if (keys.size === 0) throw new Error('the key set holds no usable key')
+    await options.store?.save(issuer.issuer, document).catch((error: unknown) => {
+      options.onProblem?.('issuer keys not kept', { issuer: issuer.issuer, err: error })
+    })
+    return keys
+  }
+  const refresh = async (issuer: TrustedIssuer, cache: KeyCache): Promise<void> => {
+    cache.triedAt = now()
     try {
-      const answer = await options.fetch(issuer.jwksUrl)
-      if (!answer.ok) throw new Error('the issuer refused its key set')
-      document = (await answer.json()) as JwksDocument
-      await options.store?.save(issuer.issuer, document)
+      const keys = await fetched(issuer)
+      if ([...cache.keys.keys()].some((kid) => !keys.has(kid))) checker.forget()
+      cache.keys = keys
+      cache.fetchedAt = now()
+      cache.failures = 0
     } catch (error) {
+      cache.failures++
       options.onProblem?.('issuer keys not refreshed', { issuer: issuer.issuer, err: error })
-      if (keys.size === 0) document = await options.store?.load(issuer.issuer)
-    }
-    if (!Array.isArray(document?.keys)) return
-    keys.clear()
-    for (const jwk of document.keys) {
-      const key = importKey(jwk)
-      if (key) keys.set(key.kid, key)
+      if (cache.keys.size > 0) return
+      const kept = await options.store?.load(issuer.issuer).catch(() => undefined)
+      cache.keys = keysOf(kept)
     }
   }
   const keyOf = async (name: string, kid: string): Promise<PublicKey | undefined> => {
-    const issuer = trusted.get(name)!
-    const cache = caches.get(name) ?? { keys: new Map<string, PublicKey>(), asked: -Infinity }
+    const cache = caches.get(name) ?? {
+      keys: new Map(),
+      fetchedAt: -Infinity,
+      triedAt: -Infinity,
+      unknownAt: -Infinity,
+      failures: 0,
+      pending: undefined,
+    }
     caches.set(name, cache)
-    const age = options.clock.now().getTime() - cache.asked
-    if (age > (cache.keys.has(kid) ? REFRESH_MS : UNKNOWN_KEY_REFRESH_MS) && !cache.pending) {
-      cache.asked = options.clock.now().getTime()
-      cache.pending = refresh(issuer, cache.keys).finally(() => {
+    if (!cache.pending && isDue(cache, kid, now())) {
+      if (cache.keys.size > 0 && !cache.keys.has(kid)) cache.unknownAt = now()
+      cache.pending = refresh(trusted.get(name)!, cache).finally(() => {
         cache.pending = undefined
       })
     }
     if (!cache.keys.has(kid)) await cache.pending
     if (cache.keys.size === 0) {
-      cache.asked = -Infinity
       throw keysUnavailable('The keys of the token issuer cannot be fetched at the moment; try again.')
     }
     return cache.keys.get(kid)
@@ -102,4 +127,20 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
       }
     },
   }
+}
+
+function isDue(cache: KeyCache, kid: string, now: number): boolean {
+  if (cache.keys.size === 0) {
+    const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (cache.failures - 1))
+    return cache.failures === 0 || now - cache.triedAt >= wait
+  }
+  // A key nobody has seen may be brand new, so the first one is looked up at once.
+  if (!cache.keys.has(kid)) return now - cache.unknownAt >= UNKNOWN_KEY_MS
+  return now - cache.fetchedAt >= REFRESH_MS && now - cache.triedAt >= UNKNOWN_KEY_MS
+}
+
+function keysOf(document: JwksDocument | undefined): Map<string, PublicKey> {
+  const list = Array.isArray(document?.keys) ? document.keys : []
+  const keys = list.flatMap((jwk) => importKey(jwk) ?? [])
+  return new Map(keys.map((key) => [key.kid, key]))
 }

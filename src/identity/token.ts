@@ -31,7 +31,11 @@ export interface PublicKey {
 export function importKey(jwk: Readonly<Record<string, unknown>>): PublicKey | undefined {
   const alg = jwk.kty === 'EC' && jwk.crv === 'P-256' ? 'ES256' : jwk.kty === 'RSA' ? 'RS256' : undefined
   if (!alg || typeof jwk.kid !== 'string' || (jwk.alg !== undefined && jwk.alg !== alg)) return undefined
-  return { kid: jwk.kid, alg, key: createPublicKey({ key: { ...jwk }, format: 'jwk' }) }
+  try {
+    return { kid: jwk.kid, alg, key: createPublicKey({ key: { ...jwk }, format: 'jwk' }) }
+  } catch {
+    return undefined
+  }
 }
 
 /**

@@ -28,8 +28,9 @@ export async function evaluateRule(
   else await placeDatasets(tx, deps, now, rule)
   const incomplete = await store.incompletePlacements(tx, rule.id)
   if (incomplete.length > 0) await store.openGaps(tx, now, rule.id, incomplete)
-  await store.openFileGaps(tx, now, rule.id)
-  const stray = await store.closeStrayGaps(tx, rule.id)
+  if (rule.targetKind === 'F' || rule.grouping === 'N') await store.openFileGaps(tx, now, rule.id)
+  // Asked first: without gaps the search for stray ones would still walk the content.
+  const stray = (await store.hasGaps(tx, rule.id)) ? await store.closeStrayGaps(tx, rule.id) : []
   if (stray.length > 0) await deps.cancelTransfers(tx, { vo: rule.vo, now, keys: stray })
   await settleStates(tx, now, [rule.id])
 }

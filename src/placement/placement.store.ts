@@ -114,6 +114,10 @@ export async function openFileGaps(db: Db, now: Date, ruleId: string): Promise<v
     where fp.rule_id = ${ruleId} and x.file_id is null on conflict do nothing`.execute(db)
 }
 
+export async function hasGaps(db: Db, ruleId: string): Promise<boolean> {
+  return (await row(db, sql`select 1 from placement_gap where rule_id = ${ruleId} limit 1`)) !== undefined
+}
+
 /** Gaps that nothing asks for any more: the file left the dataset, or the placement went. */
 export async function closeStrayGaps(db: Db, ruleId: string) {
   return rows(

@@ -327,12 +327,14 @@ test('adding a rule on a complete dataset looks at no single file', async () => 
         from pg_stat_xact_user_tables where relname like 'replica%' or relname in ('content', 'placement_gap')`,
     )
   const id = await transaction(db, async (tx) => {
+    // The view counts what the connection did before as well.
+    const before = (await fetched(tx))!.n
     const [made] = await addRules(tx, deps, {
       vo,
       now,
       rules: [request('many', { rseExpression: 'KEK-DISK' })],
     })
-    expect((await fetched(tx))!.n).toBeLessThan(100)
+    expect((await fetched(tx))!.n - before).toBeLessThan(100)
     return made!
   })
   expect(await rule(id)).toMatchObject({ state: 'OK', locksOk: 20_000n })

@@ -88,7 +88,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     {
       cert: readFileSync(join(config.directory, 'tls.pem')),
       key: readFileSync(join(config.directory, 'tls.key')),
-      highWaterMark: 1 << 20,
+      highWaterMark: 256 << 10,
       requestTimeout: 0,
       keepAliveTimeout: 30_000,
     },

@@ -33,7 +33,9 @@ import {
 
 /** Names a client never sees in a listing; `.kumi` is not reachable at all. */
 export const HIDDEN = new Set(['.kumi', '.trash'])
-const BATCH = 1 << 20
+/** Larger pieces gain no speed worth having, but each lives until the next collection. */
+const READ_PIECE = 256 << 10
+const WRITE_PIECE = 1 << 20
 
 export interface PosixDriver extends StorageDriver {
   /** Removes what writers killed earlier left behind; call once before serving. */
@@ -187,7 +189,7 @@ export function posixDriver(root: string): PosixDriver {
         await handle.close()
         throw isADirectory(`${show(path)} is a directory.`)
       }
-      return createReadStream('', { fd: handle, highWaterMark: BATCH, ...range })
+      return createReadStream('', { fd: handle, highWaterMark: READ_PIECE, ...range })
     },
     async write(path, body, options) {
       const temporary = join(incoming, randomUUID())
@@ -296,10 +298,7 @@ async function fill(handle: FileHandle, body: AsyncIterable<Uint8Array>, announc
     batch = []
     held = 0
     await writing
-    writing = handle.writev(pieces).then(async ({ bytesWritten }) => {
-      // A nearly full disk writes short first and fails next time.
-      if (bytesWritten < bytes) await handle.write(Buffer.concat(pieces).subarray(bytesWritten))
-    })
+    writing = writeAll(handle, pieces, bytes)
     writing.catch(() => undefined)
   }
   try {
@@ -309,7 +308,7 @@ async function fill(handle: FileHandle, body: AsyncIterable<Uint8Array>, announc
       sums.update(chunk)
       batch.push(chunk)
       held += chunk.length
-      if (held >= BATCH) await flush()
+      if (held >= WRITE_PIECE) await flush()
     }
     if (held > 0) await flush()
   } finally {
@@ -320,6 +319,14 @@ async function fill(handle: FileHandle, body: AsyncIterable<Uint8Array>, announc
   await handle.sync()
   const { mtimeMs } = await handle.stat()
   return { digests: sums.done(), size, mtimeMs }
+}
+
+/** A nearly full disk writes short first and fails the next time. */
+async function writeAll(handle: FileHandle, pieces: Uint8Array[], bytes: number): Promise<void> {
+  let { bytesWritten: done } = await handle.writev(pieces)
+  if (done === bytes) return
+  const rest = Buffer.concat(pieces)
+  while (done < bytes) done += (await handle.write(rest, done)).bytesWritten
 }
 
 const show = (path: StoragePath): string => `/${path.join('/')}`

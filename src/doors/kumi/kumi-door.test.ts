@@ -89,7 +89,7 @@ describe('the door for what has no standard', () => {
         ({ method, url: path }) =>
           method === 'GET' && path.startsWith('/kumi/v1') && !path.endsWith('openapi.json'),
       )
-      .map(({ url: path }) => path.replace(':id', '{id}'))
+      .map(({ url: path }) => path.replace(/:(\w+)/g, '{$1}'))
     expect(document.openapi).toBe('3.1.0')
     expect(Object.keys(document.paths).sort()).toEqual(routes.sort())
   })

@@ -1,0 +1,85 @@
+import { type Database, type Db, type Tx, transaction } from '../kernel/database.ts'
+import { publish } from '../kernel/events.ts'
+import type { Logger } from '../kernel/log.ts'
+import type { Clock, Ids } from '../kernel/ports.ts'
+
+export interface IdentityOptions {
+  readonly db: Db
+  readonly pool: Database['pool']
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  /** `https://localhost:7443`: the issuer of VO `demo` is `<issuerBase>/iam/demo`. */
+  readonly issuerBase: string
+  /** 32 bytes kept outside the database. */
+  readonly sealKey: Uint8Array
+}
+
+/** What the parts of identity share. */
+export interface Context {
+  readonly db: Db
+  readonly pool: Database['pool']
+  readonly ids: Ids
+  readonly log: Logger
+  readonly sealKey: Uint8Array
+  now(): Date
+  issuer(vo: string): string
+  /** Short-lived memory of what the database said; emptied by every change made here and by `forget`. */
+  memory<T>(): Memory<T>
+  forget(): void
+  /** One use case that changes something: a transaction, its event, and no stale memory afterwards. */
+  changing<T>(vo: string, subject: string, work: (tx: Db) => Promise<T>): Promise<T>
+}
+
+export interface Memory<T> {
+  get(key: string, make: () => Promise<T>): Promise<T>
+}
+
+const KEPT_MS = 2000
+const MOST_KEPT = 5000
+
+export function createContext(options: IdentityOptions): Context {
+  const { db, pool, ids, log, sealKey } = options
+  const now = () => options.clock.now()
+  const memories: Map<string, unknown>[] = []
+  const forget = (): void => {
+    for (const memory of memories) memory.clear()
+  }
+  return {
+    db,
+    pool,
+    ids,
+    log,
+    sealKey,
+    now,
+    issuer: (vo) => `${options.issuerBase}/iam/${vo}`,
+    memory<T>(): Memory<T> {
+      const kept = new Map<string, { at: number; value: Promise<T> }>()
+      memories.push(kept)
+      return {
+        get(key, make) {
+          const known = kept.get(key)
+          if (known && now().getTime() - known.at < KEPT_MS) return known.value
+          if (kept.size >= MOST_KEPT) kept.clear()
+          const made = { at: now().getTime(), value: make() }
+          kept.set(key, made)
+          // A failure is not worth remembering.
+          made.value.catch(() => {
+            if (kept.get(key) === made) kept.delete(key)
+          })
+          return made.value
+        },
+      }
+    },
+    forget,
+    async changing(vo, subject, work) {
+      const done = await transaction(db, async (tx) => {
+        const result = await work(tx)
+        await publish(tx as Tx, now(), [{ vo, kind: 'identity.changed', subject }])
+        return result
+      })
+      forget()
+      return done
+    },
+  }
+}
