@@ -1,4 +1,5 @@
 import {
+  catalogErrors,
   type Did,
   findDids,
   getDidsByIds,
@@ -29,7 +30,7 @@ export function pathOf(rse: Rse, pfn: string | null | undefined): { path?: strin
 export async function verifyArrivals(
   call: Call,
   rse: Rse,
-  files: readonly (Did & Partial<NewReplica>)[],
+  files: readonly (Did & Partial<Omit<NewReplica, 'state'>>)[],
 ): Promise<void> {
   const { vo, now, deps } = call
   const wanted = rse.attributes.verify_arrival
@@ -48,7 +49,7 @@ export async function verifyArrivals(
     const did = id === undefined ? undefined : known.get(id)
     const file = did?.kind === 'FILE' ? did : undefined
     const size = file?.bytes ?? bytes
-    if (size === undefined) throw badRequest(`The size of ${scope}:${name} is missing (field "bytes").`)
+    if (size === undefined) throw catalogErrors.didNotFound(`${scope}:${name} does not exist.`)
     return {
       ...{ scope, name, bytes: size, path: path ?? null },
       adler32: file?.adler32 ?? adler32 ?? null,
