@@ -6,12 +6,12 @@ import { join } from 'node:path'
 const root = process.env.KUMI_DIST ?? join(import.meta.dirname, '..', '..', 'dist')
 const { createIdentity } = await import(join(root, 'src/identity/index.js'))
 const { openDatabase, silentLogger, systemPorts } = await import(join(root, 'src/kernel/index.js'))
-const { socketDirectory } = await import(join(root, 'src/embedded/index.js'))
 
 const kind = process.argv[2]
 const home = process.env.KUMI_HOME
 const grid = JSON.parse(readFileSync(join(home, 'grid.json'), 'utf8'))
-const host = existsSync(join(home, 'postgres')) ? socketDirectory(home) : undefined
+const moved = join(home, 'postgres', 'socket-directory')
+const host = existsSync(moved) ? readFileSync(moved, 'utf8').trim() : join(home, 'postgres')
 const connection = process.env.DATABASE_URL ?? { host, port: 5432, user: 'kumi', database: 'kumi' }
 const { db, pool } = openDatabase({ connection, poolSize: 2, log: silentLogger })
 const yesterday = { now: () => new Date(Date.now() - 86_400_000) }
