@@ -85,6 +85,17 @@ rucio() { "${environment[@]}" "$bin/rucio" "$@"; }
 admin() { "${environment[@]}" "$bin/rucio-admin" "$@"; }
 
 same() { cmp "$1" "$2"; }
+# becomes TEXT COMMAND…: within 20 tries the command prints a line of that pattern.
+becomes() {
+  local pattern=$1
+  shift
+  for _ in $(seq 20); do
+    "$@" | tee "$work/said"
+    if grep -qE -- "$pattern" "$work/said"; then return 0; fi
+    sleep 0.5
+  done
+  return 1
+}
 
 flow() {
   local style=$1 scope name first rule host_option=--hostname set_verb=set
@@ -120,6 +131,8 @@ flow() {
     check "$tag rule add" rucio rule add "$scope:$name.ds" --copies 1 --rses "$target"
     rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
     check "$tag rule show" says "${rule:-none}" rucio rule show "${rule:-none}"
+    check "$tag rule becomes OK" becomes '^State: *OK' rucio rule show "${rule:-none}"
+    check "$tag replica list shows the second copy" says "$target" rucio replica list file "$scope:$name.large"
     check "$tag rule list" says "${rule:-none}" rucio rule list --did "$scope:$name.ds"
     check "$tag rule update" rucio rule update --lifetime 3600 "${rule:-none}"
     check "$tag rule remove" rucio rule remove "${rule:-none}"
@@ -146,6 +159,8 @@ flow() {
     check "$tag add-rule" rucio add-rule "$scope:$name.ds" 1 "$target"
     rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
     check "$tag rule-info" says "${rule:-none}" rucio rule-info "${rule:-none}"
+    check "$tag rule becomes OK" becomes '^State: *OK' rucio rule-info "${rule:-none}"
+    check "$tag list-file-replicas shows the second copy" says "$target" rucio list-file-replicas "$scope:$name.large"
     check "$tag list-rules" says "${rule:-none}" rucio list-rules "$scope:$name.ds"
     check "$tag update-rule" rucio update-rule --lifetime 3600 "${rule:-none}"
     check "$tag delete-rule" rucio delete-rule "${rule:-none}"
