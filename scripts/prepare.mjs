@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import {
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -139,6 +140,14 @@ async function replaceDirectory(directory, build) {
 
 async function prepare() {
   const install = hashOf(['package.json', 'package-lock.json'])
+  if (
+    lstatSync(join(root, 'node_modules'), { throwIfNoEntry: false })?.isSymbolicLink() &&
+    !stampIs('node_modules/.kumi-installed', install)
+  ) {
+    throw new Error(
+      'node_modules is a link to another directory, which an installation would empty. Remove the link and try again.',
+    )
+  }
   await step('Installing packages', 'node_modules/.kumi-installed', install, () =>
     run('npm', ['ci', '--no-audit', '--no-fund']),
   )

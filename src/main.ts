@@ -5,7 +5,6 @@ import { bootstrap } from './bootstrap.ts'
 import { counterFolder, createRseTable } from './catalog/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
-import { registerScrub } from './doors/kumi/scrub.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import type { GridFacts } from './embedded/home.ts'
@@ -27,7 +26,7 @@ import {
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
-import { listSites } from './sites/index.ts'
+import { commandReaper, listSites } from './sites/index.ts'
 import { webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
@@ -70,6 +69,7 @@ const storageClient = webdavClient({ ca })
 const vos = async () => (await identity.listVos()).map((vo) => vo.id)
 const placementDeps: placement.PlacementDeps = {
   db,
+  clock,
   ids,
   log,
   rses,
@@ -88,6 +88,7 @@ const transferWorkers = transfer.createTransferWorkers({
 })
 const workers = [
   counterFolder(db),
+  commandReaper({ db }),
   ...identity.workers,
   ...placement.placementWorkers(placementDeps),
   ...transferWorkers,
@@ -137,6 +138,7 @@ registerGatewayRoutes(http.app, {
   db,
   clock,
   wakeups,
+  ids,
   async onScrubFindings(tx, { gateway, area, findings }) {
     const damaged = findings.filter((finding) => finding.kind === 'mismatch').map((finding) => finding.path)
     const { vo } = gateway
@@ -144,7 +146,6 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
-registerScrub(http.app, { db, clock, ids })
 await registerKumiDoor(http.app, {
   db,
   wakeups,

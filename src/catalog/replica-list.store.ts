@@ -1,36 +1,38 @@
-import { type Db, rows, sql } from '../kernel/index.ts'
+import { type Db, rows, sql, type Tx, transaction } from '../kernel/index.ts'
 import { STATE_CODE, stateOf } from './codes.ts'
 import { adlerText } from './names.ts'
 import type { DatasetReplica, Did, KnownDid, Replica } from './types.ts'
 
-export interface PagePosition {
+/**
+ * Runs reads whose every table is reached by key. Right after a bulk load, and for collections far larger than most,
+ * the planner's guesses would have it read a whole table or collection for one page. (`offset 0` below fixes the order
+ * of the joins.)
+ */
+export const readByKeys = <T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> =>
+  transaction(db, async (tx) => {
+    await sql`select set_config(name, 'off', true) from unnest(array['enable_seqscan', 'enable_bitmapscan', 'jit']) as setting(name)`.execute(
+      tx,
+    )
+    return work(tx)
+  })
+
+export interface Member {
   readonly parentId: bigint
   readonly fileId: bigint
 }
 
-/**
- * SQL: next files of datasets by (dataset, file), a file only with the first dataset that holds it. The inner limit makes
- * each dataset one range of the primary key; datasets come in order, so nothing but the page is read or sorted.
- */
-export const pageOfDatasets = (
-  datasets: readonly bigint[],
-  after: PagePosition | undefined,
-  limit: number,
-) => {
-  const left = after ? datasets.filter((id) => id >= after.parentId) : datasets
-  const beyond = after ? sql`and (c.parent_id > ${after.parentId} or c.child_id > ${after.fileId})` : sql``
-  const once =
-    datasets.length > 1
-      ? sql`and not exists (select from content o where o.child_id = c.child_id and o.parent_id < c.parent_id
-          and o.parent_id = any(${datasets}::bigint[]))`
-      : sql``
-  return sql<PagePosition>`
-    select d.id as "parentId", m.child_id as "fileId"
-    from (select id from unnest(${left}::bigint[]) as u(id) order by id) d
-    cross join lateral (select c.child_id from content c where c.parent_id = d.id ${beyond} ${once}
-      order by c.child_id limit ${limit}) m
-    order by d.id, m.child_id limit ${limit}`
-}
+/** SQL: next files of a dataset by id. */
+export const pageOfDataset = (datasetId: bigint, afterFileId: bigint, limit: number) => sql<Member>`
+  select parent_id as "parentId", child_id as "fileId" from content
+  where parent_id = ${datasetId} and child_id > ${afterFileId} order by child_id limit ${limit}`
+
+/** SQL: members that an earlier one of the datasets holds too. */
+export const membersSeenBefore = (members: readonly Member[], datasets: readonly bigint[]) => sql<Member>`
+  select w.parent_id as "parentId", w.child_id as "fileId"
+  from unnest(${members.map((m) => m.parentId)}::bigint[], ${members.map((m) => m.fileId)}::bigint[])
+    as w(parent_id, child_id)
+  cross join lateral (select from content o where o.child_id = w.child_id and o.parent_id < w.parent_id
+    and o.parent_id = any(${datasets}::bigint[]) limit 1) earlier`
 
 export interface CopyFilter {
   readonly rseIds?: readonly number[]
@@ -42,8 +44,9 @@ export interface CopyFilter {
 export const filesById = (ids: readonly bigint[]) => sql<ListedRow>`
   select f.id as "fileId", s.name as scope, f.name, f.bytes, f.adler32, encode(f.md5, 'hex') as md5
   from unnest(${ids}::bigint[]) with ordinality as w(id, place)
-  join file f on f.id = w.id join scope s on s.id = f.scope_id
-  where f.deleted_at is null and not f.is_collection order by w.place`
+  cross join lateral (select * from file x where x.id = w.id and x.deleted_at is null and not x.is_collection offset 0) f
+  cross join lateral (select s.name from scope s where s.id = f.scope_id offset 0) s
+  order by w.place`
 
 interface ListedRow extends Did {
   readonly fileId: bigint
@@ -55,21 +58,41 @@ interface ListedRow extends Did {
 /** SQL: copies of files; `updated after` goes by when a copy was last verified, or else its file registered. */
 export const copiesOfFiles = (ids: readonly bigint[], filter: CopyFilter) => sql<StoredCopy>`
   select r.file_id as "fileId", r.rse_id as "rseId", r.state, r.tombstone, r.verified_at as "verifiedAt", r.path
-  from unnest(${ids}::bigint[]) as w(id) join replica r on r.file_id = w.id
-  ${filter.updatedAfter ? sql`join file f on f.id = r.file_id` : sql``}
-  where ${filter.allStates ? sql`true` : sql`r.state = ${STATE_CODE.AVAILABLE}::text::"char"`}
-    ${filter.rseIds ? sql`and r.rse_id = any(${filter.rseIds}::int[])` : sql``}
-    ${filter.updatedAfter ? sql`and greatest(r.verified_at, f.created_at) >= ${filter.updatedAfter}` : sql``}
-  order by r.file_id, r.rse_id`
+  from unnest(${ids}::bigint[]) as w(id)
+  cross join lateral (select * from replica c where c.file_id = w.id
+    ${filter.allStates ? sql`` : sql`and c.state = ${STATE_CODE.AVAILABLE}::text::"char"`}
+    ${filter.rseIds ? sql`and c.rse_id = any(${filter.rseIds}::int[])` : sql``} order by c.rse_id offset 0) r
+  ${
+    filter.updatedAfter
+      ? sql`cross join lateral (select from file f where f.id = w.id
+          and greatest(r.verified_at, f.created_at) >= ${filter.updatedAfter} offset 0) recent`
+      : sql``
+  }`
 
 type StoredCopy = Omit<Replica, 'state'> & { readonly state: string }
 
-export const selectPage = (
+/** Files of datasets after a member, by dataset and file, at most `limit`, with those seen before left out. */
+export async function selectMembers(
   db: Db,
   datasets: readonly bigint[],
-  after: PagePosition | undefined,
+  after: Member | undefined,
   limit: number,
-) => rows(db, pageOfDatasets(datasets, after, limit))
+): Promise<{ fileIds: bigint[]; last: Member | undefined }> {
+  const members: Member[] = []
+  for (const id of datasets) {
+    if (members.length === limit) break
+    if (after && id < after.parentId) continue
+    const start = id === after?.parentId ? after.fileId : -1n
+    members.push(...(await rows(db, pageOfDataset(id, start, limit - members.length))))
+  }
+  const again = datasets.length > 1 ? await rows(db, membersSeenBefore(members, datasets)) : []
+  const keyOf = (member: Member) => `${member.parentId}/${member.fileId}`
+  const seen = new Set(again.map(keyOf))
+  return {
+    fileIds: members.filter((member) => !seen.has(keyOf(member))).map((member) => member.fileId),
+    last: members.length < limit ? undefined : members.at(-1),
+  }
+}
 
 export const selectListedFiles = async (db: Db, ids: readonly bigint[]) =>
   (await rows(db, filesById(ids))).map((file) => ({ ...file, adler32: adlerText(file.adler32) }))
@@ -83,9 +106,11 @@ export const selectParentsAmong = (db: Db, fileIds: readonly bigint[], datasets:
     db,
     sql<Did & { fileId: bigint }>`
       select c.child_id as "fileId", s.name as scope, p.name
-      from unnest(${fileIds}::bigint[]) as w(id) join content c on c.child_id = w.id
-      join file p on p.id = c.parent_id join scope s on s.id = p.scope_id
-      where c.parent_id = any(${datasets}::bigint[]) order by 1, 2, 3`,
+      from unnest(${fileIds}::bigint[]) as w(id)
+      cross join lateral (select * from content m where m.child_id = w.id
+        and m.parent_id = any(${datasets}::bigint[]) offset 0) c
+      cross join lateral (select * from file x where x.id = c.parent_id offset 0) p
+      cross join lateral (select s.name from scope s where s.id = p.scope_id offset 0) s order by 1, 2, 3`,
   )
 
 /** Base and changes not folded yet in one statement, so of one moment. */

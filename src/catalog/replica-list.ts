@@ -42,14 +42,16 @@ export async function* listReplicas(db: Db, input: ReplicaQuery): AsyncGenerator
     if (files.length > 0) yield files
   }
   if (datasets.length === 0) return
-  let after: store.PagePosition | undefined
+  let after: store.Member | undefined
   for (let limit = named.length > 0 ? PAGE : FIRST_PAGE; ; limit = PAGE) {
-    const page = await store.selectPage(db, datasets, after, limit)
-    const ids = page.map((member) => member.fileId).filter((id) => !single.has(id))
+    const { fileIds, last } = await store.readByKeys(db, (tx) =>
+      store.selectMembers(tx, datasets, after, limit),
+    )
+    const ids = fileIds.filter((id) => !single.has(id))
     const files = await withCopies(db, ids, datasets, input)
     if (files.length > 0) yield files
-    if (page.length < limit) return
-    after = page.at(-1)
+    if (!last) return
+    after = last
   }
 }
 
@@ -60,11 +62,11 @@ async function withCopies(
   query: ReplicaQuery,
 ): Promise<ListedFile[]> {
   if (ids.length === 0) return []
-  const [files, copies, parents] = await Promise.all([
-    store.selectListedFiles(db, ids),
-    store.selectCopies(db, ids, query),
-    query.parents && datasets.length > 0 ? store.selectParentsAmong(db, ids, datasets) : [],
-  ])
+  const { files, copies, parents } = await store.readByKeys(db, async (tx) => ({
+    files: await store.selectListedFiles(tx, ids),
+    copies: await store.selectCopies(tx, ids, query),
+    parents: query.parents && datasets.length > 0 ? await store.selectParentsAmong(tx, ids, datasets) : [],
+  }))
   const copiesOf = group<Replica, Omit<Replica, 'fileId'>>(copies, ({ fileId: _, ...copy }) => copy)
   const parentsOf = group<Did & { fileId: bigint }, Did>(parents, ({ fileId: _, ...did }) => did)
   const listed = files.map((file) => ({

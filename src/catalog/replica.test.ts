@@ -136,7 +136,9 @@ describe('registering', () => {
       code: 'invalid_input',
     })
     await add(kek, [{ ...file!, path: `/${computePath(kek, file!)}` }])
-    const [{ fileId }] = (await add(store, [{ ...file!, path: '/raw/run7/0' }])) as [{ fileId: bigint }]
+    const [{ fileId }] = (await add(store, [{ ...file!, path: '/raw/run7/0' }])) as unknown as [
+      { fileId: bigint },
+    ]
     const copies = await readReplicas(database.db, [
       { fileId, rseId: kek.id },
       { fileId, rseId: store.id },
@@ -199,7 +201,7 @@ describe('states', () => {
   })
 
   test('a good copy makes a lost file available again', async () => {
-    const [{ fileId }] = (await add(kek, files('lost', 1))) as [{ fileId: bigint }]
+    const [{ fileId }] = (await add(kek, files('lost', 1))) as unknown as [{ fileId: bigint }]
     await setAvailability(database.db, { now, fileIds: [fileId], availability: 'LOST' })
     await add(osaka, files('lost', 1))
     expect(await getDid(database.db, { vo, scope, name: 'lost/0' })).toMatchObject({
@@ -311,7 +313,7 @@ describe('lists', () => {
       list.slice(0, 1).map((f) => ({ ...f, state: 'COPYING' as const })),
     )
     const bare = { scope, name: 'list/bare', bytes: 1n }
-    const [{ fileId }] = (await add(osaka, [bare])) as [{ fileId: bigint }]
+    const [{ fileId }] = (await add(osaka, [bare])) as unknown as [{ fileId: bigint }]
     await removeReplicas(database.db, { vo, now, replicas: [{ fileId, rseId: osaka.id }] })
     const first = await dataset('list.a', [...list.slice(0, 1000), bare])
     const second = await dataset('list.b', list.slice(900))

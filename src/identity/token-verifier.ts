@@ -38,8 +38,9 @@ export interface TokenVerifier {
 const REFRESH_MS = 6 * 3600_000
 /** Also how long a failed refresh of keys that still serve is left alone. */
 const UNKNOWN_KEY_MS = 60_000
-const FIRST_BACKOFF_MS = 1000
-const LONGEST_BACKOFF_MS = 60_000
+/** Without any key nobody is let in, so the issuer is asked again soon after it may have come back. */
+const FIRST_BACKOFF_MS = 500
+const LONGEST_BACKOFF_MS = 5000
 
 interface KeyCache {
   keys: ReadonlyMap<string, PublicKey>
@@ -131,8 +132,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
 
 function isDue(cache: KeyCache, kid: string, now: number): boolean {
   if (cache.keys.size === 0) {
-    const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (cache.failures - 1))
-    return cache.failures === 0 || now - cache.triedAt >= wait
+    // One failure may be a moment's; from the second on there is a pause.
+    const wait = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (cache.failures - 2))
+    return cache.failures < 2 || now - cache.triedAt >= wait
   }
   // A key nobody has seen may be brand new, so the first one is looked up at once.
   if (!cache.keys.has(kid)) return now - cache.unknownAt >= UNKNOWN_KEY_MS

@@ -1,6 +1,8 @@
-import { type Db, rows, sql } from '../kernel/index.ts'
+import type { ReplicaState } from '../catalog/index.ts'
+import { affected, type Db, rows, sql } from '../kernel/index.ts'
 
 export interface Intent {
+  readonly wasState: ReplicaState
   readonly id: string
   readonly vo: string
   readonly fileId: bigint
@@ -12,6 +14,7 @@ export interface Intent {
 }
 
 interface NewIntent {
+  readonly wasState: ReplicaState
   readonly id: string
   readonly vo: string
   readonly fileId: bigint
@@ -25,10 +28,10 @@ export const insertIntents = (
   db: Db,
   input: { now: Date; purgeAfter: Date; intents: readonly NewIntent[] },
 ) =>
-  sql`insert into deletion (id, vo, file_id, rse_id, bytes, state, next_try, purge_after, created_at)
-    select w.id, w.vo, w."fileId", w."rseId", w.bytes, 'intended', ${input.now}, ${input.purgeAfter}, ${input.now}
+  sql`insert into deletion (id, vo, file_id, rse_id, bytes, was_state, state, next_try, purge_after, created_at)
+    select w.id, w.vo, w."fileId", w."rseId", w.bytes, w."wasState", 'intended', ${input.now}, ${input.purgeAfter}, ${input.now}
     from jsonb_to_recordset(${text(input.intents)}::jsonb)
-      as w(id uuid, vo text, "fileId" bigint, "rseId" int, bytes bigint)`.execute(db)
+      as w(id uuid, vo text, "fileId" bigint, "rseId" int, bytes bigint, "wasState" text)`.execute(db)
 
 /** Takes due intents under a lease; one whose owner died comes back when the lease is over. */
 export const claimIntents = (db: Db, input: { now: Date; owner: string; leaseUntil: Date; limit: number }) =>
@@ -40,9 +43,16 @@ export const claimIntents = (db: Db, input: { now: Date; owner: string; leaseUnt
         order by next_try limit ${input.limit} for update skip locked)
       update deletion d set owner = ${input.owner}, lease_until = ${input.leaseUntil}, attempts = attempts + 1
       from due where d.id = due.id
-      returning d.id, d.vo, d.file_id as "fileId", d.rse_id as "rseId", d.bytes, d.state, d.attempts,
+      returning d.id, d.vo, d.file_id as "fileId", d.rse_id as "rseId", d.bytes, d.was_state as "wasState", d.state, d.attempts,
         d.purge_after as "purgeAfter"`,
   )
+
+/** Keeps a claim; false when somebody else has taken it over: then nothing may be touched any more. */
+export const renewClaim = async (db: Db, id: string, attempts: number, leaseUntil: Date): Promise<boolean> =>
+  (await affected(
+    db,
+    sql`update deletion set lease_until = ${leaseUntil} where id = ${id} and attempts = ${attempts}`,
+  )) === 1
 
 /** The copy lies in the trash now; the next step is its removal after the grace. */
 export const markTrashed = (db: Db, id: string, attempts: number) =>
@@ -62,7 +72,7 @@ export async function removeIntent(db: Db, id: string, attempts: number): Promis
   return gone.length === 1
 }
 
-/** Of given copies those that a transfer is reading from. */
+/** Of given copies those that a transfer is reading from, or was and will try again. */
 export const copiesBeingRead = (db: Db, list: readonly { fileId: bigint; rseId: number }[]) =>
   rows(
     db,
@@ -71,7 +81,7 @@ export const copiesBeingRead = (db: Db, list: readonly { fileId: bigint; rseId: 
       rseId: number
     }>`select distinct t.file_id as "fileId", t.src_rse_id as "rseId" from transfer t
       join unnest(${list.map((c) => c.fileId)}::bigint[], ${list.map((c) => c.rseId)}::int[]) as w(f, r)
-        on t.file_id = w.f and t.src_rse_id = w.r where t.state <> 'queued'`,
+        on t.file_id = w.f and t.src_rse_id = w.r`,
   )
 
 /** Files whose names were given up: their last copy may go too. */

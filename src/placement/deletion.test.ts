@@ -4,12 +4,14 @@ import { testDatabase } from '../../test/harness/database.ts'
 import {
   addReplicas,
   addRse,
+  changeReplicaStates,
   createRseTable,
   createScope,
   type RseTable,
+  readReplicas,
   setRseAttribute,
 } from '../catalog/index.ts'
-import { row, rows, seededRng, silentLogger, sql, systemPorts } from '../kernel/index.ts'
+import { row, rows, seededRng, silentLogger, sql, systemClock, systemPorts } from '../kernel/index.ts'
 import { type CopyStore, type DeletionDeps, executeDeletions, intendAt } from './deletion.ts'
 
 const database = testDatabase()
@@ -82,7 +84,8 @@ class Deleter {
     options: { guards: Guards; floor: number; crashAt: number },
   ) {
     const deps: DeletionDeps = {
-      ...{ db: database.db, ids: systemPorts.ids, log: silentLogger, rses, copies: world },
+      ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
+      ...{ log: silentLogger, rses, copies: world },
       ...{ owner: randomUUID(), floor: options.floor, graceSeconds: 0, ...options.guards },
       step: async () => {
         if (++this.#steps === options.crashAt) throw new Crash()
@@ -173,7 +176,8 @@ async function explore(schedule: {
   await Promise.all(deleters.map((deleter) => deleter.done))
   // After the crash somebody else finishes what was begun, when the leases are over.
   const heir: DeletionDeps = {
-    ...{ db: database.db, ids: systemPorts.ids, log: silentLogger, rses, copies: world },
+    ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
+    ...{ log: silentLogger, rses, copies: world },
     ...{ owner: 'heir', floor, graceSeconds: 0, ...guards },
   }
   for (let at = 1000; at < 1500; at += 100) await executeDeletions(heir, later(at))
@@ -199,6 +203,29 @@ function interleavings(steps: number): number[][] {
   return all
 }
 
+test('a bad copy whose deletion is undone stays bad', async () => {
+  const world = new World()
+  const keys = []
+  for (const rseId of rseIds.slice(0, 2)) {
+    const files = [{ scope: 's', name: 'was-bad', bytes: 10n, adler32: '00000001', tombstone: begin }]
+    const [made] = await addReplicas(database.db, { vo, now: begin, accountId: 1, rseId, files })
+    keys.push({ fileId: made!.fileId, rseId })
+    world.files.set(rseId, { good: true })
+  }
+  const [bad, survivor] = keys as [(typeof keys)[0], (typeof keys)[0]]
+  await changeReplicaStates(database.db, { vo, now: begin, replicas: [bad], from: ['AVAILABLE'], to: 'BAD' })
+  world.files.get(survivor.rseId)!.good = false
+  const deps: DeletionDeps = {
+    ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
+    ...{ log: silentLogger, rses, copies: world, owner: 'x', floor: 1, graceSeconds: 0 },
+  }
+  expect(await intendAt(deps, later(0), vo, bad.rseId, [{ fileId: bad.fileId, bytes: 10n }])).toBe(1)
+  await executeDeletions(deps, later(1))
+  expect(await readReplicas(database.db, [bad])).toMatchObject([{ state: 'BAD' }])
+  expect(await readReplicas(database.db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
+  expect(world.files.has(bad.rseId)).toBe(true)
+})
+
 describe('two deleters', () => {
   const orders = interleavings(4)
 
@@ -206,6 +233,7 @@ describe('two deleters', () => {
     const left = []
     for (const order of orders) left.push(await explore({ order, copies: 2, floor: 1 }))
     expect(left.length).toBe(70)
+    console.log(`${left.length} orders of two deleters explored`)
     expect(Math.min(...left)).toBeGreaterThanOrEqual(1)
   }, 120_000)
 

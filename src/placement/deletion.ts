@@ -7,10 +7,20 @@ import {
   type ReplicaKey,
   type Rse,
   type RseTable,
+  readReplicas,
   removeReplicas,
   setTombstones,
 } from '../catalog/index.ts'
-import { type Db, GridError, type Ids, type Logger, publish, type Tx, transaction } from '../kernel/index.ts'
+import {
+  type Clock,
+  type Db,
+  GridError,
+  type Ids,
+  type Logger,
+  publish,
+  type Tx,
+  transaction,
+} from '../kernel/index.ts'
 import * as store from './deletion.store.ts'
 import { protectedCopies } from './gap.store.ts'
 
@@ -34,6 +44,7 @@ export interface CopyStore {
 
 export interface DeletionDeps {
   readonly db: Db
+  readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
   readonly rses: RseTable
@@ -51,8 +62,10 @@ export interface DeletionDeps {
 }
 
 const BATCH = 100
+const DELETABLE = ['AVAILABLE', 'UNAVAILABLE', 'BAD', 'SUSPICIOUS', 'TEMPORARY_UNAVAILABLE'] as const
 const LEASE_MS = 60_000
 const TRY_AGAIN_MS = 30_000
+const UNDONE_MS = 3_600_000
 
 /**
  * Decides, in one transaction, which copies with a passed tombstone go: the file row is locked, the copy is not
@@ -89,15 +102,23 @@ export async function intendAt(
     const free = mine.filter((copy) => !busy.includes(copy.fileId))
     const safe = await withSurvivors(tx, floor, rseId, free)
     await deps.step?.('counted')
+    const before = await readReplicas(tx, safe)
     const marked = await changeReplicaStates(tx, {
-      ...{ vo, now, replicas: safe, to: 'BEING_DELETED' },
-      from: ['AVAILABLE', 'UNAVAILABLE', 'BAD', 'SUSPICIOUS', 'TEMPORARY_UNAVAILABLE'],
+      vo,
+      now,
+      replicas: safe,
+      from: DELETABLE,
+      to: 'BEING_DELETED',
     })
     const bytes = new Map(safe.map((copy) => [copy.fileId, copy.bytes]))
+    const states = new Map(before.map((copy) => [copy.fileId, copy.state]))
     await store.insertIntents(tx, {
       now,
       purgeAfter: new Date(now.getTime() + graceSeconds * 1000),
-      intents: marked.map(({ fileId }) => ({ id: ids.uuid(), vo, fileId, rseId, bytes: bytes.get(fileId)! })),
+      intents: marked.map(({ fileId }) => ({
+        ...{ id: ids.uuid(), vo, fileId, rseId },
+        ...{ bytes: bytes.get(fileId)!, wasState: states.get(fileId)! },
+      })),
     })
     await deps.step?.('intended')
     return marked.length
@@ -111,7 +132,7 @@ async function withSurvivors<T extends { fileId: bigint }>(
   copies: readonly T[],
 ): Promise<T[]> {
   const fileIds = copies.map((copy) => copy.fileId)
-  const counts = await countCopies(tx, { fileIds, exceptRseIds: [rseId] })
+  const counts = await countCopies(tx, { fileIds, exceptRseIds: [rseId], readableOnly: true })
   const enough = new Set(counts.filter((count) => count.failureDomains >= floor).map((count) => count.fileId))
   const abandoned = new Set((await store.abandonedFiles(tx, fileIds)).map(({ id }) => id))
   return copies.filter((copy) => enough.has(copy.fileId) || abandoned.has(copy.fileId))
@@ -132,6 +153,8 @@ export async function executeDeletions(deps: DeletionDeps, now: Date): Promise<n
   )
   for (const intent of intents) {
     try {
+      const until = new Date(deps.clock.now().getTime() + LEASE_MS)
+      if (!(await store.renewClaim(db, intent.id, intent.attempts, until))) continue
       const rse = await deps.rses.byId(intent.vo, intent.rseId)
       if (!rse) throw new Error(`RSE ${intent.rseId} is not known any more`)
       if (intent.state === 'intended') await moveToTrash(deps, now, intent, rse, facts.get(intent.fileId)!)
@@ -162,18 +185,17 @@ async function moveToTrash(
     await store.markTrashed(db, intent.id, intent.attempts)
     return
   }
+  const until = new Date(deps.clock.now().getTime() + LEASE_MS)
+  if (!(await store.renewClaim(db, intent.id, intent.attempts, until))) return
   await copies.restore(rse, file, intent.id)
   await transaction(db, async (tx) => {
     await lockFiles(tx, [intent.fileId])
     if (!(await store.removeIntent(tx, intent.id, intent.attempts))) return
     const key = [{ fileId: intent.fileId, rseId: intent.rseId }]
-    await changeReplicaStates(tx, {
-      vo: intent.vo,
-      now,
-      replicas: key,
-      from: ['BEING_DELETED'],
-      to: 'AVAILABLE',
-    })
+    // Not again at once: the survivors have to become good first.
+    const tombstone = new Date(now.getTime() + UNDONE_MS)
+    const back = { vo: intent.vo, now, replicas: key, tombstone }
+    await changeReplicaStates(tx, { ...back, from: ['BEING_DELETED'], to: intent.wasState })
     const payload = { rse: rse.name, reason: 'survivors are not good' }
     await publish(tx, now, [
       { vo: intent.vo, kind: 'deletion.undone', subject: `${file.scope}:${file.name}`, payload },

@@ -59,7 +59,14 @@ beforeAll(async () => {
     }
   }
   deps = {
-    ...{ db, ids: systemPorts.ids, log: silentLogger, rses: createRseTable(db), vos: async () => [vo] },
+    ...{
+      db,
+      clock: systemPorts.clock,
+      ids: systemPorts.ids,
+      log: silentLogger,
+      rses: createRseTable(db),
+      vos: async () => [vo],
+    },
     ...{ owner: 'test', floor: 1, graceSeconds: 0 },
     copies: {
       trash: async () => undefined,

@@ -1,13 +1,15 @@
 /** Sites and their gateways: reports, commands, state. */
 export { type GatewayFacts, type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
-export type { GatewayCommand, GatewayRow, SiteRow } from './sites.store.ts'
+export type { CommandRow, GatewayCommand, GatewayRow, SiteRow } from './sites.store.ts'
 export {
   acceptReport,
+  commandReaper,
   commandSite,
   createSite,
   finishCommand,
   type GatewayRegistration,
   gatewayOf,
+  getCommand,
   listSites,
   registerGateway,
   type Site,

@@ -91,7 +91,9 @@ export const insertCommands = (
       as c(id uuid, "gatewayId" int, kind text, payload jsonb, deadline timestamptz)`,
   )
 
-/** Queued commands, and those sent an hour ago without an answer: the gateway may have died with them. */
+const RESEND_MS = 120_000
+
+/** Queued commands, and those sent a while ago without an answer: the gateway may have been restarted since. */
 export const claimCommands = (
   tx: Tx,
   now: Date,
@@ -102,7 +104,7 @@ export const claimCommands = (
     tx,
     sql<GatewayCommand>`update gateway_command set state = 'sent', sent_at = ${now}
     where id in (select id from gateway_command where gateway_id = ${gatewayId} and deadline > ${now}
-        and (state = 'queued' or (state = 'sent' and sent_at < ${new Date(now.getTime() - 3_600_000)}))
+        and (state = 'queued' or (state = 'sent' and sent_at < ${new Date(now.getTime() - RESEND_MS)}))
       order by created_at limit ${limit} for update skip locked)
     returning id, kind, payload, deadline`,
   )
@@ -119,4 +121,52 @@ export const finishCommand = (
     tx,
     sql`update gateway_command set state = ${ok ? 'done' : 'failed'}, finished_at = ${now}, result = ${JSON.stringify(result)}::jsonb
     where id = ${id} and gateway_id = ${gatewayId} and state = 'sent'`,
+  )
+
+/** Commands past their deadline; returns them with the VO to tell it to. */
+export const failOverdueCommands = (
+  tx: Tx,
+  now: Date,
+  limit: number,
+): Promise<{ id: string; vo: string; gateway: string; kind: string }[]> =>
+  rows(
+    tx,
+    sql<{ id: string; vo: string; gateway: string; kind: string }>`
+    update gateway_command c set state = 'failed', finished_at = ${now},
+      result = jsonb_build_object('message', 'The gateway did not finish this in time.')
+    from gateway g join site s on s.id = g.site_id
+    where g.id = c.gateway_id and c.id in (select id from gateway_command
+      where state in ('queued', 'sent') and deadline <= ${now} order by deadline limit ${limit} for update skip locked)
+    returning c.id, s.vo, g.name as gateway, c.kind`,
+  )
+
+export const nextCommandDeadline = async (db: Db): Promise<Date | null> =>
+  (
+    await row(
+      db,
+      sql<{ deadline: Date | null }>`select min(deadline) as deadline from gateway_command
+      where state in ('queued', 'sent')`,
+    )
+  )?.deadline ?? null
+
+export interface CommandRow {
+  readonly id: string
+  readonly vo: string
+  readonly gateway: string
+  readonly kind: string
+  readonly state: 'queued' | 'sent' | 'done' | 'failed'
+  readonly createdAt: Date
+  readonly sentAt: Date | null
+  readonly finishedAt: Date | null
+  readonly deadline: Date
+  readonly result: Record<string, unknown> | null
+}
+
+export const commandOf = (db: Db, vo: string, id: string): Promise<CommandRow | undefined> =>
+  row(
+    db,
+    sql<CommandRow>`select c.id, s.vo, g.name as gateway, c.kind, c.state, c.created_at as "createdAt",
+      c.sent_at as "sentAt", c.finished_at as "finishedAt", c.deadline, c.result
+    from gateway_command c join gateway g on g.id = c.gateway_id join site s on s.id = g.site_id
+    where c.id = ${id} and s.vo = ${vo}`,
   )

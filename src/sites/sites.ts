@@ -1,7 +1,8 @@
 import { type Db, transaction } from '../kernel/database.ts'
 import { publish, wake } from '../kernel/events.ts'
 import type { Ids } from '../kernel/ports.ts'
-import { commandFinished, noSuchGateway, noSuchSite, siteExists } from './errors.ts'
+import type { Worker } from '../kernel/workers.ts'
+import { commandFinished, noSuchCommand, noSuchGateway, noSuchSite, siteExists } from './errors.ts'
 import { type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
 import * as store from './sites.store.ts'
 
@@ -102,4 +103,38 @@ export async function finishCommand(
     store.finishCommand(tx, now, gatewayId, id, outcome.ok, outcome.result),
   )
   if (done === 0) throw commandFinished('This command is unknown or finished already.')
+}
+
+/** What became of a command; unknown ones and those of other VOs are missing. */
+export async function getCommand(db: Db, vo: string, id: string): Promise<store.CommandRow> {
+  const found = await store.commandOf(db, vo, id)
+  if (!found) throw noSuchCommand(`There is no command ${id}.`)
+  return found
+}
+
+const REAPED_AT_ONCE = 500
+
+/** Fails commands whose gateway did not answer before their deadline, so that nobody waits for them for ever. */
+export function commandReaper({ db }: { db: Db }): Worker {
+  return {
+    name: 'command-reaper',
+    wakeOn: ['gateway'],
+    async tick(now) {
+      const changed = await transaction(db, async (tx) => {
+        const overdue = await store.failOverdueCommands(tx, now, REAPED_AT_ONCE)
+        await publish(
+          tx,
+          now,
+          overdue.map(({ id, vo, gateway, kind }) => ({
+            vo,
+            kind: 'site.command_failed',
+            subject: gateway,
+            payload: { command: id, order: kind, reason: 'deadline' },
+          })),
+        )
+        return overdue.length
+      })
+      return { changed, nextWake: await store.nextCommandDeadline(db) }
+    },
+  }
 }

@@ -93,6 +93,8 @@ export function posixDriver(root: string): PosixDriver {
       }
       await place(path)
     }
+    if (!(await facts(path.slice(0, -1)))?.directory)
+      throw notADirectory(`A part of ${show(path)} is a file, not a directory.`)
   }
 
   async function facts(path: StoragePath): Promise<Entry | undefined> {

@@ -47,6 +47,7 @@ beforeAll(async () => {
     verifyArrivals: async () => undefined,
     version: '41.0.0',
     defaultVo: 'demo',
+    verifyArrivals: async () => undefined,
   })
   await app.ready()
 })

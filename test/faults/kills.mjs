@@ -73,10 +73,9 @@ async function oneKill(seed, victim, moment) {
       'rule',
       'add',
       `faults:${dataset}`,
+      'site=kek|site=osaka|site=chicago',
       '--copies',
       '3',
-      '--on',
-      'site=kek|site=osaka|site=chicago',
     ).catch((error) => {
       // The answer to the first try may have been lost with the server.
       if (!/duplicate/i.test(`${error.stderr}`)) throw error

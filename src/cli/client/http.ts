@@ -4,6 +4,7 @@ import type { Dispatcher } from 'undici'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { failureOf } from './failure.ts'
 import { type ClientOptions, findPlace, type Place } from './home.ts'
+import { refreshHomeToken } from './home-token.ts'
 import { readJsonLines } from './ndjson.ts'
 import { findToken } from './token.ts'
 
@@ -45,6 +46,7 @@ export async function openClient(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<GridClient> {
   const place = findPlace(options, environment)
+  await refreshHomeToken(place, environment)
   const { Agent, request } = await import('undici')
   const agent = new Agent({
     connections: 16,

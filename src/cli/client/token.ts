@@ -41,7 +41,8 @@ export function findToken(
   throw noToken('You are not logged in.')
 }
 
-function readTokenFile(file: string): FoundToken | undefined {
+/** The token in a file; undefined when there is none. Refuses a file that others can read. */
+export function readTokenFile(file: string): FoundToken | undefined {
   const stat = lstatSync(file, { throwIfNoEntry: false })
   if (!stat?.isFile()) return undefined
   if ((stat.mode & 0o077) !== 0)

@@ -4,8 +4,16 @@ import { type RouteRequest, route } from '../../http/index.ts'
 import { denied } from '../../identity/index.ts'
 import { type Db, type Tx, transaction } from '../../kernel/database.ts'
 import type { Wakeups } from '../../kernel/events.ts'
-import type { Clock } from '../../kernel/ports.ts'
-import { acceptReport, finishCommand, type GatewayRow, gatewayOf, takeCommands } from '../../sites/index.ts'
+import { type Clock, type Ids, systemPorts } from '../../kernel/ports.ts'
+import {
+  acceptReport,
+  commandSite,
+  finishCommand,
+  type GatewayRow,
+  gatewayOf,
+  getCommand,
+  takeCommands,
+} from '../../sites/index.ts'
 
 export interface ScrubFinding {
   readonly path: string
@@ -25,6 +33,7 @@ export interface GatewayRouteDeps {
   readonly db: Db
   readonly clock: Clock
   readonly wakeups: Wakeups
+  readonly ids?: Ids
   /** Called inside one transaction per batch; the catalogue declares the copies bad there. */
   readonly onScrubFindings: (tx: Tx, batch: ScrubFindings) => Promise<void>
 }
@@ -43,6 +52,11 @@ const Report = Type.Object({
 })
 const Wait = Type.Object({ wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 25 })) })
 const CommandId = Type.Object({ name: Type.String({ maxLength: 63 }), id: Type.String({ format: 'uuid' }) })
+const AnyCommandId = Type.Object({ id: Type.String({ format: 'uuid' }) })
+const ScrubOrder = Type.Object({
+  path: Type.Optional(Type.String({ pattern: '^/', maxLength: 4096 })),
+  limit: Type.Optional(Type.Integer({ minimum: 1 })),
+})
 const Outcome = Type.Object({ ok: Type.Boolean(), result: Type.Unknown() })
 const Finding = Type.Object({
   path: Type.String({ maxLength: 4096 }),
@@ -56,6 +70,7 @@ const Scrub = Type.Object({ area: Type.String(), findings: Type.Array(Finding, {
 /** What a gateway says to the server and fetches from it. */
 export function registerGatewayRoutes(app: FastifyInstance, deps: GatewayRouteDeps): void {
   const { db, clock } = deps
+  registerOrderRoutes(app, deps)
   const base = '/kumi/v1/gateways/:name'
   const action = 'gateway.report'
 
@@ -119,6 +134,32 @@ export function registerGatewayRoutes(app: FastifyInstance, deps: GatewayRouteDe
       await transaction(db, (tx) => deps.onScrubFindings(tx, { gateway, ...request.body }))
       return reply.code(204).send()
     },
+  })
+}
+
+/** What an operator asks of the gateways of a site. */
+function registerOrderRoutes(
+  app: FastifyInstance,
+  { db, clock, ids = systemPorts.ids }: GatewayRouteDeps,
+): void {
+  route(app, {
+    method: 'POST',
+    url: '/kumi/v1/sites/:name/scrub',
+    action: 'sites.admin',
+    schema: { params: Name, body: ScrubOrder },
+    handler: async (request, reply) => {
+      const { vo } = request.principal
+      const order = { vo, site: request.params.name, kind: 'scrub', payload: request.body }
+      return reply.code(202).send({ commands: await commandSite(db, clock.now(), ids, order) })
+    },
+  })
+
+  route(app, {
+    method: 'GET',
+    url: '/kumi/v1/commands/:id',
+    action: 'sites.read',
+    schema: { params: AnyCommandId },
+    handler: (request) => getCommand(db, request.principal.vo, request.params.id),
   })
 }
 

@@ -1,6 +1,11 @@
 import type { Entry } from '../../storage/driver.ts'
 
-const escapeXml = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
+// XML can hold no control characters at all; one such name would make a whole listing unreadable.
+// biome-ignore lint/suspicious/noControlCharactersInRegex: exactly those that XML forbids
+const UNPRINTABLE = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\ud800-\udfff\ufffe\uffff]/gu
+
+const escapeXml = (text: string): string =>
+  text.replace(UNPRINTABLE, '\ufffd').replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`)
 
 /** One `response` of a 207 answer; the properties all known clients ask for, whatever they asked. */
 export function responseElement(href: string, entry: Entry): string {

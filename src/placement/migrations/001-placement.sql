@@ -89,6 +89,8 @@ create table deletion (
   file_id bigint not null,
   rse_id int not null,
   bytes bigint not null,
+  -- what the copy was before; an undone deletion gives it back just that
+  was_state text not null,
   state text not null check (state in ('intended', 'trashed')),
   attempts int not null default 0,
   last_error jsonb,

@@ -1,0 +1,122 @@
+import { randomBytes } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { testDatabase } from '../../test/harness/database.ts'
+import { createRseTable } from '../catalog/index.ts'
+import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
+import { createIdentity } from '../identity/index.ts'
+import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import { registerGatewayRoutes } from './kumi/gateways.ts'
+import { registerKumiDoor } from './kumi/index.ts'
+import { oidcDoor } from './oidc/index.ts'
+import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
+
+/** Each route that anybody may call, and why. Whoever adds one adds it here. */
+const PUBLIC: Readonly<Record<string, string>> = {
+  'GET /healthz': 'says only that the process lives',
+  'GET /readyz': 'says only whether it can serve',
+  'GET /metrics': 'loopback only; decides itself for callers from afar',
+  'GET /rucio/ping': 'the version, before any login',
+  'POST /rucio/traces': 'clients send them without a token; noted in the log only',
+  'GET /rucio/auth/userpass': 'the login itself',
+  'GET /rucio/auth/validate': 'checks the token itself',
+  'GET /rucio/auth/oidc_refresh': 'answers nothing',
+  'GET /rucio/auth/x509': 'refuses',
+  'GET /rucio/auth/x509_proxy': 'refuses',
+  'GET /rucio/auth/gss': 'refuses',
+  'GET /rucio/auth/ssh': 'refuses',
+  'GET /rucio/auth/ssh_challenge_token': 'refuses',
+  'GET /rucio/auth/saml': 'refuses',
+  'GET /rucio/auth/oidc': 'refuses',
+  'GET /rucio/auth/oidc_redirect': 'refuses',
+  'GET /rucio/auth/oidc_code': 'refuses',
+  'GET /kumi/v1/grid': 'where to log in',
+  'GET /kumi/v1/openapi.json': 'the description of the interface',
+  'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
+  'GET /.well-known/oauth-authorization-server/iam/:vo': 'the same at the place of RFC 8414',
+  'GET /iam/:vo/jwks': 'public keys',
+  'POST /iam/:vo/token': 'checks password, code or client secret itself',
+  'POST /iam/:vo/revoke': 'checks client and token itself',
+  'POST /iam/:vo/introspect': 'checks the client itself',
+  'GET /iam/:vo/userinfo': 'any valid token; checks it itself',
+  'POST /iam/:vo/session': 'the login itself',
+  'GET /iam/:vo/session': 'checks the session itself',
+  'DELETE /iam/:vo/session': 'ends only the session it comes with',
+}
+
+describe('the routes of all doors', () => {
+  const database = testDatabase()
+  let http: Http
+  let routes: RegisteredRoute[] = []
+
+  beforeAll(async () => {
+    const { db, pool } = database
+    const wakeups: Wakeups = { on: () => () => undefined, close: async () => undefined }
+    const common = { db, clock: systemClock, ids: systemPorts.ids, log: silentLogger }
+    const identity = createIdentity({
+      ...common,
+      pool,
+      issuerBase: 'https://localhost:7443',
+      sealKey: randomBytes(32),
+    })
+    await identity.createVo({ id: 'demo', title: 'Demo' })
+    http = createHttp({
+      identity,
+      audience: ['https://localhost:7443'],
+      log: silentLogger,
+      clock: systemClock,
+      port: 0,
+      rewriteUrl: canonicalRucioUrl,
+    })
+    await http.app.register(oidcDoor({ identity, clock: systemClock }))
+    await registerRucioDoor(http.app, {
+      ...common,
+      identity,
+      rses: createRseTable(db),
+      placement: {} as RucioDoorDeps['placement'],
+      verifyArrivals: async () => undefined,
+      version: '0.0.0',
+      defaultVo: 'demo',
+    })
+    registerGatewayRoutes(http.app, {
+      db,
+      clock: systemClock,
+      wakeups,
+      onScrubFindings: async () => undefined,
+    })
+    await registerKumiDoor(http.app, {
+      db,
+      wakeups,
+      clock: systemClock,
+      vo: 'demo',
+      version: '0.0.0',
+      issuerBase: 'https://localhost:7443/iam',
+      consoleDirectory: '/nowhere',
+    })
+    await http.app.ready()
+    routes = routeInventory(http.app)
+  })
+  afterAll(() => http?.close())
+
+  const nameOf = ({ method, url }: RegisteredRoute) => `${method === 'HEAD' ? 'GET' : method} ${url}`
+
+  test('every route has an action', () => {
+    expect(routes.length).toBeGreaterThan(80)
+    expect(routes.filter(({ action }) => !action)).toEqual([])
+  })
+
+  test('the public ones are those reviewed here', () => {
+    const found = new Set(routes.filter(({ action }) => action === 'public').map(nameOf))
+    expect([...found].sort()).toEqual(Object.keys(PUBLIC).sort())
+  })
+
+  test('every other route turns nobody, a forged token and a foreign cookie away', async () => {
+    const guarded = routes.filter(({ action }) => action !== 'public')
+    for (const { method, url } of guarded) {
+      const path = url.replace(/:[A-Za-z]+(\([^)]*\))?/g, 'x').replace('*', 'x')
+      for (const headers of [{}, { authorization: 'Bearer a.b.c' }, { cookie: 'kumi_session=a.b.c' }]) {
+        const answer = await http.app.inject({ method: method as 'GET', url: path, headers })
+        expect([method, url, answer.statusCode]).toEqual([method, url, 401])
+      }
+    }
+  })
+})
