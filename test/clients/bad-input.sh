@@ -182,6 +182,15 @@ if [ -x "$client" ]; then
   complains "client: name with .." 'valid|name' did add --type dataset "$scope:a/../b"
   complains "client: 300 characters" 'valid|name|long' did add --type dataset "$scope:$(repeated n 300)"
   complains "client: attaching twice" 'already|attached' did content add --to-did "$scope:set" "$scope:many/f000007"
+  mkdir -p "$work/home/etc"
+  sed -e '/^username/d; /^password/d' -e 's/^auth_type.*/auth_type = oidc/' "$RUCIO_CONFIG" >"$work/home/etc/rucio.cfg"
+  unset BEARER_TOKEN_FILE
+  export RUCIO_CONFIG=$work/home/etc/rucio.cfg
+  for kind in expired elsewhere; do
+    BEARER_TOKEN=$(node "$here/token.mjs" $kind)
+    export BEARER_TOKEN
+    complains "client: token that is $kind" 'uthenticat|token|expired|audience' whoami
+  done
 fi
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

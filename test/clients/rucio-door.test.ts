@@ -47,7 +47,6 @@ beforeAll(async () => {
     verifyArrivals: async () => undefined,
     version: '41.0.0',
     defaultVo: 'demo',
-    verifyArrivals: async () => undefined,
   })
   await app.ready()
 })
