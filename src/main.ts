@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable, getDids } from './catalog/index.ts'
+import { counterFolder, createRseTable } from './catalog/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -128,11 +128,9 @@ await registerRucioDoor(
       limits: placement.accountLimits,
       setLimit: placement.setAccountLimit,
       contentChanged: placement.contentChanged,
+      giveUpCopies: placement.giveUpCopies,
     },
-    async verifyArrivals({ vo, rse, files }) {
-      const known = (await getDids(db, { vo, dids: files })).filter((did) => did.kind === 'FILE')
-      await transfer.verifyArrivals({ mover }, { vo, rse, files: known })
-    },
+    verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
   },
   '/rucio',
 )

@@ -1,12 +1,13 @@
 import { type Db, transaction } from '../kernel/index.ts'
 import { availabilityOf, didText, kindOf, some } from './codes.ts'
 import * as store from './content.store.ts'
-import { getDids, publishContentChange, resolveDids } from './did.ts'
+import { getDids, getDidsByIds, publishContentChange, resolveDids } from './did.ts'
 import {
   collectionClosed,
   collectionMonotonic,
   contentNotFound,
   duplicateContent,
+  fileConsistencyMismatch,
   unsupportedOperation,
   wouldMakeCycle,
 } from './errors.ts'
@@ -47,10 +48,50 @@ export async function attach(
       })
     }
     const children = await resolveDids(tx, { vo, dids: attachments.flatMap((a) => a.dids) })
+    await requireSameContent(
+      tx,
+      children,
+      attachments.flatMap((a) => a.dids),
+    )
     const links = linksOf(parents, attachments, children)
     const attached = (await attachFiles(tx, links, input)) + (await attachCollections(tx, links, input))
     if (attached > 0) await publishContentChange(tx, vo, now, [...new Set(parents.map((p) => p.id))])
     return { attached }
+  })
+}
+
+/** Who says what a file is while attaching it must say what the catalogue knows. */
+async function requireSameContent(
+  db: Db,
+  children: readonly KnownDid[],
+  given: readonly (Did & Partial<NewReplica>)[],
+): Promise<void> {
+  const told = children.flatMap((child, i) =>
+    child.kind === 'FILE' && given[i]!.bytes !== undefined ? [{ id: child.id, given: given[i]! }] : [],
+  )
+  if (told.length === 0) return
+  const known = new Map(
+    (
+      await getDidsByIds(
+        db,
+        told.map(({ id }) => id),
+      )
+    ).map((did) => [did.id, did]),
+  )
+  const differing = told.filter((file) => {
+    const did = known.get(file.id)
+    if (did?.kind !== 'FILE') return false
+    const { bytes, adler32, md5 } = file.given
+    return (
+      bytes !== did.bytes ||
+      (did.adler32 && adler32 && adler32 !== did.adler32) ||
+      (did.md5 && md5 && md5 !== did.md5)
+    )
+  })
+  if (differing.length === 0) return
+  const names = differing.map((file) => didText(file.given))
+  throw fileConsistencyMismatch(`Known with other content: ${some(names)}; nothing was attached.`, {
+    files: names.slice(0, 100),
   })
 }
 

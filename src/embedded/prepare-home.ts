@@ -104,6 +104,8 @@ function rucioConfig(home: Home, grid: GridFacts): string {
     `password = ${secretFile(join(home.client, 'password'), 12)}`,
     `vo = ${grid.vo}`,
     'request_retries = 3',
+    // The client's own place is per account name: there two grids of one machine would share a token.
+    `auth_token_file_path = ${join(home.client, 'rucio-token')}`,
     '',
   ].join('\n')
 }

@@ -20,6 +20,7 @@ export {
 export * as placementErrors from './errors.ts'
 export { gatewayCopies } from './gateway-copies.ts'
 export { declareBad, declareDamaged } from './recovery.ts'
+export { giveUpCopies } from './release.ts'
 export {
   addRules,
   deleteRule,

@@ -1,5 +1,16 @@
-import { type RseTable, replicasOfDataset, replicasOfFiles, setTombstones } from '../catalog/index.ts'
+import {
+  catalogErrors,
+  didsByIds,
+  lockFiles,
+  type ReplicaKey,
+  type RseTable,
+  readReplicas,
+  replicasOfDataset,
+  replicasOfFiles,
+  setTombstones,
+} from '../catalog/index.ts'
 import { type Db, type Tx, transaction } from '../kernel/index.ts'
+import { copyProtected } from './errors.ts'
 import { protectedCopies } from './gap.store.ts'
 import * as queue from './queue.store.ts'
 
@@ -27,6 +38,45 @@ export async function releaseCopies(db: Db, deps: ReleaseDeps, now: Date): Promi
     await queue.finishReleases(tx, due)
     return due.length
   })
+}
+
+/**
+ * Gives copies up at once, on demand: all or none. They go by the deletion protocol, which still keeps the last good
+ * one. Throws replica_not_found, and replica_protected when a rule wants one of them.
+ */
+export async function giveUpCopies(
+  db: Db,
+  input: { now: Date; replicas: readonly ReplicaKey[] },
+): Promise<void> {
+  const { now, replicas } = input
+  await transaction(db, async (tx) => {
+    await lockFiles(
+      tx,
+      replicas.map(({ fileId }) => fileId),
+    )
+    const there = new Set((await readReplicas(tx, replicas)).map(keyOf))
+    const absent = replicas.filter((copy) => !there.has(keyOf(copy)))
+    if (absent.length > 0) {
+      throw catalogErrors.replicaNotFound(
+        `${await namesOf(tx, absent)}: there is no copy at this storage; nothing was changed.`,
+      )
+    }
+    const kept = await protectedCopies(tx, replicas)
+    if (kept.length > 0) {
+      throw copyProtected(
+        `A rule protects the copy of ${await namesOf(tx, kept)}; remove the rule first. Nothing was changed.`,
+      )
+    }
+    await setTombstones(tx, { replicas, tombstone: now })
+  })
+}
+
+async function namesOf(tx: Tx, copies: readonly ReplicaKey[]): Promise<string> {
+  const shown = copies.slice(0, 3).map(({ fileId }) => fileId)
+  const names = (await didsByIds(tx, shown)).map(({ scope, name }) => `${scope}:${name}`)
+  return copies.length > shown.length
+    ? `${names.join(', ')} and ${copies.length - shown.length} more`
+    : names.join(', ')
 }
 
 async function tombstoneAt(

@@ -26,6 +26,7 @@ import {
   deleteRule,
   gapsOfRule,
   getRule,
+  giveUpCopies,
   type PlacementDeps,
   placementWorkers,
   type RuleRequest,
@@ -369,5 +370,29 @@ describe('the choice of storages', () => {
     expect(chooseRses(all, { copies: 1, weight: 'speed' })).toEqual([2])
     expect(() => chooseRses([candidate(3, 'c')], { copies: 1, weight: 'speed' })).toThrow(/speed/)
     expect(() => chooseRses(all, { copies: 4 })).toThrow(/only 3/)
+  })
+})
+
+describe('copies given up on demand', () => {
+  test('none of them is, when a rule wants one of them; without the rule all are', async () => {
+    await recorded('wanted', ['w1'])
+    await recorded('unwanted', ['u1'])
+    const id = await add('wanted', { rseExpression: 'KEK-DISK' })
+    const files = await findDids(database.db, { vo, dids: [did('w1'), did('u1')] })
+    const replicas = files.map((file) => ({ fileId: file!.id, rseId: rse['KEK-DISK']! }))
+    const tombstones = async () => (await readReplicas(database.db, replicas)).map((copy) => copy.tombstone)
+    await expect(giveUpCopies(database.db, { now, replicas })).rejects.toMatchObject({
+      code: 'replica_protected',
+      message: expect.stringContaining('s:w1'),
+    })
+    expect(await tombstones()).toEqual([null, null])
+    const elsewhere = [...replicas, { fileId: files[0]!.id, rseId: rse['OSAKA-DISK']! }]
+    await expect(giveUpCopies(database.db, { now, replicas: elsewhere })).rejects.toMatchObject({
+      code: 'replica_not_found',
+    })
+    await deleteRule(database.db, { vo, now, id, purge: null })
+    await work(at(4000))
+    await giveUpCopies(database.db, { now: at(4000), replicas })
+    expect(await tombstones()).toEqual([at(4000), at(4000)])
   })
 })

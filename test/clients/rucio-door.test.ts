@@ -44,9 +44,9 @@ beforeAll(async () => {
     identity: nobody,
     rses: createRseTable(database.db),
     placement: {} as RucioDoorDeps['placement'],
+    verifyArrivals: async () => undefined,
     version: '41.0.0',
     defaultVo: 'demo',
-    verifyArrivals: async () => undefined,
   })
   await app.ready()
 })
@@ -66,6 +66,11 @@ describe('the data management door', () => {
       'application/json',
       { version: '41.0.0' },
     ])
+  })
+  test('a path it does not have is answered in its own words', async () => {
+    const answer = await app.inject({ url: '/rucio/nothing/here' })
+    expect([answer.statusCode, answer.headers.exceptionclass]).toEqual([404, 'RucioException'])
+    expect((await app.inject({ url: '/nothing' })).headers.exceptionclass).toBeUndefined()
   })
   test('takes a trace that declares no content type', async () => {
     const answer = await app.inject({

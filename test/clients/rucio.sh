@@ -1,18 +1,24 @@
 #!/usr/bin/env bash
 # The unmodified field client against a running grid, two client lines, both verb styles, two ways to log in.
-#   RUCIO_HOST, RUCIO_ACCOUNT             where and as whom (RUCIO_AUTH_HOST defaults to RUCIO_HOST)
-#   RUCIO_USERNAME, RUCIO_PASSWORD        password login (skipped when the password is absent)
-#   BEARER_TOKEN or BEARER_TOKEN_FILE     token login (skipped when absent)
-#   KUMI_RSE, KUMI_RSE_TARGET             an RSE that takes uploads, another one for rules (default KEK, OSAKA)
-#   KUMI_CLIENT_CACHE, RUCIO_VERSIONS     where the virtual environments live; version specifiers to try
+# Takes its world from `kumi env`: RUCIO_CONFIG (addresses, account, password) and BEARER_TOKEN_FILE. Each can be
+# given by itself: RUCIO_HOST, RUCIO_ACCOUNT, RUCIO_USERNAME, RUCIO_PASSWORD, RUCIO_CA, RUCIO_CLIENT_VO, BEARER_TOKEN.
+#   KUMI_RSE, KUMI_RSE_TARGET   an RSE that takes uploads, another one for rules (KEK-DISK, OSAKA-DISK)
+#   KUMI_CACHE, RUCIO_VERSIONS  where the virtual environments live; version specifiers to try (41.* 38.*)
 set -euo pipefail
 
-: "${RUCIO_HOST:?the address of the door, for example http://127.0.0.1:7443/rucio}"
-: "${RUCIO_ACCOUNT:?the account to act for}"
-auth_host=${RUCIO_AUTH_HOST:-$RUCIO_HOST}
-cache=${KUMI_CLIENT_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kumi-clients}
-rse=${KUMI_RSE:-KEK}
-target=${KUMI_RSE_TARGET:-OSAKA}
+# setting KEY: its value in the configuration of `kumi env`.
+setting() { [ -z "${RUCIO_CONFIG:-}" ] || sed -n "s/^$1 *= *//p" "$RUCIO_CONFIG" | head -1; }
+host=${RUCIO_HOST:-$(setting rucio_host)}
+auth_host=${RUCIO_AUTH_HOST:-${RUCIO_HOST:-$(setting auth_host)}}
+account=${RUCIO_ACCOUNT:-$(setting account)}
+username=${RUCIO_USERNAME:-$(setting username)}
+password=${RUCIO_PASSWORD:-$(setting password)}
+ca=${RUCIO_CA:-$(setting ca_cert)}
+vo=${RUCIO_CLIENT_VO:-$(setting vo)}
+: "${host:?RUCIO_CONFIG or RUCIO_HOST says where the door is: eval \"\$(kumi env)\"}" "${account:?whom to act for}"
+cache=${KUMI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kumi}
+rse=${KUMI_RSE:-KEK-DISK}
+target=${KUMI_RSE_TARGET:-OSAKA-DISK}
 read -r -a versions <<<"${RUCIO_VERSIONS:-41.* 38.*}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -46,6 +52,7 @@ client() {
   local version=$1 venv
   venv=$cache/rucio-${version//[^0-9]/}
   if [ ! -x "$venv/bin/rucio" ]; then
+    mkdir -p "$cache"
     python3 -m venv "$venv"
     "$venv/bin/pip" install --quiet "rucio-clients==$version"
   fi
@@ -59,23 +66,36 @@ config() {
   mkdir -p "$home/etc"
   {
     echo '[client]'
-    echo "rucio_host = $RUCIO_HOST"
+    echo "rucio_host = $host"
     echo "auth_host = $auth_host"
-    echo "account = $RUCIO_ACCOUNT"
+    echo "account = $account"
     echo "auth_type = $way"
     echo "auth_token_file_path = $home/token"
+    if [ -n "$ca" ]; then echo "ca_cert = $ca"; fi
+    if [ -n "$vo" ]; then echo "vo = $vo"; fi
     if [ "$way" = userpass ]; then
-      echo "username = ${RUCIO_USERNAME:-$RUCIO_ACCOUNT}"
-      echo "password = $RUCIO_PASSWORD"
+      echo "username = ${username:-$account}"
+      echo "password = $password"
     fi
   } >"$home/etc/rucio.cfg"
-  environment=(env -u BEARER_TOKEN -u BEARER_TOKEN_FILE -u RUCIO_CONFIG -u RUCIO_AUTH_TYPE "RUCIO_HOME=$home" "RUCIO_ACCOUNT=$RUCIO_ACCOUNT")
+  environment=(env -u BEARER_TOKEN -u BEARER_TOKEN_FILE -u RUCIO_CONFIG -u RUCIO_AUTH_TYPE "RUCIO_HOME=$home" "RUCIO_ACCOUNT=$account")
   if [ "$way" = oidc ]; then environment+=("BEARER_TOKEN=$token"); fi
 }
 rucio() { "${environment[@]}" "$bin/rucio" "$@"; }
 admin() { "${environment[@]}" "$bin/rucio-admin" "$@"; }
 
 same() { cmp "$1" "$2"; }
+# becomes TEXT COMMAND…: within 20 tries the command prints a line of that pattern.
+becomes() {
+  local pattern=$1
+  shift
+  for _ in $(seq 20); do
+    "$@" | tee "$work/said"
+    if grep -qE -- "$pattern" "$work/said"; then return 0; fi
+    sleep 0.5
+  done
+  return 1
+}
 
 flow() {
   local style=$1 scope name first rule host_option=--hostname set_verb=set
@@ -87,10 +107,10 @@ flow() {
   head -c 300 /dev/urandom >"$work/$name.small"
   head -c 2000000 /dev/urandom >"$work/$name.large"
   check "$tag ping" rucio ping
-  check "$tag whoami" says "$RUCIO_ACCOUNT" rucio whoami
+  check "$tag whoami" says "$account" rucio whoami
   first="TEST-$(echo "$tag" | tr 'a-z.' 'A-Z-')"
   if [ "$style" = new ]; then
-    check "$tag scope add" rucio scope add --account "$RUCIO_ACCOUNT" "$scope"
+    check "$tag scope add" rucio scope add --account "$account" "$scope"
     check "$tag scope list" says "$scope" rucio scope list
     check "$tag rse add" rucio rse add "$first"
     check "$tag rse protocol add" rucio rse protocol add "$first" "$host_option" localhost --scheme https --prefix /test/ --port 7999 --impl rucio.rse.protocols.webdav.Default --domain-json '{"wan":{"read":1,"write":1,"delete":1}}'
@@ -111,12 +131,14 @@ flow() {
     check "$tag rule add" rucio rule add "$scope:$name.ds" --copies 1 --rses "$target"
     rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
     check "$tag rule show" says "${rule:-none}" rucio rule show "${rule:-none}"
+    check "$tag rule becomes OK" becomes '^State: *OK' rucio rule show "${rule:-none}"
+    check "$tag replica list shows the second copy" says "$target" rucio replica list file "$scope:$name.large"
     check "$tag rule list" says "${rule:-none}" rucio rule list --did "$scope:$name.ds"
     check "$tag rule update" rucio rule update --lifetime 3600 "${rule:-none}"
     check "$tag rule remove" rucio rule remove "${rule:-none}"
     check "$tag close" rucio did update --close "$scope:$name.ds"
   else
-    check "$tag scope add" admin scope add --account "$RUCIO_ACCOUNT" --scope "$scope"
+    check "$tag scope add" admin scope add --account "$account" --scope "$scope"
     check "$tag list-scopes" says "$scope" rucio list-scopes
     check "$tag rse add" admin rse add "$first"
     check "$tag rse add-protocol" admin rse add-protocol --hostname localhost --scheme https --prefix /test/ --port 7999 --impl rucio.rse.protocols.webdav.Default --domain-json '{"wan":{"read":1,"write":1,"delete":1}}' "$first"
@@ -137,6 +159,8 @@ flow() {
     check "$tag add-rule" rucio add-rule "$scope:$name.ds" 1 "$target"
     rule=$(grep -oE '[0-9a-f]{32}' "$work/out" | head -1 || true)
     check "$tag rule-info" says "${rule:-none}" rucio rule-info "${rule:-none}"
+    check "$tag rule becomes OK" becomes '^State: *OK' rucio rule-info "${rule:-none}"
+    check "$tag list-file-replicas shows the second copy" says "$target" rucio list-file-replicas "$scope:$name.large"
     check "$tag list-rules" says "${rule:-none}" rucio list-rules "$scope:$name.ds"
     check "$tag update-rule" rucio update-rule --lifetime 3600 "${rule:-none}"
     check "$tag delete-rule" rucio delete-rule "${rule:-none}"
@@ -149,7 +173,7 @@ flow() {
 for version in "${versions[@]}"; do
   client "$version"
   for way in userpass oidc; do
-    if [ "$way" = userpass ] && [ -z "${RUCIO_PASSWORD:-}" ]; then continue; fi
+    if [ "$way" = userpass ] && [ -z "$password" ]; then continue; fi
     if [ "$way" = oidc ] && [ -z "$token" ]; then continue; fi
     for style in new old; do
       tag="${version//[^0-9]/}${way:0:1}${style:0:1}$(date +%s)"

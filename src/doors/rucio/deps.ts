@@ -1,4 +1,4 @@
-import type { Did, Rse, RseTable } from '../../catalog/index.ts'
+import type { Did, ReplicaKey, Rse, RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Ids, Logger, Tx } from '../../kernel/index.ts'
 import type {
@@ -12,6 +12,7 @@ import type {
   RuleView,
   UsageView,
 } from '../../placement/index.ts'
+import type { ArrivedFile } from '../../transfer/index.ts'
 
 /** What the door needs; main.ts supplies it. */
 export interface RucioDoorDeps {
@@ -34,7 +35,7 @@ export interface RucioDoorDeps {
     vo: string
     now: Date
     rse: Rse
-    files: readonly Did[]
+    files: readonly ArrivedFile[]
   }) => Promise<void>
 }
 
@@ -86,6 +87,8 @@ export interface PlacementDesk {
       bytes: bigint | null
     },
   ): Promise<void>
+  /** All or none. Throws replica_protected, replica_not_found. */
+  giveUpCopies(db: Db, input: { now: Date; replicas: readonly ReplicaKey[] }): Promise<void>
   /** Rules on these collections and those above them are looked at again; in the transaction that changed them. */
   contentChanged(tx: Tx, input: { vo: string; now: Date; collections: readonly Did[] }): Promise<void>
 }

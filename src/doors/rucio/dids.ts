@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import {
   type AnyDid,
+  type Attachment,
   addCollections,
   attach,
   type CollectionKind,
@@ -18,6 +19,7 @@ import {
 } from '../../catalog/index.ts'
 import { type Tx, transaction } from '../../kernel/index.ts'
 import { accountNames } from './accounts.ts'
+import { newCopies, verifyArrivals } from './arrivals.ts'
 import { CollectionBody, DidBody, DidsBody, FileBody, partialReplica } from './bodies.ts'
 import { readDidFilters } from './did-filters.ts'
 import {
@@ -234,19 +236,35 @@ async function attachAll(
   ignoreDuplicate: boolean,
   within?: Tx,
 ): Promise<void> {
-  const attachments = await Promise.all(
-    bodies.map(async ({ scope, name, dids, rse }) => ({
-      scope,
-      name,
-      dids: dids.map(partialReplica),
-      ...(rse && { rseId: (await call.deps.rses.byName(call.vo, rse)).id }),
-    })),
-  )
+  const attachments: Attachment[] = []
+  for (const body of bodies) {
+    const { scope, name, rse } = body
+    if (rse) attachments.push({ scope, name, ...(await arrivingCopies(call, rse, body.dids)) })
+    else attachments.push({ scope, name, dids: body.dids.map(partialReplica) })
+  }
   const accountId = callerAccount(call)
   await transaction(within ?? call.deps.db, async (tx) => {
     await attach(tx, { vo: call.vo, now: call.now, accountId, attachments, ignoreDuplicate })
     await changed(call, tx, attachments)
   })
+}
+
+/** Files that are registered and attached in one go: whoever does that needs leave in their scopes, too. */
+async function arrivingCopies(call: Call, rseName: string, bodies: readonly FileBody[]) {
+  const owner = await ownersOf(
+    call,
+    'catalog.did.create',
+    bodies.map(({ scope }) => scope),
+  )
+  call.deps.identity.authorize(call.principal, 'catalog.did.create', owner)
+  const rse = await call.deps.rses.byName(call.vo, rseName)
+  const dids = newCopies(rse, bodies)
+  await verifyArrivals(
+    call,
+    rse,
+    dids.filter(({ state }) => state === undefined || state === 'AVAILABLE'),
+  )
+  return { dids, rseId: rse.id }
 }
 
 const changed = (call: Call, tx: Tx, collections: readonly Did[]): Promise<void> =>

@@ -3,6 +3,7 @@ import { defineError, type ErrorKind, type GridError, toGridError } from '../../
 export const badRequest = defineError('invalid', 'rucio_bad_request')
 export const unsupportedOperation = defineError('conflict', 'rucio_unsupported_operation')
 export const unsupportedStatus = defineError('conflict', 'rucio_unsupported_status')
+export const noRoute = defineError('missing', 'rucio_no_route')
 export const notServed = defineError('conflict', 'rucio_not_served')
 export const cannotAuthenticate = defineError('unauthenticated', 'rucio_cannot_authenticate')
 export const invalidFilter = defineError('invalid', 'rucio_filter_invalid')
@@ -21,6 +22,7 @@ export interface RucioError {
 
 /** Our codes by what they speak of; the class must be a name the client knows, others become RucioException there. */
 const CLASS_OF_CODE: readonly (readonly [pattern: RegExp, exceptionClass: string, status?: number])[] = [
+  [/^rucio_no_route$/, 'RucioException'],
   [/^rucio_filter_invalid$|filter/, 'DIDFilterSyntaxError'],
   [/^rucio_unsupported_status$/, 'UnsupportedStatus'],
   [/^rucio_unsupported_operation$|^rucio_not_served$/, 'UnsupportedOperation'],
@@ -40,7 +42,7 @@ const CLASS_OF_CODE: readonly (readonly [pattern: RegExp, exceptionClass: string
     /(content|attachment).*(duplicate|exists)|duplicate_(content|attachment)|already_attached/,
     'DuplicateContent',
   ],
-  [/checksum|consistency|mismatch|differs/, 'FileConsistencyMismatch', 412],
+  [/checksum|consistency|mismatch|differs|not_arrived/, 'FileConsistencyMismatch', 412],
   [
     /(did|collection|dataset|container)_(closed|not_open|monotonic)|is_closed|wrong_kind|not_a_collection/,
     'UnsupportedOperation',

@@ -6,7 +6,7 @@ import type { RucioDoorDeps } from './deps.ts'
 import { didEndpoints } from './dids.ts'
 import { didMetaEndpoints } from './dids-meta.ts'
 import { type Call, type Endpoint, get } from './endpoint.ts'
-import { errorBody, errorHeaders, toRucioError } from './errors.ts'
+import { badRequest, errorBody, errorHeaders, noRoute, toRucioError } from './errors.ts'
 import { limitEndpoints } from './limits.ts'
 import { lockEndpoints } from './locks.ts'
 import { replicaEndpoints } from './replicas.ts'
@@ -74,6 +74,15 @@ export async function registerRucioDoor(
         .header('content-type', 'application/octet-stream')
         .send(Buffer.from(errorBody(error)))
     })
+    // With a prefix of its own, so that only paths below the door are answered in its words.
+    door.register(
+      async (below) => {
+        below.setNotFoundHandler((request) => {
+          throw noRoute(`This server has nothing at ${request.method} ${request.url.split('?')[0]}.`)
+        })
+      },
+      { prefix },
+    )
     for (const endpoint of rucioEndpoints) {
       const { method, path, action, resource, bodyLimit, handler } = endpoint
       route(door, {
@@ -89,6 +98,8 @@ export async function registerRucioDoor(
 }
 
 function callOf(deps: RucioDoorDeps, request: FastifyRequest): Call {
+  // No name holds one, and the database would not take it.
+  if (request.url.includes('%00')) throw badRequest('The address holds a NUL character.')
   return {
     deps,
     request,

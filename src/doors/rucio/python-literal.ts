@@ -1,4 +1,4 @@
-import { badRequest } from './errors.ts'
+import { invalidFilter } from './errors.ts'
 
 /** What a Python literal can hold once read; dictionaries have string keys only. */
 export type PythonValue =
@@ -39,11 +39,11 @@ export function parsePythonLiteral(
   text: string,
   bounds: LiteralBounds = { maxLength: 64 * 1024, maxDepth: 20 },
 ): PythonValue {
-  if (text.length > bounds.maxLength) throw badRequest('The filter is too long; at most 64 KiB are read.')
+  if (text.length > bounds.maxLength) throw invalidFilter('The filter is too long; at most 64 KiB are read.')
   let at = 0
 
   const fail = (wanted: string): Error =>
-    badRequest(`Not a Python literal: expected ${wanted} at character ${at + 1} of the filter.`)
+    invalidFilter(`Not a Python literal: expected ${wanted} at character ${at + 1} of the filter.`)
   const space = (): void => {
     while (at < text.length && /\s/.test(text[at]!)) at++
   }
@@ -118,7 +118,7 @@ export function parsePythonLiteral(
   }
 
   const value = (depth: number): PythonValue => {
-    if (depth > bounds.maxDepth) throw badRequest('The filter is nested too deeply.')
+    if (depth > bounds.maxDepth) throw invalidFilter('The filter is nested too deeply.')
     space()
     const first = text[at]
     if (first === undefined) throw fail('a value')

@@ -8,16 +8,14 @@ import {
   didsByIds,
   didsOfPaths,
   listReplicas,
-  type NewReplica,
   pathOfPfn,
   type ReplicaState,
-  type Rse,
   resolveDids,
   setReplicaStates,
-  setTombstones,
 } from '../../catalog/index.ts'
 import { transaction } from '../../kernel/index.ts'
-import { DidBody, DidsBody, FileBody, newReplica } from './bodies.ts'
+import { newCopies, pathOf, verifyArrivals } from './arrivals.ts'
+import { DidBody, DidsBody, FileBody } from './bodies.ts'
 import { BULK_BODY, didOf } from './dids.ts'
 import {
   bodyOf,
@@ -112,7 +110,7 @@ export const replicaEndpoints: readonly Endpoint[] = [
     action: 'catalog.replica.update',
     resource: (call) => filesOwner(call, 'catalog.replica.update'),
     bodyLimit: BULK_BODY,
-    // A copy goes only through the deletion protocol: here it loses its protection, as far as no rule holds it.
+    // A copy goes only through the deletion protocol; here it is given up to it.
     async handler(call) {
       const { rse, files } = bodyOf(call, FilesBody)
       await release(
@@ -216,9 +214,9 @@ async function add(call: Call): Promise<unknown> {
   const body = bodyOf(call, FilesBody)
   const rse = await call.deps.rses.byName(call.vo, body.rse)
   const accountId = callerAccount(call)
-  const files = body.files.map((file): NewReplica => ({ ...newReplica(file), ...pathOf(rse, file.pfn) }))
+  const files = newCopies(rse, body.files)
   const arriving = files.filter(({ state }) => state === undefined || state === 'AVAILABLE')
-  await verified(call, rse, arriving)
+  await verifyArrivals(call, rse, arriving)
   await transaction(call.deps.db, async (tx) => {
     for (let at = 0; at < files.length; at += BATCH) {
       const batch = files.slice(at, at + BATCH)
@@ -237,7 +235,7 @@ async function update(call: Call): Promise<unknown> {
     state: stateOf(state),
     ...pathOf(rse, pfn),
   }))
-  await verified(
+  await verifyArrivals(
     call,
     rse,
     files.filter(({ state }) => state === 'AVAILABLE'),
@@ -246,34 +244,22 @@ async function update(call: Call): Promise<unknown> {
   return sendCreated(call.reply, 200)
 }
 
-async function verified(call: Call, rse: Rse, files: readonly Did[]): Promise<void> {
-  const wanted = rse.attributes.verify_arrival
-  if (files.length === 0 || wanted === undefined || wanted === false) return
-  await call.deps.verifyArrivals?.({ vo: call.vo, now: call.now, rse, files })
-}
-
 function stateOf(text: string | null | undefined): ReplicaState {
   const state = REPLICA_STATES[text ?? ''] ?? text
   if (Object.values(REPLICA_STATES).includes(state ?? '')) return state as ReplicaState
   throw badRequest(`"${String(text).slice(0, 20)}" is not a state of a copy; use one of A, U, C, B, D, T.`)
 }
 
-function pathOf(rse: Rse, pfn: string | null | undefined): { path?: string } {
-  if (!pfn || rse.deterministic) return {}
-  const path = pathOfPfn(rse, pfn)
-  if (path === null) throw badRequest(`${pfn.slice(0, 200)} is below no protocol of ${rse.name}.`)
-  return { path }
-}
-
 async function release(call: Call, replicas: readonly (Did & { rse: string })[]): Promise<void> {
   const known = await resolveDids(call.deps.db, { vo: call.vo, dids: replicas })
-  const keys = await Promise.all(
-    replicas.map(async ({ rse }, index) => ({
-      fileId: known[index]!.id,
-      rseId: (await call.deps.rses.byName(call.vo, rse)).id,
-    })),
-  )
-  await setTombstones(call.deps.db, { replicas: keys, tombstone: call.now })
+  const collection = known.find(({ kind }) => kind !== 'FILE')
+  if (collection) throw badRequest(`${collection.scope}:${collection.name} is no file.`)
+  const rseIds = new Map<string, number>()
+  for (const { rse } of replicas) {
+    if (!rseIds.has(rse)) rseIds.set(rse, (await call.deps.rses.byName(call.vo, rse)).id)
+  }
+  const keys = replicas.map(({ rse }, index) => ({ fileId: known[index]!.id, rseId: rseIds.get(rse)! }))
+  await call.deps.placement.giveUpCopies(call.deps.db, { now: call.now, replicas: keys })
 }
 
 async function datasetViews(

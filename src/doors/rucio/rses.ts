@@ -67,7 +67,7 @@ export const rseEndpoints: readonly Endpoint[] = [
   get('/rses', 'catalog.read', async (call) => {
     const { expression } = call.query
     if (expression) {
-      const matched = await call.deps.rses.match(call.vo, expression).catch(emptyIfNothing)
+      const matched = await call.deps.rses.match(call.vo, expression)
       return sendLines(
         call.reply,
         matched.map(({ name }) => ({ rse: name })),
@@ -245,12 +245,6 @@ function putDistance(call: Call): Promise<void> {
     distance,
     bidirectional: body.bidirectional === true,
   })
-}
-
-/** No match is an empty list here: upload and download ask with expressions that may mean nothing. */
-function emptyIfNothing(error: unknown): readonly Rse[] {
-  if ((error as { code?: unknown }).code === 'no_rse_matches') return []
-  throw error
 }
 
 function choice(call: Call): ProtocolChoice {

@@ -62,9 +62,13 @@ export function toJson(value: unknown): string {
   return marked ? text.replace(/"\\u0001(-?(?:\d+|Infinity))\\u0001"/g, '$1') : text
 }
 
+/** An escaped NUL, and not an escaped backslash before "u0000". */
+const NUL = /(?<!\\)(?:\\\\)*\\u0000/
+
 /** Reads a body whatever its declared type; Python writes Infinity and NaN bare. */
 export function parseJson(text: string): unknown {
   if (text.trim() === '') return undefined
+  if (NUL.test(text)) throw badRequest('The request body holds a NUL character.')
   try {
     return JSON.parse(text)
   } catch (error) {

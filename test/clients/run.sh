@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Foreign clients against a grid of their own: started in a temporary directory on free ports, purged at the end.
+# Prints the lines of each script and one closing line. `npm run conformance` builds first.
+#   KUMI_CACHE        where clients from PyPI are kept between runs (~/.cache/kumi)
+#   CLIENTS           which scripts to run (rucio bad-input storage uproot)
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+cache=${KUMI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kumi}
+work=$(mktemp -d)
+passed=0 failed=0
+began=$SECONDS
+
+finish() {
+  "$root/kumi" down --home "$work/home" --purge >"$work/down" 2>&1 || cat "$work/down"
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+# A block of ports nobody listens on: the server's and one per site.
+port=$(python3 - <<'PY'
+import random, socket
+for base in random.sample(range(20000, 32000, 20), 100):
+    held = []
+    try:
+        for port in range(base, base + 10):
+            held.append(socket.socket()); held[-1].bind(('127.0.0.1', port))
+        print(base); break
+    except OSError: pass
+    finally: [s.close() for s in held]
+PY
+)
+
+# run NAME COMMAND…: the script's own closing line is added up, not shown; a script that ends without one has failed.
+run() {
+  local name=$1 p f
+  shift
+  echo "# $name"
+  "$@" 2>&1 | tee "$work/lines" | grep -vE '^[0-9]+ passed, [0-9]+ failed$'
+  if read -r p _ f _ < <(grep -E '^[0-9]+ passed, [0-9]+ failed$' "$work/lines" | tail -1) && [ -n "$p" ]; then
+    passed=$((passed + p)) failed=$((failed + f))
+  else
+    failed=$((failed + 1))
+    echo "FAIL - $name ended before its closing line"
+  fi
+}
+
+if ! "$root/kumi" up --home "$work/home" --port "$port" --detach >"$work/up" 2>&1; then
+  cat "$work/up"
+  echo "0 passed, 1 failed"
+  exit 1
+fi
+eval "$("$root/kumi" env --home "$work/home")"
+
+for name in ${CLIENTS:-rucio bad-input storage uproot}; do
+  if [ "$name" = uproot ]; then
+    if ! "$cache/uproot/bin/python" -c 'import uproot' 2>/dev/null; then
+      python3 -m venv "$cache/uproot" && "$cache/uproot/bin/pip" install --quiet uproot
+    fi
+    run uproot env "PYTHON=$cache/uproot/bin/python" bash -c '
+      if sh "$1"; then echo "1 passed, 0 failed"; else echo "0 passed, 1 failed"; fi' - "$here/uproot/run.sh"
+  else
+    run "$name" bash "$here/$name.sh"
+  fi
+done
+echo "# $((SECONDS - began)) s"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
