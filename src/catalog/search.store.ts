@@ -1,7 +1,6 @@
 import { type Db, row, rows, sql, transaction } from '../kernel/index.ts'
 import { collectionBytes, collectionCount } from './counters.store.ts'
-import type { Search } from './search.ts'
-import type { MetadataValue } from './types.ts'
+import type { MetadataValue, Search } from './types.ts'
 
 type Sql = ReturnType<typeof sql<boolean>>
 type Type = NonNullable<Search['type']>

@@ -5,19 +5,7 @@ import { isPlainText } from './metadata.ts'
 import { scopeIds } from './scope.ts'
 import * as store from './search.store.ts'
 import { conditionOf } from './search-filter.ts'
-import type { DidFilter, FoundDid } from './types.ts'
-
-export interface Search {
-  readonly vo: string
-  readonly scope: string
-  readonly filter: DidFilter
-  readonly type?: 'all' | 'collection' | 'dataset' | 'container' | 'file'
-  /** Also all that lies below the collections found, in whatever scope. */
-  readonly recursive?: boolean
-  readonly limit?: number
-  /** For each page; default 30 s. */
-  readonly timeoutMs?: number
-}
+import type { FoundDid, Search } from './types.ts'
 
 const FIRST_PAGE = 100
 const PAGE = 1000

@@ -239,3 +239,15 @@ export interface FoundDid extends KnownDid {
   readonly bytes: bigint
   readonly length: bigint
 }
+
+export interface Search {
+  readonly vo: string
+  readonly scope: string
+  readonly filter: DidFilter
+  readonly type?: 'all' | 'collection' | 'dataset' | 'container' | 'file'
+  /** Also all that lies below the collections found, in whatever scope. */
+  readonly recursive?: boolean
+  readonly limit?: number
+  /** For each page; default 30 s. */
+  readonly timeoutMs?: number
+}

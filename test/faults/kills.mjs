@@ -1,5 +1,5 @@
 // kill -9 of PostgreSQL, the server or a gateway at a random moment of the main job's flow, again and again:
-//   node test/faults/kills.mjs [--seeds 50] [--first 1] [--home DIR]
+//   node test/faults/kills.mjs [--seeds 50] [--first 1] [--home DIR] [--port N]
 // After each kill the flow must end by itself: the rule is OK, the bytes of every copy are right, no temporary file is
 // left, and no transfer ran twice to completion. The same seed gives the same victim, moment and files.
 import { execFile } from 'node:child_process'
@@ -16,14 +16,19 @@ import { homeAt, prepareHome, supervise } from '../../dist/src/embedded/index.js
 import { seededRng } from '../../dist/src/kernel/ports.js'
 
 const { values } = parseArgs({
-  options: { seeds: { type: 'string' }, first: { type: 'string' }, home: { type: 'string' } },
+  options: {
+    seeds: { type: 'string' },
+    first: { type: 'string' },
+    home: { type: 'string' },
+    port: { type: 'string' },
+  },
 })
 const seeds = Number(values.seeds ?? 50)
 const first = Number(values.first ?? 1)
 const root = new URL('../..', import.meta.url).pathname
 const run = promisify(execFile)
 const home = homeAt(values.home ?? mkdtempSync(join(tmpdir(), 'kumi-kills-')))
-const facts = await prepareHome(home, {}, new Date())
+const facts = await prepareHome(home, { ...(values.port && { port: Number(values.port) }) }, new Date())
 const grid = await supervise({ home, facts, program: join(root, 'dist/src') })
 const environment = { ...process.env, KUMI_HOME: home.path }
 const kumi = (...args) => run(join(root, 'kumi'), args, { env: environment })
@@ -69,17 +74,12 @@ async function oneKill(seed, victim, moment) {
     kumi('data', 'put', directory, '--rse', 'KEK-DISK', '--scope', 'faults', '--dataset', dataset),
   )
   await again(() =>
-    kumi(
-      'rule',
-      'add',
-      `faults:${dataset}`,
-      'site=kek|site=osaka|site=chicago',
-      '--copies',
-      '3',
-    ).catch((error) => {
-      // The answer to the first try may have been lost with the server.
-      if (!/duplicate/i.test(`${error.stderr}`)) throw error
-    }),
+    kumi('rule', 'add', `faults:${dataset}`, 'site=kek|site=osaka|site=chicago', '--copies', '3').catch(
+      (error) => {
+        // The answer to the first try may have been lost with the server.
+        if (!/duplicate/i.test(`${error.stderr}`)) throw error
+      },
+    ),
   )
   await killed
   const doors = await openDoors(home, facts)

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { changeScopeOwner, createScope, listScopes } from '../../catalog/index.ts'
 import type { Account, AccountKind, AccountStatus, IdentityKind } from '../../identity/index.ts'
-import { accountOwner, bodyOf, type Call, type Endpoint, get, param } from './endpoint.ts'
+import { accountNames, accountOwner, bodyOf, type Call, type Endpoint, get, param } from './endpoint.ts'
 import { badRequest, noScopes } from './errors.ts'
 import { listRuleLines } from './rules.ts'
 import { sendCreated, sendJson, sendLines } from './stream.ts'
@@ -195,12 +195,6 @@ export const accountEndpoints: readonly Endpoint[] = [
     },
   },
 ]
-
-/** Names of accounts by their ids. */
-export async function accountNames(call: Call, ids: Iterable<number>): Promise<Map<number, string>> {
-  const accounts = await call.deps.identity.accountsById([...new Set(ids)])
-  return new Map(accounts.map((account) => [account.id, account.name]))
-}
 
 async function list(call: Call): Promise<unknown> {
   const { account_type: type, identity, ...attributes } = call.query

@@ -18,11 +18,11 @@ import {
   setStatus,
 } from '../../catalog/index.ts'
 import { type Tx, transaction } from '../../kernel/index.ts'
-import { accountNames } from './accounts.ts'
 import { newCopies, verifyArrivals } from './arrivals.ts'
 import { CollectionBody, DidBody, DidsBody, FileBody, partialReplica } from './bodies.ts'
 import { readDidFilters } from './did-filters.ts'
 import {
+  accountNames,
   bodyOf,
   type Call,
   callerAccount,

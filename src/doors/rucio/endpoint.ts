@@ -91,3 +91,9 @@ export async function ownersOf(call: Call, action: Action, scopes: Iterable<stri
   for (const resource of resources.slice(1)) call.deps.identity.authorize(call.principal, action, resource)
   return resources[0] ?? { vo: call.vo }
 }
+
+/** Names of accounts by their ids. */
+export async function accountNames(call: Call, ids: Iterable<number>): Promise<Map<number, string>> {
+  const accounts = await call.deps.identity.accountsById([...new Set(ids)])
+  return new Map(accounts.map((account) => [account.id, account.name]))
+}

@@ -1,8 +1,7 @@
-import { accountNames } from './accounts.ts'
 import { DidsBody } from './bodies.ts'
 import type { DatasetLockView } from './deps.ts'
 import { didOf } from './dids.ts'
-import { bodyOf, type Call, type Endpoint, get, param } from './endpoint.ts'
+import { accountNames, bodyOf, type Call, type Endpoint, get, param } from './endpoint.ts'
 import { sendLines } from './stream.ts'
 import { wireId } from './wire.ts'
 
