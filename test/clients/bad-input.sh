@@ -112,10 +112,12 @@ refused "a path there is not" 404 RucioException GET /no/such/path
 refused "another method" 404 RucioException PUT /ping
 
 good=$token
-token=$(node "$here/token.mjs" expired)
+expired=$(node "$here/token.mjs" expired) elsewhere=$(node "$here/token.mjs" elsewhere)
+[ -n "$expired" ] && [ -n "$elsewhere" ] || result no "tokens to try with" "none were made"
+token=$expired
 refused "expired token" 401 CannotAuthenticate GET /accounts/whoami
 refused "… cannot write either" 401 CannotAuthenticate POST "/dids/$scope/late" '{"type":"DATASET"}'
-token=$(node "$here/token.mjs" elsewhere)
+token=$elsewhere
 refused "token for another audience" 401 CannotAuthenticate GET /accounts/whoami
 token=${good%??????}AAAAAA
 refused "token with a false signature" 401 CannotAuthenticate GET /accounts/whoami
@@ -125,7 +127,7 @@ token=$good
 refused "no dataset was made by any of them" 404 DataIdentifierNotFound GET "/dids/$scope/late"
 at_gateway() { curl -s --cacert "$KUMI_CA" -H "Authorization: Bearer $1" -o "$work/body" -w '%{http_code}' "$KUMI_KEK/"; }
 for kind in expired elsewhere; do
-  status=$(at_gateway "$(node "$here/token.mjs" $kind)")
+  status=$(at_gateway "${!kind}")
   if [ "$status" = 401 ]; then result yes "gateway refuses the $kind token"; else result no "gateway refuses the $kind token" "$status"; fi
 done
 
@@ -188,7 +190,7 @@ if [ -x "$client" ]; then
   unset BEARER_TOKEN_FILE
   export RUCIO_CONFIG=$work/home/etc/rucio.cfg
   for kind in expired elsewhere; do
-    BEARER_TOKEN=$(node "$here/token.mjs" $kind)
+    BEARER_TOKEN=${!kind}
     export BEARER_TOKEN
     complains "client: token that is $kind" 'uthenticat|token|expired|audience' whoami
   done

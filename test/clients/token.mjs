@@ -14,16 +14,20 @@ const moved = join(home, 'postgres', 'socket-directory')
 const host = existsSync(moved) ? readFileSync(moved, 'utf8').trim() : join(home, 'postgres')
 const connection = process.env.DATABASE_URL ?? { host, port: 5432, user: 'kumi', database: 'kumi' }
 const { db, pool } = openDatabase({ connection, poolSize: 2, log: silentLogger })
-const yesterday = { now: () => new Date(Date.now() - 86_400_000) }
 const identity = createIdentity({
   ...{ db, pool, ids: systemPorts.ids, log: silentLogger },
-  clock: kind === 'expired' ? yesterday : systemPorts.clock,
+  clock: systemPorts.clock,
   issuerBase: `https://localhost:${grid.port}`,
   sealKey: Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url'),
 })
 const [account] = await identity.accounts(grid.vo, ['admin'])
 const { token } = await identity.mint({
-  ...{ vo: grid.vo, accountId: account.id, scopes: ['storage.read:/'], lifetimeSeconds: 3600 },
+  ...{
+    vo: grid.vo,
+    accountId: account.id,
+    scopes: ['storage.read:/'],
+    lifetimeSeconds: kind === 'expired' ? -3600 : 3600,
+  },
   audience: [kind === 'elsewhere' ? 'https://elsewhere.example' : 'https://wlcg.cern.ch/jwt/v1/any'],
 })
 console.log(token)
