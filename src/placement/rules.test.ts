@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
   addCollections,
@@ -108,6 +108,8 @@ const rule = (id: string) => getRule(database.db, { vo, id })
 
 /** Lets every loop run until none of them finds anything to do. */
 async function work(time = now): Promise<void> {
+  // Transactions of other databases of the server hold events back for as long as they last.
+  await vi.waitFor(async () => expect(await eventsHeldBack()).toBe(false), { timeout: 20_000 })
   for (let idle = 0; idle < 2; ) {
     let changed = 0
     for (const worker of placementWorkers(deps)) {
@@ -116,6 +118,14 @@ async function work(time = now): Promise<void> {
     }
     idle = changed === 0 ? idle + 1 : 0
   }
+}
+
+async function eventsHeldBack(): Promise<boolean> {
+  const held = await row(
+    database.db,
+    sql`select 1 from event where xact >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`,
+  )
+  return held !== undefined
 }
 
 /** What transfer does when copies end well. */

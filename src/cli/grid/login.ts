@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { defineError, type GridError } from '../../kernel/errors.ts'
 
 const loginFailed = defineError('unauthenticated', 'login_failed')
+const serverAway = defineError('transient', 'server_unreachable')
 
 interface GridLogin {
   readonly client: string
@@ -18,7 +19,10 @@ export async function adminToken({ client, port, vo }: GridLogin): Promise<strin
     username: 'admin',
     password: readFileSync(join(client, 'password'), 'utf8').trim(),
   })
-  const answer = await fetch(`http://127.0.0.1:${port}/iam/${vo}/token`, { method: 'POST', body })
+  const url = `http://127.0.0.1:${port}/iam/${vo}/token`
+  const answer = await fetch(url, { method: 'POST', body }).catch((error) => {
+    throw serverAway('The server cannot be reached; look at it with: kumi status', {}, error)
+  })
   if (!answer.ok) throw await failure(answer)
   return ((await answer.json()) as { access_token: string }).access_token
 }
@@ -36,6 +40,7 @@ export async function oneTimeLink(login: GridLogin, token: string): Promise<stri
 }
 
 async function failure(answer: Response): Promise<GridError> {
+  if (answer.status >= 500) return serverAway(`The server is not ready (HTTP ${answer.status}); try again.`)
   return loginFailed(
     `The server refused the login of admin (HTTP ${answer.status}): ${(await answer.text()).slice(0, 200)}`,
   )

@@ -43,7 +43,8 @@ export interface Doors {
 const PATIENCE_MS = 30_000
 
 export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
-  const token = await adminToken({ client: home.client, port: facts.port, vo: facts.vo })
+  const login = { client: home.client, port: facts.port, vo: facts.vo }
+  const token = await patiently(() => adminToken(login))
   const client = await openClient({ home: home.path }, { BEARER_TOKEN: token })
   const call = <T>(method: string, path: string, json?: unknown): Promise<T> =>
     patiently(() => client.json<T>(method, path, { json }))
