@@ -174,7 +174,18 @@ async function until(what: () => unknown | Promise<unknown>): Promise<void> {
   }
   throw new Error('it did not come to pass')
 }
-const ended = (n: number) => until(() => outcomes.filter((o) => o.result !== 'retrying').length >= n)
+/** Told inside the transaction that ends them; so wait until that is committed, too. */
+const ended = (n: number) =>
+  until(async () => {
+    const over = outcomes.filter((o) => o.result !== 'retrying')
+    if (over.length < n) return false
+    const files = [...new Set(over.map((o) => o.fileId))]
+    const committed = await rows(
+      database.db,
+      sql`select distinct file_id from transfer_log where file_id = any(${files}::bigint[])`,
+    )
+    return committed.length === files.length
+  })
 const gone = () =>
   new GridError({
     code: 'gateway_unreachable',
