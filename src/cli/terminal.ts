@@ -38,6 +38,11 @@ export function bytesText(bytes: number | bigint | null | undefined): string {
   return `${unit === 0 || value >= 99.5 ? Math.round(value) : value.toPrecision(3)} ${UNITS[unit]}`
 }
 
+/** Seconds with one decimal, such as 2.3 s. */
+export function secondsText(ms: number): string {
+  return `${(ms / 1000).toFixed(1)} s`
+}
+
 /** A time span such as 45 s, 3 min, 2 h 10 min. */
 export function spanText(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?'

@@ -1,15 +1,8 @@
 import { type Db, rows, sql } from '../kernel/index.ts'
+import type { CopyWish } from './types.ts'
 
-export interface DueGap {
+export interface DueGap extends CopyWish {
   readonly vo: string
-  readonly fileId: bigint
-  readonly dstRseId: number
-  readonly bytes: bigint
-  readonly activity: string
-  readonly priority: number
-  /** Something lies there that must be replaced. */
-  readonly overwrite: boolean
-  readonly sourceExpression: string | null
 }
 
 /** Takes gaps whose time has come and marks them moving; one wish per file and storage, however many rules ask. */

@@ -34,7 +34,6 @@ export {
 export { type CopyOutcome, settle } from './settle.ts'
 export type * from './types.ts'
 export {
-  type CopyWish,
   followContent,
   type PlacementDeps,
   placementWorkers,

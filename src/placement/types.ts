@@ -119,3 +119,14 @@ export interface LimitView {
 export const GROUPING_CODE: Readonly<Record<Grouping, string>> = { ALL: 'A', DATASET: 'D', NONE: 'N' }
 export const groupingOf = (code: string): Grouping =>
   code === 'A' ? 'ALL' : code === 'N' ? 'NONE' : 'DATASET'
+
+/** A copy that rules wait for, as transfer is asked for it. */
+export interface CopyWish {
+  readonly fileId: bigint
+  readonly dstRseId: number
+  readonly bytes: bigint
+  readonly activity: string
+  readonly priority: number
+  readonly overwrite: boolean
+  readonly sourceExpression: string | null
+}

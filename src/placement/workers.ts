@@ -8,16 +8,7 @@ import * as queue from './queue.store.ts'
 import { releaseCopies } from './release.ts'
 import * as ruleStore from './rule.store.ts'
 import type { RuleDeps } from './rules.ts'
-
-export interface CopyWish {
-  readonly fileId: bigint
-  readonly dstRseId: number
-  readonly bytes: bigint
-  readonly activity: string
-  readonly priority: number
-  readonly overwrite: boolean
-  readonly sourceExpression: string | null
-}
+import type { CopyWish } from './types.ts'
 
 export interface PlacementDeps extends RuleDeps, DeletionDeps {
   readonly vos: () => Promise<readonly string[]>

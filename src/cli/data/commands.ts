@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { several, withShared } from '../shared-options.ts'
+import { several, withShared } from '../common-options.ts'
 
 /** `kumi data …`: files and datasets. */
 export function registerDataCommands(program: Command): void {

@@ -2,7 +2,7 @@ import { defineError } from '../../kernel/errors.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { didText, parseConditions, parseDid } from '../client/names.ts'
 import * as rucio from '../client/rucio.ts'
-import { type SharedOptions, show } from '../shared-options.ts'
+import { type SharedOptions, show } from '../common-options.ts'
 import { bytesText, printable, table } from '../terminal.ts'
 
 const badLimit = defineError('invalid', 'bad_limit')

@@ -2,9 +2,9 @@ import { defaultHome, homeAt, prepareHome, supervise } from '../../embedded/inde
 import { createReporter } from '../main-job/reporter.ts'
 import { runMainJob } from '../main-job/run.ts'
 import { summaryTable } from '../main-job/summary.ts'
+import { secondsText } from '../terminal.ts'
 import { adminToken, oneTimeLink } from './login.ts'
 import { programDirectory } from './program-directory.ts'
-import { seconds } from './stopwatch.ts'
 import { interrupted, portOption } from './up.ts'
 
 export interface StartOptions {
@@ -37,7 +37,7 @@ export async function start(options: StartOptions): Promise<void> {
   try {
     const readyMs = Date.now() - began
     out.write(
-      `Ready after ${seconds(readyMs)}.\n\nThe main job: a run recorded at one site becomes safe at two others.\n`,
+      `Ready after ${secondsText(readyMs)}.\n\nThe main job: a run recorded at one site becomes safe at two others.\n`,
     )
     const job = runMainJob({ home, facts, grid, reporter: createReporter(out), readySeconds: readyMs / 1000 })
     const summary = await Promise.race([job, asked.then(() => undefined)])

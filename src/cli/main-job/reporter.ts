@@ -1,4 +1,4 @@
-import { seconds } from '../grid/stopwatch.ts'
+import { secondsText } from '../terminal.ts'
 
 export interface PhaseTime {
   readonly name: string
@@ -37,7 +37,7 @@ export function createReporter(out: NodeJS.WriteStream): Reporter {
       const result = await work((text) => show(name, text))
       const took = Date.now() - start
       times.push({ name, seconds: took / 1000 })
-      out.write(`${moving ? '\r\x1b[2K' : ''}  ✓ ${name} (${seconds(took)})\n`)
+      out.write(`${moving ? '\r\x1b[2K' : ''}  ✓ ${name} (${secondsText(took)})\n`)
       return result
     },
   }

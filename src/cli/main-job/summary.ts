@@ -1,4 +1,4 @@
-import { bytesText } from '../grid/stopwatch.ts'
+import { bytesText } from '../terminal.ts'
 import type { PhaseTime } from './reporter.ts'
 
 /** What the main job did; the JSON line of `kumi start --once --json`. */

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withShared } from '../shared-options.ts'
+import { withShared } from '../common-options.ts'
 
 /** `kumi rse …`: storages as rules and transfers see them. */
 export function registerRseCommands(program: Command): void {

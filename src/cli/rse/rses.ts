@@ -1,7 +1,7 @@
 import { withClient } from '../client/http.ts'
 import { collect, listRses, type Rse, rseSettings } from '../client/rucio.ts'
+import { type SharedOptions, show } from '../common-options.ts'
 import { outline } from '../rule/rules.ts'
-import { type SharedOptions, show } from '../shared-options.ts'
 import { bytesText, table } from '../terminal.ts'
 
 interface ListedRse extends Rse {

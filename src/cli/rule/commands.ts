@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withShared } from '../shared-options.ts'
+import { withShared } from '../common-options.ts'
 
 /** `kumi rule …`: how many copies, where, for how long. */
 export function registerRuleCommands(program: Command): void {

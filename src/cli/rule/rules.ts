@@ -3,7 +3,7 @@ import { defineError } from '../../kernel/errors.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { didPath, parseDid } from '../client/names.ts'
 import { accountName, collect } from '../client/rucio.ts'
-import { interruption, type SharedOptions, show } from '../shared-options.ts'
+import { interruption, type SharedOptions, show } from '../common-options.ts'
 import { table } from '../terminal.ts'
 
 const badOption = defineError('invalid', 'bad_option')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withShared } from '../shared-options.ts'
+import { withShared } from '../common-options.ts'
 
 /** `kumi login|logout|whoami|token`. */
 export function registerSessionCommands(program: Command): void {

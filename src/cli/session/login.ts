@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises'
 import { findPlace } from '../client/home.ts'
 import { withClient } from '../client/http.ts'
 import { findToken, homeTokenFile, storeToken, tokenClaims } from '../client/token.ts'
-import { type SharedOptions, show } from '../shared-options.ts'
+import { type SharedOptions, show } from '../common-options.ts'
 import { askPassword } from './password.ts'
 
 interface LoginOptions extends SharedOptions {

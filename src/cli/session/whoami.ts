@@ -1,7 +1,7 @@
 import { findPlace } from '../client/home.ts'
 import { withClient } from '../client/http.ts'
 import { findToken, tokenClaims } from '../client/token.ts'
-import { type SharedOptions, show } from '../shared-options.ts'
+import { type SharedOptions, show } from '../common-options.ts'
 
 export async function whoami(options: SharedOptions): Promise<void> {
   await withClient(options, async (client) => {

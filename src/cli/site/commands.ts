@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withShared } from '../shared-options.ts'
+import { withShared } from '../common-options.ts'
 
 /** `kumi site …` and `kumi scrub`: the sites of the grid. */
 export function registerSiteCommands(program: Command): void {

@@ -1,7 +1,7 @@
 import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
+import { type SharedOptions, show } from '../common-options.ts'
 import { outline } from '../rule/rules.ts'
-import { type SharedOptions, show } from '../shared-options.ts'
 import { table } from '../terminal.ts'
 
 const noSuchSite = defineError('missing', 'no_such_site')

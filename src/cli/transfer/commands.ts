@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withShared } from '../shared-options.ts'
+import { withShared } from '../common-options.ts'
 
 /** `kumi transfer …`: what moves between sites. */
 export function registerTransferCommands(program: Command): void {

@@ -1,6 +1,6 @@
 import { withClient } from '../client/http.ts'
+import { type SharedOptions, show } from '../common-options.ts'
 import { outline } from '../rule/rules.ts'
-import { type SharedOptions, show } from '../shared-options.ts'
 import { bytesText, table } from '../terminal.ts'
 
 type Fields = Readonly<Record<string, unknown>>
