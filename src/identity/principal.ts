@@ -1,4 +1,4 @@
-import type { Scope } from './scope.ts'
+import type { Scope } from './tokens/scope.ts'
 
 /** Who makes a request, after the token was verified. */
 export interface Principal {

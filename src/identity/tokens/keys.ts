@@ -1,9 +1,9 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { transaction } from '../kernel/database.ts'
-import type { Context } from './context.ts'
-import { keysUnavailable, voMissing } from './errors.ts'
+import { transaction } from '../../kernel/database.ts'
+import { seal, unseal } from '../accounts/secrets.ts'
+import type { Context } from '../context.ts'
+import { keysUnavailable, voMissing } from '../errors.ts'
 import { insertKey, lockKeys, type SealedKey, selectKeys } from './keys.store.ts'
-import { seal, unseal } from './secrets.ts'
 import { importKey, type PublicKey } from './token.ts'
 import type { JwksDocument } from './token-verifier.ts'
 

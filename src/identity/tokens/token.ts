@@ -1,6 +1,6 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
 import { compactVerify, decodeProtectedHeader } from 'jose'
-import { invalidToken } from './errors.ts'
+import { invalidToken } from '../errors.ts'
 import { parseScopes, type Scope } from './scope.ts'
 
 /** The audience that means "every service"; user tokens carry it. */

@@ -1,6 +1,6 @@
+import type { Principal } from '../principal.ts'
+import { covers } from '../tokens/scope.ts'
 import type { Action, Resource } from './actions.ts'
-import type { Principal } from './principal.ts'
-import { covers } from './scope.ts'
 
 /** One row of a VO's policy. */
 export interface Rule {

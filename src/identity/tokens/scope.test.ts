@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { StorageOperation } from './actions.ts'
+import type { StorageOperation } from '../policy/actions.ts'
 import {
   covers,
   formatScope,

@@ -1,5 +1,5 @@
-import type { StorageOperation } from './actions.ts'
-import { invalidScope } from './errors.ts'
+import { invalidScope } from '../errors.ts'
+import type { StorageOperation } from '../policy/actions.ts'
 
 /**
  * The scope algebra of the WLCG token profile: one module for minting, narrowing and verifying.

@@ -1,10 +1,10 @@
-import { accountOf } from './accounts.ts'
+import { accountOf } from '../accounts/accounts.ts'
+import { digestMatches, digestOf } from '../accounts/secrets.ts'
+import type { Context } from '../context.ts'
+import * as e from '../errors.ts'
 import type { Client, NewClient } from './client.ts'
 import * as store from './clients.store.ts'
-import type { Context } from './context.ts'
-import * as e from './errors.ts'
 import { parseScope } from './scope.ts'
-import { digestMatches, digestOf } from './secrets.ts'
 
 export interface Clients {
   /** Creates the client or, if it exists, replaces everything but, unless given, its secret. */

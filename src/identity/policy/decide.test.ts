@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { anonymous, type Principal } from '../principal.ts'
+import { parseScopes } from '../tokens/scope.ts'
 import type { Action } from './actions.ts'
 import { decide, defaultRules, type Rule } from './decide.ts'
-import { anonymous, type Principal } from './principal.ts'
-import { parseScopes } from './scope.ts'
 
 const principal = (facts: Partial<Principal> & { scope?: string } = {}): Principal => ({
   ...anonymous,

@@ -1,6 +1,6 @@
+import type { Context } from '../context.ts'
+import { accountMissing, groupMissing, invalidGroup } from '../errors.ts'
 import { accountsById } from './accounts.store.ts'
-import type { Context } from './context.ts'
-import { accountMissing, groupMissing, invalidGroup } from './errors.ts'
 import * as store from './groups.store.ts'
 
 export interface Groups {

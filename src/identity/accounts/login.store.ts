@@ -1,4 +1,4 @@
-import { affected, type Db, row, rows, sql } from '../kernel/database.ts'
+import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 
 export interface Candidate {
   readonly id: number

@@ -1,6 +1,6 @@
-import type { Action, Resource, StorageOperation } from './actions.ts'
-import { denied } from './errors.ts'
-import type { Principal } from './principal.ts'
+import { denied } from '../errors.ts'
+import type { Action, Resource, StorageOperation } from '../policy/actions.ts'
+import type { Principal } from '../principal.ts'
 import { pathAllowed } from './scope.ts'
 import type { TokenVerifier } from './token-verifier.ts'
 

@@ -1,4 +1,4 @@
-import { affected, type Db, row, rows, sql } from '../kernel/database.ts'
+import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 import type { Account, AccountIdentity, NewAccount } from './account.ts'
 
 const ACCOUNT = sql.raw(`a.id, a.uuid, a.vo, a.name, a.kind, a.status, a.email, a.created_at as "createdAt",

@@ -1,7 +1,7 @@
 import { createHmac, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { virtualClock } from '../kernel/ports.ts'
+import { virtualClock } from '../../kernel/ports.ts'
 import { storageAuthenticator } from './storage-authenticator.ts'
 import { ANY_AUDIENCE } from './token.ts'
 import { createTokenVerifier, type JwksDocument, type TokenVerifier } from './token-verifier.ts'

@@ -1,5 +1,5 @@
-import { affected, type Database, type Db, named, sql } from '../kernel/database.ts'
-import type { AccountKind, AccountStatus } from './account.ts'
+import { affected, type Database, type Db, named, sql } from '../../kernel/database.ts'
+import type { AccountKind, AccountStatus } from '../accounts/account.ts'
 
 /** What the database knows about the bearer of a token. */
 export interface BearerFacts {

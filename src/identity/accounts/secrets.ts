@@ -7,7 +7,7 @@ import {
   timingSafeEqual,
 } from 'node:crypto'
 import { promisify } from 'node:util'
-import { sealBroken } from './errors.ts'
+import { sealBroken } from '../errors.ts'
 
 const derive = promisify<string, Buffer, number, { N: number; r: number; p: number }, Buffer>(scrypt)
 const COST = { N: 16384, r: 8, p: 5 }

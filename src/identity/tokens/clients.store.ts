@@ -1,4 +1,4 @@
-import { affected, type Db, row, sql } from '../kernel/database.ts'
+import { affected, type Db, row, sql } from '../../kernel/database.ts'
 import type { Client } from './client.ts'
 
 export const putClient = (db: Db, c: Omit<Client, 'enabled'> & { hash: string | null }, now: Date) =>

@@ -1,3 +1,5 @@
+import type { Context } from '../context.ts'
+import * as e from '../errors.ts'
 import type {
   Account,
   AccountFilter,
@@ -9,8 +11,6 @@ import type {
   NewAccountIdentity,
 } from './account.ts'
 import * as store from './accounts.store.ts'
-import type { Context } from './context.ts'
-import * as e from './errors.ts'
 import { hashPassword } from './secrets.ts'
 
 export interface Accounts {

@@ -1,11 +1,11 @@
+import type { Context } from '../context.ts'
+import * as e from '../errors.ts'
+import { ANY_AUDIENCE } from '../tokens/token.ts'
+import { type MintedToken, narrowed, type Tokens } from '../tokens/tokens.ts'
 import { accountOf } from './accounts.ts'
-import type { Context } from './context.ts'
-import * as e from './errors.ts'
 import type { Groups } from './groups.ts'
 import * as store from './login.store.ts'
 import { digestOf, passwordMatches } from './secrets.ts'
-import { ANY_AUDIENCE } from './token.ts'
-import { type MintedToken, narrowed, type Tokens } from './tokens.ts'
 import { createTurnstile } from './turnstile.ts'
 
 export interface LoginOptions {

@@ -1,6 +1,6 @@
-import type { Clock } from '../kernel/ports.ts'
-import { keysUnavailable } from './errors.ts'
-import type { Principal } from './principal.ts'
+import type { Clock } from '../../kernel/ports.ts'
+import { keysUnavailable } from '../errors.ts'
+import type { Principal } from '../principal.ts'
 import { importKey, type PublicKey, tokenChecker } from './token.ts'
 
 /** One public key set, as an issuer publishes it. */

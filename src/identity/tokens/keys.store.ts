@@ -1,4 +1,4 @@
-import { affected, type Db, rows, sql } from '../kernel/database.ts'
+import { affected, type Db, rows, sql } from '../../kernel/database.ts'
 
 export interface SealedKey {
   kid: string

@@ -1,9 +1,9 @@
+import type { Context } from '../context.ts'
+import { denied } from '../errors.ts'
+import type { Principal } from '../principal.ts'
 import type { Action, Resource } from './actions.ts'
-import type { Context } from './context.ts'
 import { decide, type Rule } from './decide.ts'
-import { denied } from './errors.ts'
 import { selectRules } from './policies.store.ts'
-import type { Principal } from './principal.ts'
 
 export interface Policies {
   /** Throws `denied` unless a policy allows the action and the token's scopes reach it. */

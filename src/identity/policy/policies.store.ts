@@ -1,4 +1,4 @@
-import { affected, type Db, rows, sql } from '../kernel/database.ts'
+import { affected, type Db, rows, sql } from '../../kernel/database.ts'
 import type { Rule } from './decide.ts'
 
 export const insertRules = (db: Db, rules: readonly Rule[]) =>
