@@ -109,7 +109,7 @@ const http = createHttp({
   rewriteUrl: (url) => (url.startsWith('/rucio/') ? canonicalRucioUrl(url) : url),
   ready: async () => Boolean(await row(db, sql`select 1`)),
 })
-await http.app.register(oidcDoor({ identity, clock }))
+await http.app.register(oidcDoor({ identity, clock, clientRegistration: config.clientRegistration }))
 await registerRucioDoor(
   http.app,
   {
@@ -169,6 +169,7 @@ async function end(reason: string): Promise<void> {
   await running.stop()
   await transferWorkers.drain()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
+  await identity.close()
   await database.close()
   process.exit(0)
 }

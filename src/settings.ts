@@ -48,4 +48,10 @@ export const serverSettings = {
     min: 0,
     help: 'Time between the renaming of a deleted copy to the trash and its removal.',
   },
+  clientRegistration: {
+    type: 'boolean',
+    env: 'KUMI_CLIENT_REGISTRATION',
+    default: false,
+    help: 'Whether people may register OAuth clients of their own (RFC 7591), for login flows only.',
+  },
 } as const satisfies Settings

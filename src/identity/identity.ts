@@ -1,42 +1,39 @@
 import type { Worker } from '../kernel/workers.ts'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createGroups, type Groups } from './accounts/groups.ts'
+import { LOGIN_WINDOW_MS } from './accounts/limits.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
-import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
+import { createLogins, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
-import { type Clients, createClients } from './tokens/clients.ts'
-import { createKeys, type Keys } from './tokens/keys.ts'
-import { dropExpiredRevocations } from './tokens/tokens.store.ts'
-import { createTokens, type Tokens } from './tokens/tokens.ts'
+import { createTokenRoom, type TokenFace } from './tokens/room.ts'
 
 /** Everything the rest of the grid asks of identity. */
 export interface Identity
   extends Vos,
     Accounts,
     Groups,
-    Clients,
-    Tokens,
+    TokenFace,
     Logins,
-    Pick<Keys, 'jwks'>,
     Pick<Policies, 'authorize' | 'explain'> {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
   /** Forgets cached policies, accounts and keys; call when topic `identity` wakes. */
   reload(): Promise<void>
+  /** Writes what is noted in batches; call before the database closes. */
+  close(): Promise<void>
 }
 
 const HOUR_MS = 3600_000
 
 export function createIdentity(options: IdentityOptions): Identity {
   const context = createContext(options)
-  const keys = createKeys(context)
   const policies = createPolicies(context)
-  const tokens = createTokens(context, keys, policies)
-  const groups = createGroups(context)
-  const vos = createVos(context, keys, policies)
+  const room = createTokenRoom(context, policies)
+  const { keys, clients, holders, minter, grants, scopePolicies } = room
+  const vos = createVos(context, { keys, policies, clients })
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
       (await vos.listVos()).map(({ id }) => id),
@@ -46,11 +43,9 @@ export function createIdentity(options: IdentityOptions): Identity {
   return {
     ...vos,
     ...createAccounts(context),
-    ...groups,
-    ...createClients(context),
-    ...tokens,
-    ...createLogins(context, tokens, groups),
-    jwks: keys.jwks,
+    ...createGroups(context),
+    ...room.face,
+    ...createLogins(context, { holders, minter, grants, policies: scopePolicies }),
     authorize: policies.authorize,
     explain: policies.explain,
     issuer: context.issuer,
@@ -62,7 +57,7 @@ export function createIdentity(options: IdentityOptions): Identity {
         async tick(now) {
           if (now >= rotateAt) {
             await rotateSigningKeys(now)
-            await dropExpiredRevocations(context.db, now)
+            await room.sweep(now)
             await dropOldLogins(context.db, new Date(now.getTime() - LOGIN_WINDOW_MS), now)
             rotateAt = new Date(now.getTime() + HOUR_MS)
           }
@@ -71,5 +66,6 @@ export function createIdentity(options: IdentityOptions): Identity {
       },
     ],
     reload: async () => context.forget(),
+    close: room.flush,
   }
 }

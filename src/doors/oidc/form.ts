@@ -1,6 +1,6 @@
 import { oauthError } from './errors.ts'
 
-/** The fields of a form; each at most once, except `resource` and `audience` (RFC 8707). */
+/** The fields of a form or a query; each at most once, except `resource` and `audience` (RFC 8707). */
 export interface Form {
   readonly get: (name: string) => string | undefined
   readonly need: (name: string) => string
@@ -29,4 +29,10 @@ export function formOf(body: unknown): Form {
     },
     list: (name) => body.getAll(name).flatMap((value) => value.split(' ').filter(Boolean)),
   }
+}
+
+/** The query as it came: fastify's own parser would merge what is given twice. */
+export function queryOf(url: string): Form {
+  const at = url.indexOf('?')
+  return formOf(new URLSearchParams(at < 0 ? '' : url.slice(at + 1)))
 }

@@ -3,7 +3,10 @@ import { invalidRequest } from '../errors.ts'
 import { defaultRules } from '../policy/decide.ts'
 import { insertRules } from '../policy/policies.store.ts'
 import type { Policies } from '../policy/policies.ts'
+import type { ClientBook } from '../tokens/clients.ts'
 import type { Keys } from '../tokens/keys.ts'
+import { putScopePolicies } from '../tokens/scope-policies.store.ts'
+import { defaultScopePolicies } from '../tokens/scope-policies.ts'
 import { insertVo, selectVos, type Vo } from './vos.store.ts'
 
 export type { Vo } from './vos.store.ts'
@@ -14,8 +17,11 @@ export interface Vos {
   listVos(): Promise<Vo[]>
 }
 
-export function createVos(context: Context, keys: Keys, policies: Policies): Vos {
-  const { db, now, changing } = context
+export function createVos(
+  context: Context,
+  { keys, policies, clients }: { keys: Keys; policies: Policies; clients: ClientBook },
+): Vos {
+  const { db, ids, now, changing } = context
   return {
     async createVo({ id, title, storagePrefix }) {
       if (!/^[a-z][a-z0-9-]{0,31}$/.test(id)) {
@@ -23,9 +29,12 @@ export function createVos(context: Context, keys: Keys, policies: Policies): Vos
       }
       const created = await changing(id, id, async (tx) => {
         const inserted = await insertVo(tx, { id, title, prefix: storagePrefix ?? `/${id}` }, now())
-        if (inserted > 0) await insertRules(tx, defaultRules(id))
-        return inserted > 0
+        if (inserted === 0) return false
+        await insertRules(tx, defaultRules(id))
+        await putScopePolicies(tx, defaultScopePolicies(id, ids.uuid))
+        return true
       })
+      await clients.ensureOwnPrograms(id)
       await keys.rotate([id], now())
       await policies.refresh()
       return { created }
