@@ -9,7 +9,9 @@ export interface Form {
 
 const REPEATABLE: readonly string[] = ['resource', 'audience']
 
-export function formOf(body: unknown): Form {
+export function formOf(given: unknown): Form {
+  // A form without fields is no body at all.
+  const body = given ?? new URLSearchParams()
   if (!(body instanceof URLSearchParams)) {
     throw oauthError('invalid_request', 'Send the parameters as application/x-www-form-urlencoded.')
   }
