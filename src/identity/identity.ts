@@ -6,7 +6,15 @@ import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
+import { createLabels, type Labels } from './people/labels.ts'
+import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
+import { createMails, type Mails } from './people/mails.ts'
+import { createPeople, type People } from './people/people.ts'
+import { createRegistrations, type Registrations } from './people/registrations.ts'
+import { createRequests, type Requests } from './people/requests.ts'
+import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
 import { createKeys, type Keys } from './tokens/keys.ts'
@@ -23,6 +31,14 @@ export interface Identity
     Logins,
     Audit,
     Standings,
+    People,
+    Labels,
+    UsagePolicies,
+    Omit<Registrations, 'dropStaleRegistrations'>,
+    Requests,
+    Settings,
+    Lifecycle,
+    Mails,
     Pick<Keys, 'jwks'>,
     Pick<Policies, 'authorize' | 'explain'> {
   issuer(vo: string): string
@@ -41,6 +57,9 @@ export function createIdentity(options: IdentityOptions): Identity {
   const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
   const vos = createVos(context, keys, policies)
+  const accounts = createAccounts(context)
+  const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
+  const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
       (await vos.listVos()).map(({ id }) => id),
@@ -49,12 +68,20 @@ export function createIdentity(options: IdentityOptions): Identity {
   let rotateAt = new Date(0)
   return {
     ...vos,
-    ...createAccounts(context),
+    ...accounts,
     ...groups,
     ...createClients(context),
     ...tokens,
     ...createLogins(context, tokens, groups),
     ...createStandings(context),
+    ...createPeople(context, accounts),
+    ...createLabels(context),
+    ...createUsagePolicies(context),
+    ...registrations,
+    ...createRequests(context, groups),
+    ...createSettings(context),
+    ...lifecycle,
+    ...createMails(context),
     audit: context.audit,
     auditLog: context.auditLog,
     verifyAuditChain: context.verifyAuditChain,
@@ -77,6 +104,10 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      lifecycleWorker(context, lifecycle, {
+        vos: async () => (await vos.listVos()).map(({ id }) => id),
+        dropStaleRegistrations,
+      }),
     ],
     reload: async () => context.forget(),
   }

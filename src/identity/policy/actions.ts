@@ -3,6 +3,16 @@ export type Action =
   | 'identity.read'
   | 'identity.write'
   | 'identity.login'
+  // Personal data: profile, addresses, labels, standing.
+  | 'identity.people.read'
+  | 'identity.profile.write'
+  | 'identity.policy.sign'
+  | 'identity.group.request'
+  // Members and requests of one group.
+  | 'identity.group.manage'
+  // Registrations.
+  | 'identity.approve'
+  | 'identity.audit.read'
   | 'catalog.read'
   | 'catalog.scope.create'
   | 'catalog.did.create'
@@ -44,6 +54,8 @@ export type RouteAction = Action | 'public'
 export interface Resource {
   readonly vo: string
   readonly owner?: number | string | null
+  /** Account ids of those who manage the group to which it belongs. */
+  readonly managers?: readonly number[]
   /** Decoded absolute path, relative to the VO's area. */
   readonly path?: string
 }
