@@ -20,7 +20,7 @@ export interface Identity
     Tokens,
     Logins,
     Pick<Keys, 'jwks'>,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Omit<Policies, 'refresh'> {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
@@ -53,6 +53,9 @@ export function createIdentity(options: IdentityOptions): Identity {
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [
