@@ -92,7 +92,7 @@ export function registerAccess(door: Operations, deps: KumiDoorDeps): void {
   })
   door.post({
     url: `${base}/rules`,
-    action: 'identity.policy',
+    action: 'identity.access',
     summary: 'Adds a rule',
     schema: { body: NewRule },
     answer: Rule,
@@ -106,7 +106,7 @@ export function registerAccess(door: Operations, deps: KumiDoorDeps): void {
   })
   door.delete({
     url: `${base}/rules/:id`,
-    action: 'identity.policy',
+    action: 'identity.access',
     summary: 'Removes a rule',
     schema: { params: Type.Object({ id: Type.Integer({ minimum: 1 }) }) },
     answer: Type.Object({ removed: Type.Integer() }),
@@ -167,7 +167,7 @@ async function personAskedAbout(
     return holder
   }
   if (account === undefined || account === caller.account) return caller
-  identity.authorize(caller, 'identity.policy', { vo: caller.vo })
+  identity.authorize(caller, 'identity.access', { vo: caller.vo })
   return identity.asAfterLogin((await identity.account(caller.vo, account)).id)
 }
 

@@ -3,7 +3,7 @@ export const ACTIONS = {
   'identity.read': 'see people, groups and their rights',
   'identity.write': 'change people, groups and clients',
   'identity.login': 'log in as an account, or let it be logged in to',
-  'identity.policy': 'change who may do what',
+  'identity.access': 'change who may do what',
   'catalog.read': 'search and list names, copies and metadata',
   'catalog.scope.create': 'make a scope',
   'catalog.did.create': 'register files, datasets and containers',

@@ -34,7 +34,7 @@ export function createPolicies(context: Context): Policies {
     changing(by.vo, 'policy', async (tx) => {
       const result = await work(tx)
       const after = compilePolicy(await store.selectRules(tx))
-      if (!after.decide(by, 'identity.policy', { vo: by.vo }).allow) {
+      if (!after.decide(by, 'identity.access', { vo: by.vo }).allow) {
         throw denied('After this you could not change the policy any more; nothing was changed.')
       }
       return result
