@@ -15,6 +15,7 @@ import { createRequests, type Requests } from './people/requests.ts'
 import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
+import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
 import { createKeys, type Keys } from './tokens/keys.ts'
@@ -40,7 +41,8 @@ export interface Identity
     Lifecycle,
     Mails,
     Pick<Keys, 'jwks'>,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Omit<Policies, 'refresh'>,
+    Explain {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
@@ -88,6 +90,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
+    ...createExplain(context, policies, groups),
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [
