@@ -2,6 +2,7 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -16,7 +17,7 @@ export interface IdentityOptions {
 }
 
 /** What the parts of identity share. */
-export interface Context {
+export interface Context extends Audit {
   readonly db: Db
   readonly pool: Database['pool']
   readonly ids: Ids
@@ -30,6 +31,8 @@ export interface Context {
   forget(): void
   /** One use case that changes something: a transaction, its event, and no stale memory afterwards. */
   changing<T>(vo: string, subject: string, work: (tx: Db) => Promise<T>): Promise<T>
+  /** The same over an open transaction, for a use case made of others. */
+  within(tx: Db): Context
 }
 
 export interface Memory<T> {
@@ -46,7 +49,8 @@ export function createContext(options: IdentityOptions): Context {
   const forget = (): void => {
     for (const memory of memories) memory.clear()
   }
-  return {
+  const on = (db: Db): Context => ({
+    ...createAudit(db, now),
     db,
     pool,
     ids,
@@ -83,5 +87,7 @@ export function createContext(options: IdentityOptions): Context {
       forget()
       return done
     },
-  }
+    within: on,
+  })
+  return on(db)
 }

@@ -6,6 +6,17 @@ import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
+import type { Audit } from './people/audit.ts'
+import { createLabels, type Labels } from './people/labels.ts'
+import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
+import { createMails, type Mails } from './people/mails.ts'
+import { createPeople, type People } from './people/people.ts'
+import { createRegistrations, type Registrations } from './people/registrations.ts'
+import { createRequests, type Requests } from './people/requests.ts'
+import { createSettings, type Settings } from './people/settings.ts'
+import { createStandings, type Standings } from './people/standing.ts'
+import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
+import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { createTokenRoom, type TokenFace } from './tokens/room.ts'
 
@@ -16,7 +27,18 @@ export interface Identity
     Groups,
     TokenFace,
     Logins,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Audit,
+    Standings,
+    People,
+    Labels,
+    UsagePolicies,
+    Omit<Registrations, 'dropStaleRegistrations'>,
+    Requests,
+    Settings,
+    Lifecycle,
+    Mails,
+    Omit<Policies, 'refresh'>,
+    Explain {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
@@ -31,9 +53,14 @@ const HOUR_MS = 3600_000
 export function createIdentity(options: IdentityOptions): Identity {
   const context = createContext(options)
   const policies = createPolicies(context)
+  const groups = createGroups(context)
+  const accounts = createAccounts(context)
+  const standings = createStandings(context)
   const room = createTokenRoom(context, policies)
   const { keys, clients, holders, minter, grants, scopePolicies } = room
   const vos = createVos(context, { keys, policies, clients })
+  const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
+  const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
       (await vos.listVos()).map(({ id }) => id),
@@ -42,12 +69,28 @@ export function createIdentity(options: IdentityOptions): Identity {
   let rotateAt = new Date(0)
   return {
     ...vos,
-    ...createAccounts(context),
-    ...createGroups(context),
+    ...accounts,
+    ...groups,
     ...room.face,
     ...createLogins(context, { holders, minter, grants, policies: scopePolicies }),
+    ...standings,
+    ...createPeople(context, accounts),
+    ...createLabels(context),
+    ...createUsagePolicies(context),
+    ...registrations,
+    ...createRequests(context, groups),
+    ...createSettings(context),
+    ...lifecycle,
+    ...createMails(context),
+    audit: context.audit,
+    auditLog: context.auditLog,
+    verifyAuditChain: context.verifyAuditChain,
     authorize: policies.authorize,
     explain: policies.explain,
+    ...createExplain(context, policies, groups),
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [
@@ -64,6 +107,10 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      lifecycleWorker(context, lifecycle, {
+        vos: async () => (await vos.listVos()).map(({ id }) => id),
+        dropStaleRegistrations,
+      }),
     ],
     reload: async () => context.forget(),
     close: room.flush,

@@ -75,12 +75,12 @@ export async function issuerWorld(database: Database, options: { clientRegistrat
       : path.startsWith('//')
         ? issuerBase + path.slice(1)
         : issuer + path
-    const body = ask.form ? new URLSearchParams(ask.form).toString() : ask.json && JSON.stringify(ask.json)
+    const body = ask.form ? new URLSearchParams(ask.form).toString() : JSON.stringify(ask.json)
     const type = ask.form ? 'application/x-www-form-urlencoded' : 'application/json'
     const answer = await request(url, {
       ...{ method: method as Dispatcher.HttpMethod, dispatcher: agent },
-      headers: { ...(body && { 'content-type': type }), ...ask.headers },
-      ...(body && { body: String(body) }),
+      headers: { ...(body !== undefined && { 'content-type': type }), ...ask.headers },
+      ...(body !== undefined && { body }),
     })
     const text = await answer.body.text()
     const json = /json/.test(String(answer.headers['content-type'])) ? JSON.parse(text) : undefined

@@ -44,8 +44,7 @@ describe('the authorization code', () => {
       ...{ id: 'desktop', auth: 'none', redirectUris: ['http://127.0.0.1/cb'], scopes: ['openid'] },
       grants: ['authorization_code'],
     })
-    await world.identity.createGroups('demo', [{ path: '/demo' }, { path: '/demo/shift', optional: true }])
-    await world.identity.addMembers('demo', '/demo', [world.accounts.mika.id])
+    await world.identity.createGroups('demo', [{ path: '/demo/shift', optional: true }])
     await world.identity.addMembers('demo', '/demo/shift', [world.accounts.mika.id])
   })
   afterAll(() => world?.close())

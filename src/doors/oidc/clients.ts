@@ -3,7 +3,7 @@ import { Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import type { Client, Identity } from '../../identity/index.ts'
 import { ClientWire, clientAnswer, clientChange, secretAnswer } from './client-wire.ts'
-import { BASE, type OidcDoorDeps, ofVo, own, unstored, VoParams } from './door.ts'
+import { actorOf, BASE, type OidcDoorDeps, ofVo, own, unstored, VoParams } from './door.ts'
 
 const url = `${BASE}/api/clients`
 const ClientParams = Type.Object({ ...VoParams.properties, id: Type.String() })
@@ -47,13 +47,14 @@ export function clients(app: FastifyInstance, { identity }: OidcDoorDeps): void 
     action: 'identity.write',
     resource: ofVo,
     schema: { params: VoParams, body: NewClientWire },
-    handler: async ({ params: { vo }, body }, reply) => {
+    handler: async ({ params: { vo }, body, principal }, reply) => {
       const { client, secret } = await identity.createClient(
         {
           ...{ scopes: [], ...clientChange(body), id: body.client_id, vo },
           ...(body.account && { accountId: (await identity.account(vo, body.account)).id }),
         },
         [],
+        actorOf(principal),
       )
       return unstored(reply)
         .code(201)
@@ -74,10 +75,12 @@ export function clients(app: FastifyInstance, { identity }: OidcDoorDeps): void 
     action: 'identity.write',
     resource: ofVo,
     schema: { params: ClientParams, body: ClientWire },
-    handler: async ({ params: { vo, id }, body }) => {
+    handler: async ({ params: { vo, id }, body, principal }) => {
       const account = body.account && { accountId: (await identity.account(vo, body.account)).id }
       return (
-        await answers(vo, [await identity.updateClient(vo, id, { ...clientChange(body), ...account })])
+        await answers(vo, [
+          await identity.updateClient(vo, id, { ...clientChange(body), ...account }, actorOf(principal)),
+        ])
       )[0]
     },
   })
@@ -87,8 +90,8 @@ export function clients(app: FastifyInstance, { identity }: OidcDoorDeps): void 
     action: 'identity.login',
     resource: ofOwner,
     schema: { params: ClientParams },
-    handler: async ({ params: { vo, id } }, reply) => {
-      await identity.deleteClient(vo, id)
+    handler: async ({ params: { vo, id }, principal }, reply) => {
+      await identity.deleteClient(vo, id, actorOf(principal))
       return reply.code(204).send()
     },
   })
@@ -102,8 +105,8 @@ export function clients(app: FastifyInstance, { identity }: OidcDoorDeps): void 
       action: 'identity.write',
       resource: ofVo,
       schema: { params: ClientParams },
-      handler: async ({ params: { vo, id } }, reply) => {
-        await identity.enableClient(vo, id, enabled)
+      handler: async ({ params: { vo, id }, principal }, reply) => {
+        await identity.enableClient(vo, id, enabled, actorOf(principal))
         return reply.code(204).send()
       },
     })
@@ -114,8 +117,9 @@ export function clients(app: FastifyInstance, { identity }: OidcDoorDeps): void 
     action: 'identity.login',
     resource: ofOwner,
     schema: { params: ClientParams, body: Type.Optional(Overlap) },
-    handler: async ({ params: { vo, id }, body }, reply) => {
-      const { secret } = await identity.rotateClientSecret(vo, id, body?.overlap_seconds ?? 0)
+    handler: async ({ params: { vo, id }, body, principal }, reply) => {
+      const overlap = body?.overlap_seconds ?? 0
+      const { secret } = await identity.rotateClientSecret(vo, id, overlap, actorOf(principal))
       return unstored(reply).send({ client_id: id, ...secretAnswer(secret) })
     },
   })
@@ -126,9 +130,10 @@ export function clients(app: FastifyInstance, { identity }: OidcDoorDeps): void 
       action: 'identity.write',
       resource: ofVo,
       schema: { params: OwnerParams },
-      handler: async ({ params: { vo, id, account } }, reply) => {
+      handler: async ({ params: { vo, id, account }, principal }, reply) => {
         const { id: accountId } = await identity.account(vo, account)
-        await (method === 'PUT' ? identity.addClientOwner : identity.removeClientOwner)(vo, id, accountId)
+        const change = method === 'PUT' ? identity.addClientOwner : identity.removeClientOwner
+        await change(vo, id, accountId, actorOf(principal))
         return reply.code(204).send()
       },
     })

@@ -1,6 +1,6 @@
 import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
-import { denied, type Identity, invalidToken, type Person, type Principal } from '../../identity/index.ts'
+import { denied, type Identity, invalidToken, type Principal, type Visitor } from '../../identity/index.ts'
 import type { Clock } from '../../kernel/index.ts'
 
 /** What the door needs; main.ts supplies it. */
@@ -31,13 +31,13 @@ export function callerOf(principal: Principal, vo: string): Principal {
 export function personOf(
   { method, vo, accountId, authenticatedAt }: Principal,
   of: string,
-): Person | undefined {
+): Visitor | undefined {
   if (method !== 'session' || vo !== of || accountId === null || !authenticatedAt) return undefined
   return { accountId, authenticatedAt }
 }
 
 /** As `personOf`; throws `denied` when nobody is logged in at the browser. */
-export function needPerson(principal: Principal, vo: string): Person {
+export function needPerson(principal: Principal, vo: string): Visitor {
   const person = personOf(principal, vo)
   if (!person) throw denied('Only somebody logged in at the console decides this.')
   return person
@@ -51,3 +51,6 @@ export const own = ({ params, principal }: { params: { vo: string }; principal: 
 
 /** A route about the affairs of the VO. */
 export const ofVo = ({ params }: { params: { vo: string } }) => ({ vo: params.vo })
+
+/** How the audit log names whoever makes a request. */
+export const actorOf = ({ account, subject }: Principal): string => account ?? subject

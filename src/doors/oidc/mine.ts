@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import type { Grant, Session } from '../../identity/index.ts'
-import { BASE, type OidcDoorDeps, own, unstored, VoParams } from './door.ts'
+import { actorOf, BASE, type OidcDoorDeps, own, unstored, VoParams } from './door.ts'
 
 const Params = Type.Object({ ...VoParams.properties, id: Type.String({ format: 'uuid' }) })
 const OfAccount = Type.Object({ account: Type.Optional(Type.String()) })
@@ -36,7 +36,7 @@ export function mine(app: FastifyInstance, { identity }: OidcDoorDeps): void {
     schema: { params: Params, querystring: OfAccount },
     handler: async (request, reply) => {
       const { vo, id } = request.params
-      await identity.endSession(vo, await accountOf(request), id)
+      await identity.endSession(vo, await accountOf(request), id, actorOf(request.principal))
       return reply.code(204).send()
     },
   })
@@ -53,7 +53,7 @@ export function mine(app: FastifyInstance, { identity }: OidcDoorDeps): void {
     schema: { params: Params, querystring: OfAccount },
     handler: async (request, reply) => {
       const { vo, id } = request.params
-      await identity.revokeGrant(vo, await accountOf(request), id)
+      await identity.revokeGrant(vo, await accountOf(request), id, actorOf(request.principal))
       return reply.code(204).send()
     },
   })
@@ -62,7 +62,8 @@ export function mine(app: FastifyInstance, { identity }: OidcDoorDeps): void {
     schema: { params: VoParams, querystring: OfAccount },
     handler: async (request) => {
       const accountId = await accountOf(request)
-      return { revoked: await identity.revokeGrants({ vo: request.params.vo, accountId }, 'all at once') }
+      const { vo } = request.params
+      return { revoked: await identity.revokeGrants({ vo, accountId }, actorOf(request.principal)) }
     },
   })
 }

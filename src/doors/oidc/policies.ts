@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
 import type { ExchangePolicy, WrittenScopePolicy } from '../../identity/index.ts'
-import { BASE, type OidcDoorDeps, ofVo, VoParams } from './door.ts'
+import { actorOf, BASE, type OidcDoorDeps, ofVo, VoParams } from './door.ts'
 
 const scopesUrl = `${BASE}/api/scope-policies`
 const exchangeUrl = `${BASE}/api/exchange-policies`
@@ -40,9 +40,10 @@ export function policies(app: FastifyInstance, { identity }: OidcDoorDeps): void
   const put = (method: 'POST' | 'PUT', url: string, params: typeof VoParams | typeof PolicyParams) =>
     route(app, {
       ...{ ...admin, method, url, schema: { params, body: ScopePolicyWire } },
-      handler: async ({ params: of, body }, reply) => {
+      handler: async ({ params: of, body, principal }, reply) => {
         const { subject_kind: subjectKind, subject = '', description = '', ...rest } = body
-        const policy = await identity.putScopePolicy({ ...of, ...rest, subjectKind, subject, description })
+        const wish = { ...of, ...rest, subjectKind, subject, description }
+        const policy = await identity.putScopePolicy(wish, actorOf(principal))
         return reply.code(method === 'POST' ? 201 : 200).send(scopePolicyAnswer(policy))
       },
     })
@@ -50,8 +51,8 @@ export function policies(app: FastifyInstance, { identity }: OidcDoorDeps): void
   put('PUT', `${scopesUrl}/:id`, PolicyParams)
   route(app, {
     ...{ ...admin, method: 'DELETE', url: `${scopesUrl}/:id`, schema: { params: PolicyParams } },
-    handler: async ({ params: { vo, id } }, reply) => {
-      await identity.deleteScopePolicy(vo, id)
+    handler: async ({ params: { vo, id }, principal }, reply) => {
+      await identity.deleteScopePolicy(vo, id, actorOf(principal))
       return reply.code(204).send()
     },
   })
@@ -63,17 +64,18 @@ export function policies(app: FastifyInstance, { identity }: OidcDoorDeps): void
   })
   route(app, {
     ...{ ...admin, method: 'POST', url: exchangeUrl, schema: { params: VoParams, body: ExchangePolicyWire } },
-    handler: async ({ params: { vo }, body }, reply) => {
+    handler: async ({ params: { vo }, body, principal }, reply) => {
       const { subject_audiences: subjectAudiences = [], audiences = [], refresh = false, ...rest } = body
       const { description = '', ...named } = rest
-      const policy = { ...named, vo, subjectAudiences, audiences, refresh, description }
-      return reply.code(201).send(exchangePolicyAnswer(await identity.putExchangePolicy(policy)))
+      const wish = { ...named, vo, subjectAudiences, audiences, refresh, description }
+      const policy = await identity.putExchangePolicy(wish, actorOf(principal))
+      return reply.code(201).send(exchangePolicyAnswer(policy))
     },
   })
   route(app, {
     ...{ ...admin, method: 'DELETE', url: `${exchangeUrl}/:id`, schema: { params: PolicyParams } },
-    handler: async ({ params: { vo, id } }, reply) => {
-      await identity.deleteExchangePolicy(vo, id)
+    handler: async ({ params: { vo, id }, principal }, reply) => {
+      await identity.deleteExchangePolicy(vo, id, actorOf(principal))
       return reply.code(204).send()
     },
   })

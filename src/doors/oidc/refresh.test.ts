@@ -30,8 +30,7 @@ describe('refresh tokens', () => {
     secrets.short = await world.client({ id: 'short', ...facts, refreshSeconds: 3600, accessSeconds: 600 })
     secrets.tight = await world.client({ id: 'tight', ...facts, audiences: ['https://a.example'] })
     secrets.plain = await world.client({ id: 'plain', ...facts, grants: [DEVICE] })
-    await world.identity.createGroups('demo', [{ path: '/demo' }, { path: '/demo/shift', optional: true }])
-    await world.identity.addMembers('demo', '/demo', [world.accounts.mika.id])
+    await world.identity.createGroups('demo', [{ path: '/demo/shift', optional: true }])
     await world.identity.addMembers('demo', '/demo/shift', [world.accounts.mika.id])
   })
   afterAll(() => world?.close())
@@ -161,12 +160,11 @@ describe('refresh tokens', () => {
     expect(world.claims((await again()).access_token)['wlcg.groups']).toEqual(['/demo', '/demo/shift'])
     await world.identity.removeMembers('demo', '/demo/shift', [world.accounts.mika.id])
     expect(world.claims((await again()).access_token)['wlcg.groups']).toEqual(['/demo'])
-    const policy = await world.identity.putScopePolicy({
-      ...{ vo: 'demo', subjectKind: 'account', subject: 'mika', effect: 'deny', matching: 'path' },
-      ...{ scopes: ['storage.modify:/'], description: '' },
-    })
+    const deny = { subjectKind: 'account', subject: 'mika', effect: 'deny', matching: 'path' } as const
+    const facts = { ...deny, vo: 'demo', scopes: ['storage.modify:/'], description: '' }
+    const policy = await world.identity.putScopePolicy(facts, 'admin')
     expect((await again()).scope).not.toContain('storage.modify')
-    await world.identity.deleteScopePolicy('demo', policy.id)
+    await world.identity.deleteScopePolicy('demo', policy.id, 'admin')
     expect((await again()).scope).toContain('storage.modify')
     await world.identity.enableClient('demo', 'fts', false)
     expect((await again()).error).toBe('invalid_client')

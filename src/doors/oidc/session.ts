@@ -2,7 +2,7 @@ import { TLSSocket } from 'node:tls'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import { notAuthenticated } from '../../identity/index.ts'
+import { notAuthenticated, type Standing } from '../../identity/index.ts'
 import { BASE, callerOf, type OidcDoorDeps, unstored, VoParams } from './door.ts'
 
 const Credentials = Type.Union([
@@ -45,7 +45,12 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
       const seconds = Math.floor((expiresAt.getTime() - clock.now().getTime()) / 1000)
       return unstored(reply)
         .header('set-cookie', cookie(request, opened.secret, seconds))
-        .send({ account: opened.account, vo, expires_at: expiresAt.toISOString() })
+        .send({
+          account: opened.account,
+          vo,
+          expires_at: expiresAt.toISOString(),
+          ...mustSign(opened.standing),
+        })
     },
   })
   route(app, {
@@ -54,8 +59,10 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
     action: 'public',
     schema: params,
     handler: async ({ params: { vo }, principal }, reply) => {
-      const { account, expiresAt } = callerOf(principal, vo)
-      return unstored(reply).send({ account, vo, expires_at: expiresAt.toISOString() })
+      const { account, accountId, expiresAt } = callerOf(principal, vo)
+      const standings = await identity.standingOf(accountId === null ? [] : [accountId])
+      const standing = standings.get(accountId ?? -1) ?? { state: 'good' as const }
+      return unstored(reply).send({ account, vo, expires_at: expiresAt.toISOString(), ...mustSign(standing) })
     },
   })
   route(app, {
@@ -75,6 +82,10 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
     },
   })
 }
+
+/** Whoever has to sign the usage policy is told so; until then the session serves for nothing else. */
+const mustSign = (standing: Standing) =>
+  standing.state === 'good' ? {} : { standing: { code: standing.code, message: standing.message } }
 
 function cookie(request: Pick<FastifyRequest, 'raw'>, value: string, seconds: number): string {
   const secure = request.raw.socket instanceof TLSSocket ? '; Secure' : ''

@@ -1,18 +1,19 @@
 import type { Context } from '../context.ts'
 import { invalidRequest } from '../errors.ts'
-import { defaultRules } from '../policy/decide.ts'
+import { defaultRules } from '../policy/default-rules.ts'
 import { insertRules } from '../policy/policies.store.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { ClientBook } from '../tokens/clients.ts'
 import type { Keys } from '../tokens/keys.ts'
 import { putScopePolicies } from '../tokens/scope-policies.store.ts'
 import { defaultScopePolicies } from '../tokens/scope-policies.ts'
+import { insertRoot } from './groups.store.ts'
 import { insertVo, selectVos, type Vo } from './vos.store.ts'
 
 export type { Vo } from './vos.store.ts'
 
 export interface Vos {
-  /** Creates the VO with its default policy and first signing key, unless it exists. */
+  /** Creates the VO with its default policy, root group and first signing key, unless it exists. */
   createVo(vo: { id: string; title: string; storagePrefix?: string }): Promise<{ created: boolean }>
   listVos(): Promise<Vo[]>
 }
@@ -31,7 +32,9 @@ export function createVos(
         const inserted = await insertVo(tx, { id, title, prefix: storagePrefix ?? `/${id}` }, now())
         if (inserted === 0) return false
         await insertRules(tx, defaultRules(id))
+        await insertRoot(tx, id, ids.uuid(), now())
         await putScopePolicies(tx, defaultScopePolicies(id, ids.uuid))
+        await context.audit(tx, { vo: id, actor: 'grid', action: 'vo.created', target: id })
         return true
       })
       await clients.ensureOwnPrograms(id)

@@ -1,9 +1,27 @@
 -- With which algorithm the VO signs. A change takes effect when the new key has been published long enough.
 alter table vo add column token_alg text not null default 'ES256' check (token_alg in ('ES256', 'RS256'));
 
--- A client id is unique within its issuer. Without an account a client acts for people only, never for itself.
+-- A client id is unique within its issuer; labels know the client by number, as they do accounts and groups.
+alter table oauth_client add column number int generated always as identity unique;
+drop view label_seen;
+alter table label rename column client_id to client_name;
+alter table label add column client_id int references oauth_client (number) on delete cascade;
+update label set client_id = c.number from oauth_client c where c.id = label.client_name;
+alter table label drop column client_name;
+alter table label
+  add check (num_nonnulls(account_id, grp_id, client_id) = 1),
+  add unique nulls not distinct (account_id, grp_id, client_id, prefix, name);
+create index on label (client_id) where client_id is not null;
+create view label_seen as
+  select account_id, grp_id, client_id, prefix, name, value from label
+  union all select null, id, null, '', 'wlcg.optional-group', '' from grp where optional
+  union all select null, id, null, '', 'voms.role', '' from grp where role
+  union all select id, null, null, '', 'lifecycle.status', ending from account where ending is not null
+  union all select id, null, null, '', 'lifecycle.timestamp', (extract(epoch from ending_since) * 1000)::bigint::text
+    from account where ending is not null;
 alter table oauth_client drop constraint oauth_client_pkey;
 alter table oauth_client add primary key (vo, id);
+-- Without an account a client acts for people only, never for itself.
 alter table oauth_client alter column account_id drop not null;
 alter table oauth_client
   add column name text not null default '',

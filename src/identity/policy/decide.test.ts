@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { anonymous, type Principal } from '../principal.ts'
 import { parseScopes } from '../tokens/scope.ts'
-import type { Action } from './actions.ts'
-import { decide, defaultRules, type Rule } from './decide.ts'
+import { ACTIONS, type Action, type Resource } from './actions.ts'
+import { compilePolicy, type Rule } from './decide.ts'
+import { defaultRules } from './default-rules.ts'
 
 const principal = (facts: Partial<Principal> & { scope?: string } = {}): Principal => ({
   ...anonymous,
@@ -24,16 +25,11 @@ const rule = (facts: Partial<Rule> = {}): Rule => ({
   ...facts,
 })
 const demo = { vo: 'demo' }
+const decide = (rules: readonly Rule[], who: Principal, action: Action, resource: Resource) =>
+  compilePolicy(rules).decide(who, action, resource)
 const allows = (rules: readonly Rule[], who: Principal, action: Action, resource = demo as object) =>
   decide(rules, who, action, { vo: 'demo', ...resource }).allow
-const actions = fc.constantFrom<Action>(
-  'catalog.read',
-  'catalog.did.create',
-  'identity.write',
-  'admin.everything',
-  'gateway.report',
-  'storage.read',
-)
+const actions = fc.constantFrom(...(Object.keys(ACTIONS) as Action[]))
 
 describe('the decision', () => {
   test('without a rule nobody may do anything, not even an administrator', () => {
@@ -120,9 +116,45 @@ describe('the decision', () => {
     expect(allows(rules, principal(), 'gateway.report')).toBe(false)
     expect(allows(rules, gateway, 'gateway.report')).toBe(true)
   })
+  test('the managers of a group may what a rule leaves to managers, in that group only', () => {
+    const rules = defaultRules('demo')
+    const may = (managers: readonly number[] | undefined, who = principal()) =>
+      allows(rules, who, 'identity.group.manage', managers ? { managers } : {})
+    expect([may([7]), may([3, 7]), may([8]), may([]), may(undefined)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ])
+    expect(may([7], principal({ accountId: null, account: null }))).toBe(false)
+    expect(allows(rules, principal(), 'identity.write', { managers: [7] })).toBe(false)
+  })
+  test('the field’s own scopes let a service in, and only narrow what a person may', () => {
+    const rules = defaultRules('demo')
+    const robot = (scope: string) => principal({ kind: 'service', accountId: 9, account: 'robot', scope })
+    expect(allows(rules, robot('scim:read'), 'identity.people.read')).toBe(true)
+    expect(allows(rules, robot('scim:read'), 'identity.write')).toBe(false)
+    expect(allows(rules, robot('scim:write'), 'identity.write')).toBe(true)
+    expect(allows(rules, robot('iam:admin.write'), 'identity.approve')).toBe(true)
+    expect(allows(rules, robot('scim:write'), 'identity.approve')).toBe(false)
+    expect(allows(rules, robot('scim:write'), 'catalog.read')).toBe(false)
+    expect(decide(rules, robot('scim:write'), 'identity.write', { vo: 'other' }).allow).toBe(false)
+    const denied = [...rules, rule({ subjectKind: 'account', subject: 'robot', action: '*', effect: 'deny' })]
+    expect(allows(denied, robot('scim:write'), 'identity.write')).toBe(false)
+    const person = principal({ scope: 'scim:write' })
+    expect(allows(rules, person, 'identity.write')).toBe(false)
+    expect(allows(rules, person, 'identity.people.read', { owner: 7 })).toBe(true)
+    expect(allows(rules, person, 'identity.people.read', { owner: 8 })).toBe(false)
+    const admin = principal({ scope: 'scim:read', attributes: { admin: 'true' } })
+    expect([allows(rules, admin, 'identity.people.read'), allows(rules, admin, 'identity.write')]).toEqual([
+      true,
+      false,
+    ])
+  })
   test('the reason names the rule', () => {
     expect(decide([rule()], principal(), 'catalog.read', demo).reason).toBe(
-      'allow everyone  catalog.read on *',
+      'allow everyone catalog.read on *',
     )
     expect(decide([], principal(), 'catalog.read', demo).reason).toBe('no rule allows it')
   })

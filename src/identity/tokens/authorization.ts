@@ -1,4 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { transaction } from '../../kernel/database.ts'
 import { type GridError, isGridError } from '../../kernel/errors.ts'
 import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
@@ -19,7 +20,7 @@ import { within } from './scope-policy.ts'
 import { askedScope } from './vocabulary.ts'
 
 /** Somebody in front of a browser who has logged in there. */
-export interface Person {
+export interface Visitor {
   readonly accountId: number
   readonly authenticatedAt: Date
 }
@@ -30,7 +31,7 @@ export interface AuthorizationRequest {
   readonly get: (name: string) => string | undefined
   readonly list: (name: string) => string[]
   /** Who is logged in at that browser, if anybody. */
-  readonly person: Person | null
+  readonly person: Visitor | null
 }
 
 /** What a person is asked to agree to. */
@@ -60,12 +61,12 @@ export interface Authorization {
    */
   beginAuthorization(request: AuthorizationRequest): Promise<{ interaction: string } | { redirect: string }>
   /** Throws interaction_over. */
-  consentQuestion(vo: string, interaction: string, person: Person | null): Promise<Question>
+  consentQuestion(vo: string, interaction: string, person: Visitor | null): Promise<Question>
   /** The address to send the browser back to. */
   answerConsent(
     vo: string,
     interaction: string,
-    person: Person,
+    person: Visitor,
     answer: Answer,
   ): Promise<{ redirect: string }>
   /** The tokens for a code; throws invalid_grant. A code that comes a second time costs what the first one gave. */
@@ -113,17 +114,25 @@ export function createAuthorization(
     const most = (consent?.scopes ?? []).map(parseScope)
     return scopes.every((scope) => anyCovers(most, parseScope(scope)))
   }
-  const offer = async (row: store.InteractionRow, client: Client, person: Person, lenient = false) => {
+  const remembering = async (client: Client, accountId: number, scopes: readonly string[]): Promise<void> => {
+    const { name } = await holders.of(accountId)
+    await transaction(db, async (tx) => {
+      await putConsent(tx, accountId, client.vo, client.id, scopes, now())
+      const entry = { vo: client.vo, actor: name, action: 'consent.remembered', target: client.id }
+      await context.audit(tx, { ...entry, detail: { scopes } })
+    })
+  }
+  const offer = async (row: store.InteractionRow, client: Client, person: Visitor, lenient = false) => {
     const holder = await holders.of(person.accountId)
     if (holder.vo !== row.vo) throw e.accessDenied(`The account ${holder.name} is not of ${row.vo}.`)
     return entitled(policies, { holder, client, asked: row.scopes, lenient })
   }
-  const loginNeeded = (row: store.InteractionRow, person: Person | null) =>
+  const loginNeeded = (row: store.InteractionRow, person: Visitor | null) =>
     !person || (row.loginAfter !== null && person.authenticatedAt < row.loginAfter)
 
   const code = async (
     row: store.InteractionRow,
-    person: Person,
+    person: Visitor,
     scopes: readonly string[],
   ): Promise<string> => {
     const text = `kac_${ids.secret(32)}`
@@ -180,7 +189,7 @@ export function createAuthorization(
       try {
         const offered = (await offer(row, client, person)).scopes
         const given = scopes ? narrowed(offered, scopes) : offered
-        if (remember) await putConsent(db, person.accountId, vo, client.id, given, now())
+        if (remember) await remembering(client, person.accountId, given)
         return { redirect: await code(row, person, given) }
       } catch (error) {
         return { redirect: back(row, refusal(error)) }
@@ -207,7 +216,11 @@ export function createAuthorization(
     },
   }
 
-  async function silently(row: store.InteractionRow, client: Client, person: Person | null): Promise<string> {
+  async function silently(
+    row: store.InteractionRow,
+    client: Client,
+    person: Visitor | null,
+  ): Promise<string> {
     if (!person || loginNeeded(row, person)) return back(row, { error: 'login_required' })
     const { scopes } = await offer(row, client, person)
     if (row.askConsent || !(await remembered(client, person.accountId, scopes))) {

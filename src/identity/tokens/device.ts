@@ -1,10 +1,11 @@
 import { randomInt } from 'node:crypto'
+import { transaction } from '../../kernel/database.ts'
 import { createLimits, type Limits } from '../accounts/limits.ts'
 import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import { audienceOf } from './audience.ts'
-import { type Answer, narrowed, type Person, pickClient, type Question } from './authorization.ts'
+import { type Answer, narrowed, pickClient, type Question, type Visitor } from './authorization.ts'
 import type { Client } from './client.ts'
 import type { ClientBook } from './clients.ts'
 import * as store from './device.store.ts'
@@ -32,8 +33,8 @@ export interface Devices {
     address: string
   }): Promise<DeviceCodes>
   /** What the device behind a user code asks for; throws user_code_wrong, login_rate_limited. */
-  deviceQuestion(vo: string, userCode: string, person: Person, peer: string): Promise<DeviceQuestion>
-  answerDevice(vo: string, userCode: string, person: Person, answer: Answer, peer: string): Promise<void>
+  deviceQuestion(vo: string, userCode: string, person: Visitor, peer: string): Promise<DeviceQuestion>
+  answerDevice(vo: string, userCode: string, person: Visitor, answer: Answer, peer: string): Promise<void>
   /** The tokens, once approved; throws authorization_pending, slow_down, expired_token, access_denied, invalid_grant. */
   redeemDevice(client: Client, deviceCode: string): Promise<Issued>
 }
@@ -58,7 +59,7 @@ export function createDevices(
   const limits: Limits = createLimits(context)
 
   /** Guessing is limited by account and by address. */
-  const pending = (vo: string, userCode: string, person: Person, peer: string) => {
+  const pending = (vo: string, userCode: string, person: Visitor, peer: string) => {
     const found = async () => {
       const row = await store.selectPending(db, vo, userHash(userCode), now())
       if (!row) throw e.userCodeWrong('This code is wrong, used or older than ten minutes.')
@@ -67,7 +68,7 @@ export function createDevices(
     const ofAccount = () => limits.within(`user code ${person.accountId}`, MOST_WRONG.account, found)
     return limits.within(`user code peer ${peer}`, MOST_WRONG.peer, ofAccount)
   }
-  const offer = async (row: store.DeviceRow, client: Client, person: Person, lenient: boolean) => {
+  const offer = async (row: store.DeviceRow, client: Client, person: Visitor, lenient: boolean) => {
     const holder = await holders.of(person.accountId)
     if (holder.vo !== row.vo) throw e.accessDenied(`The account ${holder.name} is not of ${row.vo}.`)
     return (await entitled(policies, { holder, client, asked: row.scopes, lenient })).scopes
@@ -117,9 +118,15 @@ export function createDevices(
         ...{ ...person, state: approve ? ('approved' as const) : ('denied' as const) },
         scopes: approve && scopes ? narrowed(offered, scopes) : offered,
       }
-      if ((await store.decide(db, vo, userHash(userCode), decision, now())) === 0) {
-        throw e.userCodeWrong('This code was decided already, or is older than ten minutes.')
-      }
+      const { name } = await holders.of(person.accountId)
+      await transaction(db, async (tx) => {
+        if ((await store.decide(tx, vo, userHash(userCode), decision, now())) === 0) {
+          throw e.userCodeWrong('This code was decided already, or is older than ten minutes.')
+        }
+        const entry = { vo, actor: name, action: `device.${decision.state}`, target: client.id }
+        const detail = { address: row.address, scopes: decision.scopes }
+        await context.audit(tx, { ...entry, detail })
+      })
     },
     async redeemDevice(client, deviceCode) {
       const found = await store.poll(db, client.vo, client.id, digestOf(deviceCode), now())

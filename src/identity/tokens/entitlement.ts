@@ -1,6 +1,6 @@
 import * as e from '../errors.ts'
 import type { Client } from './client.ts'
-import { type Membership, selectGroups } from './groups-claim.ts'
+import { type HeldGroup, selectGroups } from './groups-claim.ts'
 import type { Holder } from './holders.ts'
 import { anyCovers, formatScope, parseScope, type Scope } from './scope.ts'
 import type { ScopePolicyBook } from './scope-policies.ts'
@@ -71,7 +71,7 @@ export function usualScopes(client: Client): readonly string[] {
 export function attenuated(
   granted: readonly string[],
   asked: readonly string[],
-  memberships: readonly Membership[],
+  memberships: readonly HeldGroup[],
 ): readonly string[] {
   if (asked.length === 0) return granted
   const most = granted.map(parseScope)

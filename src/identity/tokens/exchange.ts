@@ -11,7 +11,6 @@ import type { Holders } from './holders.ts'
 import type { Minter } from './mint.ts'
 import { formatScope, intersect, parseScope } from './scope.ts'
 import type { ScopePolicyBook } from './scope-policies.ts'
-import type { Usage } from './usage.ts'
 
 export interface ExchangeRequest {
   /** The client that asks, and will act for the subject. */
@@ -37,12 +36,11 @@ export function createExchange(
     minter: Minter
     policies: ScopePolicyBook
     grants: GrantBook
-    usage: Usage
     inspect: (token: string) => Promise<Principal>
   },
 ): Exchange {
   const { ids } = context
-  const { holders, minter, policies, grants, usage } = deps
+  const { holders, minter, policies, grants } = deps
   return {
     async exchange({ client, subjectToken, scopes, audience, refresh }) {
       // RFC 8693 §2.2.2: a subject token that is of no use is a wrong request.
@@ -80,7 +78,6 @@ export function createExchange(
           ...{ authenticatedAt: subject.authenticatedAt ?? context.now(), notAfter: subject.expiresAt },
         })
       }
-      usage.client(client.vo, client.id)
       return minter.mint({
         ...{ ...shared, vo: client.vo, scopes: given, clientId: client.id },
         groups: groups.filter((group) => subject.groups.includes(group)),

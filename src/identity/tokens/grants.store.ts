@@ -85,19 +85,18 @@ export const selectGrants = (db: Db, vo: string, accountId: number, now: Date) =
 /** Revokes and tells which; those that are over already are left out. */
 export const revokeGrants = (
   db: Db,
-  which: { vo: string; id?: string; accountId?: number; clientId?: string },
+  which: { vo: string; id?: string; accountId?: number },
   reason: string,
   now: Date,
 ) =>
   rows(
     db,
-    sql<{ id: string; clientId: string; accountId: number }>`update token_grant
-    set revoked_at = ${now}, revoked_reason = ${reason}
-    where vo = ${which.vo} and revoked_at is null and expires_at > ${now}
-      and (${which.id ?? null}::uuid is null or id = ${which.id ?? null}::uuid)
+    sql<{ id: string; clientId: string; account: string }>`update token_grant g
+    set revoked_at = ${now}, revoked_reason = ${reason} from account a
+    where a.id = g.account_id and g.vo = ${which.vo} and revoked_at is null and expires_at > ${now}
+      and (${which.id ?? null}::uuid is null or g.id = ${which.id ?? null}::uuid)
       and (${which.accountId ?? null}::int is null or account_id = ${which.accountId ?? null}::int)
-      and (${which.clientId ?? null}::text is null or client_id = ${which.clientId ?? null}::text)
-    returning id, client_id as "clientId", account_id as "accountId"`,
+    returning g.id, client_id as "clientId", a.name as account`,
   )
 
 export const updateGrantsUsed = (db: Db, used: readonly { id: string; at: Date }[]) =>

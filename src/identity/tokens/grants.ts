@@ -51,9 +51,9 @@ export interface Grants {
   /** The lasting permissions an account has given and not taken back. */
   grantsOf(vo: string, accountId: number): Promise<Grant[]>
   /** Takes one back, with the tokens it gave and what was remembered of the consent; throws grant_missing. */
-  revokeGrant(vo: string, accountId: number, id: string): Promise<void>
-  /** Takes back all of an account, or of a client. */
-  revokeGrants(which: { vo: string; accountId?: number; clientId?: string }, reason: string): Promise<number>
+  revokeGrant(vo: string, accountId: number, id: string, by: string): Promise<void>
+  /** Takes back all of an account; tells how many. */
+  revokeGrants(of: { vo: string; accountId: number }, by: string): Promise<number>
   /** RFC 7009 for a refresh token; false when it is none of this client. */
   revokeRefreshToken(client: Client, token: string): Promise<boolean>
   /** RFC 7662 for a refresh token of the client itself. */
@@ -84,6 +84,20 @@ export function createGrants(
   const voided = async (tx: Db, id: string): Promise<void> => {
     await insertRevoked(tx, id, new Date(now().getTime() + ACCESS_MS))
   }
+  const ended = async (
+    tx: Db,
+    vo: string,
+    gone: readonly { id: string; clientId: string; account: string }[],
+    reason: string,
+    by: string,
+  ): Promise<void> => {
+    for (const { id } of gone) await voided(tx, id)
+    const entries = gone.map(({ id, clientId, account }) => ({
+      ...{ vo, actor: by, action: 'grant.revoked', target: clientId },
+      detail: { grant: id, account, reason },
+    }))
+    await context.audit(tx, ...entries)
+  }
   const minted = async (
     request: GrantRequest & { readonly subject: string; readonly groups: readonly string[] },
   ): Promise<Issued> => {
@@ -96,7 +110,6 @@ export function createGrants(
       ...(notAfter && { notAfter }),
       lifetimeSeconds: client.accessSeconds,
     })
-    usage.client(client.vo, client.id)
     if (!scopes.includes('openid')) return token
     const idToken = await minter.idToken({ ...facts, nonce: nonce ?? null, accessToken: token.token })
     return { ...token, idToken }
@@ -130,6 +143,10 @@ export function createGrants(
       }
       const given = await transaction(db, async (tx) => {
         await store.lockGrant(tx, grantId)
+        const detail = { grant: grantId, scopes: grant.scopes, expires: grant.expiresAt.toISOString() }
+        await context.audit(tx, {
+          ...{ vo: client.vo, actor: holder.name, action: 'grant.given', target: client.id, detail },
+        })
         return store.insertGrant(tx, grant, digestOf(refreshToken))
       })
       if (given === 0) throw e.invalidGrant('What this comes from was revoked meanwhile.')
@@ -146,7 +163,7 @@ export function createGrants(
       if (grant.replacedAt && at.getTime() - grant.replacedAt.getTime() > client.graceSeconds * 1000) {
         // Either its thief or its owner uses a token that the other has replaced: nobody may go on with it.
         log.warn({ grant: grant.id, client: client.id, account: grant.accountId }, 'refresh token used twice')
-        await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'reuse'))
+        await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'refresh token used twice'))
         throw e.invalidGrant(
           'The refresh token was used before; all of its family are revoked. Log in again.',
         )
@@ -167,28 +184,26 @@ export function createGrants(
       return { ...issued, refreshToken: next }
     },
     grantsOf: (vo, accountId) => store.selectGrants(db, vo, accountId, now()),
-    async revokeGrant(vo, accountId, id) {
+    async revokeGrant(vo, accountId, id, by) {
       await changing(vo, id, async (tx) => {
-        const [gone] = await store.revokeGrants(tx, { vo, accountId, id }, 'by its owner', now())
+        const [gone] = await store.revokeGrants(tx, { vo, accountId, id }, 'taken back', now())
         if (!gone) throw e.grantMissing('There is no such permission, or it is over.')
-        await voided(tx, id)
+        await ended(tx, vo, [gone], 'taken back', by)
         await store.dropConsent(tx, accountId, vo, gone.clientId)
       })
     },
-    async revokeGrants(which, reason) {
-      return changing(which.vo, which.clientId ?? '', async (tx) => {
-        const gone = await store.revokeGrants(tx, which, reason, now())
-        for (const { id, accountId, clientId } of gone) {
-          await voided(tx, id)
-          await store.dropConsent(tx, accountId, which.vo, clientId)
-        }
+    async revokeGrants({ vo, accountId }, by) {
+      return changing(vo, by, async (tx) => {
+        const gone = await store.revokeGrants(tx, { vo, accountId }, 'all taken back', now())
+        await ended(tx, vo, gone, 'all taken back', by)
+        for (const { clientId } of gone) await store.dropConsent(tx, accountId, vo, clientId)
         return gone.length
       })
     },
     async revokeRefreshToken(client, token) {
       const grant = await store.selectRefresh(pool, digestOf(token))
       if (grant?.vo !== client.vo || grant.clientId !== client.id) return false
-      await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'by its client'))
+      await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'given back by its client'))
       return true
     },
     async inspectRefreshToken(client, token) {
@@ -199,7 +214,7 @@ export function createGrants(
     },
     async revokeAll(tx, { vo, id }, reason) {
       await store.lockGrant(tx, id)
-      await store.revokeGrants(tx, { vo, id }, reason, now())
+      await ended(tx, vo, await store.revokeGrants(tx, { vo, id }, reason, now()), reason, 'grid')
       await voided(tx, id)
     },
   }

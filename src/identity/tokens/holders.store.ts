@@ -1,17 +1,11 @@
 import { type Database, named } from '../../kernel/database.ts'
-import type { AccountKind, AccountStatus } from '../accounts/account.ts'
-import type { Membership } from './groups-claim.ts'
+import { STANDING_COLUMNS, STANDING_JOINS, type StandingFacts } from '../people/standing.store.ts'
+import type { HeldGroup } from './groups-claim.ts'
 
 /** The account a token is for. */
-export interface Holder {
-  readonly id: number
+export interface Holder extends StandingFacts {
   readonly uuid: string
-  readonly vo: string
-  readonly name: string
-  readonly kind: AccountKind
-  readonly status: AccountStatus
-  readonly email: string | null
-  readonly memberships: readonly Membership[]
+  readonly memberships: readonly HeldGroup[]
 }
 
 /** Every token needs this, so it is one prepared statement. */
@@ -23,12 +17,11 @@ export async function selectHolder(
   const found = await named<Holder>(
     pool,
     'identity-holder',
-    `select a.id, a.uuid, a.vo, a.name, a.kind, a.status, a.email,
-       coalesce((select jsonb_agg(jsonb_build_object('path', g.path, 'optional', g.optional, 'role', false, 'until', null)
-           order by g.path)
+    `select ${STANDING_COLUMNS}, a.uuid,
+       coalesce((select jsonb_agg(jsonb_build_object('path', g.path, 'optional', g.optional) order by g.path)
          from membership m join grp g on g.id = m.grp_id
          where m.account_id = a.id and (m.until is null or m.until > $2)), '[]') as memberships
-     from account a where a.id = $1`,
+     from account a ${STANDING_JOINS} where a.id = $1`,
     [id, now],
   )
   return found[0]

@@ -22,7 +22,7 @@ export interface Keys {
   publicKey(vo: string, kid: string): Promise<PublicKey | undefined>
   signingKey(vo: string): Promise<{ kid: string; alg: Algorithm; key: KeyObject }>
   /** The VO signs with this algorithm from the day on which a key made for it now has been published long enough. */
-  setAlgorithm(vo: string, alg: Algorithm): Promise<void>
+  setAlgorithm(vo: string, alg: Algorithm, by: string): Promise<void>
   /** Makes the next key of each VO that needs one; safe to call often and from everywhere. */
   rotate(vos: readonly string[], now: Date): Promise<{ created: number }>
 }
@@ -60,9 +60,18 @@ export function createKeys(context: Context): Keys {
       opened.set(kid, key)
       return { kid, alg, key }
     },
-    async setAlgorithm(vo, alg) {
-      const found = await context.changing(vo, vo, (tx) => updateAlgorithm(tx, vo, alg))
-      if (found === 0) throw voMissing(`There is no VO ${vo} here.`)
+    async setAlgorithm(vo, alg, by) {
+      await context.changing(vo, vo, async (tx) => {
+        const found = await updateAlgorithm(tx, vo, alg)
+        if (found === 0) throw voMissing(`There is no VO ${vo} here.`)
+        await context.audit(tx, {
+          vo,
+          actor: by,
+          action: 'signing.algorithm_set',
+          target: vo,
+          detail: { alg },
+        })
+      })
       await self.rotate([vo], context.now())
     },
     async rotate(vos, at) {

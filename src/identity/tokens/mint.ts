@@ -5,6 +5,7 @@ import * as e from '../errors.ts'
 import type { Holders } from './holders.ts'
 import type { Keys } from './keys.ts'
 import { formatScope, formatScopes, normalise, parseScope } from './scope.ts'
+import type { Usage } from './usage.ts'
 
 export interface MintRequest {
   readonly vo: string
@@ -59,7 +60,10 @@ const ID_TOKEN_SECONDS = 3600
 /** For clocks that go slow. */
 const BACKDATED_SECONDS = 60
 
-export function createMinter(context: Context, keys: Keys, holders: Holders): Minter {
+export function createMinter(
+  context: Context,
+  { keys, holders, usage }: { keys: Keys; holders: Holders; usage: Usage },
+): Minter {
   const { ids, now, issuer } = context
   const seconds = (at: Date) => Math.floor(at.getTime() / 1000)
   return {
@@ -72,10 +76,12 @@ export function createMinter(context: Context, keys: Keys, holders: Holders): Mi
       const wanted = iat + Math.min(request.lifetimeSeconds, LONGEST_SECONDS)
       const exp = request.notAfter ? Math.min(wanted, seconds(request.notAfter)) : wanted
       const scopes = normalise(request.scopes.map(parseScope))
+      const scope = formatScopes(scopes)
+      const subject = request.subject ?? holder?.uuid ?? 'kumihimo'
       const { groups, clientId, grantId, actors, authenticatedAt } = request
       const token = await new SignJWT({
         'wlcg.ver': '1.0',
-        scope: formatScopes(scopes),
+        scope,
         ...(groups?.length && { 'wlcg.groups': groups }),
         ...(clientId !== undefined && { client_id: clientId }),
         ...(authenticatedAt && { auth_time: seconds(authenticatedAt) }),
@@ -85,14 +91,21 @@ export function createMinter(context: Context, keys: Keys, holders: Holders): Mi
       })
         .setProtectedHeader({ alg: signing.alg, kid: signing.kid, typ: 'JWT' })
         .setIssuer(issuer(request.vo))
-        .setSubject(request.subject ?? holder?.uuid ?? 'kumihimo')
+        .setSubject(subject)
         .setAudience(request.audience.length === 1 ? request.audience[0]! : [...request.audience])
         .setIssuedAt(iat)
         .setNotBefore(iat - BACKDATED_SECONDS)
         .setExpirationTime(exp)
         .setJti(tokenId)
         .sign(signing.key)
-      return { token, tokenId, expiresAt: new Date(exp * 1000), scopes: scopes.map(formatScope) }
+      const expiresAt = new Date(exp * 1000)
+      usage.issued({
+        ...{ vo: request.vo, actor: clientId ?? holder?.name ?? 'grid', jti: tokenId, sub: subject },
+        ...{ scope, aud: request.audience, exp: expiresAt.toISOString() },
+        ...(grantId !== undefined && { grant: grantId }),
+      })
+      if (clientId !== undefined) usage.client(request.vo, clientId)
+      return { token, tokenId, expiresAt, scopes: scopes.map(formatScope) }
     },
     async idToken({ vo, subject, clientId, authenticatedAt, nonce, accessToken }) {
       const signing = await keys.signingKey(vo)

@@ -1,3 +1,4 @@
+import { accountOf } from '../accounts/accounts.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import type { Client, Grant } from './client.ts'
@@ -60,7 +61,8 @@ export function createRegistration(context: Context, clients: ClientBook): Regis
         scopes: given,
         origin: 'registered' as const,
       }
-      return clients.createClient({ ...facts, id: context.ids.uuid() }, [owner])
+      const { name: by } = await accountOf(context, owner)
+      return clients.createClient({ ...facts, id: context.ids.uuid() }, [owner], by)
     },
   }
 }

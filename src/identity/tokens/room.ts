@@ -58,8 +58,8 @@ export function createTokenRoom(context: Context, policies: Policies): TokenRoom
   const holders = createHolders(context)
   const scopePolicies = createScopePolicies(context)
   const usage = createUsage(context)
-  const minter = createMinter(context, keys, holders)
-  const tokens = createTokens(context, { keys, policies, holders, minter, scopePolicies, usage })
+  const minter = createMinter(context, { keys, holders, usage })
+  const tokens = createTokens(context, { keys, policies, holders, minter, scopePolicies })
   const grants = createGrants(context, { holders, minter, policies: scopePolicies, usage })
   const shared = { clients, holders, policies: scopePolicies, grants }
   return {
@@ -74,7 +74,7 @@ export function createTokenRoom(context: Context, policies: Policies): TokenRoom
       ...createAuthorization(context, shared),
       ...createDevices(context, shared),
       ...createRegistration(context, clients),
-      ...createExchange(context, { ...shared, minter, usage, inspect: tokens.inspect }),
+      ...createExchange(context, { ...shared, minter, inspect: tokens.inspect }),
       ...createSessions(context, { holders, policies, usage }),
     },
     ...{ keys, clients, holders, minter, grants, scopePolicies },

@@ -1,4 +1,4 @@
-import { affected, type Db, rows, sql } from '../../kernel/database.ts'
+import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 import type { ExchangePolicy } from './exchange-policy.ts'
 import type { ScopePolicy } from './scope-policy.ts'
 
@@ -27,21 +27,25 @@ export const putScopePolicies = (db: Db, list: readonly WrittenScopePolicy[]) =>
 export const deleteScopePolicy = (db: Db, vo: string, id: string) =>
   affected(db, sql`delete from scope_policy where vo = ${vo} and id = ${id}`)
 
+const EXCHANGE =
+  sql.raw(`id, vo, origin, destination, subject_audiences as "subjectAudiences", scopes, audiences,
+  refresh, description`)
+
 export const selectExchangePolicies = (db: Db, vo: string) =>
   rows(
     db,
-    sql<ExchangePolicy>`select id, vo, origin, destination, subject_audiences as "subjectAudiences", scopes, audiences,
-      refresh, description from exchange_policy where vo = ${vo} order by destination, origin`,
+    sql<ExchangePolicy>`select ${EXCHANGE} from exchange_policy where vo = ${vo} order by destination, origin`,
   )
 
 export const putExchangePolicy = (db: Db, p: ExchangePolicy) =>
-  affected(
+  row(
     db,
-    sql`insert into exchange_policy as e (id, vo, origin, destination, subject_audiences, scopes, audiences, refresh, description)
+    sql<ExchangePolicy>`insert into exchange_policy as e (id, vo, origin, destination, subject_audiences, scopes, audiences, refresh, description)
     values (${p.id}, ${p.vo}, ${p.origin}, ${p.destination}, ${p.subjectAudiences as string[]}, ${p.scopes as string[]},
       ${p.audiences as string[]}, ${p.refresh}, ${p.description})
     on conflict (vo, origin, destination) do update set subject_audiences = excluded.subject_audiences,
-      scopes = excluded.scopes, audiences = excluded.audiences, refresh = excluded.refresh, description = excluded.description`,
+      scopes = excluded.scopes, audiences = excluded.audiences, refresh = excluded.refresh, description = excluded.description
+    returning ${EXCHANGE}`,
   )
 
 export const deleteExchangePolicy = (db: Db, vo: string, id: string) =>

@@ -1,5 +1,5 @@
 import { affected, type Database, type Db, named, rows, sql } from '../../kernel/database.ts'
-import type { AccountKind, AccountStatus } from '../accounts/account.ts'
+import { STANDING_COLUMNS, STANDING_JOINS, type StandingFacts } from '../people/standing.store.ts'
 
 export interface SessionRow {
   readonly id: string
@@ -13,11 +13,12 @@ export interface SessionRow {
 }
 
 /** A session with the account behind it. */
-export interface SessionFacts extends SessionRow {
-  readonly name: string
-  readonly uuid: string
-  readonly kind: AccountKind
-  readonly status: AccountStatus
+export interface SessionFacts {
+  readonly session: string
+  readonly createdAt: Date
+  readonly seenAt: Date
+  readonly expiresAt: Date
+  readonly account: StandingFacts & { readonly uuid: string }
   readonly attributes: Record<string, string>
   readonly groups: string[]
 }
@@ -38,17 +39,20 @@ export async function selectSession(
   hash: Buffer,
   now: Date,
 ): Promise<SessionFacts | undefined> {
-  const found = await named<SessionFacts>(
+  const [found] = await named<Omit<SessionFacts, 'account'> & SessionFacts['account']>(
     pool,
     'identity-session',
-    `select ${SESSION}, a.name, a.uuid, a.kind, a.status,
+    `select ${STANDING_COLUMNS}, a.uuid, w.id as session, w.created_at as "createdAt", w.seen_at as "seenAt",
+       w.expires_at as "expiresAt",
        coalesce((select jsonb_object_agg(key, value) from account_attribute where account_id = a.id), '{}') as attributes,
        coalesce((select jsonb_agg(g.path order by g.path) from membership m join grp g on g.id = m.grp_id
          where m.account_id = a.id and not g.optional and (m.until is null or m.until > $2)), '[]') as groups
-     from web_session s join account a on a.id = s.account_id where s.secret_hash = $1`,
+     from web_session w join account a on a.id = w.account_id ${STANDING_JOINS} where w.secret_hash = $1`,
     [hash, now],
   )
-  return found[0]
+  if (!found) return undefined
+  const { session, createdAt, seenAt, expiresAt, attributes, groups, ...account } = found
+  return { session, createdAt, seenAt, expiresAt, attributes, groups, account }
 }
 
 export const selectSessions = (db: Db, vo: string, accountId: number, now: Date, idleSince: Date) =>

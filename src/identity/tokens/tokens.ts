@@ -11,7 +11,6 @@ import type { MintedToken, Minter } from './mint.ts'
 import type { ScopePolicyBook } from './scope-policies.ts'
 import { type Claims, tokenChecker } from './token.ts'
 import { type BearerFacts, insertRevoked, selectBearer } from './tokens.store.ts'
-import type { Usage } from './usage.ts'
 
 export interface Tokens {
   /** Who the bearer is; throws invalid_token, or account_suspended. */
@@ -36,11 +35,10 @@ export function createTokens(
     holders: Holders
     minter: Minter
     scopePolicies: ScopePolicyBook
-    usage: Usage
   },
 ): Tokens {
   const { db, pool, now, issuer } = context
-  const { keys, policies, holders, minter, scopePolicies, usage } = deps
+  const { keys, policies, holders, minter, scopePolicies } = deps
   const bearers = context.memory<BearerFacts>()
   const voOf = (iss: string) => iss.slice(issuer('').length)
   const checker = tokenChecker({
@@ -83,7 +81,6 @@ export function createTokens(
       const holder = await holders.of(client.accountId)
       const asked = scopes?.length ? scopes : client.scopes
       const entitlement = await entitled(scopePolicies, { holder, client, service: true, asked })
-      usage.client(client.vo, client.id)
       return minter.mint({
         ...{ vo: client.vo, accountId: client.accountId, subject: client.id, clientId: client.id },
         ...entitlement,
