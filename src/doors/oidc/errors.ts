@@ -22,7 +22,6 @@ export function oauthError(word: OauthWord, message: string): GridError {
 const WORD_OF_CODE: Readonly<Record<string, string>> = {
   login_failed: 'invalid_grant',
   account_choice_needed: 'invalid_grant',
-  account_suspended: 'invalid_grant',
   account_missing: 'invalid_grant',
   login_rate_limited: 'temporarily_unavailable',
   too_many_codes: 'temporarily_unavailable',
@@ -63,6 +62,8 @@ function statusOf(word: string, kindStatus: number): number {
 }
 
 function wordOfStatus(status: number): string {
+  // Somebody who may have no token at the moment: suspended, expired, has not signed.
+  if (status === 403) return 'invalid_grant'
   if (status === 429 || status === 503) return 'temporarily_unavailable'
   return status >= 500 ? 'server_error' : 'invalid_request'
 }

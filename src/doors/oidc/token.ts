@@ -33,7 +33,7 @@ const HOW: Readonly<Record<(typeof GRANTS)[number], (asked: GrantRequest) => Pro
     }),
   client_credentials: ({ identity, client, form }) =>
     identity.clientToken({ client, scopes: form.list('scope'), audience: audienceOf(form) }),
-  [`urn:ietf:params:oauth:grant-type:token-exchange`]: byExchange,
+  'urn:ietf:params:oauth:grant-type:token-exchange': byExchange,
   password: byPassword,
   'urn:kumihimo:grant:one-time-code': byCode,
 }

@@ -1,4 +1,3 @@
-import { createPublicKey } from 'node:crypto'
 import { invalidClientMetadata, invalidPassword, invalidRequest } from '../errors.ts'
 import { type ClientFacts, GRANTS } from './client.ts'
 import { checkRedirectUri } from './redirect-uri.ts'
@@ -65,7 +64,7 @@ function checkKey(jwk: Readonly<Record<string, unknown>>): void {
   if ('d' in jwk || 'k' in jwk)
     throw invalidClientMetadata('Give the public key only, never the private one.')
   const known = importKey({ kid: '-', ...jwk })
-  const bits = known && createPublicKey(known.key).asymmetricKeyDetails?.modulusLength
+  const bits = known?.key.asymmetricKeyDetails?.modulusLength
   if (!known || (bits !== undefined && bits < 2048)) {
     throw invalidClientMetadata('A key must be EC P-256, or RSA of at least 2048 bits.')
   }
