@@ -72,7 +72,8 @@ export interface PutOptions {
 
 const TIMEOUTS = {
   connectMs: 10_000,
-  firstByteMs: 60_000,
+  /** A gateway that is asked for a copy waits two minutes for its source before it answers. */
+  firstByteMs: 130_000,
   /** A storage without kept checksums sums up the whole file before it answers a HEAD. */
   statMs: 300_000,
   noProgressMs: 120_000,
