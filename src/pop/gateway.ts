@@ -116,11 +116,11 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
   log.info({ port: config.port }, 'storage door is open')
 
   async function areas(): Promise<AreaUsage[]> {
-    const space = await driver.space?.()
+    const { freeBytes } = await driver.space()
     return [
       {
         path: `/${config.vo}`,
-        totalBytes: usage.bytes + (space?.freeBytes ?? 0),
+        totalBytes: usage.bytes + freeBytes,
         usedBytes: usage.bytes,
         files: usage.files,
       },

@@ -10,9 +10,6 @@ export {
 } from './digests.ts'
 export type {
   ByteRange,
-  CallOptions,
-  CopyProgress,
-  CopyRequest,
   Entry,
   StorageDriver,
   StoragePath,
@@ -31,6 +28,7 @@ export { type PosixDriver, posixDriver } from './posix.ts'
 export {
   type CopyOrder,
   type GetOptions,
+  type PutAnswer,
   type PutOptions,
   type RemoteFile,
   type WebdavClient,

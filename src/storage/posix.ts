@@ -30,9 +30,8 @@ import {
   notADirectory,
   sizeMismatch,
 } from './errors.ts'
+import { checkPath, HIDDEN, isWithin, show } from './names.ts'
 
-/** Names a client never sees in a listing; `.kumi` is not reachable at all. */
-export const HIDDEN = new Set(['.kumi', '.trash'])
 /** Larger pieces gain no speed worth having, but each lives until the next collection. */
 const READ_PIECE = 256 << 10
 const WRITE_PIECE = 1 << 20
@@ -40,6 +39,8 @@ const WRITE_PIECE = 1 << 20
 export interface PosixDriver extends StorageDriver {
   /** Removes what writers killed earlier left behind; call once before serving. */
   sweep(): Promise<number>
+  /** How much the file system holds and how much of it is free, in bytes. */
+  space(): Promise<{ totalBytes: number; freeBytes: number }>
   /** Digests as kept beside the file; undefined when there are none or the file changed since. */
   kept(path: StoragePath): Promise<Digests | undefined>
   /** Digests as stored, even when the file's time or size differ: what a scrub compares with. */
@@ -52,24 +53,9 @@ export function posixDriver(root: string): PosixDriver {
   const digestRoot = join(root, '.kumi', 'digests')
   let realRoot: string | undefined
 
-  function check(path: StoragePath): void {
-    if (path[0] === '.kumi') throw badPath('This path is reserved.')
-    for (const name of path) {
-      if (
-        name === '' ||
-        name === '.' ||
-        name === '..' ||
-        /[/\0]/.test(name) ||
-        Buffer.byteLength(name) > 255
-      ) {
-        throw badPath('The path has a forbidden or too long part.')
-      }
-    }
-  }
-
   /** The file system path, after making sure that no parent is a symbolic link leading elsewhere. */
   async function place(path: StoragePath): Promise<string> {
-    check(path)
+    checkPath(path)
     realRoot ??= await realpath(root)
     if (path.length === 0) return realRoot
     const parent = join(realRoot, ...path.slice(0, -1))
@@ -79,7 +65,7 @@ export function posixDriver(root: string): PosixDriver {
   }
 
   async function makeParents(path: StoragePath): Promise<void> {
-    check(path)
+    checkPath(path)
     realRoot ??= await realpath(root)
     try {
       await place(path)
@@ -117,7 +103,7 @@ export function posixDriver(root: string): PosixDriver {
   async function recorded(
     path: StoragePath,
   ): Promise<(Digests & { size: number; mtimeMs: number }) | undefined> {
-    check(path)
+    checkPath(path)
     try {
       return JSON.parse(await readFile(join(digestRoot, ...path), 'utf8'))
     } catch {
@@ -151,7 +137,6 @@ export function posixDriver(root: string): PosixDriver {
   }
 
   const driver: PosixDriver = {
-    copyFrom: null,
     stat: facts,
     kept,
     recorded,
@@ -185,6 +170,7 @@ export function posixDriver(root: string): PosixDriver {
       try {
         handle = await open(await place(path), constants.O_RDONLY | constants.O_NOFOLLOW)
       } catch (error) {
+        if ((error as { code?: string }).code === 'ENOTDIR') throw noSuchFile(`${show(path)} does not exist.`)
         throw fromSystem(error, show(path))
       }
       if (!(await handle.stat()).isFile()) {
@@ -238,8 +224,7 @@ export function posixDriver(root: string): PosixDriver {
       const source = await facts(from)
       const target = await facts(to)
       if (!source || from.length === 0) throw noSuchFile(`${show(from)} does not exist.`)
-      if (to.length >= from.length && from.every((part, i) => part === to[i]))
-        throw badPath('A thing cannot be moved onto or into itself.')
+      if (isWithin(to, from)) throw badPath('A thing cannot be moved onto or into itself.')
       if (target && (!overwrite || target.directory || source.directory))
         throw alreadyExists(`${show(to)} exists already.`)
       try {
@@ -330,5 +315,3 @@ async function writeAll(handle: FileHandle, pieces: Uint8Array[], bytes: number)
   const rest = Buffer.concat(pieces)
   while (done < bytes) done += (await handle.write(rest, done)).bytesWritten
 }
-
-const show = (path: StoragePath): string => `/${path.join('/')}`

@@ -12,10 +12,9 @@ import {
 import { type ErrorKind, toGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
 import { announcedDigests, digestHeader, reprDigestHeader, wantedDigests } from '../../storage/digests.ts'
-import type { Entry, StoragePath } from '../../storage/driver.ts'
+import type { Entry, StorageDriver, StoragePath } from '../../storage/driver.ts'
 import { alreadyExists, badRequest, isADirectory, noSuchFile } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
-import type { PosixDriver } from '../../storage/posix.ts'
 import { etag, responseElement } from './multistatus.ts'
 import { encodePath, parseRange, segmentsOfTarget } from './paths.ts'
 import { pull, push } from './third-party-copy.ts'
@@ -23,7 +22,7 @@ import { pull, push } from './third-party-copy.ts'
 export interface StorageDoorOptions {
   /** The VO whose area this is; its name is the first path segment. */
   readonly vo: string
-  readonly driver: PosixDriver
+  readonly driver: StorageDriver
   readonly verifier: TokenVerifier
   /** Public base URL; also the audience of tokens made for this door. */
   readonly endpoint: string

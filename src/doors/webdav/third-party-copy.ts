@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toGridError } from '../../kernel/errors.ts'
-import { announcedDigests, checkDigests, type Digests } from '../../storage/digests.ts'
-import type { StoragePath } from '../../storage/driver.ts'
+import { announcedDigests, checkDigests } from '../../storage/digests.ts'
+import type { StorageDriver, StoragePath } from '../../storage/driver.ts'
 import { badRequest, checksumMismatch } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
-import type { PosixDriver } from '../../storage/posix.ts'
 
 const HOP = new Set([
   'host',
@@ -32,7 +31,7 @@ export function forwardedHeaders(request: IncomingMessage): Record<string, strin
 export interface CopyContext {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly driver: PosixDriver
+  readonly driver: StorageDriver
   readonly outbound: Outbound
   readonly path: StoragePath
   readonly now: () => Date
@@ -77,7 +76,7 @@ export async function push(context: CopyContext, destination: string): Promise<v
   const { request, driver, path, outbound } = context
   const entry = await driver.stat(path)
   if (!entry || entry.directory) throw badRequest('Only files can be copied to another storage.')
-  const sums: Digests = (await driver.digest(path)) as Digests
+  const sums = await driver.digest(path)
   const gone = whenGone(context.response)
   await withMarkers(context, undefined, async (progress) => {
     const answer = await outbound({
