@@ -17,7 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { checkDigests, type Digests, digester } from './digests.ts'
+import { checkDigests, type Digests } from './digests.ts'
 import type { Entry, StorageDriver, StoragePath } from './driver.ts'
 import {
   alreadyExists,
@@ -31,10 +31,10 @@ import {
   sizeMismatch,
 } from './errors.ts'
 import { checkPath, HIDDEN, isWithin, show } from './names.ts'
+import { sumWhile } from './sum-while.ts'
 
 /** Larger pieces gain no speed worth having, but each lives until the next collection. */
 const READ_PIECE = 256 << 10
-const WRITE_PIECE = 1 << 20
 
 export interface PosixDriver extends StorageDriver {
   /** Removes what writers killed earlier left behind; call once before serving. */
@@ -260,9 +260,7 @@ export function posixDriver(root: string): PosixDriver {
     async digest(path) {
       const known = await kept(path)
       if (known) return known
-      const sums = digester()
-      for await (const chunk of await driver.read(path)) sums.update(chunk)
-      const digests = sums.done()
+      const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
       const now = await facts(path)
       // A file that came from outside has no record yet; one that differs from its record keeps it for the scrub.
       if (now && !(await recorded(path))) await keep(path, digests, now.size, now.modified.getTime())
@@ -272,46 +270,20 @@ export function posixDriver(root: string): PosixDriver {
   return driver
 }
 
-/** Writes a body in large pieces: the next piece is received and summed while the last one is on its way to disk. */
+/** Writes and sums a body; complete, of the announced length, and on disk when this resolves. */
 async function fill(handle: FileHandle, body: AsyncIterable<Uint8Array>, announced: number | undefined) {
-  const sums = digester()
-  let size = 0
-  let batch: Uint8Array[] = []
-  let held = 0
-  let writing: Promise<unknown> = Promise.resolve()
-  const flush = async (): Promise<void> => {
-    const pieces = batch
-    const bytes = held
-    batch = []
-    held = 0
-    await writing
-    writing = writeAll(handle, pieces, bytes)
-    writing.catch(() => undefined)
-  }
-  try {
-    for await (const chunk of body) {
-      size += chunk.length
-      if (announced !== undefined && size > announced) break
-      sums.update(chunk)
-      batch.push(chunk)
-      held += chunk.length
-      if (held >= WRITE_PIECE) await flush()
-    }
-    if (held > 0) await flush()
-  } finally {
-    await writing
-  }
+  const { size, ...digests } = await sumWhile(body, (bytes, at) => writeAll(handle, bytes, at), {
+    most: announced,
+  })
   if (announced !== undefined && size !== announced)
     throw sizeMismatch(`The body has ${size} bytes, but ${announced} were announced.`, { class: 'transient' })
   await handle.sync()
   const { mtimeMs } = await handle.stat()
-  return { digests: sums.done(), size, mtimeMs }
+  return { digests, size, mtimeMs }
 }
 
 /** A nearly full disk writes short first and fails the next time. */
-async function writeAll(handle: FileHandle, pieces: Uint8Array[], bytes: number): Promise<void> {
-  let { bytesWritten: done } = await handle.writev(pieces)
-  if (done === bytes) return
-  const rest = Buffer.concat(pieces)
-  while (done < bytes) done += (await handle.write(rest, done)).bytesWritten
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
 }
