@@ -38,6 +38,22 @@ for run in a b; do
   check "purge of $run leaves nothing" test ! -e "$work/$run"
 done
 
+# Four starts in the same second that name no port.
+starts=()
+for run in 1 2 3 4; do
+  ./kumi up --home "$work/at-once-$run" --detach >"$work/at-once-$run.out" 2>&1 &
+  starts+=($!)
+done
+for run in 1 2 3 4; do
+  check "one of four at once starts ($run)" wait "${starts[run - 1]}" || cat "$work/at-once-$run.out"
+done
+ports() { sed -n 's/.*"port": *\([0-9]*\).*/\1/p' "$work"/at-once-?/grid.json; }
+check "the four have ports of their own" test "$(ports | sort -u | wc -l)" = 16
+for run in 1 2 3 4; do
+  check "it runs ($run)" ./kumi status --home "$work/at-once-$run"
+  ./kumi down --home "$work/at-once-$run" --purge 2>/dev/null
+done
+
 if [ "$(id -u)" = 0 ] && command -v useradd >/dev/null; then
   user=kumitest$$
   useradd --create-home "$user"
