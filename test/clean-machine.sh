@@ -20,7 +20,7 @@ bare=${ROOT:-}
 work=$(mktemp -d)
 machine=$work/machine
 passed=0 failed=0
-trap 'umount --recursive --lazy "$machine" 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
+trap 'umount --recursive "$machine/proc" "$machine/dev" 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 
 check() { # name, command…
   local name=$1 began=$SECONDS
