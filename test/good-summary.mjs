@@ -1,7 +1,12 @@
 // Reads what `npm start -- --once --json` printed and ends with 0 only if its last line says that all went well.
 import { readFileSync } from 'node:fs'
 
-const summary = JSON.parse(readFileSync(process.argv[2] ?? 0, 'utf8').trim().split('\n').at(-1))
+const summary = JSON.parse(
+  readFileSync(process.argv[2] ?? 0, 'utf8')
+    .trim()
+    .split('\n')
+    .at(-1),
+)
 const right = {
   files: summary.files >= 300,
   bytes: summary.bytes >= 300e6,

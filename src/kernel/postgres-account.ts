@@ -67,11 +67,12 @@ export async function chooseAccount(directory: string): Promise<PostgresAccount>
 const CLOSED_DIRECTORY: readonly { readonly prefix: readonly string[]; readonly owner?: number }[] = [
   // In a user namespace PostgreSQL sees itself as an ordinary account while the kernel still lets it through as us.
   { prefix: ['unshare', '--user', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`, '--'] },
-  // Containers often forbid those. As another account that may pass closed directories, and nothing else of root's.
+  // Containers often forbid those. As another account that may pass closed directories, and nothing else of root's;
+  // no_setuid_fixup because access(2), by which PostgreSQL looks for its programs, ignores the capability otherwise.
   {
     prefix: [
-      ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups'],
-      ...['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--no-new-privs', '--'],
+      ...['setpriv', `--reuid=${NOBODY}`, `--regid=${NOBODY}`, '--clear-groups', '--no-new-privs'],
+      ...['--inh-caps=+dac_override', '--ambient-caps=+dac_override', '--securebits=+no_setuid_fixup', '--'],
     ],
     owner: NOBODY,
   },

@@ -4,6 +4,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../../test/harness/foreign.ts'
 import { everything, gatewayWorld } from '../../test/harness/gateway-world.ts'
 
 let world: Awaited<ReturnType<typeof gatewayWorld>>
@@ -16,19 +17,24 @@ const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await delay(10)
 }
 
+const withCurl = test.skipIf(missing('curl'))
+
 describe('the gateway as a program', () => {
-  test('opens its door while the server is away and takes tokens as soon as the server is there', async () => {
-    const [site] = world.sites
-    const child = await world.startProgram(site!)
-    const token = await world.mint(everything)
-    const ask = () => world.curl({ token }, '-I', site!.url('/'))
-    expect((await ask())[0]).toBe(503)
-    await world.openIssuer()
-    expect((await ask())[0]).toBe(200)
-    const gone = once(child, 'exit')
-    child.kill('SIGTERM')
-    expect(await gone).toEqual([0, null])
-  })
+  withCurl(
+    'opens its door while the server is away and takes tokens as soon as the server is there',
+    async () => {
+      const [site] = world.sites
+      const child = await world.startProgram(site!)
+      const token = await world.mint(everything)
+      const ask = () => world.curl({ token }, '-I', site!.url('/'))
+      expect((await ask())[0]).toBe(503)
+      await world.openIssuer()
+      expect((await ask())[0]).toBe(200)
+      const gone = once(child, 'exit')
+      child.kill('SIGTERM')
+      expect(await gone).toEqual([0, null])
+    },
+  )
 
   test('ends when the program that started it is gone', async () => {
     const child = await world.startProgram(world.sites[0]!)
@@ -37,7 +43,7 @@ describe('the gateway as a program', () => {
     expect(await gone).toEqual([0, null])
   })
 
-  test('serves tokens with the keys it knew when it is started without a server', async () => {
+  withCurl('serves tokens with the keys it knew when it is started without a server', async () => {
     world.closeIssuer()
     const [site] = world.sites
     const child = await world.startProgram(site!)
