@@ -22,15 +22,18 @@ machine=$work/machine
 passed=0 failed=0
 trap 'umount --recursive "$machine/proc" "$machine/dev" 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 
+logs=test-results/clean-machine
+mkdir -p "$logs"
 check() { # name, command…
-  local name=$1 began=$SECONDS
+  local name=$1 began=$SECONDS log
+  log=$logs/${name//[^a-zA-Z0-9]/-}.log
   shift
-  if "$@" >"$work/out" 2>&1; then
+  if "$@" >"$log" 2>&1; then
     echo "ok - $name ($((SECONDS - began)) s)"
     passed=$((passed + 1))
   else
-    echo "FAIL - $name ($((SECONDS - began)) s)"
-    tail -n 60 "$work/out"
+    echo "FAIL - $name ($((SECONDS - began)) s); see $log"
+    tail -n 30 "$log"
     failed=$((failed + 1))
   fi
 }
