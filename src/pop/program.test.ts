@@ -18,21 +18,18 @@ const until = async (holds: () => boolean): Promise<void> => {
 }
 
 describe.skipIf(missing('curl'))('the gateway as a program', () => {
-  withCurl(
-    'opens its door while the server is away and takes tokens as soon as the server is there',
-    async () => {
-      const [site] = world.sites
-      const child = await world.startProgram(site!)
-      const token = await world.mint(everything)
-      const ask = () => world.curl({ token }, '-I', site!.url('/'))
-      expect((await ask())[0]).toBe(503)
-      await world.openIssuer()
-      expect((await ask())[0]).toBe(200)
-      const gone = once(child, 'exit')
-      child.kill('SIGTERM')
-      expect(await gone).toEqual([0, null])
-    },
-  )
+  test('opens its door while the server is away and takes tokens as soon as the server is there', async () => {
+    const [site] = world.sites
+    const child = await world.startProgram(site!)
+    const token = await world.mint(everything)
+    const ask = () => world.curl({ token }, '-I', site!.url('/'))
+    expect((await ask())[0]).toBe(503)
+    await world.openIssuer()
+    expect((await ask())[0]).toBe(200)
+    const gone = once(child, 'exit')
+    child.kill('SIGTERM')
+    expect(await gone).toEqual([0, null])
+  })
 
   test('ends when the program that started it is gone', async () => {
     const child = await world.startProgram(world.sites[0]!)
