@@ -1,6 +1,6 @@
 import type { Settings } from './kernel/config.ts'
 
-/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` is made of it. */
+/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` and `settings.env` are made of it. */
 export const serverSettings = {
   home: {
     type: 'string',
@@ -46,6 +46,6 @@ export const serverSettings = {
     env: 'KUMI_DELETION_GRACE',
     default: 86_400,
     min: 0,
-    help: 'Time between the renaming of a deleted copy to the trash and its removal.',
+    help: 'Seconds between the renaming of a deleted copy to the trash and its removal.',
   },
 } as const satisfies Settings
