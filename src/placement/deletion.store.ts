@@ -95,7 +95,7 @@ export const abandonedFiles = (db: Db, fileIds: readonly bigint[]) =>
 export const rsesWithTombstones = (db: Db, now: Date) =>
   rows(
     db,
-    sql<{ id: number; vo: string }>`select e.id, e.vo from rse e
+    sql<{ rseId: number; vo: string }>`select e.id as "rseId", e.vo from rse e
       where e.can_delete and exists (select from replica x
         where x.rse_id = e.id and x.tombstone <= ${now} and x.state <> 'B')`,
   )

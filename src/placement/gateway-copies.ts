@@ -2,7 +2,7 @@ import { pfnOf, protocolsFor, type Rse } from '../catalog/index.ts'
 import { formatScope, type Identity, type StorageScopeOp } from '../identity/index.ts'
 import { defineError, isGridError } from '../kernel/index.ts'
 import type { WebdavClient } from '../storage/index.ts'
-import type { CopyStore, FileAt } from './deletion.ts'
+import type { CopyStore, FileAt } from './deletion-steps.ts'
 
 const noProtocol = defineError('fatal', 'no_protocol')
 

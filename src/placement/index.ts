@@ -9,14 +9,8 @@ import type { DatasetLockView, LimitView, LockView, UsageView } from './types.ts
 import * as usage from './usage.store.ts'
 
 export { type Candidate, type Choice, chooseRses } from './choose-rses.ts'
-export {
-  type CopyStore,
-  type DeletionDeps,
-  executeDeletions,
-  type FileAt,
-  intendAt,
-  intendDeletions,
-} from './deletion.ts'
+export { executeDeletions, intendDeletions } from './deletion.ts'
+export type { CopyStore, DeletionDeps, FileAt } from './deletion-steps.ts'
 export * as placementErrors from './errors.ts'
 export { gatewayCopies } from './gateway-copies.ts'
 export { declareBad, declareDamaged } from './recovery.ts'

@@ -1,6 +1,7 @@
 import { deleteCollections, expiredCollections } from '../catalog/index.ts'
 import { type Db, eventsAfter, type TickResult, transaction, type Worker, wake } from '../kernel/index.ts'
-import { type DeletionDeps, executeDeletions, intendDeletions } from './deletion.ts'
+import { executeDeletions, intendDeletions } from './deletion.ts'
+import type { DeletionDeps } from './deletion-steps.ts'
 import { evaluateRule, settleStates } from './evaluate.ts'
 import * as gaps from './gap.store.ts'
 import * as placements from './placement.store.ts'

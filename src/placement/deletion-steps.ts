@@ -1,0 +1,189 @@
+import {
+  availableCopies,
+  changeReplicaStates,
+  countCopies,
+  lockFiles,
+  type ReplicaKey,
+  type Rse,
+  type RseTable,
+  readReplicas,
+  removeReplicas,
+  setTombstones,
+} from '../catalog/index.ts'
+import { type Clock, type Db, type Ids, type Logger, publish, type Tx, transaction } from '../kernel/index.ts'
+import * as store from './deletion.store.ts'
+import { protectedCopies } from './gap.store.ts'
+
+export interface FileAt {
+  readonly scope: string
+  readonly name: string
+  readonly bytes: bigint
+  readonly adler32: number | null
+}
+
+/** What deletion asks of a storage. Every call may be repeated and then has the same effect. */
+export interface CopyStore {
+  /** Renames a copy into the trash; a copy that is in neither place is gone and no error. */
+  trash(rse: Rse, file: FileAt, id: string): Promise<void>
+  /** Undoes `trash`. */
+  restore(rse: Rse, file: FileAt, id: string): Promise<void>
+  purge(rse: Rse, id: string): Promise<void>
+  /** Whether a copy is there with the right size and checksum. */
+  verify(rse: Rse, file: FileAt): Promise<boolean>
+}
+
+export interface DeletionDeps {
+  readonly db: Db
+  readonly clock: Clock
+  readonly ids: Ids
+  readonly log: Logger
+  readonly rses: RseTable
+  readonly copies: CopyStore
+  readonly owner: string
+  /** Verified copies at other sites that must remain; at least 1. */
+  readonly floor: number
+  readonly graceSeconds: number
+}
+
+/** An intent that is ours, with what it is about. */
+export interface DeletionOrder {
+  readonly intent: store.Intent
+  readonly rse: Rse
+  readonly file: store.CopyFacts
+}
+
+export const LEASE_MS = 60_000
+const DELETABLE = ['AVAILABLE', 'UNAVAILABLE', 'BAD', 'SUSPICIOUS', 'TEMPORARY_UNAVAILABLE'] as const
+const UNDONE_MS = 3_600_000
+
+export interface Candidate extends ReplicaKey {
+  readonly bytes: bigint
+}
+
+/** First step: the files' locks. Files that somebody else holds are left for the next time. */
+export async function lockCandidates(tx: Tx, due: readonly Candidate[]): Promise<Candidate[]> {
+  const fileIds = due.map((copy) => copy.fileId)
+  const locked = new Set(await lockFiles(tx, fileIds, { skipLocked: true }))
+  return due.filter((copy) => locked.has(copy.fileId))
+}
+
+/**
+ * Second step, for copies at one storage whose files the caller has locked: a copy goes when no rule wants it, nobody
+ * reads it, and enough AVAILABLE copies lie elsewhere. Returns the number of intents.
+ */
+export async function intendLocked(
+  tx: Tx,
+  deps: DeletionDeps,
+  now: Date,
+  vo: string,
+  copies: readonly Candidate[],
+): Promise<number> {
+  const held = await protectedCopies(tx, copies)
+  // A copy that a rule wants again is no candidate any more; its tombstone was only not cleared yet.
+  if (held.length > 0) await setTombstones(tx, { replicas: held, tombstone: null })
+  const busy = [...held, ...(await store.copiesBeingRead(tx, copies))].map((copy) => copy.fileId)
+  const free = copies.filter((copy) => !busy.includes(copy.fileId))
+  const safe = await withSurvivors(tx, deps.floor, free)
+  const before = await readReplicas(tx, safe)
+  const change = { vo, now, replicas: safe, from: DELETABLE, to: 'BEING_DELETED' } as const
+  const marked = await changeReplicaStates(tx, change)
+  const bytes = new Map(safe.map((copy) => [copy.fileId, copy.bytes]))
+  const states = new Map(before.map((copy) => [copy.fileId, copy.state]))
+  await store.insertIntents(tx, {
+    now,
+    purgeAfter: new Date(now.getTime() + deps.graceSeconds * 1000),
+    intents: marked.map(({ fileId, rseId }) => ({
+      ...{ id: deps.ids.uuid(), vo, fileId, rseId },
+      ...{ bytes: bytes.get(fileId)!, wasState: states.get(fileId)! },
+    })),
+  })
+  return marked.length
+}
+
+async function withSurvivors(tx: Tx, floor: number, copies: readonly Candidate[]): Promise<Candidate[]> {
+  const fileIds = copies.map((copy) => copy.fileId)
+  const exceptRseIds = [...new Set(copies.map((copy) => copy.rseId))]
+  const counts = await countCopies(tx, { fileIds, exceptRseIds, readableOnly: true })
+  const enough = new Set(counts.filter((count) => count.failureDomains >= floor).map((count) => count.fileId))
+  const abandoned = new Set((await store.abandonedFiles(tx, fileIds)).map(({ id }) => id))
+  return copies.filter((copy) => enough.has(copy.fileId) || abandoned.has(copy.fileId))
+}
+
+/** Third step: the copy is renamed into the trash. */
+export async function trashCopy(
+  { copies }: DeletionDeps,
+  { intent, rse, file }: DeletionOrder,
+): Promise<void> {
+  await copies.trash(rse, file, intent.id)
+}
+
+/** Fourth step: with few survivors each is read again; one that fails is suspicious and does not count. */
+export async function survivorsAreGood(
+  deps: DeletionDeps,
+  now: Date,
+  { intent, file }: DeletionOrder,
+): Promise<boolean> {
+  const { db, copies, rses, floor } = deps
+  if ((await store.abandonedFiles(db, [intent.fileId])).length > 0) return true
+  const others = (await availableCopies(db, [intent.fileId])).filter((copy) => copy.rseId !== intent.rseId)
+  if (others.length > floor) return true
+  const bad: ReplicaKey[] = []
+  for (const copy of others) {
+    const rse = await rses.byId(intent.vo, copy.rseId)
+    if (!rse || !(await copies.verify(rse, file))) bad.push({ fileId: intent.fileId, rseId: copy.rseId })
+  }
+  if (bad.length > 0) {
+    const change = { vo: intent.vo, now, replicas: bad, from: ['AVAILABLE'], to: 'SUSPICIOUS' } as const
+    await changeReplicaStates(db, change)
+  }
+  return others.length - bad.length >= floor
+}
+
+/** Fifth step, either: the copy stays in the trash until the grace is over. */
+export async function keepTrashed({ db }: DeletionDeps, { intent }: DeletionOrder): Promise<void> {
+  await store.markTrashed(db, intent.id, intent.attempts)
+}
+
+/** Fifth step, or: the copy comes back as it was. */
+export async function undoTrashed(
+  deps: DeletionDeps,
+  now: Date,
+  { intent, rse, file }: DeletionOrder,
+): Promise<void> {
+  const { db, copies, clock } = deps
+  const until = new Date(clock.now().getTime() + LEASE_MS)
+  if (!(await store.renewClaim(db, intent.id, intent.attempts, until))) return
+  await copies.restore(rse, file, intent.id)
+  await transaction(db, async (tx) => {
+    await lockFiles(tx, [intent.fileId])
+    if (!(await store.removeIntent(tx, intent.id, intent.attempts))) return
+    const key = [{ fileId: intent.fileId, rseId: intent.rseId }]
+    // Not again at once: the survivors have to become good first.
+    const tombstone = new Date(now.getTime() + UNDONE_MS)
+    const back = { vo: intent.vo, now, replicas: key, tombstone }
+    await changeReplicaStates(tx, { ...back, from: ['BEING_DELETED'], to: intent.wasState })
+    const payload = { rse: rse.name, reason: 'survivors are not good' }
+    await publish(tx, now, [
+      { vo: intent.vo, kind: 'deletion.undone', subject: `${file.scope}:${file.name}`, payload },
+    ])
+  })
+}
+
+/** Last step, after the grace: the bytes go, and then the row. */
+export async function purgeTrashed(
+  deps: DeletionDeps,
+  now: Date,
+  { intent, rse }: DeletionOrder,
+): Promise<void> {
+  await deps.copies.purge(rse, intent.id)
+  await transaction(deps.db, async (tx) => {
+    await lockFiles(tx, [intent.fileId])
+    if (!(await store.removeIntent(tx, intent.id, intent.attempts))) return
+    const replicas = [{ fileId: intent.fileId, rseId: intent.rseId }]
+    await removeReplicas(tx, { vo: intent.vo, now, replicas })
+    const payload = { rse: rse.name, bytes: String(intent.bytes) }
+    await publish(tx, now, [
+      { vo: intent.vo, kind: 'deletion.done', subject: String(intent.fileId), payload },
+    ])
+  })
+}
