@@ -42,6 +42,8 @@ export interface PosixDriver extends StorageDriver {
   sweep(): Promise<number>
   /** Digests as kept beside the file; undefined when there are none or the file changed since. */
   kept(path: StoragePath): Promise<Digests | undefined>
+  /** Digests of the bytes as they are now, whatever is kept: what finds a copy that rotted. Errors as of `digest`. */
+  sum(path: StoragePath): Promise<Digests>
   /** Digests as stored, even when the file's time or size differ: what a scrub compares with. */
   recorded(path: StoragePath): Promise<(Digests & { size: number }) | undefined>
 }
@@ -272,12 +274,15 @@ export function posixDriver(root: string): PosixDriver {
       }
       await rm(join(digestRoot, ...path), { recursive: true, force: true })
     },
+    async sum(path) {
+      const sums = digester()
+      for await (const chunk of await driver.read(path)) sums.update(chunk)
+      return sums.done()
+    },
     async digest(path) {
       const known = await kept(path)
       if (known) return known
-      const sums = digester()
-      for await (const chunk of await driver.read(path)) sums.update(chunk)
-      const digests = sums.done()
+      const digests = await driver.sum(path)
       const now = await facts(path)
       // A file that came from outside has no record yet; one that differs from its record keeps it for the scrub.
       if (now && !(await recorded(path))) await keep(path, digests, now.size, now.modified.getTime())
