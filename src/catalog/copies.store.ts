@@ -73,13 +73,19 @@ export interface CopyCount {
 }
 /**
  * AVAILABLE copies per file at RSEs other than `except`, and in how many sites (an RSE without a site is one by
- * itself); a file without any comes with zeros. Hold lockFiles for a firm answer.
+ * itself); a file without any comes with zeros. With `verifiedSince` only those verified after it. Hold lockFiles for
+ * a firm answer.
  */
 export async function countCopies(
   db: Db,
-  input: { fileIds: readonly bigint[]; exceptRseIds?: readonly number[]; readableOnly?: boolean },
+  input: {
+    fileIds: readonly bigint[]
+    exceptRseIds?: readonly number[]
+    readableOnly?: boolean
+    verifiedSince?: Date
+  },
 ): Promise<CopyCount[]> {
-  const { fileIds, exceptRseIds = [], readableOnly = false } = input
+  const { fileIds, exceptRseIds = [], readableOnly = false, verifiedSince = null } = input
   return rows(
     db,
     sql<CopyCount>`
@@ -90,6 +96,7 @@ export async function countCopies(
       select k.file_id as "fileId", count(u.id)::int as copies, count(distinct u.domain)::int as "failureDomains"
       from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
       left join replica c on c.file_id = k.file_id and c.state = 'A'
+        and (${verifiedSince}::timestamptz is null or c.verified_at > ${verifiedSince}::timestamptz)
       left join usable u on u.id = c.rse_id
       group by k.file_id order by k.file_id`,
   )

@@ -3,6 +3,7 @@ import {
   changeReplicaStates,
   countCopies,
   lockFiles,
+  markVerified,
   type ReplicaKey,
   type Rse,
   type RseTable,
@@ -28,8 +29,11 @@ export interface CopyStore {
   /** Undoes `trash`. */
   restore(rse: Rse, file: FileAt, id: string): Promise<void>
   purge(rse: Rse, id: string): Promise<void>
-  /** Whether a copy is there with the right size and checksum. */
-  verify(rse: Rse, file: FileAt): Promise<boolean>
+  /**
+   * Whether a copy is there with the right size and checksum: `kept` as its storage wrote it down, `anew` made of the
+   * bytes as they are now.
+   */
+  verify(rse: Rse, file: FileAt, checksum: 'kept' | 'anew'): Promise<boolean>
 }
 
 export interface DeletionDeps {
@@ -40,8 +44,10 @@ export interface DeletionDeps {
   readonly rses: RseTable
   readonly copies: CopyStore
   readonly owner: string
-  /** Verified copies at other sites that must remain; at least 1. */
-  readonly floor: number
+  /** Good copies, each at a site of its own, that must remain in a VO; at least 1. */
+  readonly floor: (vo: string) => number
+  /** A copy is good when it is AVAILABLE and was verified within this time. */
+  readonly verifiedWithinSeconds: number
   readonly graceSeconds: number
 }
 
@@ -52,12 +58,58 @@ export interface DeletionOrder {
   readonly file: store.CopyFacts
 }
 
-export const LEASE_MS = 60_000
+/** Longer than a storage may take to answer for one large file. */
+export const LEASE_MS = 600_000
+const LOOKS_AT_ONCE = 8
 const DELETABLE = ['AVAILABLE', 'UNAVAILABLE', 'BAD', 'SUSPICIOUS', 'TEMPORARY_UNAVAILABLE'] as const
 const UNDONE_MS = 3_600_000
 
 export interface Candidate extends ReplicaKey {
   readonly bytes: bigint
+}
+
+const verifiedSince = ({ verifiedWithinSeconds }: DeletionDeps, now: Date): Date =>
+  new Date(now.getTime() - verifiedWithinSeconds * 1000)
+
+/**
+ * Before the decision, and in no transaction because it may take long: survivors that nobody verified lately are read
+ * again, as far as the floor needs them. One that fails is suspicious; one whose storage does not answer does not count.
+ */
+export async function lookAtSurvivors(
+  deps: DeletionDeps,
+  now: Date,
+  { vo, rseId }: { vo: string; rseId: number },
+  due: readonly Candidate[],
+): Promise<void> {
+  const { db, copies, rses, log } = deps
+  const stale = await store.staleSurvivors(db, {
+    fileIds: due.map((copy) => copy.fileId),
+    ...{ exceptRseId: rseId, floor: deps.floor(vo), verifiedSince: verifiedSince(deps, now) },
+  })
+  const [good, bad]: [ReplicaKey[], ReplicaKey[]] = [[], []]
+  const silent = new Set<number>()
+  const queue = stale.values()
+  const look = async (): Promise<void> => {
+    for (const copy of queue) {
+      const rse = await rses.byId(vo, copy.rseId)
+      if (!rse || silent.has(copy.rseId)) continue
+      try {
+        const found = (await copies.verify(rse, copy, 'anew')) ? good : bad
+        found.push({ fileId: copy.fileId, rseId: copy.rseId })
+      } catch (error) {
+        silent.add(copy.rseId)
+        log.debug({ err: error, rse: rse.name }, 'copies cannot be looked at')
+      }
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(LOOKS_AT_ONCE, stale.length) }, look))
+  if (good.length > 0) await markVerified(db, { now, replicas: good })
+  await suspect(db, now, vo, bad)
+}
+
+async function suspect(db: Db, now: Date, vo: string, replicas: readonly ReplicaKey[]): Promise<void> {
+  if (replicas.length === 0) return
+  await changeReplicaStates(db, { vo, now, replicas, from: ['AVAILABLE'], to: 'SUSPICIOUS' })
 }
 
 /** First step: the files' locks. Files that somebody else holds are left for the next time. */
@@ -69,7 +121,7 @@ export async function lockCandidates(tx: Tx, due: readonly Candidate[]): Promise
 
 /**
  * Second step, for copies at one storage whose files the caller has locked: a copy goes when no rule wants it, nobody
- * reads it, and enough AVAILABLE copies lie elsewhere. Returns the number of intents.
+ * reads it, and enough good copies lie elsewhere. Returns the number of intents.
  */
 export async function intendLocked(
   tx: Tx,
@@ -83,7 +135,7 @@ export async function intendLocked(
   if (held.length > 0) await setTombstones(tx, { replicas: held, tombstone: null })
   const busy = [...held, ...(await store.copiesBeingRead(tx, copies))].map((copy) => copy.fileId)
   const free = copies.filter((copy) => !busy.includes(copy.fileId))
-  const safe = await withSurvivors(tx, deps.floor, free)
+  const safe = await withSurvivors(tx, deps, now, vo, free)
   const before = await readReplicas(tx, safe)
   const change = { vo, now, replicas: safe, from: DELETABLE, to: 'BEING_DELETED' } as const
   const marked = await changeReplicaStates(tx, change)
@@ -100,10 +152,18 @@ export async function intendLocked(
   return marked.length
 }
 
-async function withSurvivors(tx: Tx, floor: number, copies: readonly Candidate[]): Promise<Candidate[]> {
+async function withSurvivors(
+  tx: Tx,
+  deps: DeletionDeps,
+  now: Date,
+  vo: string,
+  copies: readonly Candidate[],
+): Promise<Candidate[]> {
   const fileIds = copies.map((copy) => copy.fileId)
   const exceptRseIds = [...new Set(copies.map((copy) => copy.rseId))]
-  const counts = await countCopies(tx, { fileIds, exceptRseIds, readableOnly: true })
+  const good = { readableOnly: true, verifiedSince: verifiedSince(deps, now) }
+  const counts = await countCopies(tx, { fileIds, exceptRseIds, ...good })
+  const floor = deps.floor(vo)
   const enough = new Set(counts.filter((count) => count.failureDomains >= floor).map((count) => count.fileId))
   const abandoned = new Set((await store.abandonedFiles(tx, fileIds)).map(({ id }) => id))
   return copies.filter((copy) => enough.has(copy.fileId) || abandoned.has(copy.fileId))
@@ -117,26 +177,28 @@ export async function trashCopy(
   await copies.trash(rse, file, intent.id)
 }
 
-/** Fourth step: with few survivors each is read again; one that fails is suspicious and does not count. */
+/** Fourth step: with just enough survivors each is asked for again; one that fails is suspicious and does not count. */
 export async function survivorsAreGood(
   deps: DeletionDeps,
   now: Date,
   { intent, file }: DeletionOrder,
 ): Promise<boolean> {
-  const { db, copies, rses, floor } = deps
-  if ((await store.abandonedFiles(db, [intent.fileId])).length > 0) return true
-  const others = (await availableCopies(db, [intent.fileId])).filter((copy) => copy.rseId !== intent.rseId)
-  if (others.length > floor) return true
+  const { db, copies, rses } = deps
+  const { vo, fileId, rseId } = intent
+  if ((await store.abandonedFiles(db, [fileId])).length > 0) return true
+  const good = { fileIds: [fileId], exceptRseIds: [rseId], readableOnly: true }
+  const domains = async (): Promise<number> =>
+    (await countCopies(db, { ...good, verifiedSince: verifiedSince(deps, now) }))[0]!.failureDomains
+  const floor = deps.floor(vo)
+  if ((await domains()) > floor) return true
   const bad: ReplicaKey[] = []
-  for (const copy of others) {
-    const rse = await rses.byId(intent.vo, copy.rseId)
-    if (!rse || !(await copies.verify(rse, file))) bad.push({ fileId: intent.fileId, rseId: copy.rseId })
+  for (const copy of await availableCopies(db, [fileId])) {
+    if (copy.rseId === rseId) continue
+    const rse = await rses.byId(vo, copy.rseId)
+    if (!rse || !(await copies.verify(rse, file, 'kept'))) bad.push({ fileId, rseId: copy.rseId })
   }
-  if (bad.length > 0) {
-    const change = { vo: intent.vo, now, replicas: bad, from: ['AVAILABLE'], to: 'SUSPICIOUS' } as const
-    await changeReplicaStates(db, change)
-  }
-  return others.length - bad.length >= floor
+  await suspect(db, now, vo, bad)
+  return (await domains()) >= floor
 }
 
 /** Fifth step, either: the copy stays in the trash until the grace is over. */

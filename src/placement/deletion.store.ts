@@ -91,6 +91,35 @@ export const abandonedFiles = (db: Db, fileIds: readonly bigint[]) =>
     sql<{ id: bigint }>`select id from file where id = any(${fileIds}::bigint[]) and availability = 'D'`,
   )
 
+export interface StaleCopy extends CopyFacts {
+  readonly rseId: number
+}
+
+/**
+ * Copies that nobody verified since a time, of files at one RSE which would have too few left without them: AVAILABLE
+ * ones at other, readable RSEs.
+ */
+export const staleSurvivors = (
+  db: Db,
+  input: { fileIds: readonly bigint[]; exceptRseId: number; verifiedSince: Date; floor: number },
+) =>
+  rows(
+    db,
+    sql<StaleCopy>`
+      with survivor as (
+        select c.file_id, c.rse_id, coalesce(c.verified_at > ${input.verifiedSince}, false) as recent,
+          coalesce('site ' || (a.value #>> '{}'), 'rse ' || e.id) as domain
+        from unnest(${input.fileIds}::bigint[]) as k(id)
+        join replica c on c.file_id = k.id and c.state = 'A' and c.rse_id <> ${input.exceptRseId}
+        join rse e on e.id = c.rse_id and e.deleted_at is null and e.can_read
+        left join rse_attribute a on a.rse_id = e.id and a.key = 'site')
+      select f.id as "fileId", s.rse_id as "rseId", sc.name as scope, f.name, f.bytes, f.adler32
+      from survivor s join file f on f.id = s.file_id and f.availability <> 'D' join scope sc on sc.id = f.scope_id
+      where not s.recent and (select count(distinct domain) from survivor o
+        where o.file_id = s.file_id and o.recent) < ${input.floor}
+      order by s.rse_id, s.file_id`,
+  )
+
 /** RSEs at which something may be deleted now. */
 export const rsesWithTombstones = (db: Db, now: Date) =>
   rows(

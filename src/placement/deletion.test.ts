@@ -8,6 +8,7 @@ import {
   changeReplicaStates,
   createRseTable,
   createScope,
+  markVerified,
   type RseTable,
   readReplicas,
   replicasOfFiles,
@@ -37,6 +38,7 @@ import {
 const database = testDatabase()
 const vo = 'demo'
 const begin = new Date('2026-01-01T00:00:00Z')
+const DAY = 86_400
 const later = (seconds: number) => new Date(begin.getTime() + seconds * 1000)
 let rses: RseTable
 let rseIds: number[]
@@ -72,8 +74,10 @@ class World implements CopyStore {
   async purge(_rse: unknown, id: string): Promise<void> {
     this.bin.delete(id)
   }
-  async verify(rse: { id: number }): Promise<boolean> {
-    return this.files.get(rse.id)?.good ?? false
+  /** What is kept beside the bytes says nothing of rot. */
+  async verify(rse: { id: number }, _file: unknown, checksum: 'kept' | 'anew'): Promise<boolean> {
+    const copy = this.files.get(rse.id)
+    return copy !== undefined && (checksum === 'kept' || copy.good)
   }
   rot(rseId: number): void {
     const copy = this.files.get(rseId)
@@ -89,11 +93,12 @@ const seenBy = (world: World, { step }: Pace): CopyStore => ({
   trash: (rse, file, id) => step(() => world.trash(rse, file, id)),
   restore: (rse, file, id) => step(() => world.restore(rse, file, id)),
   purge: (rse, id) => step(() => world.purge(rse, id)),
-  verify: (rse) => step(() => world.verify(rse)),
+  verify: (rse, file, checksum) => step(() => world.verify(rse, file, checksum)),
 })
 
 const depsOf = (db: Db, copies: CopyStore, floor: number, owner = 'heir'): DeletionDeps => ({
-  ...{ db, copies, floor, owner, rses, log: silentLogger, ids: systemPorts.ids, graceSeconds: 0 },
+  ...{ db, copies, owner, rses, log: silentLogger, ids: systemPorts.ids },
+  ...{ floor: () => floor, verifiedWithinSeconds: DAY, graceSeconds: 0 },
   clock: { ...systemClock, now: () => later(0) },
 })
 
@@ -123,6 +128,8 @@ interface Schedule {
   readonly protocol: Protocol
   readonly copies: number
   readonly floor: number
+  /** Whether the copies were verified lately; otherwise the deleters read them again. */
+  readonly verified: boolean
   /** Who goes on, and for how many statements or effects. */
   readonly turns: readonly { readonly who: 0 | 1; readonly steps: number }[]
   readonly kill?: { readonly who: 0 | 1; readonly step: number }
@@ -132,7 +139,7 @@ interface Schedule {
 let nextFile = 0
 
 /** Runs two deleters by a schedule, lets an heir finish what was begun, and returns the good copies that are left. */
-async function explore({ protocol, copies, floor, turns, kill, rot }: Schedule): Promise<number> {
+async function explore({ protocol, copies, floor, verified, turns, kill, rot }: Schedule): Promise<number> {
   const { db } = database
   const world = new World()
   const files = [{ scope: 's', name: `f${nextFile++}`, bytes: 10n, adler32: '00000001', tombstone: begin }]
@@ -140,6 +147,7 @@ async function explore({ protocol, copies, floor, turns, kill, rot }: Schedule):
   for (const rseId of rseIds.slice(0, copies)) {
     fileId = (await addReplicas(db, { vo, now: begin, accountId: 1, rseId, files }))[0]!.fileId
     world.files.set(rseId, { good: true })
+    if (verified) await markVerified(db, { now: begin, replicas: [{ fileId, rseId }] })
   }
   const deleters = ([0, 1] as const).map((who) => {
     const work = async (pace: Pace): Promise<void> => {
@@ -190,11 +198,13 @@ const randomRot = (rng: Rng, copies: number) => ({ turn: pick(rng, 12), at: pick
 async function exploreMany(
   count: number,
   seed: number,
-  schedule: (rng: Rng) => Omit<Schedule, 'turns'>,
+  schedule: (rng: Rng) => Omit<Schedule, 'turns' | 'verified'>,
 ): Promise<number[]> {
   const rng = seededRng(seed)
   const left: number[] = []
-  for (let i = 0; i < count; i++) left.push(await explore({ ...schedule(rng), turns: randomTurns(rng) }))
+  for (let i = 0; i < count; i++) {
+    left.push(await explore({ ...schedule(rng), verified: i % 2 === 0, turns: randomTurns(rng) }))
+  }
   return left
 }
 
@@ -261,11 +271,72 @@ test('a bad copy whose deletion is undone stays bad', async () => {
   }
   const [bad, survivor] = keys as [(typeof keys)[0], (typeof keys)[0]]
   await changeReplicaStates(db, { vo, now: begin, replicas: [bad], from: ['AVAILABLE'], to: 'BAD' })
-  world.rot(survivor.rseId)
+  await markVerified(db, { now: begin, replicas: [survivor] })
+  world.files.delete(survivor.rseId)
   const deps = depsOf(db, world, 1)
   expect(await intendAt(deps, later(0), { vo, rseId: bad.rseId })).toBe(1)
   await executeDeletions(deps, later(1))
   expect(await readReplicas(db, [bad])).toMatchObject([{ state: 'BAD' }])
   expect(await readReplicas(db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
   expect(world.files.has(bad.rseId)).toBe(true)
+})
+
+describe('a copy that nobody verified lately', () => {
+  /** One file with copies at all three storages, that at the first given up; the others verified when told. */
+  async function given(name: string, verified: readonly (Date | null)[]) {
+    const { db } = database
+    const world = new World()
+    let fileId = 0n
+    for (const [i, rseId] of rseIds.entries()) {
+      const tombstone = i === 0 ? begin : null
+      const files = [{ scope: 's', name, bytes: 10n, adler32: '00000001', tombstone }]
+      fileId = (await addReplicas(db, { vo, now: begin, accountId: 1, rseId, files }))[0]!.fileId
+      world.files.set(rseId, { good: true })
+      const now = i === 0 ? null : verified[i - 1]
+      if (now) await markVerified(db, { now, replicas: [{ fileId, rseId }] })
+    }
+    const state = async (i: number) => (await readReplicas(db, [{ fileId, rseId: rseIds[i]! }]))[0]
+    const intend = (floor: number, now: Date, copies: CopyStore = world) =>
+      intendAt(depsOf(db, copies, floor), now, { vo, rseId: rseIds[0]! })
+    return { world, state, intend }
+  }
+
+  test('is read again before it counts, and not again while that is recent', async () => {
+    const { state, intend, world } = await given('stale', [later(0), later(0)])
+    let reads = 0
+    const counting: CopyStore = {
+      ...seenBy(world, { db: database.db, step: (effect) => effect() }),
+      verify: (rse, file, checksum) => {
+        reads++
+        return world.verify(rse, file, checksum)
+      },
+    }
+    expect(await intend(2, later(DAY + 1), counting)).toBe(1)
+    expect(reads).toBe(2)
+    expect((await state(1))?.verifiedAt).toEqual(later(DAY + 1))
+    expect(await intend(2, later(DAY + 2), counting)).toBe(0)
+    expect(reads).toBe(2)
+  })
+
+  test('does not count when it rotted meanwhile, whatever its storage kept', async () => {
+    const { world, state, intend } = await given('rotten', [null, null])
+    world.rot(rseIds[2]!)
+    expect(await intend(2, later(10))).toBe(0)
+    expect(await state(2)).toMatchObject({ state: 'SUSPICIOUS' })
+    expect(await state(0)).toMatchObject({ state: 'AVAILABLE' })
+    expect(await intend(1, later(10))).toBe(1)
+  })
+
+  test('does not count while its storage does not answer, and is not suspected of anything', async () => {
+    const { world, state, intend } = await given('silent', [later(5), null])
+    const silent: CopyStore = {
+      ...seenBy(world, { db: database.db, step: (effect) => effect() }),
+      verify: async () => {
+        throw new Error('no answer')
+      },
+    }
+    expect(await intend(2, later(10), silent)).toBe(0)
+    expect(await state(2)).toMatchObject({ state: 'AVAILABLE' })
+    expect(await intend(1, later(10), silent)).toBe(1)
+  })
 })

@@ -8,6 +8,7 @@ import {
   keepTrashed,
   LEASE_MS,
   lockCandidates,
+  lookAtSurvivors,
   purgeTrashed,
   survivorsAreGood,
   trashCopy,
@@ -24,7 +25,7 @@ export async function intendDeletions(deps: DeletionDeps, now: Date): Promise<nu
   return intended
 }
 
-/** The decision for one storage: in one transaction, holding the locks of the files. */
+/** The decision for one storage: survivors are looked at, then one transaction holds the locks of the files. */
 export async function intendAt(
   deps: DeletionDeps,
   now: Date,
@@ -32,6 +33,7 @@ export async function intendAt(
 ): Promise<number> {
   const due = await deletableCopies(deps.db, { rseId, now, limit: BATCH })
   if (due.length === 0) return 0
+  await lookAtSurvivors(deps, now, { vo, rseId }, due)
   return transaction(deps.db, async (tx) => intendLocked(tx, deps, now, vo, await lockCandidates(tx, due)))
 }
 

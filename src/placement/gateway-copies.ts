@@ -54,9 +54,9 @@ export function gatewayCopies({ identity, client }: GatewayCopiesOptions): CopyS
       const at = trashOf(rse, id)
       await client.remove(at.url, await token(at, ['modify']))
     },
-    async verify(rse, file) {
+    async verify(rse, file, checksum) {
       const at = placeOf(rse, file)
-      const found = await client.stat(at.url, await token(at, ['read']))
+      const found = await client.stat(at.url, await token(at, ['read']), undefined, checksum === 'anew')
       if (!found || found.size !== file.bytes) return false
       const wanted = file.adler32 === null ? undefined : (file.adler32 >>> 0).toString(16).padStart(8, '0')
       return wanted === undefined || found.adler32 === undefined || found.adler32 === wanted

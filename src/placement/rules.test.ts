@@ -67,7 +67,7 @@ beforeAll(async () => {
       rses: createRseTable(db),
       vos: async () => [vo],
     },
-    ...{ owner: 'test', floor: 1, graceSeconds: 0 },
+    ...{ owner: 'test', floor: () => 1, verifiedWithinSeconds: 86_400, graceSeconds: 0 },
     copies: {
       trash: async () => undefined,
       restore: async () => undefined,

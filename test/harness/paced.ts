@@ -34,7 +34,8 @@ export function pacedProcess(
 ): PacedProcess {
   const killedAt = options.killedAt ?? Infinity
   let [steps, left, finished] = [0, 0, false]
-  let release = (): void => undefined
+  // Several, where the process does things side by side.
+  const held: (() => void)[] = []
   let arrived = (): void => undefined
 
   const begin = (): void => {
@@ -42,7 +43,7 @@ export function pacedProcess(
   }
   const pause = (): Promise<void> =>
     new Promise((resolve) => {
-      release = resolve
+      held.push(resolve)
       arrived()
     })
   const end = async (): Promise<void> => {
@@ -92,9 +93,7 @@ export function pacedProcess(
       const there = new Promise<'arrived'>((resolve) => {
         arrived = () => resolve('arrived')
       })
-      const go = release
-      release = () => undefined
-      go()
+      for (const go of held.splice(0)) go()
       for (;;) {
         const state = await Promise.race([there, lockWait(db)])
         if (state === 'arrived') return
