@@ -1,6 +1,6 @@
 import type { Settings } from './kernel/config.ts'
 
-/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` is made of it. */
+/** Every setting of the server: environment variable, default and help in a sentence. */
 export const serverSettings = {
   home: {
     type: 'string',

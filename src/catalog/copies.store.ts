@@ -117,22 +117,6 @@ export async function availableCopies(db: Db, fileIds: readonly bigint[]): Promi
   )
 }
 
-/** Copies whose tombstone has passed, oldest first, for a deleter (unlocked; check again under lockFiles). */
-export async function deletableCopies(
-  db: Db,
-  input: { rseId: number; now: Date; limit: number },
-): Promise<(ReplicaKey & { bytes: bigint; tombstone: Date })[]> {
-  return rows(
-    db,
-    sql<ReplicaKey & { bytes: bigint; tombstone: Date }>`
-      select r.file_id as "fileId", r.rse_id as "rseId", f.bytes, r.tombstone
-      from (select file_id, rse_id, tombstone from replica
-        where rse_id = ${input.rseId} and tombstone <= ${input.now} and state <> 'B'
-        order by tombstone limit ${input.limit}) r
-      join file f on f.id = r.file_id order by r.tombstone, r.file_id`,
-  )
-}
-
 /** Files of datasets with a replica row at an RSE, in id order, paged: what a released placement has to look at. */
 export async function replicasOfDataset(
   db: Db,

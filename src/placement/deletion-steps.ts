@@ -62,11 +62,9 @@ export interface DeletionOrder {
 export const LEASE_MS = 600_000
 const LOOKS_AT_ONCE = 8
 const DELETABLE = ['AVAILABLE', 'UNAVAILABLE', 'BAD', 'SUSPICIOUS', 'TEMPORARY_UNAVAILABLE'] as const
-const UNDONE_MS = 3_600_000
-
-export interface Candidate extends ReplicaKey {
-  readonly bytes: bigint
-}
+/** Until a copy that had to stay is looked at again: transfers end soon, survivors have to be made first. */
+const BUSY_MS = 300_000
+const TOO_FEW_MS = 3_600_000
 
 const verifiedSince = ({ verifiedWithinSeconds }: DeletionDeps, now: Date): Date =>
   new Date(now.getTime() - verifiedWithinSeconds * 1000)
@@ -78,8 +76,8 @@ const verifiedSince = ({ verifiedWithinSeconds }: DeletionDeps, now: Date): Date
 export async function lookAtSurvivors(
   deps: DeletionDeps,
   now: Date,
-  { vo, rseId }: { vo: string; rseId: number },
-  due: readonly Candidate[],
+  { vo, id: rseId }: Rse,
+  due: readonly store.Candidate[],
 ): Promise<void> {
   const { db, copies, rses, log } = deps
   const stale = await store.staleSurvivors(db, {
@@ -113,7 +111,7 @@ async function suspect(db: Db, now: Date, vo: string, replicas: readonly Replica
 }
 
 /** First step: the files' locks. Files that somebody else holds are left for the next time. */
-export async function lockCandidates(tx: Tx, due: readonly Candidate[]): Promise<Candidate[]> {
+export async function lockCandidates(tx: Tx, due: readonly store.Candidate[]): Promise<store.Candidate[]> {
   const fileIds = due.map((copy) => copy.fileId)
   const locked = new Set(await lockFiles(tx, fileIds, { skipLocked: true }))
   return due.filter((copy) => locked.has(copy.fileId))
@@ -121,21 +119,35 @@ export async function lockCandidates(tx: Tx, due: readonly Candidate[]): Promise
 
 /**
  * Second step, for copies at one storage whose files the caller has locked: a copy goes when no rule wants it, nobody
- * reads it, and enough good copies lie elsewhere. Returns the number of intents.
+ * reads it, and enough good copies lie elsewhere; otherwise it is refused for a while.
  */
 export async function intendLocked(
   tx: Tx,
   deps: DeletionDeps,
   now: Date,
   vo: string,
-  copies: readonly Candidate[],
-): Promise<number> {
+  copies: readonly store.Candidate[],
+): Promise<{ intended: number; refused: number }> {
   const held = await protectedCopies(tx, copies)
   // A copy that a rule wants again is no candidate any more; its tombstone was only not cleared yet.
   if (held.length > 0) await setTombstones(tx, { replicas: held, tombstone: null })
-  const busy = [...held, ...(await store.copiesBeingRead(tx, copies))].map((copy) => copy.fileId)
-  const free = copies.filter((copy) => !busy.includes(copy.fileId))
+  const kept = new Set(held.map((copy) => copy.fileId))
+  const read = new Set((await store.copiesBeingRead(tx, copies)).map((copy) => copy.fileId))
+  const free = copies.filter((copy) => !kept.has(copy.fileId) && !read.has(copy.fileId))
   const safe = await withSurvivors(tx, deps, now, vo, free)
+  const refusal =
+    (reason: string, waitMs: number) =>
+    ({ fileId, rseId }: store.Candidate) => ({
+      ...{ fileId, rseId, reason },
+      againAt: new Date(now.getTime() + waitMs),
+    })
+  const going = new Set(safe.map((copy) => copy.fileId))
+  const few = `Fewer than ${deps.floor(vo)} good copies at other sites would remain.`
+  const refused = [
+    ...copies.filter((copy) => read.has(copy.fileId)).map(refusal('A transfer reads it.', BUSY_MS)),
+    ...free.filter((copy) => !going.has(copy.fileId)).map(refusal(few, TOO_FEW_MS)),
+  ]
+  await store.refuse(tx, now, refused)
   const before = await readReplicas(tx, safe)
   const change = { vo, now, replicas: safe, from: DELETABLE, to: 'BEING_DELETED' } as const
   const marked = await changeReplicaStates(tx, change)
@@ -149,7 +161,7 @@ export async function intendLocked(
       ...{ bytes: bytes.get(fileId)!, wasState: states.get(fileId)! },
     })),
   })
-  return marked.length
+  return { intended: marked.length, refused: refused.length }
 }
 
 async function withSurvivors(
@@ -157,8 +169,8 @@ async function withSurvivors(
   deps: DeletionDeps,
   now: Date,
   vo: string,
-  copies: readonly Candidate[],
-): Promise<Candidate[]> {
+  copies: readonly store.Candidate[],
+): Promise<store.Candidate[]> {
   const fileIds = copies.map((copy) => copy.fileId)
   const exceptRseIds = [...new Set(copies.map((copy) => copy.rseId))]
   const good = { readableOnly: true, verifiedSince: verifiedSince(deps, now) }
@@ -219,12 +231,12 @@ export async function undoTrashed(
   await transaction(db, async (tx) => {
     await lockFiles(tx, [intent.fileId])
     if (!(await store.removeIntent(tx, intent.id, intent.attempts))) return
-    const key = [{ fileId: intent.fileId, rseId: intent.rseId }]
-    // Not again at once: the survivors have to become good first.
-    const tombstone = new Date(now.getTime() + UNDONE_MS)
-    const back = { vo: intent.vo, now, replicas: key, tombstone }
+    const key = { fileId: intent.fileId, rseId: intent.rseId }
+    const back = { vo: intent.vo, now, replicas: [key] }
     await changeReplicaStates(tx, { ...back, from: ['BEING_DELETED'], to: intent.wasState })
-    const payload = { rse: rse.name, reason: 'survivors are not good' }
+    const reason = 'The copies at other sites are not as good as it seemed.'
+    await store.refuse(tx, now, [{ ...key, reason, againAt: new Date(now.getTime() + TOO_FEW_MS) }])
+    const payload = { rse: rse.name, reason }
     await publish(tx, now, [
       { vo: intent.vo, kind: 'deletion.undone', subject: `${file.scope}:${file.name}`, payload },
     ])
@@ -243,6 +255,7 @@ export async function purgeTrashed(
     if (!(await store.removeIntent(tx, intent.id, intent.attempts))) return
     const replicas = [{ fileId: intent.fileId, rseId: intent.rseId }]
     await removeReplicas(tx, { vo: intent.vo, now, replicas })
+    await store.noteFreed(tx, now, intent.rseId, intent.bytes)
     const payload = { rse: rse.name, bytes: String(intent.bytes) }
     await publish(tx, now, [
       { vo: intent.vo, kind: 'deletion.done', subject: String(intent.fileId), payload },

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { begin, DAY, deleterOf, later, seenBy, World } from '../../test/harness/copy-world.ts'
 import { testDatabase } from '../../test/harness/database.ts'
 import { type Pace, pacedProcess } from '../../test/harness/paced.ts'
 import {
@@ -9,22 +10,13 @@ import {
   createRseTable,
   createScope,
   markVerified,
+  type Rse,
   type RseTable,
   readReplicas,
   replicasOfFiles,
   setRseAttribute,
 } from '../catalog/index.ts'
-import {
-  type Db,
-  type Rng,
-  rows,
-  seededRng,
-  silentLogger,
-  sql,
-  systemClock,
-  systemPorts,
-  transaction,
-} from '../kernel/index.ts'
+import { type Rng, rows, seededRng, sql, transaction } from '../kernel/index.ts'
 import { eachClaimed, executeDeletions, intendAt, intendDeletions } from './deletion.ts'
 import {
   type CopyStore,
@@ -37,10 +29,8 @@ import {
 
 const database = testDatabase()
 const vo = 'demo'
-const begin = new Date('2026-01-01T00:00:00Z')
-const DAY = 86_400
-const later = (seconds: number) => new Date(begin.getTime() + seconds * 1000)
 let rses: RseTable
+let storages: readonly Rse[]
 let rseIds: number[]
 
 beforeAll(async () => {
@@ -51,65 +41,21 @@ beforeAll(async () => {
     await setRseAttribute(database.db, { vo, now: begin, rse: name, key: 'site', value: site })
   }
   rses = createRseTable(database.db)
-  rseIds = (await rses.all(vo)).map((rse) => rse.id)
-})
-
-/** The bytes of the world: what really lies at each storage. `good` is false after silent rot. */
-class World implements CopyStore {
-  readonly files = new Map<number, { good: boolean }>()
-  readonly bin = new Map<string, { rse: number; copy: { good: boolean } }>()
-
-  async trash(rse: { id: number }, _file: unknown, id: string): Promise<void> {
-    const copy = this.files.get(rse.id)
-    if (!copy) return
-    this.files.delete(rse.id)
-    this.bin.set(id, { rse: rse.id, copy })
-  }
-  async restore(rse: { id: number }, _file: unknown, id: string): Promise<void> {
-    const thrown = this.bin.get(id)
-    if (!thrown) return
-    this.bin.delete(id)
-    this.files.set(rse.id, thrown.copy)
-  }
-  async purge(_rse: unknown, id: string): Promise<void> {
-    this.bin.delete(id)
-  }
-  /** What is kept beside the bytes says nothing of rot. */
-  async verify(rse: { id: number }, _file: unknown, checksum: 'kept' | 'anew'): Promise<boolean> {
-    const copy = this.files.get(rse.id)
-    return copy !== undefined && (checksum === 'kept' || copy.good)
-  }
-  rot(rseId: number): void {
-    const copy = this.files.get(rseId)
-    if (copy) copy.good = false
-  }
-  goodCopies(): number {
-    return [...this.files.values()].filter((copy) => copy.good).length
-  }
-}
-
-/** The same world as one process meets it: every effect is a step at which it may be stopped or killed. */
-const seenBy = (world: World, { step }: Pace): CopyStore => ({
-  trash: (rse, file, id) => step(() => world.trash(rse, file, id)),
-  restore: (rse, file, id) => step(() => world.restore(rse, file, id)),
-  purge: (rse, id) => step(() => world.purge(rse, id)),
-  verify: (rse, file, checksum) => step(() => world.verify(rse, file, checksum)),
-})
-
-const depsOf = (db: Db, copies: CopyStore, floor: number, owner = 'heir'): DeletionDeps => ({
-  ...{ db, copies, owner, rses, log: silentLogger, ids: systemPorts.ids },
-  ...{ floor: () => floor, verifiedWithinSeconds: DAY, graceSeconds: 0 },
-  clock: { ...systemClock, now: () => later(0) },
+  storages = await rses.all(vo)
+  rseIds = storages.map((rse) => rse.id)
 })
 
 /** A deleter as it is, or put together from the same steps without one of its two guards. */
 interface Protocol {
-  intend(deps: DeletionDeps, now: Date, at: { vo: string; rseId: number; fileId: bigint }): Promise<unknown>
+  intend(deps: DeletionDeps, now: Date, at: { rse: Rse; fileId: bigint }): Promise<unknown>
   execute(deps: DeletionDeps, now: Date): Promise<number>
 }
-const complete: Protocol = { intend: intendAt, execute: executeDeletions }
+const complete: Protocol = {
+  intend: (deps, now, { rse }) => intendAt(deps, now, rse),
+  execute: executeDeletions,
+}
 const withoutLook: Protocol = {
-  intend: intendAt,
+  intend: (deps, now, { rse }) => intendAt(deps, now, rse),
   execute: (deps, now) =>
     eachClaimed(deps, now, async (order) => {
       if (order.intent.state === 'trashed') return purgeTrashed(deps, now, order)
@@ -118,8 +64,10 @@ const withoutLook: Protocol = {
     }),
 }
 const withoutLock: Protocol = {
-  intend: (deps, now, { fileId, rseId }) =>
-    transaction(deps.db, (tx) => intendLocked(tx, deps, now, vo, [{ fileId, rseId, bytes: 10n }])),
+  intend: (deps, now, { fileId, rse }) =>
+    transaction(deps.db, (tx) =>
+      intendLocked(tx, deps, now, vo, [{ fileId, rseId: rse.id, bytes: 10n, atOnce: false }]),
+    ),
   execute: executeDeletions,
 }
 const withoutBoth: Protocol = { intend: withoutLock.intend, execute: withoutLook.execute }
@@ -151,8 +99,9 @@ async function explore({ protocol, copies, floor, verified, turns, kill, rot }: 
   }
   const deleters = ([0, 1] as const).map((who) => {
     const work = async (pace: Pace): Promise<void> => {
-      const deps = depsOf(pace.db, seenBy(world, pace), floor, `deleter ${who}`)
-      await protocol.intend(deps, later(0), { vo, rseId: rseIds[who]!, fileId })
+      const owner = `deleter ${who}`
+      const deps = deleterOf(seenBy(world, pace), { db: pace.db, rses, floor, owner })
+      await protocol.intend(deps, later(0), { rse: storages[who]!, fileId })
       await protocol.execute(deps, later(1))
       await protocol.execute(deps, later(2))
     }
@@ -168,7 +117,7 @@ async function explore({ protocol, copies, floor, verified, turns, kill, rot }: 
   for (const { steps } of deleters) longest = Math.max(longest, steps)
 
   // Leases of the killed run out, copies that came back are looked at again.
-  const heir = depsOf(db, world, floor)
+  const heir = deleterOf(world, { db, rses, floor })
   for (const at of [1000, 5000, 9000]) {
     await intendDeletions(heir, later(at))
     while ((await protocol.execute(heir, later(at))) > 0);
@@ -273,8 +222,8 @@ test('a bad copy whose deletion is undone stays bad', async () => {
   await changeReplicaStates(db, { vo, now: begin, replicas: [bad], from: ['AVAILABLE'], to: 'BAD' })
   await markVerified(db, { now: begin, replicas: [survivor] })
   world.files.delete(survivor.rseId)
-  const deps = depsOf(db, world, 1)
-  expect(await intendAt(deps, later(0), { vo, rseId: bad.rseId })).toBe(1)
+  const deps = deleterOf(world, { db, rses, floor: 1 })
+  expect(await intendAt(deps, later(0), storages[0]!)).toMatchObject({ intended: 1 })
   await executeDeletions(deps, later(1))
   expect(await readReplicas(db, [bad])).toMatchObject([{ state: 'BAD' }])
   expect(await readReplicas(db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
@@ -296,8 +245,8 @@ describe('a copy that nobody verified lately', () => {
       if (now) await markVerified(db, { now, replicas: [{ fileId, rseId }] })
     }
     const state = async (i: number) => (await readReplicas(db, [{ fileId, rseId: rseIds[i]! }]))[0]
-    const intend = (floor: number, now: Date, copies: CopyStore = world) =>
-      intendAt(depsOf(db, copies, floor), now, { vo, rseId: rseIds[0]! })
+    const intend = async (floor: number, now: Date, copies: CopyStore = world) =>
+      (await intendAt(deleterOf(copies, { db, rses, floor }), now, storages[0]!)).intended
     return { world, state, intend }
   }
 
@@ -305,7 +254,7 @@ describe('a copy that nobody verified lately', () => {
     const { state, intend, world } = await given('stale', [later(0), later(0)])
     let reads = 0
     const counting: CopyStore = {
-      ...seenBy(world, { db: database.db, step: (effect) => effect() }),
+      ...seenBy(world, { step: (effect) => effect() }),
       verify: (rse, file, checksum) => {
         reads++
         return world.verify(rse, file, checksum)
@@ -324,19 +273,19 @@ describe('a copy that nobody verified lately', () => {
     expect(await intend(2, later(10))).toBe(0)
     expect(await state(2)).toMatchObject({ state: 'SUSPICIOUS' })
     expect(await state(0)).toMatchObject({ state: 'AVAILABLE' })
-    expect(await intend(1, later(10))).toBe(1)
+    expect(await intend(1, later(4000))).toBe(1)
   })
 
   test('does not count while its storage does not answer, and is not suspected of anything', async () => {
     const { world, state, intend } = await given('silent', [later(5), null])
     const silent: CopyStore = {
-      ...seenBy(world, { db: database.db, step: (effect) => effect() }),
+      ...seenBy(world, { step: (effect) => effect() }),
       verify: async () => {
         throw new Error('no answer')
       },
     }
     expect(await intend(2, later(10), silent)).toBe(0)
     expect(await state(2)).toMatchObject({ state: 'AVAILABLE' })
-    expect(await intend(1, later(10), silent)).toBe(1)
+    expect(await intend(1, later(4000), silent)).toBe(1)
   })
 })

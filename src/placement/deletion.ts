@@ -1,4 +1,4 @@
-import { deletableCopies } from '../catalog/index.ts'
+import type { Rse } from '../catalog/index.ts'
 import { GridError, transaction } from '../kernel/index.ts'
 import * as store from './deletion.store.ts'
 import {
@@ -14,27 +14,42 @@ import {
   trashCopy,
   undoTrashed,
 } from './deletion-steps.ts'
+import { bytesToFree, enoughFor } from './free-space.ts'
 
 const BATCH = 100
 const TRY_AGAIN_MS = 30_000
 
-/** Decides at every storage which copies with a passed tombstone go. Returns the number of intents. */
+/** Decides at every storage which copies with a passed tombstone go. Returns how many copies it decided about. */
 export async function intendDeletions(deps: DeletionDeps, now: Date): Promise<number> {
-  let intended = 0
-  for (const at of await store.rsesWithTombstones(deps.db, now)) intended += await intendAt(deps, now, at)
-  return intended
+  let decided = 0
+  for (const { vo, rseId } of await store.rsesWithTombstones(deps.db, now)) {
+    const rse = await deps.rses.byId(vo, rseId)
+    if (!rse) continue
+    const { intended, refused } = await intendAt(deps, now, rse)
+    decided += intended + refused
+  }
+  return decided
 }
 
-/** The decision for one storage: survivors are looked at, then one transaction holds the locks of the files. */
+/**
+ * The decision for one storage: as many copies, least recently used first, as space is needed, and those given up at
+ * once. Survivors are looked at first; then one transaction holds the locks of the files.
+ */
 export async function intendAt(
   deps: DeletionDeps,
   now: Date,
-  { vo, rseId }: { vo: string; rseId: number },
-): Promise<number> {
-  const due = await deletableCopies(deps.db, { rseId, now, limit: BATCH })
-  if (due.length === 0) return 0
-  await lookAtSurvivors(deps, now, { vo, rseId }, due)
-  return transaction(deps.db, async (tx) => intendLocked(tx, deps, now, vo, await lockCandidates(tx, due)))
+  rse: Rse,
+): Promise<{ intended: number; refused: number }> {
+  const none = { intended: 0, refused: 0 }
+  const due = await store.candidates(deps.db, { rseId: rse.id, now, limit: BATCH })
+  const wanted = enoughFor(due, await bytesToFree(deps.db, rse))
+  if (wanted.length === 0) return none
+  await lookAtSurvivors(deps, now, rse, wanted)
+  return transaction(deps.db, async (tx) => {
+    // Somebody else at this storage chose the same copies; who has their files' locks first takes them.
+    const still = enoughFor(wanted, await bytesToFree(tx, rse))
+    return intendLocked(tx, deps, now, rse.vo, await lockCandidates(tx, still))
+  })
 }
 
 /** Carries out due intents: to the trash, survivors looked at once more, purged after the grace. */

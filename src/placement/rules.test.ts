@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
+  AT_ONCE,
   addCollections,
   addFiles,
   addReplicas,
@@ -391,18 +392,18 @@ describe('copies given up on demand', () => {
     const files = await findDids(database.db, { vo, dids: [did('w1'), did('u1')] })
     const replicas = files.map((file) => ({ fileId: file!.id, rseId: rse['KEK-DISK']! }))
     const tombstones = async () => (await readReplicas(database.db, replicas)).map((copy) => copy.tombstone)
-    await expect(giveUpCopies(database.db, { now, replicas })).rejects.toMatchObject({
+    await expect(giveUpCopies(database.db, { replicas })).rejects.toMatchObject({
       code: 'replica_protected',
       message: expect.stringContaining('s:w1'),
     })
     expect(await tombstones()).toEqual([null, null])
     const elsewhere = [...replicas, { fileId: files[0]!.id, rseId: rse['OSAKA-DISK']! }]
-    await expect(giveUpCopies(database.db, { now, replicas: elsewhere })).rejects.toMatchObject({
+    await expect(giveUpCopies(database.db, { replicas: elsewhere })).rejects.toMatchObject({
       code: 'replica_not_found',
     })
     await deleteRule(database.db, { vo, now, id, purge: null })
     await work(at(4000))
-    await giveUpCopies(database.db, { now: at(4000), replicas })
-    expect(await tombstones()).toEqual([at(4000), at(4000)])
+    await giveUpCopies(database.db, { replicas })
+    expect(await tombstones()).toEqual([AT_ONCE, AT_ONCE])
   })
 })
