@@ -15,9 +15,12 @@ import { type Clock, type Db, type Ids, type Logger, publish, type Tx, transacti
 import * as store from './deletion.store.ts'
 import { protectedCopies } from './gap.store.ts'
 
+/** A file as one storage has it. */
 export interface FileAt {
   readonly scope: string
   readonly name: string
+  /** Only where the path cannot be computed from the name. */
+  readonly path: string | null
   readonly bytes: bigint
   readonly adler32: number | null
 }
@@ -207,7 +210,8 @@ export async function survivorsAreGood(
   for (const copy of await availableCopies(db, [fileId])) {
     if (copy.rseId === rseId) continue
     const rse = await rses.byId(vo, copy.rseId)
-    if (!rse || !(await copies.verify(rse, file, 'kept'))) bad.push({ fileId, rseId: copy.rseId })
+    if (!rse || !(await copies.verify(rse, { ...file, path: copy.path }, 'kept')))
+      bad.push({ fileId, rseId: copy.rseId })
   }
   await suspect(db, now, vo, bad)
   return (await domains()) >= floor

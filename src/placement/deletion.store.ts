@@ -91,10 +91,6 @@ export const abandonedFiles = (db: Db, fileIds: readonly bigint[]) =>
     sql<{ id: bigint }>`select id from file where id = any(${fileIds}::bigint[]) and availability = 'D'`,
   )
 
-export interface StaleCopy extends CopyFacts {
-  readonly rseId: number
-}
-
 /**
  * Copies that nobody verified since a time, of files at one RSE which would have too few left without them: AVAILABLE
  * ones at other, readable RSEs.
@@ -105,15 +101,15 @@ export const staleSurvivors = (
 ) =>
   rows(
     db,
-    sql<StaleCopy>`
+    sql<CopyFacts>`
       with survivor as (
-        select c.file_id, c.rse_id, coalesce(c.verified_at > ${input.verifiedSince}, false) as recent,
+        select c.file_id, c.rse_id, c.path, coalesce(c.verified_at > ${input.verifiedSince}, false) as recent,
           coalesce('site ' || (a.value #>> '{}'), 'rse ' || e.id) as domain
         from unnest(${input.fileIds}::bigint[]) as k(id)
         join replica c on c.file_id = k.id and c.state = 'A' and c.rse_id <> ${input.exceptRseId}
         join rse e on e.id = c.rse_id and e.deleted_at is null and e.can_read
         left join rse_attribute a on a.rse_id = e.id and a.key = 'site')
-      select f.id as "fileId", s.rse_id as "rseId", sc.name as scope, f.name, f.bytes, f.adler32
+      select f.id as "fileId", s.rse_id as "rseId", sc.name as scope, f.name, s.path, f.bytes, f.adler32
       from survivor s join file f on f.id = s.file_id and f.availability <> 'D' join scope sc on sc.id = f.scope_id
       where not s.recent and (select count(distinct domain) from survivor o
         where o.file_id = s.file_id and o.recent) < ${input.floor}
@@ -198,15 +194,20 @@ export async function noteFreed(db: Db, now: Date, rseId: number, bytes: bigint)
 
 export interface CopyFacts {
   readonly fileId: bigint
+  readonly rseId: number
   readonly scope: string
   readonly name: string
+  readonly path: string | null
   readonly bytes: bigint
   readonly adler32: number | null
 }
 
-export const copyFacts = (db: Db, fileIds: readonly bigint[]) =>
+/** What copies are of and where they lie. */
+export const copyFacts = (db: Db, copies: readonly { fileId: bigint; rseId: number }[]) =>
   rows(
     db,
-    sql<CopyFacts>`select f.id as "fileId", s.name as scope, f.name, f.bytes, f.adler32
-      from file f join scope s on s.id = f.scope_id where f.id = any(${fileIds}::bigint[])`,
+    sql<CopyFacts>`select f.id as "fileId", w.r as "rseId", s.name as scope, f.name, x.path, f.bytes, f.adler32
+      from unnest(${copies.map((c) => c.fileId)}::bigint[], ${copies.map((c) => c.rseId)}::int[]) as w(f, r)
+      join file f on f.id = w.f join scope s on s.id = f.scope_id
+      left join replica x on x.file_id = w.f and x.rse_id = w.r`,
   )

@@ -71,15 +71,16 @@ export async function eachClaimed(
   const { db, owner, clock, rses, log } = deps
   const leaseUntil = new Date(now.getTime() + LEASE_MS)
   const intents = await store.claimIntents(db, { now, owner, leaseUntil, limit: 20 })
-  const fileIds = intents.map((intent) => intent.fileId)
-  const facts = new Map((await store.copyFacts(db, fileIds)).map((file) => [file.fileId, file]))
+  const facts = await store.copyFacts(db, intents)
+  const fileOf = ({ fileId, rseId }: store.Intent) =>
+    facts.find((copy) => copy.fileId === fileId && copy.rseId === rseId)!
   for (const intent of intents) {
     try {
       const until = new Date(clock.now().getTime() + LEASE_MS)
       if (!(await store.renewClaim(db, intent.id, intent.attempts, until))) continue
       const rse = await rses.byId(intent.vo, intent.rseId)
       if (!rse) throw new Error(`RSE ${intent.rseId} is not known any more`)
-      await work({ intent, rse, file: facts.get(intent.fileId)! })
+      await work({ intent, rse, file: fileOf(intent) })
     } catch (error) {
       const message = error instanceof GridError ? error.message : String(error)
       log.warn({ err: error, deletion: intent.id }, 'deletion postponed')

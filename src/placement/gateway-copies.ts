@@ -74,7 +74,7 @@ interface Place {
 
 function placeOf(rse: Rse, file: FileAt): Place {
   const protocol = webProtocol(rse)
-  const path = pfnOf(rse, protocol, file).replace(/^[a-z]+:\/\/[^/]*/, '')
+  const path = pfnOf(rse, protocol, file, file.path).replace(/^[a-z]+:\/\/[^/]*/, '')
   return place(rse, protocol, path.split('/').filter(Boolean))
 }
 
