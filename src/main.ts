@@ -129,7 +129,6 @@ await registerRucioDoor(
       usage: placement.accountUsage,
       limits: placement.accountLimits,
       setLimit: placement.setAccountLimit,
-      contentChanged: placement.contentChanged,
       giveUpCopies: placement.giveUpCopies,
     },
     verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),

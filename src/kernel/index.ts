@@ -26,6 +26,7 @@ export {
   type EventPosition,
   endOfEvents,
   eventsAfter,
+  eventsAhead,
   type GridEvent,
   listen,
   publish,
