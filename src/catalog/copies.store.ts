@@ -73,13 +73,19 @@ export interface CopyCount {
 }
 /**
  * AVAILABLE copies per file at RSEs other than `except`, and in how many sites (an RSE without a site is one by
- * itself); a file without any comes with zeros. Hold lockFiles for a firm answer.
+ * itself); a file without any comes with zeros. With `verifiedSince` only those verified after it. Hold lockFiles for
+ * a firm answer.
  */
 export async function countCopies(
   db: Db,
-  input: { fileIds: readonly bigint[]; exceptRseIds?: readonly number[]; readableOnly?: boolean },
+  input: {
+    fileIds: readonly bigint[]
+    exceptRseIds?: readonly number[]
+    readableOnly?: boolean
+    verifiedSince?: Date
+  },
 ): Promise<CopyCount[]> {
-  const { fileIds, exceptRseIds = [], readableOnly = false } = input
+  const { fileIds, exceptRseIds = [], readableOnly = false, verifiedSince = null } = input
   return rows(
     db,
     sql<CopyCount>`
@@ -90,6 +96,7 @@ export async function countCopies(
       select k.file_id as "fileId", count(u.id)::int as copies, count(distinct u.domain)::int as "failureDomains"
       from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
       left join replica c on c.file_id = k.file_id and c.state = 'A'
+        and (${verifiedSince}::timestamptz is null or c.verified_at > ${verifiedSince}::timestamptz)
       left join usable u on u.id = c.rse_id
       group by k.file_id order by k.file_id`,
   )
@@ -107,22 +114,6 @@ export async function availableCopies(db: Db, fileIds: readonly bigint[]): Promi
       from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
       join replica r on r.file_id = k.file_id and r.state = 'A'
       join rse on rse.id = r.rse_id and rse.deleted_at is null and rse.can_read`,
-  )
-}
-
-/** Copies whose tombstone has passed, oldest first, for a deleter (unlocked; check again under lockFiles). */
-export async function deletableCopies(
-  db: Db,
-  input: { rseId: number; now: Date; limit: number },
-): Promise<(ReplicaKey & { bytes: bigint; tombstone: Date })[]> {
-  return rows(
-    db,
-    sql<ReplicaKey & { bytes: bigint; tombstone: Date }>`
-      select r.file_id as "fileId", r.rse_id as "rseId", f.bytes, r.tombstone
-      from (select file_id, rse_id, tombstone from replica
-        where rse_id = ${input.rseId} and tombstone <= ${input.now} and state <> 'B'
-        order by tombstone limit ${input.limit}) r
-      join file f on f.id = r.file_id order by r.tombstone, r.file_id`,
   )
 }
 

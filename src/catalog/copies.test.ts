@@ -12,7 +12,6 @@ import {
   countCopies,
   createScope,
   datasetsOfFiles,
-  deletableCopies,
   fileIdsOfDataset,
   lockFiles,
   missingCopies,
@@ -134,7 +133,7 @@ test('what a dataset lacks at a storage is listed once per file and storage, pag
   expect(single.map((m) => files.indexOf(m.fileId))).toEqual([3, 4])
 })
 
-test('released copies come to the deleter when their time has come, oldest first', async () => {
+test('the copies of a dataset at an RSE are paged by file, with state and tombstone', async () => {
   const rseId = id('KEK-2')
   const at = (ms: number) => new Date(now.getTime() + ms)
   const release = (index: number, tombstone: Date) =>
@@ -142,12 +141,6 @@ test('released copies come to the deleter when their time has come, oldest first
   await release(0, at(-1000))
   await release(1, at(-2000))
   await release(2, at(1000))
-  const due = (limit: number) => deletableCopies(database.db, { rseId, now, limit })
-  expect((await due(9)).map((c) => [files.indexOf(c.fileId), c.bytes])).toEqual([
-    [1, 2n],
-    [0, 1n],
-  ])
-  expect((await due(1)).map((c) => files.indexOf(c.fileId))).toEqual([1])
   await changeReplicaStates(database.db, {
     vo,
     now,
@@ -155,7 +148,6 @@ test('released copies come to the deleter when their time has come, oldest first
     from: ['AVAILABLE'],
     to: 'BEING_DELETED',
   })
-  expect((await due(9)).map((c) => files.indexOf(c.fileId))).toEqual([0])
   const held = await replicasOfDataset(database.db, { collectionId: dataset, rseId, limit: 2 })
   expect(held.map((c) => [c.state, c.tombstone])).toEqual([
     ['AVAILABLE', at(-1000)],

@@ -100,6 +100,19 @@ export const updateTombstones = (tx: Tx, keys: readonly ReplicaKey[], tombstone:
       where r.file_id = k.file_id and r.rse_id = k.rse_id and r.tombstone is distinct from ${tombstone}::timestamptz`,
   )
 
+/** Tombstones between two times become the later one. */
+export const delayTombstones = (
+  tx: Tx,
+  keys: readonly ReplicaKey[],
+  { after, to }: { after: Date; to: Date },
+) =>
+  affected(
+    tx,
+    sql`update replica r set tombstone = ${to}::timestamptz from ${keyTable(keys)} as k(file_id, rse_id)
+      where r.file_id = k.file_id and r.rse_id = k.rse_id and r.tombstone > ${after}::timestamptz
+        and r.tombstone < ${to}::timestamptz`,
+  )
+
 export const deleteReplicas = async (tx: Tx, keys: readonly ReplicaKey[]): Promise<Replica[]> =>
   (
     await rows(

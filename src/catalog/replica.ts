@@ -263,6 +263,9 @@ export async function markVerified(
   })
 }
 
+/** The tombstone of a copy that is given up at once, whether or not space is needed. */
+export const AT_ONCE = new Date(0)
+
 /** Tombstone in bulk: null protects, a time releases. Returns how many changed. */
 export async function setTombstones(
   db: Db,
@@ -275,6 +278,21 @@ export async function setTombstones(
       changed += await store.updateTombstones(tx, chunk, input.tombstone)
     }
     return changed
+  })
+}
+
+/**
+ * Copies that were read just now: those that may go when their turn comes move to the end of the queue. Protected ones
+ * and those given up at once stay as they are.
+ */
+export async function touchCopies(
+  db: Db,
+  input: { now: Date; replicas: readonly ReplicaKey[] },
+): Promise<void> {
+  if (input.replicas.length === 0) return
+  await transaction(db, async (tx) => {
+    await lockFiles(tx, idsOf(input.replicas))
+    await store.delayTombstones(tx, input.replicas, { after: AT_ONCE, to: input.now })
   })
 }
 

@@ -82,6 +82,7 @@ describe('the routes of all doors', () => {
       db,
       clock: systemClock,
       wakeups,
+      onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
     await registerKumiDoor(http.app, {

@@ -54,6 +54,19 @@ export async function eventsAfter(
   return { events: found, position: last ? { xact: last.xact, id: last.id } : after }
 }
 
+/**
+ * Events that are committed but held back by `eventsAfter`, because an older transaction may still write some that come
+ * before them. Whoever acts on them early meets them again in their turn.
+ */
+export const eventsAhead = (db: Db, after: EventPosition, limit = 500): Promise<StoredEvent[]> =>
+  rows(
+    db,
+    sql<StoredEvent>`
+      select id, at, vo, kind, subject, payload from event
+      where (xact, id) > (${after.xact}::xid8, ${after.id}) and xact >= pg_snapshot_xmin(pg_current_snapshot())
+      order by xact, id limit ${limit}`,
+  )
+
 /** Position from which only events yet to come are seen. */
 export async function endOfEvents(db: Db): Promise<EventPosition> {
   const [last] = await rows(

@@ -111,6 +111,18 @@ describe('configuration and log', () => {
     expect(readConfig(settings, { P: '80' })).toEqual({ port: 80, debug: false })
   })
 
+  test('a number may differ by name', () => {
+    const settings = {
+      floor: { type: 'integerByName', env: 'F', help: 'Floor', default: '1', min: 1 },
+    } as const
+    const { floor } = readConfig(settings, { F: '2, belle = 3,User Subscriptions=4' })
+    expect(['demo', 'belle', 'User Subscriptions'].map(floor)).toEqual([2, 3, 4])
+    expect(readConfig(settings, {}).floor('demo')).toBe(1)
+    for (const wrong of ['belle=2', '1,belle=0', '1,2', '1,belle=x', '1,belle=2,belle=3']) {
+      expect(() => readConfig(settings, { F: wrong })).toThrow(/floor \(F\)/)
+    }
+  })
+
   test('tokens, passwords and private keys never reach the log', () => {
     const text = JSON.stringify(
       redact({

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
+import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { everything, gatewayWorld, type Site } from '../../test/harness/gateway-world.ts'
 import { digester } from '../storage/digests.ts'
@@ -57,6 +58,23 @@ describe('the client of storages', () => {
     expect(await client.remove(a.url('/.trash/one'), token)).toBe(false)
     await expect(client.move(a.url('/none'), token, a.url('/x'), true)).rejects.toMatchObject({
       code: 'no_such_file',
+    })
+  })
+
+  test('asks for the kept checksum, or for that of the bytes as they are now', async () => {
+    const bytes = randomBytes(1000)
+    const facts = await store(a, '/c/rots', bytes)
+    const path = join(a.area, 'c/rots')
+    const { atime, mtime } = statSync(path)
+    bytes[500]! ^= 1
+    writeFileSync(path, bytes)
+    utimesSync(path, atime, mtime)
+    expect(await client.stat(a.url('/c/rots'), token)).toEqual(facts)
+    const sums = digester()
+    sums.update(bytes)
+    expect(await client.stat(a.url('/c/rots'), token, undefined, true)).toEqual({
+      size: facts.size,
+      ...sums.done(),
     })
   })
 

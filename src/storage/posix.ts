@@ -257,10 +257,14 @@ export function posixDriver(root: string): PosixDriver {
       }
       await rm(join(digestRoot, ...path), { recursive: true, force: true })
     },
+    async sum(path) {
+      const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
+      return digests
+    },
     async digest(path) {
       const known = await kept(path)
       if (known) return known
-      const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
+      const digests = await driver.sum(path)
       const now = await facts(path)
       // A file that came from outside has no record yet; one that differs from its record keeps it for the scrub.
       if (now && !(await recorded(path))) await keep(path, digests, now.size, now.modified.getTime())
