@@ -66,6 +66,12 @@ export async function lockFiles(
   return locked.map((file) => file.id)
 }
 
+/** The same for callers that know that the files are there. A statement after it sees all that earlier holders did. */
+export async function holdFiles(tx: Tx, fileIds: readonly bigint[]): Promise<void> {
+  await sql`select count(*) from (select from file where id = any(${fileIds}::bigint[]) order by id
+    for no key update) held`.execute(tx)
+}
+
 export interface CopyCount {
   readonly fileId: bigint
   readonly copies: number

@@ -31,6 +31,13 @@ export const insertReplicas = (tx: Tx, replicas: readonly InsertedReplica[]) =>
       on conflict (file_id, rse_id) do nothing returning file_id as "fileId", rse_id as "rseId"`,
   )
 
+/** Rows of copies that are known to be missing: the caller holds their files, or made them. */
+export const insertNewReplicas = (tx: Tx, replicas: readonly InsertedReplica[]) =>
+  sql`insert into replica (file_id, rse_id, state, tombstone, path)
+    select * from unnest(${fileIdsOf(replicas)}::bigint[], ${rseIdsOf(replicas)}::int[],
+      ${replicas.map((r) => STATE_CODE[r.state])}::"char"[], ${replicas.map((r) => r.tombstone)}::timestamptz[],
+      ${replicas.map((r) => r.path)}::text[])`.execute(tx)
+
 export const selectReplicas = async (db: Db, keys: readonly ReplicaKey[]): Promise<Replica[]> =>
   (
     await rows(
@@ -122,13 +129,36 @@ export async function addAvailabilityDeltas(
   if (changes.length === 0) return
   await sql`
     with changed as materialized (
-      select f.id as file_id, k.rse_id, f.bytes from ${keyTable(changes)} as k(file_id, rse_id)
-      join file f on f.id = k.file_id)
+      select k.file_id, k.rse_id, f.bytes from ${keyTable(changes)} as k(file_id, rse_id)
+      cross join lateral (select bytes from file where id = k.file_id offset 0) f)
     insert into counter_delta (kind, key1, key2, d_files, d_bytes)
     select 'rse', rse_id, 0, ${sign} * count(*), ${sign} * sum(bytes) from changed group by rse_id
     union all
     select 'collection_replica', c.parent_id, k.rse_id, ${sign} * count(*), ${sign} * sum(k.bytes)
-    from changed k join content c on c.child_id = k.file_id group by c.parent_id, k.rse_id`.execute(tx)
+    from changed k cross join lateral (select parent_id from content where child_id = k.file_id offset 0) c
+    group by c.parent_id, k.rse_id`.execute(tx)
+}
+
+/**
+ * The same for copies that are new at an RSE, with the sizes of their files. Files just made are in no dataset yet.
+ */
+export async function addNewCopyDeltas(
+  tx: Tx,
+  rseId: number,
+  copies: readonly { fileId: bigint; bytes: bigint; isNewFile: boolean }[],
+): Promise<void> {
+  if (copies.length === 0) return
+  const known = copies.filter((copy) => !copy.isNewFile)
+  const bytes = copies.reduce((sum, copy) => sum + copy.bytes, 0n)
+  await sql`
+    insert into counter_delta (kind, key1, key2, d_files, d_bytes)
+    select 'rse', ${rseId}::int, 0, ${copies.length}::int, ${bytes}::bigint
+    union all
+    select 'collection_replica', c.parent_id, ${rseId}, count(*), sum(k.bytes)
+    from unnest(${known.map((copy) => copy.fileId)}::bigint[], ${known.map((copy) => copy.bytes)}::bigint[])
+      as k(file_id, bytes)
+    cross join lateral (select parent_id from content where child_id = k.file_id offset 0) c
+    group by c.parent_id`.execute(tx)
 }
 
 /** A file with a good copy is neither lost nor deleted. */
