@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { processTree } from '../src/embedded/processes.ts'
+import { processTree, residentBytes } from '../src/embedded/processes.ts'
 
 /** Seconds of CPU that processes and their descendants have used so far (Linux). */
 export function cpuSeconds(roots: readonly number[]): number {
@@ -16,21 +16,22 @@ export function cpuSeconds(roots: readonly number[]): number {
   return ticks / 100
 }
 
-export interface Measured<T> {
-  readonly value: T
-  readonly wallSeconds: number
-  readonly cpuSeconds: number
-}
-
-/** Wall and CPU time of `work`, the CPU of the given process trees included. */
-export async function measure<T>(roots: readonly number[], work: () => Promise<T>): Promise<Measured<T>> {
-  const cpu = cpuSeconds(roots)
-  const start = performance.now()
-  const value = await work()
+/** The most bytes that each part had resident, looked at every second until `stop`. */
+export function watchMemory<Part extends string>(
+  parts: Readonly<Record<Part, () => readonly number[]>>,
+): { stop(): Record<Part, number> } {
+  const names = Object.keys(parts) as Part[]
+  const most = Object.fromEntries(names.map((name) => [name, 0])) as Record<Part, number>
+  const look = (): void => {
+    for (const name of names) most[name] = Math.max(most[name], residentBytes(processTree(parts[name]())))
+  }
+  const timer = setInterval(look, 1000)
   return {
-    value,
-    wallSeconds: (performance.now() - start) / 1000,
-    cpuSeconds: cpuSeconds(roots) - cpu,
+    stop() {
+      clearInterval(timer)
+      look()
+      return most
+    },
   }
 }
 

@@ -31,7 +31,9 @@ export async function ensureFileRows(
   const { wanted, again } = await distinct(tx, input.vo, input.files)
   const ensured: EnsuredFile[] = new Array(input.files.length)
   for (const chunk of chunks(wanted, CHUNK)) {
-    const known = await knownFiles(tx, chunk)
+    // Callers bring new names, or names all of which are known; the first tells which search is worth its while.
+    const first = await knownFiles(tx, chunk.slice(0, 1))
+    const known = first.length === 0 || chunk.length === 1 ? first : await knownFiles(tx, chunk)
     for (const { place, id } of known) ensured[chunk[place]!.place] = { id, created: false }
     const fresh = known.length === 0 ? chunk : chunk.filter((file) => !ensured[file.place])
     if (fresh.length === 0) continue

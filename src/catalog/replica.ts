@@ -40,18 +40,26 @@ export async function addReplicas(
       wanted.push({ fileId, rseId, state, tombstone, path: paths[place]!, bytes, place, isNewFile: created })
     })
     const known = wanted.filter((copy) => !copy.isNewFile)
-    const there = await copiesThere(tx, known)
-    const fresh = there.size === 0 ? wanted : wanted.filter((copy) => !there.has(copy.fileId))
-    for (const chunk of chunks(fresh, CHUNK)) await store.insertNewReplicas(tx, chunk)
-    const available = fresh.filter((copy) => copy.state === 'AVAILABLE')
+    const first = known.length === 0 ? wanted : wanted.filter((copy) => copy.isNewFile)
+    for (const chunk of chunks(first, CHUNK)) await store.insertFirstReplicas(tx, chunk)
+    if (known.length > 0) await holdFiles(tx, idsOf(known))
+    const further: WantedCopy[] = []
+    for (const chunk of chunks(known, CHUNK)) further.push(...(await store.insertReplicas(tx, chunk)))
+    const added = [...first, ...further]
+    const available = added.filter((copy) => copy.state === 'AVAILABLE')
     await store.addNewCopyDeltas(tx, rseId, available)
     const again = available.filter((copy) => !copy.isNewFile)
     if (again.length > 0) await store.restoreAvailability(tx, idsOf(again))
-    await announceAgain(tx, input, known, there)
-    await tell(tx, vo, now, 'added', fresh)
+    const addedIds = new Set(idsOf(added))
+    await announceAgain(
+      tx,
+      input,
+      known.filter((copy) => !addedIds.has(copy.fileId)),
+    )
+    await tell(tx, vo, now, 'added', added)
     return ensured.map(({ id }, place) => ({
       fileId: id,
-      added: placeOf.get(id) === place && !there.has(id),
+      added: placeOf.get(id) === place && addedIds.has(id),
     }))
   })
 }
@@ -62,13 +70,6 @@ interface WantedCopy extends store.InsertedReplica {
   readonly place: number
   /** Nobody else can know the file yet, so nothing refers to it. */
   readonly isNewFile: boolean
-}
-
-/** States of copies that are there, by file; the files are held from here on. */
-async function copiesThere(tx: Tx, copies: readonly ReplicaKey[]): Promise<Map<bigint, ReplicaState>> {
-  if (copies.length === 0) return new Map()
-  await holdFiles(tx, idsOf(copies))
-  return new Map((await store.selectReplicas(tx, copies)).map((r) => [r.fileId, r.state]))
 }
 
 /** What the path column holds: nothing where the path follows from the name. */
@@ -95,17 +96,16 @@ function storedPath(rse: store.PlacedRse, file: NewReplica): string | null {
 async function announceAgain(
   tx: Tx,
   input: { vo: string; now: Date; files: readonly NewReplica[]; ignoreDuplicate?: boolean },
-  known: readonly WantedCopy[],
-  states: ReadonlyMap<bigint, ReplicaState>,
+  again: readonly WantedCopy[],
 ): Promise<void> {
-  if (states.size === 0) return
-  const again = known.filter((copy) => states.has(copy.fileId))
-  const duplicate = again.filter((copy) => states.get(copy.fileId) !== 'COPYING')
+  if (again.length === 0) return
+  const states = new Map((await store.selectReplicas(tx, again)).map((r) => [r.fileId, r.state]))
+  const duplicate = again.filter((r) => states.get(r.fileId) !== 'COPYING')
   if (duplicate.length > 0 && !input.ignoreDuplicate) {
-    const texts = duplicate.map((copy) => didText(input.files[copy.place]!))
+    const texts = duplicate.map((r) => didText(input.files[r.place]!))
     throw replicaExists(`Copies exist already at this RSE: ${some(texts)}.`, { files: texts.slice(0, 100) })
   }
-  const ready = again.filter((copy) => states.get(copy.fileId) === 'COPYING' && copy.state === 'AVAILABLE')
+  const ready = again.filter((r) => states.get(r.fileId) === 'COPYING' && r.state === 'AVAILABLE')
   await changeReplicaStates(tx, { ...input, replicas: ready, from: ['COPYING'], to: 'AVAILABLE' })
 }
 
