@@ -1,9 +1,10 @@
-import { type KeyObject, randomBytes } from 'node:crypto'
+import type { KeyObject } from 'node:crypto'
 import type { Certificate } from '../x509/certificate.ts'
 import * as der from '../x509/der.ts'
 import { algorithmOf, signedStructure } from '../x509/signatures.ts'
 import { type GenericAttribute, VOMS } from './attribute-certificate.ts'
 import { type Fqan, longFqan } from './fqan.ts'
+import { newSerial } from './serial.ts'
 
 /** The key and certificate with which a VO's attributes are signed, and where clients find who signs. */
 export interface AuthorityCredential {
@@ -109,10 +110,3 @@ const extension = (oid: string, value: Buffer, critical = false): Buffer =>
 /** The value of the extension that carries attribute certificates in a proxy. */
 export const attributeExtension = (certificates: readonly Uint8Array[]): Buffer =>
   der.sequence(der.sequence(...certificates))
-
-/** Positive and random, 16 bytes. */
-function newSerial(): Buffer {
-  const bytes = randomBytes(16)
-  bytes[0] = (bytes[0]! & 0x3f) | 0x40
-  return bytes
-}

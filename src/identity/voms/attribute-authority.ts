@@ -1,0 +1,144 @@
+import { type Db, transaction } from '../../kernel/database.ts'
+import { defineError } from '../../kernel/errors.ts'
+import type { Account } from '../accounts/account.ts'
+import type { Membership } from '../accounts/group.ts'
+import type { AuditEntry } from '../people/audit.ts'
+import type { Standing } from '../people/standing.ts'
+import type { Certificate } from '../x509/certificate.ts'
+import type { VerifiedChain } from '../x509/chain.ts'
+import { slashOf } from '../x509/names.ts'
+import { type AuthorityCredential, buildAttributeCertificate } from './build.ts'
+import { type Fqan, isOfVo, longFqan, shortFqan } from './fqan.ts'
+import { type AttributeRequest, grantAttributes, invalidAttributeRequest } from './grant.ts'
+
+export const unknownToVo = defineError('denied', 'voms_no_such_user')
+
+/** What the authority asks of the rest of identity. */
+export interface Registry {
+  listVos(): Promise<readonly { readonly id: string }[]>
+  /** The account of the VO to which the certificate belongs. */
+  holderOf(vo: string, certificate: Certificate): Promise<Account | undefined>
+  standingOf(accountIds: readonly number[]): Promise<Map<number, Standing>>
+  membershipsOf(accountIds: readonly number[]): Promise<Map<number, Membership[]>>
+  attributesOf(accountId: number): Promise<Readonly<Record<string, string>>>
+  audit(tx: Db, ...entries: readonly AuditEntry[]): Promise<void>
+}
+
+export interface AttributeAuthorityOptions {
+  readonly db: Db
+  readonly registry: Registry
+  readonly now: () => Date
+  readonly credential: () => AuthorityCredential
+  /** For requests that name no VO, by certificates that several know. */
+  readonly defaultVo: string
+  /** No attributes last longer, seconds. */
+  readonly mostSeconds: number
+  /** Where people link certificates and sign the usage policy. */
+  readonly console: string
+}
+
+export interface IssuedAttributes {
+  readonly der: Buffer
+  readonly serial: string
+  readonly vo: string
+  readonly fqans: readonly Fqan[]
+  readonly notAfter: Date
+  /** For the person to read. */
+  readonly warnings: readonly string[]
+}
+
+export interface AttributeAuthority {
+  /**
+   * Attests groups and roles to whom the chain belongs. Throws `voms_no_such_user`, the code of a standing that is not
+   * good, `voms_attribute_denied`, `invalid_attribute_request`; each message says what the person can do.
+   */
+  issue(requester: VerifiedChain, request: AttributeRequest): Promise<IssuedAttributes>
+}
+
+export function createAttributeAuthority(options: AttributeAuthorityOptions): AttributeAuthority {
+  const { db, registry, now } = options
+  return {
+    async issue({ endEntity }, request) {
+      const vo = await voOf(request, endEntity, options)
+      const account = await memberOf(vo, endEntity, options)
+      const [memberships, attributes] = await Promise.all([
+        registry.membershipsOf([account.id]),
+        registry.attributesOf(account.id),
+      ])
+      const at = now()
+      const grant = grantAttributes({ memberships: memberships.get(account.id) ?? [], attributes }, request, {
+        vo,
+        member: account.name,
+        now: at,
+        mostSeconds: options.mostSeconds,
+        certificateEnds: endEntity.notAfter,
+      })
+      const { der, serial } = buildAttributeCertificate({
+        ...grant,
+        holder: endEntity,
+        authority: options.credential(),
+        vo,
+        targets: request.targets,
+      })
+      await transaction(db, (tx) =>
+        registry.audit(tx, {
+          vo,
+          actor: account.name,
+          action: 'voms.attributes_issued',
+          target: account.name,
+          detail: {
+            serial,
+            subject: slashOf(endEntity.subject),
+            fqans: grant.fqans.map(longFqan),
+            seconds: Math.round((grant.notAfter.getTime() - at.getTime()) / 1000),
+            ...(request.targets.length > 0 && { targets: request.targets }),
+          },
+        }),
+      )
+      return { der, serial, vo, fqans: grant.fqans, notAfter: grant.notAfter, warnings: grant.warnings }
+    },
+  }
+}
+
+/** The VO whose tree is asked for; else the one that knows the certificate. */
+async function voOf(
+  { fqans, order }: AttributeRequest,
+  certificate: Certificate,
+  { registry, defaultVo }: AttributeAuthorityOptions,
+): Promise<string> {
+  const vos = (await registry.listVos()).map(({ id }) => id)
+  const named = fqans === 'all' ? order : fqans
+  const [first] = named
+  if (first) {
+    const vo = vos.find((id) => isOfVo(first, id))
+    if (!vo)
+      throw invalidAttributeRequest(`${shortFqan(first)} belongs to no VO of this server: ${vos.join(', ')}.`)
+    const other = named.find((fqan) => !isOfVo(fqan, vo))
+    if (other)
+      throw invalidAttributeRequest(`${shortFqan(other)} is not of the VO ${vo}; ask one VO at a time.`)
+    return vo
+  }
+  const known = await Promise.all(
+    vos.map(async (vo) => ((await registry.holderOf(vo, certificate)) ? [vo] : [])),
+  )
+  const [only, ...more] = known.flat()
+  return only !== undefined && more.length === 0 ? only : defaultVo
+}
+
+/** The account, if it may get attributes now. */
+async function memberOf(
+  vo: string,
+  certificate: Certificate,
+  { registry, console }: AttributeAuthorityOptions,
+): Promise<Account> {
+  const account = await registry.holderOf(vo, certificate)
+  if (!account) {
+    // Clients look for the first words, and then do not ask a second time by the older protocol.
+    throw unknownToVo(
+      `User unknown to this VO: no account of ${vo} has the certificate "${slashOf(certificate.subject)}" issued by "${slashOf(certificate.issuer)}". Register, or link the certificate to your account, at ${console}`,
+    )
+  }
+  const standing = (await registry.standingOf([account.id])).get(account.id)
+  if (!standing || standing.state === 'good') return account
+  throw defineError('denied', standing.code)(`${standing.message} ${console}`)
+}
