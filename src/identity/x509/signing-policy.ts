@@ -87,11 +87,12 @@ function quoted(text: string): string[] {
   return word ? [word.trim()] : []
 }
 
-/** Names are the same whatever their ASCII case and whichever of its names an attribute goes by. */
+/** Names are the same whatever their ASCII case, their blanks and whichever of its names an attribute goes by. */
 function comparable(slash: string): string {
   return slash
     .replace(/\/(?:Email|E)=/gi, '/emailAddress=')
     .replace(/\/USERID=/gi, '/UID=')
+    .replace(/\s+/g, ' ')
     .replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 
