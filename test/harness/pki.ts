@@ -3,6 +3,8 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { nameFromSlash } from '../../src/identity/x509/names.ts'
+import { signingPolicyText } from '../../src/identity/x509/signing-policy.ts'
 
 /** A certificate that OpenSSL made, with its key, as files of one name. */
 export interface Made {
@@ -159,7 +161,10 @@ export function opensslPki() {
       for (const base of [hash, old]) {
         writeFileSync(join(trust, `${base}.0`), authority.pem)
         if (subjects)
-          writeFileSync(join(trust, `${base}.signing_policy`), signingPolicy(authority.subject, subjects))
+          writeFileSync(
+            join(trust, `${base}.signing_policy`),
+            signingPolicyText(nameFromSlash(authority.subject), subjects),
+          )
         if (list) writeFileSync(join(trust, `${base}.r0`), list)
       }
     }
@@ -207,11 +212,3 @@ export function opensslPki() {
 }
 
 export type Pki = ReturnType<typeof opensslPki>
-
-export const signingPolicy = (issuer: string, subjects: readonly string[]): string =>
-  [
-    `access_id_CA   X509    '${issuer}'`,
-    'pos_rights     globus  CA:sign',
-    `cond_subjects  globus  '${subjects.map((subject) => `"${subject}"`).join(' ')}'`,
-    '',
-  ].join('\n')

@@ -40,6 +40,15 @@ export function readSigningPolicies(text: string): SigningPolicy[] {
   })
 }
 
+/** A signing policy as text: what `issuer` may sign. */
+export const signingPolicyText = (issuer: Name, globs: readonly string[]): string =>
+  [
+    `access_id_CA   X509    '${slashOf(issuer)}'`,
+    'pos_rights     globus  CA:sign',
+    `cond_subjects  globus  '${globs.map((glob) => `"${glob}"`).join(' ')}'`,
+    '',
+  ].join('\n')
+
 /**
  * The namespaces files of the IGTF: `TO Issuer "<name>" PERMIT Subject "<regular expression>"`; a DENY wins.
  */

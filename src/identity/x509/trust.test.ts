@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type Made, opensslPki, signingPolicy } from '../../../test/harness/pki.ts'
+import { type Made, opensslPki } from '../../../test/harness/pki.ts'
 import { readCertificates } from './certificate.ts'
 import { verifyChain } from './chain.ts'
 import { crlState, isCrlOf, readCrl, writeCrl } from './crl.ts'
 import * as der from './der.ts'
+import { nameFromSlash } from './names.ts'
 import { privateKeyOf, signedStructure } from './signatures.ts'
+import { signingPolicyText } from './signing-policy.ts'
 import { openTrustDirectory } from './trust.ts'
 
 const pki = opensslPki()
@@ -68,7 +70,7 @@ describe('a trust directory', () => {
     rmSync(list)
     expect(await judge(mika)).toBe('accepted')
     for (const file of readdirSync(directory).filter((name) => name.endsWith('signing_policy')))
-      writeFileSync(join(directory, file), signingPolicy(ROOT, ['/O=Elsewhere/*']))
+      writeFileSync(join(directory, file), signingPolicyText(nameFromSlash(ROOT), ['/O=Elsewhere/*']))
     expect(await judge(mika)).toBe('outside_namespace')
     rmSync(directory, { recursive: true })
     expect(await judge(mika)).toBe('outside_namespace')
