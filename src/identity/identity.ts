@@ -5,6 +5,7 @@ import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
+import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
 import { createKeys, type Keys } from './tokens/keys.ts'
@@ -20,7 +21,8 @@ export interface Identity
     Tokens,
     Logins,
     Pick<Keys, 'jwks'>,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Omit<Policies, 'refresh'>,
+    Explain {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
@@ -53,6 +55,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
+    ...createExplain(context, policies, groups),
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [
