@@ -2,6 +2,7 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -16,7 +17,7 @@ export interface IdentityOptions {
 }
 
 /** What the parts of identity share. */
-export interface Context {
+export interface Context extends Audit {
   readonly db: Db
   readonly pool: Database['pool']
   readonly ids: Ids
@@ -46,6 +47,7 @@ export function createContext(options: IdentityOptions): Context {
     for (const memory of memories) memory.clear()
   }
   return {
+    ...createAudit(db, now),
     db,
     pool,
     ids,

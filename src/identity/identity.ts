@@ -5,6 +5,8 @@ import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
+import type { Audit } from './people/audit.ts'
+import { createStandings, type Standings } from './people/standing.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
@@ -20,6 +22,8 @@ export interface Identity
     Clients,
     Tokens,
     Logins,
+    Audit,
+    Standings,
     Pick<Keys, 'jwks'>,
     Omit<Policies, 'refresh'>,
     Explain {
@@ -52,6 +56,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...createClients(context),
     ...tokens,
     ...createLogins(context, tokens, groups),
+    ...createStandings(context),
+    audit: context.audit,
+    auditLog: context.auditLog,
+    verifyAuditChain: context.verifyAuditChain,
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,

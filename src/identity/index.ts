@@ -9,10 +9,14 @@ export type {
   NewAccount,
   NewAccountIdentity,
 } from './accounts/account.ts'
+export type { Group, Membership, NewGroup } from './accounts/group.ts'
 export { LOGIN_SCOPES, type LoginOptions, type LoginRequest, type LoginResult } from './accounts/login.ts'
 export type { Vo } from './accounts/vos.ts'
 export type { IdentityOptions } from './context.ts'
 export { createIdentity, type Identity } from './identity.ts'
+export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'
+export type { Email, Ending, Person } from './people/person.ts'
+export type { Standing, StandingCode } from './people/standing.ts'
 export { ACTIONS } from './policy/actions.ts'
 export type { Decision, Rule } from './policy/decide.ts'
 export type { AccessAnswer } from './policy/explain.ts'
