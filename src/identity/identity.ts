@@ -7,6 +7,7 @@ import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
 import { createKeys, type Keys } from './tokens/keys.ts'
@@ -24,7 +25,8 @@ export interface Identity
     Audit,
     Standings,
     Pick<Keys, 'jwks'>,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Omit<Policies, 'refresh'>,
+    Explain {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
@@ -61,6 +63,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
+    ...createExplain(context, policies, groups),
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [

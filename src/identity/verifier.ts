@@ -1,6 +1,6 @@
 /** The database-free public face of identity: what a gateway needs to check tokens and paths. */
 
-export { denied, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
+export { denied, invalidRequest, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
 export type { Action, Resource, RouteAction, StorageOperation } from './policy/actions.ts'
 export { anonymous, type Principal } from './principal.ts'
 export {

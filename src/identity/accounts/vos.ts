@@ -1,6 +1,6 @@
 import type { Context } from '../context.ts'
 import { invalidRequest } from '../errors.ts'
-import { defaultRules } from '../policy/decide.ts'
+import { defaultRules } from '../policy/default-rules.ts'
 import { insertRules } from '../policy/policies.store.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Keys } from '../tokens/keys.ts'

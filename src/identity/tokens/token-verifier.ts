@@ -125,6 +125,10 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
         audience: claims.aud,
         tokenId: claims.jti,
         expiresAt: new Date(claims.exp * 1000),
+        method: 'token',
+        limited: false,
+        clientId: claims.clientId,
+        actors: claims.actors,
       }
     },
   }

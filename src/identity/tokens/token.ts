@@ -19,6 +19,8 @@ export interface Claims {
   readonly groups: readonly string[]
   readonly scopes: readonly Scope[]
   readonly account: string | null
+  readonly clientId: string | null
+  readonly actors: readonly string[]
 }
 
 export interface PublicKey {
@@ -111,5 +113,20 @@ function claimsOf(p: Record<string, unknown>, audience: readonly string[] | 'any
   }
   const groups = Array.isArray(p['wlcg.groups']) ? p['wlcg.groups'].filter((g) => typeof g === 'string') : []
   const account = typeof p.kumi_account === 'string' ? p.kumi_account : null
-  return { iss: p.iss, sub: p.sub, aud: aud as string[], exp: p.exp, jti: p.jti, groups, scopes, account }
+  const clientId = typeof p.client_id === 'string' ? p.client_id : null
+  return {
+    ...{ iss: p.iss, sub: p.sub, aud: aud as string[], exp: p.exp, jti: p.jti },
+    ...{ groups, scopes, account, clientId, actors: actorsOf(p.act) },
+  }
+}
+
+/** RFC 8693 §4.1: the present actor is outermost, those before it are nested. */
+function actorsOf(act: unknown): string[] {
+  const actors: string[] = []
+  for (let at = act; at !== null && typeof at === 'object'; at = (at as { act?: unknown }).act) {
+    const { sub } = at as { sub?: unknown }
+    if (typeof sub !== 'string') throw invalidToken('The token names an actor without a subject.')
+    actors.push(sub)
+  }
+  return actors
 }

@@ -79,6 +79,10 @@ export function createTokens(context: Context, keys: Keys, policies: Policies): 
       audience: claims.aud,
       tokenId: claims.jti,
       expiresAt: new Date(claims.exp * 1000),
+      method: 'token',
+      limited: false,
+      clientId: claims.clientId,
+      actors: claims.actors,
     }
   }
   const self: Tokens = {

@@ -249,8 +249,8 @@ function pathToRoot(
   if (!trust.authorities(root.certificate.subjectKey).some((known) => known.certificate === root.certificate))
     throw refuse('unknown_authority', `The authority ${called(root.certificate)} is not trusted here.`)
   path.forEach((authority, depth) => {
-    checkUsable(authority.certificate, now)
     checkAuthority(authority, depth, path)
+    checkUsable(authority.certificate, now)
     const subject = depth === 0 ? endEntity : path[depth - 1]!.certificate
     checkLimits(authority, subject, path, trust.policyRequired)
     checkRevocation(authority, subject, trust, now)

@@ -127,7 +127,7 @@ export function writeCrl(list: {
       list.issuer.subjectDer,
       der.time(list.thisUpdate),
       der.time(list.nextUpdate),
-      ...(entries.length > 0 ? [der.sequence(...entries)] : []),
+      ...(entries.length > 0 ? [der.sequence(Buffer.concat(entries))] : []),
       der.explicit(
         0,
         der.sequence(

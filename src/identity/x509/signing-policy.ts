@@ -40,6 +40,15 @@ export function readSigningPolicies(text: string): SigningPolicy[] {
   })
 }
 
+/** A signing policy as text: what `issuer` may sign. */
+export const signingPolicyText = (issuer: Name, globs: readonly string[]): string =>
+  [
+    `access_id_CA   X509    '${slashOf(issuer)}'`,
+    'pos_rights     globus  CA:sign',
+    `cond_subjects  globus  '${globs.map((glob) => `"${glob}"`).join(' ')}'`,
+    '',
+  ].join('\n')
+
 /**
  * The namespaces files of the IGTF: `TO Issuer "<name>" PERMIT Subject "<regular expression>"`; a DENY wins.
  */
@@ -87,11 +96,12 @@ function quoted(text: string): string[] {
   return word ? [word.trim()] : []
 }
 
-/** Names are the same whatever their ASCII case and whichever of its names an attribute goes by. */
+/** Names are the same whatever their ASCII case, their blanks and whichever of its names an attribute goes by. */
 function comparable(slash: string): string {
   return slash
     .replace(/\/(?:Email|E)=/gi, '/emailAddress=')
     .replace(/\/USERID=/gi, '/UID=')
+    .replace(/\s+/g, ' ')
     .replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
 }
 

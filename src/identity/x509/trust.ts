@@ -130,14 +130,17 @@ function anchorsOf(files: readonly ReadFile[], crlGraceMs: number) {
   for (const { base, content } of files) {
     for (const certificate of content.certificates ?? []) {
       const known = all.get(certificate.fingerprint)
-      const crlUrls = files.flatMap((file) => (file.base === base ? (file.content.urls ?? []) : []))
+      const own = files.filter((file) => file.base === base)
+      const crlUrls = own.flatMap((file) => file.content.urls ?? [])
+      // A list that cannot be used must not be as good as none.
+      const listed = crlUrls.length > 0 || own.some((file) => /\.r\d+$/.test(file.name))
       all.set(certificate.fingerprint, {
         certificate,
         bases: [...new Set([...(known?.bases ?? []), base])],
         crlUrls: [...new Set([...(known?.crlUrls ?? []), ...crlUrls])],
         permits: permitsOf(certificate, policies, namespaces),
         crl: newest(crls.filter((crl) => isCrlOf(crl, certificate))),
-        crlNeeded: (known?.crlNeeded ?? false) || crlUrls.length > 0,
+        crlNeeded: (known?.crlNeeded ?? false) || listed,
       })
     }
   }
