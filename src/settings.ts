@@ -48,4 +48,19 @@ export const serverSettings = {
     min: 0,
     help: 'Time between the renaming of a deleted copy to the trash and its removal.',
   },
+  vomsPort: {
+    type: 'integer',
+    env: 'KUMI_VOMS_PORT',
+    min: 0,
+    max: 65535,
+    help: "Port of the VOMS attribute authority; 0 turns it off. Nine above the server's unless given.",
+  },
+  vomsMostHours: {
+    type: 'integer',
+    env: 'KUMI_VOMS_MOST_HOURS',
+    default: 24,
+    min: 1,
+    max: 8760,
+    help: 'How long attributes of VOMS last at most, however long somebody asks for.',
+  },
 } as const satisfies Settings

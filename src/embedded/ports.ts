@@ -4,6 +4,9 @@ import { defineError } from '../kernel/errors.ts'
 const portTaken = defineError('conflict', 'port_taken')
 
 export const DEFAULT_PORT = 7450
+/** A grid takes the ports from its own on: the server's, one per demo site, and the last one for VOMS. */
+export const BLOCK = 10
+export const vomsPortOf = (gridPort: number): number => gridPort + BLOCK - 1
 
 function isFree(port: number): Promise<boolean> {
   return new Promise((resolve) => {
@@ -26,6 +29,6 @@ export async function choosePorts(count: number, wanted?: number): Promise<numbe
       `The ports ${wanted} to ${wanted + count - 1} are not all free. Choose others with --port, or leave it out to have free ones found.`,
     )
   }
-  for (let port = DEFAULT_PORT; port < 60000; port += 10) if (await blockIsFree(port, count)) return port
+  for (let port = DEFAULT_PORT; port < 60000; port += BLOCK) if (await blockIsFree(port, count)) return port
   throw portTaken('No free ports were found.')
 }

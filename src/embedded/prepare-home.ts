@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { createCa, issueHostCertificate, writeTrustDirectory } from '../identity/x509/certificates.ts'
 import { demoSites } from './demo-sites.ts'
 import { type GridFacts, type Home, readGrid, secretFile, writeWhole } from './home.ts'
-import { choosePorts } from './ports.ts'
+import { BLOCK, choosePorts } from './ports.ts'
+import { ensureVomsAuthority } from './voms-authority.ts'
 
 export interface PrepareOptions {
   readonly port?: number
@@ -35,8 +36,7 @@ export async function prepareHome(home: Home, options: PrepareOptions, now: Date
 }
 
 async function newGrid(options: PrepareOptions, now: Date): Promise<GridFacts> {
-  const count = options.empty ? 1 : 4
-  const port = await choosePorts(count, options.port)
+  const port = await choosePorts(BLOCK, options.port)
   return {
     version: 1,
     vo: options.vo ?? 'demo',
@@ -67,6 +67,7 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
     writeWhole(join(directory, 'tls.key'), issued.privateKeyPem)
     writeWhole(join(directory, 'tls.pem'), issued.certificatePem, 0o644)
   }
+  await ensureVomsAuthority(home, 'localhost', now)
 }
 
 function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'][number]): void {

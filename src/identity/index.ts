@@ -24,3 +24,13 @@ export type { NewRule, StoredRule } from './policy/policies.ts'
 export type { Client, NewClient } from './tokens/client.ts'
 export type { MintedToken, MintRequest } from './tokens/tokens.ts'
 export * from './verifier.ts'
+export {
+  type AttributeAuthority,
+  type AttributeAuthorityOptions,
+  createAttributeAuthority,
+  type IssuedAttributes,
+} from './voms/attribute-authority.ts'
+export { type AuthorityCredential, credentialOf } from './voms/build.ts'
+export { type AuthorityChain, formatLsc, formatVomses, namesOf } from './voms/contact-files.ts'
+export { type Fqan, parseFqan } from './voms/fqan.ts'
+export type { AttributeRequest } from './voms/grant.ts'

@@ -31,3 +31,13 @@ export {
   type TokenVerifierOptions,
   type TrustedIssuer,
 } from './tokens/token-verifier.ts'
+export {
+  type AttributeTrust,
+  attributesRefused,
+  type VerifiedAttributes,
+  verifyAttributes,
+} from './voms/verify.ts'
+export { type Certificate, readCertificate, readCertificates } from './x509/certificate.ts'
+export { certificateRefused, type VerifiedChain, verifyChain } from './x509/chain.ts'
+export { slashOf } from './x509/names.ts'
+export { openTrustDirectory, type TrustDirectory } from './x509/trust.ts'

@@ -18,7 +18,8 @@ export function readFlatXml(text: string, root: string): [name: string, text: st
   const fields: [string, string][] = []
   for (FIELD.lastIndex = 0; FIELD.lastIndex < body.length; ) {
     const [, name, value = ''] = FIELD.exec(body) ?? []
-    if (!name || fields.length >= MOST_FIELDS) throw invalidXml(`The document <${root}> is malformed or too long.`)
+    if (!name || fields.length >= MOST_FIELDS)
+      throw invalidXml(`The document <${root}> is malformed or too long.`)
     fields.push([name, value.trim()])
   }
   return fields

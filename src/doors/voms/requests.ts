@@ -13,7 +13,8 @@ const MOST_SECONDS = 10 * 365 * 86_400
 /** `/generate-ac?fqans=/demo,/demo/Role=production&lifetime=43200&order=…&targets=…` */
 export function requestOfTarget(target: string): AttributeRequest {
   const [path, query = ''] = split(target, '?')
-  if (path !== '/generate-ac') throw nothingHere(`There is nothing at ${path.slice(0, 100)}; attributes are at /generate-ac.`)
+  if (path !== '/generate-ac')
+    throw nothingHere(`There is nothing at ${path.slice(0, 100)}; attributes are at /generate-ac.`)
   const given = new Map<string, string>()
   for (const pair of query.split('&').filter(Boolean)) {
     const [name, value = ''] = split(pair, '=')

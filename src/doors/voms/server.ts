@@ -1,4 +1,4 @@
-import { constants, X509Certificate } from 'node:crypto'
+import { constants, type X509Certificate } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
 import type { AttributeAuthority, TrustDirectory } from '../../identity/index.ts'
@@ -98,7 +98,10 @@ async function serve(socket: TLSSocket, options: VomsServerOptions): Promise<voi
   // Unread bytes at the end would reset the connection before the client has its answer.
   socket.resume()
   const ms = Math.round((performance.now() - began) * 10) / 10
-  options.log.debug({ peer: socket.remoteAddress, dialect: said?.dialect, code: failure?.code, ms }, 'voms request')
+  options.log.debug(
+    { peer: socket.remoteAddress, dialect: said?.dialect, code: failure?.code, ms },
+    'voms request',
+  )
 }
 
 async function issued(socket: TLSSocket, said: Said, { trust, clock, authority }: VomsServerOptions) {

@@ -1,32 +1,26 @@
 import { type Db, transaction } from '../../kernel/database.ts'
 import { defineError } from '../../kernel/errors.ts'
 import type { Account } from '../accounts/account.ts'
-import type { Membership } from '../accounts/group.ts'
-import type { AuditEntry } from '../people/audit.ts'
-import type { Standing } from '../people/standing.ts'
+import type { Identity } from '../identity.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { VerifiedChain } from '../x509/chain.ts'
 import { slashOf } from '../x509/names.ts'
 import { type AuthorityCredential, buildAttributeCertificate } from './build.ts'
 import { type Fqan, isOfVo, longFqan, shortFqan } from './fqan.ts'
+import { selectAttributes } from './generic-attributes.store.ts'
 import { type AttributeRequest, grantAttributes, invalidAttributeRequest } from './grant.ts'
 
 export const unknownToVo = defineError('denied', 'voms_no_such_user')
 
 /** What the authority asks of the rest of identity. */
-export interface Registry {
-  listVos(): Promise<readonly { readonly id: string }[]>
-  /** The account of the VO to which the certificate belongs. */
-  holderOf(vo: string, certificate: Certificate): Promise<Account | undefined>
-  standingOf(accountIds: readonly number[]): Promise<Map<number, Standing>>
-  membershipsOf(accountIds: readonly number[]): Promise<Map<number, Membership[]>>
-  attributesOf(accountId: number): Promise<Readonly<Record<string, string>>>
-  audit(tx: Db, ...entries: readonly AuditEntry[]): Promise<void>
-}
+export type Registry = Pick<
+  Identity,
+  'listVos' | 'accountsOfIdentity' | 'standingOf' | 'membershipsOf' | 'audit'
+>
 
 export interface AttributeAuthorityOptions {
   readonly db: Db
-  readonly registry: Registry
+  readonly identity: Registry
   readonly now: () => Date
   readonly credential: () => AuthorityCredential
   /** For requests that name no VO, by certificates that several know. */
@@ -34,7 +28,7 @@ export interface AttributeAuthorityOptions {
   /** No attributes last longer, seconds. */
   readonly mostSeconds: number
   /** Where people link certificates and sign the usage policy. */
-  readonly console: string
+  readonly consoleUrl: string
 }
 
 export interface IssuedAttributes {
@@ -56,17 +50,16 @@ export interface AttributeAuthority {
 }
 
 export function createAttributeAuthority(options: AttributeAuthorityOptions): AttributeAuthority {
-  const { db, registry, now } = options
+  const { db, identity, now } = options
   return {
     async issue({ endEntity }, request) {
       const vo = await voOf(request, endEntity, options)
       const account = await memberOf(vo, endEntity, options)
-      const [memberships, attributes] = await Promise.all([
-        registry.membershipsOf([account.id]),
-        registry.attributesOf(account.id),
-      ])
+      const memberships = (await identity.membershipsOf([account.id])).get(account.id) ?? []
+      const groups = memberships.map(({ path }) => path)
+      const attributes = await selectAttributes(db, vo, account.id, groups)
       const at = now()
-      const grant = grantAttributes({ memberships: memberships.get(account.id) ?? [], attributes }, request, {
+      const grant = grantAttributes({ memberships, attributes }, request, {
         vo,
         member: account.name,
         now: at,
@@ -81,7 +74,7 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
         targets: request.targets,
       })
       await transaction(db, (tx) =>
-        registry.audit(tx, {
+        identity.audit(tx, {
           vo,
           actor: account.name,
           action: 'voms.attributes_issued',
@@ -104,9 +97,9 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
 async function voOf(
   { fqans, order }: AttributeRequest,
   certificate: Certificate,
-  { registry, defaultVo }: AttributeAuthorityOptions,
+  { identity, defaultVo }: AttributeAuthorityOptions,
 ): Promise<string> {
-  const vos = (await registry.listVos()).map(({ id }) => id)
+  const vos = (await identity.listVos()).map(({ id }) => id)
   const named = fqans === 'all' ? order : fqans
   const [first] = named
   if (first) {
@@ -119,7 +112,7 @@ async function voOf(
     return vo
   }
   const known = await Promise.all(
-    vos.map(async (vo) => ((await registry.holderOf(vo, certificate)) ? [vo] : [])),
+    vos.map(async (vo) => ((await holderOf(vo, certificate, identity)) ? [vo] : [])),
   )
   const [only, ...more] = known.flat()
   return only !== undefined && more.length === 0 ? only : defaultVo
@@ -129,16 +122,26 @@ async function voOf(
 async function memberOf(
   vo: string,
   certificate: Certificate,
-  { registry, console }: AttributeAuthorityOptions,
+  { identity, consoleUrl }: AttributeAuthorityOptions,
 ): Promise<Account> {
-  const account = await registry.holderOf(vo, certificate)
-  if (!account) {
+  const account = await holderOf(vo, certificate, identity)
+  const standing = account && (await identity.standingOf([account.id])).get(account.id)
+  if (!account || !standing) {
     // Clients look for the first words, and then do not ask a second time by the older protocol.
     throw unknownToVo(
-      `User unknown to this VO: no account of ${vo} has the certificate "${slashOf(certificate.subject)}" issued by "${slashOf(certificate.issuer)}". Register, or link the certificate to your account, at ${console}`,
+      `User unknown to this VO: no account of ${vo} has the certificate "${slashOf(certificate.subject)}" issued by "${slashOf(certificate.issuer)}". Register, or link the certificate to your account, at ${consoleUrl}`,
     )
   }
-  const standing = (await registry.standingOf([account.id])).get(account.id)
-  if (!standing || standing.state === 'good') return account
-  throw defineError('denied', standing.code)(`${standing.message} ${console}`)
+  if (standing.state === 'good') return account
+  throw defineError('denied', standing.code)(`${standing.message} ${consoleUrl}`)
+}
+
+/** The account of the VO to which the certificate belongs. */
+async function holderOf(
+  vo: string,
+  certificate: Certificate,
+  identity: Registry,
+): Promise<Account | undefined> {
+  const [account] = await identity.accountsOfIdentity(vo, 'X509', slashOf(certificate.subject))
+  return account
 }

@@ -72,3 +72,12 @@ export function isDue(authority: Certificate, ca: Certificate, now: Date): boole
   const ours = isSigned({ ...authority.signed, key: ca.publicKey })
   return !ours || authority.notAfter.getTime() - now.getTime() < RENEW_BEFORE_MS
 }
+
+/** Whether the key belongs to the certificate. */
+export function isPair(certificate: Certificate, privateKeyPem: string): boolean {
+  try {
+    return spkiOf(privateKeyOf(privateKeyPem)).equals(certificate.spki)
+  } catch {
+    return false
+  }
+}

@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto'
-import type { Certificate } from '../x509/certificate.ts'
+import { type Certificate, readCertificates } from '../x509/certificate.ts'
+import type { Credential } from '../x509/certificates.ts'
 import * as der from '../x509/der.ts'
-import { algorithmOf, signedStructure } from '../x509/signatures.ts'
+import { algorithmOf, privateKeyOf, signedStructure, weakKey } from '../x509/signatures.ts'
 import { type GenericAttribute, VOMS } from './attribute-certificate.ts'
 import { type Fqan, longFqan } from './fqan.ts'
 import { newSerial } from './serial.ts'
@@ -15,6 +16,19 @@ export interface AuthorityCredential {
   readonly intermediates: readonly Certificate[]
   readonly host: string
   readonly port: number
+}
+
+/** Throws `invalid_certificate`, or `weak_key` for a key with which clients could not verify anything. */
+export function credentialOf(
+  { certificatePem, privateKeyPem }: Credential,
+  place: Pick<AuthorityCredential, 'host' | 'port'>,
+): AuthorityCredential {
+  const [certificate, ...intermediates] = readCertificates(certificatePem)
+  const key = privateKeyOf(privateKeyPem)
+  if (!certificate?.subjectKeyId || key.asymmetricKeyType !== 'rsa') {
+    throw weakKey('The certificate of a VOMS authority needs an RSA key and a subject key identifier.')
+  }
+  return { certificate, key, intermediates, ...place }
 }
 
 export interface NewAttributeCertificate {

@@ -1,6 +1,6 @@
 import { defineError } from '../../kernel/errors.ts'
 import type { GenericAttribute } from './attribute-certificate.ts'
-import { type Fqan, fqanOfGroup, isOfVo, shortFqan } from './fqan.ts'
+import { type Fqan, fqanOfGroup, groupOfFqan, isOfVo, shortFqan } from './fqan.ts'
 
 export const attributeDenied = defineError('denied', 'voms_attribute_denied')
 export const invalidAttributeRequest = defineError('invalid', 'invalid_attribute_request')
@@ -27,8 +27,14 @@ export interface Held {
     readonly role: boolean
     readonly until: Date | null
   }[]
-  /** The member's own. */
-  readonly attributes: Readonly<Record<string, string>>
+  readonly attributes: readonly HeldAttribute[]
+}
+
+export interface HeldAttribute {
+  readonly name: string
+  readonly value: string
+  /** Path of the group it is given through; null: the member's own. */
+  readonly group: string | null
 }
 
 export interface Grant {
@@ -108,13 +114,16 @@ export function grantAttributes(
     const seconds = Math.max(0, Math.floor((notAfter.getTime() - now.getTime()) / 1000))
     warnings.push(`The validity of the attributes was shortened to ${seconds} seconds: ${soonest.why}.`)
   }
-  return { fqans, attributes: attributesOf(held, vo), notBefore: now, notAfter, warnings }
+  return { fqans, attributes: attributesOf(held, vo, fqans), notBefore: now, notAfter, warnings }
 }
 
-function attributesOf({ attributes }: Held, vo: string): GenericAttribute[] {
-  return Object.entries(attributes)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([name, value]) => ({ name, value, qualifier: vo }))
+/** The member's own, and those of the groups and roles that are attested. */
+function attributesOf({ attributes }: Held, vo: string, fqans: readonly Fqan[]): GenericAttribute[] {
+  const names = new Map(fqans.map((fqan) => [groupOfFqan(fqan), shortFqan(fqan)]))
+  return attributes.flatMap(({ name, value, group }) => {
+    const qualifier = group === null ? vo : names.get(group)
+    return qualifier === undefined ? [] : [{ name, value, qualifier }]
+  })
 }
 
 function denied(vo: string, member: string, wanted: string, own: readonly { readonly fqan: Fqan }[]): Error {
