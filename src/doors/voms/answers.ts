@@ -61,8 +61,9 @@ export function errorAnswer(dialect: Dialect, error: GridError): string {
 }
 
 const XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
+/** With a line end: these clients put what they are told, twice when they have asked by both protocols, in a row. */
 const item = (number: number, message: string): string =>
-  `<item><number>${number}</number><message>${xmlText(message)}</message></item>`
+  `<item><number>${number}</number><message>${xmlText(message)}&#10;</message></item>`
 const vomsans = (inside: string): string =>
   `<?xml version="1.0" encoding="US-ASCII"?><vomsans><version>3</version>${inside}</vomsans>`
 
