@@ -31,3 +31,12 @@ export {
   type TokenVerifierOptions,
   type TrustedIssuer,
 } from './tokens/token-verifier.ts'
+export {
+  CLIENT_CERTIFICATE_OPTIONS,
+  type ClientCertificates,
+  clientCertificates,
+  openTrustDirectory,
+  slashOf,
+  type TrustDirectory,
+  type VerifiedChain,
+} from './x509/index.ts'

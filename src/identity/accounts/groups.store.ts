@@ -69,7 +69,10 @@ export async function deleteGroup(db: Db, id: number): Promise<void> {
 
 /** One change of somebody's memberships at a time: the tree above and below must fit when both are done. */
 export const holdAccounts = (db: Db, ids: readonly number[]) =>
-  rows(db, sql`select id from account where id = any(${ids as number[]}::int[]) order by id for no key update`)
+  rows(
+    db,
+    sql`select id from account where id = any(${ids as number[]}::int[]) order by id for no key update`,
+  )
 
 /**
  * Members of the group and of all above it. The group itself gets exactly `until`; those above keep whatever lasts
