@@ -9,7 +9,7 @@ import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
-import { createIdentity, openTrustDirectory } from './identity/index.ts'
+import { clientCertificates, createIdentity, openTrustDirectory } from './identity/index.ts'
 import {
   createLogger,
   enableProcessMetrics,
@@ -89,11 +89,12 @@ const transferWorkers = transfer.createTransferWorkers({
 })
 const vomsPort = config.vomsPort ?? vomsPortOf(grid.port)
 const trust = openTrustDirectory({ directory: join(home, 'ca', 'certificates'), clock })
+const certificates = clientCertificates({ trust, clock })
 const voms =
   vomsPort === 0
     ? undefined
     : await openVoms({
-        ...{ db, identity, trust, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
+        ...{ db, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
         ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
       })
 const workers = [

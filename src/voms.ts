@@ -6,20 +6,20 @@ import { ensureVomsAuthority, homeAt } from './embedded/index.ts'
 import type { Http } from './http/index.ts'
 import {
   type AuthorityCredential,
+  type ClientCertificates,
   createAttributeAuthority,
   credentialOf,
   type Identity,
   namesOf,
   readCertificates,
   slashOf,
-  type TrustDirectory,
 } from './identity/index.ts'
 import type { Clock, Db, Logger, Worker } from './kernel/index.ts'
 
 export interface VomsOptions {
   readonly db: Db
   readonly identity: Identity
-  readonly trust: TrustDirectory
+  readonly certificates: ClientCertificates
   readonly clock: Clock
   readonly log: Logger
   readonly home: string
@@ -42,7 +42,7 @@ export interface Voms {
 }
 
 export async function openVoms(options: VomsOptions): Promise<Voms> {
-  const { db, identity, trust, clock, log, host, port, publicUrl } = options
+  const { db, identity, certificates, clock, log, host, port, publicUrl } = options
   const home = homeAt(options.home)
   const publicHost = new URL(publicUrl).hostname
   const load = async (now: Date): Promise<AuthorityCredential> =>
@@ -60,7 +60,7 @@ export async function openVoms(options: VomsOptions): Promise<Voms> {
     mostSeconds: options.mostHours * 3600,
     consoleUrl: `${publicUrl}/`,
   })
-  const door = vomsServer({ authority, trust, clock, log, host, port, tls })
+  const door = vomsServer({ authority, certificates, log, host, port, tls })
   let renewAt = new Date(clock.now().getTime() + DAY_MS)
   return {
     register: (app) =>

@@ -37,7 +37,13 @@ export {
   type VerifiedAttributes,
   verifyAttributes,
 } from './voms/verify.ts'
-export { type Certificate, readCertificate, readCertificates } from './x509/certificate.ts'
-export { certificateRefused, type VerifiedChain, verifyChain } from './x509/chain.ts'
-export { slashOf } from './x509/names.ts'
-export { openTrustDirectory, type TrustDirectory } from './x509/trust.ts'
+export {
+  CLIENT_CERTIFICATE_OPTIONS,
+  type ClientCertificates,
+  certificateRefused,
+  clientCertificates,
+  openTrustDirectory,
+  slashOf,
+  type TrustDirectory,
+  type VerifiedChain,
+} from './x509/index.ts'

@@ -1,17 +1,19 @@
-import { constants, type X509Certificate } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { createServer, type Server, type TLSSocket } from 'node:tls'
-import type { AttributeAuthority, TrustDirectory } from '../../identity/index.ts'
-import { type Certificate, certificateRefused, readCertificate, verifyChain } from '../../identity/index.ts'
-import { type Clock, type GridError, type Logger, toGridError } from '../../kernel/index.ts'
+import {
+  type AttributeAuthority,
+  CLIENT_CERTIFICATE_OPTIONS,
+  type ClientCertificates,
+  certificateRefused,
+} from '../../identity/index.ts'
+import { type GridError, type Logger, toGridError } from '../../kernel/index.ts'
 import { attributesAnswer, type Dialect, errorAnswer } from './answers.ts'
 import { requestOfDocument, requestOfTarget } from './requests.ts'
 import { readRequest, type Said } from './wire.ts'
 
 export interface VomsServerOptions {
   readonly authority: AttributeAuthority
-  readonly trust: Pick<TrustDirectory, 'current'>
-  readonly clock: Clock
+  readonly certificates: ClientCertificates
   readonly log: Logger
   readonly host: string
   /** 0 picks a free one. */
@@ -26,7 +28,6 @@ export interface VomsServer {
 
 const DEADLINE_MS = 10_000
 const MOST_CONNECTIONS = 500
-const MOST_PRESENTED = 16
 /** Its whole User-Agent; it understands errors in a form of its own only. */
 const CPP_CLIENT = 'voms APIs 2.0'
 
@@ -40,11 +41,7 @@ export function vomsServer(options: VomsServerOptions): VomsServer {
   const server: Server = createServer({
     ...options.tls,
     minVersion: 'TLSv1.2',
-    // Any certificate is let in here and judged afterwards: OpenSSL as Node has it knows no proxies.
-    requestCert: true,
-    rejectUnauthorized: false,
-    // A resumed session has lost the chain that was presented.
-    secureOptions: constants.SSL_OP_NO_TICKET,
+    ...CLIENT_CERTIFICATE_OPTIONS,
     handshakeTimeout: DEADLINE_MS,
   })
   server.maxConnections = MOST_CONNECTIONS
@@ -104,24 +101,11 @@ async function serve(socket: TLSSocket, options: VomsServerOptions): Promise<voi
   )
 }
 
-async function issued(socket: TLSSocket, said: Said, { trust, clock, authority }: VomsServerOptions) {
+async function issued(socket: TLSSocket, said: Said, { certificates, authority }: VomsServerOptions) {
   const request = said.dialect === 'legacy' ? requestOfDocument(said.document) : requestOfTarget(said.target)
-  const presented = presentedChain(socket)
-  if (presented.length === 0) {
-    throw certificateRefused('Show a certificate: attributes are given to its owner only.')
-  }
-  return authority.issue(verifyChain(presented, { trust: await trust.current(), now: clock.now() }), request)
-}
-
-/** What the client presented, as it presented it; a leaf that comes twice does not end it. */
-function presentedChain(socket: TLSSocket): Certificate[] {
-  const chain: Certificate[] = []
-  let certificate: X509Certificate | undefined = socket.getPeerX509Certificate()
-  while (certificate && chain.length <= MOST_PRESENTED) {
-    chain.push(readCertificate(certificate.raw))
-    certificate = certificate.issuerCertificate
-  }
-  return chain
+  const chain = await certificates.of(socket)
+  if (!chain) throw certificateRefused('Show a certificate: attributes are given to its owner only.')
+  return authority.issue(chain, request)
 }
 
 function dialectOf(said: Said | undefined): Dialect {
