@@ -13,7 +13,7 @@ const MOST_FIELDS = 100
  */
 export function readFlatXml(text: string, root: string): [name: string, text: string][] {
   const start = PROLOG.exec(text)![0].length
-  const body = new RegExp(`^<${root}>\\s*([^]*)</${root}>\\s*$`).exec(text.slice(start))?.[1]
+  const body = new RegExp(`^<${root}>\\s*([\\s\\S]*)</${root}>\\s*$`).exec(text.slice(start))?.[1]
   if (body === undefined) throw invalidXml(`This is no XML document <${root}>.`)
   const fields: [string, string][] = []
   for (FIELD.lastIndex = 0; FIELD.lastIndex < body.length; ) {
