@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { testIdentity } from '../../../test/harness/identity.ts'
 import { type Made, opensslPki } from '../../../test/harness/pki.ts'
+import { createHttp } from '../../http/index.ts'
 import {
   type Account,
   clientCertificates,
@@ -19,7 +20,7 @@ import {
 } from '../../identity/voms/attribute-certificate.ts'
 import { shortFqan } from '../../identity/voms/fqan.ts'
 import { silentLogger, sql, systemClock } from '../../kernel/index.ts'
-import { type VomsServer, vomsServer } from './index.ts'
+import { registerVomsContact, type VomsServer, vomsServer } from './index.ts'
 
 const CPP = 'voms APIs 2.0'
 const AA = 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectKeyIdentifier=hash'
@@ -254,5 +255,28 @@ describe('the port of VOMS', () => {
       const { session } = await one()
       expect((await one(session)).reused).toBe(false)
     }
+  })
+
+  test('the files of the clients are public, for the VOs there are', async () => {
+    const chain = [{ subject: '/O=Grid/CN=voms', issuer: '/O=Grid/CN=Root' }]
+    const http = createHttp({
+      ...{ identity, audience: [], log: silentLogger, clock: systemClock, port: 0 },
+    })
+    registerVomsContact(http.app, {
+      identity,
+      contact: () => ({ host: 'grid.test', port: 7459, subject: '/O=Grid/CN=grid.test', chain }),
+    })
+    const get = async (url: string) => {
+      const { statusCode, body } = await http.app.inject({ method: 'GET', url })
+      return [statusCode, body]
+    }
+    expect(await get('/vomses/demo')).toEqual([
+      200,
+      '"demo" "grid.test" "7459" "/O=Grid/CN=grid.test" "demo"\n',
+    ])
+    expect(await get('/vomsdir/demo/grid.test.lsc')).toEqual([200, '/O=Grid/CN=voms\n/O=Grid/CN=Root\n'])
+    for (const url of ['/vomses/none', '/vomsdir/none/grid.test.lsc', '/vomsdir/demo/else.lsc'])
+      expect((await get(url))[0]).toBe(404)
+    await http.close()
   })
 })
