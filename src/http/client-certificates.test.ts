@@ -50,7 +50,7 @@ beforeAll(async () => {
     extensions: 'subjectAltName=DNS:localhost',
   })
   const directory = pki.trustDirectory([{ authority: root, subjects: ['/O=Grid/*'] }])
-  const trust = openTrustDirectory({ directory, clock: systemClock })
+  const trust = openTrustDirectory({ directories: [directory], clock: systemClock })
   http = createHttp({
     ...{ identity: authenticator, audience: ['here'], log: silentLogger, clock: systemClock, port: 0 },
     tls: { cert: host.pem, key: readFileSync(host.key) },

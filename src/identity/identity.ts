@@ -4,6 +4,10 @@ import { createGroups, type Groups } from './accounts/groups.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
+import { type CertificateBearers, createCertificateBearers } from './certificates/bearer.ts'
+import { type Certificates, createCertificates } from './certificates/certificates.ts'
+import { withCertificateNames } from './certificates/identities.ts'
+import { type CertificateRequests, createCertificateRequests } from './certificates/requests.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
 import { createStandings, type Standings } from './people/standing.ts'
@@ -24,6 +28,9 @@ export interface Identity
     Logins,
     Audit,
     Standings,
+    Certificates,
+    CertificateRequests,
+    CertificateBearers,
     Pick<Keys, 'jwks'>,
     Omit<Policies, 'refresh'>,
     Explain {
@@ -42,6 +49,9 @@ export function createIdentity(options: IdentityOptions): Identity {
   const policies = createPolicies(context)
   const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
+  const accounts = createAccounts(context)
+  const standings = createStandings(context)
+  const certificates = createCertificates(context)
   const vos = createVos(context, keys, policies)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
@@ -51,12 +61,16 @@ export function createIdentity(options: IdentityOptions): Identity {
   let rotateAt = new Date(0)
   return {
     ...vos,
-    ...createAccounts(context),
+    ...accounts,
+    ...withCertificateNames(context, accounts, certificates),
     ...groups,
     ...createClients(context),
     ...tokens,
     ...createLogins(context, tokens, groups),
-    ...createStandings(context),
+    ...standings,
+    ...certificates,
+    ...createCertificateRequests(context),
+    ...createCertificateBearers(context, { certificates, accounts, groups, standings, policies }),
     audit: context.audit,
     auditLog: context.auditLog,
     verifyAuditChain: context.verifyAuditChain,

@@ -12,6 +12,12 @@ export type {
 export type { Group, Membership, NewGroup } from './accounts/group.ts'
 export { LOGIN_SCOPES, type LoginOptions, type LoginRequest, type LoginResult } from './accounts/login.ts'
 export type { Vo } from './accounts/vos.ts'
+export type {
+  CertificateOrigin,
+  CertificateRecord,
+  CertificateRequest,
+  CertificateState,
+} from './certificates/certificate.ts'
 export type { IdentityOptions } from './context.ts'
 export { createIdentity, type Identity } from './identity.ts'
 export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'

@@ -26,7 +26,7 @@ beforeAll(async () => {
 })
 
 const trusting = (authorities: Parameters<typeof pki.trustDirectory>[0]) =>
-  openTrustDirectory({ directory: pki.trustDirectory(authorities), clock: systemClock }).current()
+  openTrustDirectory({ directories: [pki.trustDirectory(authorities)], clock: systemClock }).current()
 
 const certificates = (chain: readonly Made[]) => chain.map(({ pem }) => readCertificates(pem)[0]!)
 const verify = (chain: readonly Made[], options: { at?: Date; by?: TrustAnchors } = {}) =>

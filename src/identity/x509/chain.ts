@@ -150,6 +150,9 @@ function walkProxies(
   return { proxies, endEntity: certificate }
 }
 
+/** Whether it stands for another certificate rather than for somebody. */
+export const isProxy = (certificate: Certificate): boolean => proxyKindOf(certificate) !== undefined
+
 /** The oldest kind is known only by its name: its signer's, and one of two words. */
 function proxyKindOf(certificate: Certificate): ProxyKind | undefined {
   if (certificate.proxy) return certificate.proxy.kind

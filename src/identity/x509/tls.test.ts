@@ -32,7 +32,10 @@ beforeAll(async () => {
     extensions: 'subjectAltName=DNS:localhost',
   })
   directory = pki.trustDirectory([{ authority: root, subjects: ['/O=Grid/*'] }])
-  const certificates = clientCertificates({ trust: openTrustDirectory({ directory, clock }), clock })
+  const certificates = clientCertificates({
+    trust: openTrustDirectory({ directories: [directory], clock }),
+    clock,
+  })
   server = createServer({ ...CLIENT_CERTIFICATE_OPTIONS, cert: host.pem, key: readFileSync(host.key) })
   server.on('request', (request, response) => {
     certificates.of(request.socket).then(

@@ -2,9 +2,11 @@ import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Made, opensslPki } from '../../../test/harness/pki.ts'
+import { silentLogger } from '../../kernel/index.ts'
 import { readCertificates } from './certificate.ts'
 import { verifyChain } from './chain.ts'
 import { crlState, isCrlOf, readCrl, writeCrl } from './crl.ts'
+import { refreshCrls } from './crl-refresh.ts'
 import * as der from './der.ts'
 import { nameFromSlash } from './names.ts'
 import { privateKeyOf, signedStructure } from './signatures.ts'
@@ -30,7 +32,7 @@ beforeAll(() => {
 function opened(directory: string) {
   const problems: string[] = []
   const trust = openTrustDirectory({
-    directory,
+    directories: [directory],
     clock,
     onProblem: (file) => problems.push(file.slice(directory.length + 1)),
   })
@@ -52,7 +54,8 @@ describe('a trust directory', () => {
     const { trust } = opened(directory)
     const { all } = await trust.current()
     expect(all).toHaveLength(1)
-    expect(all[0]!.bases).toEqual([...new Set(readdirSync(directory).map((file) => file.slice(0, 8)))])
+    const hashes = new Set(readdirSync(directory).map((file) => file.slice(0, 8)))
+    expect(all[0]!.bases).toEqual([...hashes].map((hash) => join(directory, hash)))
     expect(all[0]!.bases).toHaveLength(2)
   })
 
@@ -73,7 +76,7 @@ describe('a trust directory', () => {
       writeFileSync(join(directory, file), signingPolicyText(nameFromSlash(ROOT), ['/O=Elsewhere/*']))
     expect(await judge(mika)).toBe('outside_namespace')
     rmSync(directory, { recursive: true })
-    expect(await judge(mika)).toBe('outside_namespace')
+    expect(await judge(mika)).toBe('unknown_authority')
   })
 
   test('that never was there trusts nobody', async () => {
@@ -137,6 +140,58 @@ describe('a trust directory', () => {
     expect(await trust.current()).toBe(before)
     now = new Date(+now + 60_000)
     expect(await trust.current()).not.toBe(before)
+  })
+})
+
+describe('the lists of authorities that say where theirs are', () => {
+  /** A directory of one such authority, and what lies at its address. */
+  async function published(content: () => string | Buffer | undefined) {
+    const directory = pki.trustDirectory([{ authority: root, subjects: ['/O=Grid/*'] }])
+    for (const base of new Set(readdirSync(directory).map((file) => file.slice(0, 8))))
+      writeFileSync(join(directory, `${base}.crl_url`), 'http://gone.example/x http://ca.example/root.crl\n')
+    const { trust, judge } = opened(directory)
+    let asked = 0
+    const fetch = async (url: string): Promise<Buffer> => {
+      asked++
+      const found = url.includes('ca.example') ? content() : undefined
+      if (found === undefined) throw new Error('nothing there')
+      return Buffer.from(found)
+    }
+    const refresh = async () => {
+      now = new Date(+now + 5000)
+      return refreshCrls({ trust, fetch, log: silentLogger }, now)
+    }
+    return { directory, judge, refresh, asked: () => asked }
+  }
+
+  test('are fetched, checked, written under every hash, and fetched again after six hours', async () => {
+    const { directory, judge, refresh, asked } = await published(() => pki.crl(root, [rin]))
+    expect(await refresh()).toEqual({ updated: 1, failed: [] })
+    expect([await judge(rin), await judge(mika)]).toEqual(['revoked', 'accepted'])
+    expect(readdirSync(directory).filter((file) => file.endsWith('.r0'))).toHaveLength(2)
+    expect(asked()).toBe(2)
+    expect(await refresh()).toEqual({ updated: 0, failed: [] })
+    now = new Date(+now + 6 * 3_600_000)
+    expect(await refresh()).toEqual({ updated: 1, failed: [] })
+    now = new Date()
+  })
+
+  test('stay as they are when the new one is forged, older, no list, or not there', async () => {
+    const [issuer] = readCertificates(root.pem)
+    const key = privateKeyOf(readFileSync(root.key, 'utf8'))
+    const thisUpdate = new Date(Date.now() - 86_400_000)
+    const nextUpdate = new Date(Date.now() + 86_400_000)
+    const earlier = writeCrl({ issuer: issuer!, key, number: 1, thisUpdate, nextUpdate, revoked: [] })
+    let content: string | Buffer | undefined = pki.crl(root, [rin])
+    const { judge, refresh } = await published(() => content)
+    await refresh()
+    for (const bad of [pki.crl(pki.authority(ROOT)), earlier, 'nonsense', undefined]) {
+      content = bad
+      now = new Date(+now + 6 * 3_600_000)
+      expect(await refresh()).toEqual({ updated: 0, failed: [ROOT] })
+      expect(await judge(rin)).toBe('revoked')
+    }
+    now = new Date()
   })
 })
 

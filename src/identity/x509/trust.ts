@@ -1,5 +1,5 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import type { Clock } from '../../kernel/ports.ts'
 import { type Certificate, readCertificates } from './certificate.ts'
 import type { Authority, TrustAnchors } from './chain.ts'
@@ -9,7 +9,7 @@ import { readNamespaces, readSigningPolicies, type SigningPolicy } from './signi
 
 export interface TrustDirectoryOptions {
   /** As grid clients read it (X509_CERT_DIR): `<hash>.0`, `.r0`, `.signing_policy`, `.namespaces`, `.crl_url`. */
-  readonly directory: string
+  readonly directories: readonly string[]
   readonly clock: Pick<Clock, 'now'>
   /** How long a list of revoked certificates counts after its successor was due; a day unless given. */
   readonly crlGraceMs?: number
@@ -23,7 +23,7 @@ export interface TrustDirectory {
 }
 
 export interface TrustedAuthority extends Authority {
-  /** File name without its ending, of which there may be two (old and new hash). */
+  /** Paths of its files without their endings: one for each hash, old and new, and directory. */
   readonly bases: readonly string[]
   /** Where it publishes its list. */
   readonly crlUrls: readonly string[]
@@ -43,15 +43,15 @@ interface Content {
 }
 
 interface ReadFile {
-  readonly name: string
+  readonly path: string
   readonly base: string
   readonly stamp: string
   readonly content: Content
 }
 
-/** Reads the directory when first asked, and again whatever changed in it, looking at most every five seconds. */
+/** Reads the directories when first asked, and again what changed in them, looking at most every five seconds. */
 export function openTrustDirectory(options: TrustDirectoryOptions): TrustDirectory {
-  const { directory, clock, crlGraceMs = DAY_MS } = options
+  const { directories, clock, crlGraceMs = DAY_MS } = options
   let files = new Map<string, ReadFile>()
   let anchors: ReturnType<typeof anchorsOf> | undefined
   let lookedAt = -Infinity
@@ -59,28 +59,34 @@ export function openTrustDirectory(options: TrustDirectoryOptions): TrustDirecto
 
   async function look(): Promise<void> {
     const seen = new Map<string, ReadFile>()
-    let changed = anchors === undefined
-    for (const name of (await readdir(directory)).sort()) {
-      const [, base] = FILE.exec(name) ?? []
-      if (!base) continue
-      const path = join(directory, name)
-      const facts = await stat(path).catch(() => undefined)
-      if (!facts?.isFile() || facts.size > MOST_FILE_BYTES) continue
-      const stamp = `${facts.mtimeMs} ${facts.size} ${facts.ino}`
-      const known = files.get(name)
-      if (known?.stamp === stamp) seen.set(name, known)
-      else {
-        changed = true
-        seen.set(name, { name, base, stamp, content: await contentOf(name, path) })
+    for (const directory of directories) {
+      const names = await readdir(directory).catch((error) => {
+        options.onProblem?.(directory, error)
+        return []
+      })
+      for (const name of names.sort()) {
+        const file = await lookAt(join(directory, name))
+        if (file) seen.set(file.path, file)
       }
     }
-    if (changed || seen.size !== files.size) anchors = anchorsOf([...seen.values()], crlGraceMs)
+    const same = seen.size === files.size && [...seen].every(([path, file]) => files.get(path) === file)
+    if (!anchors || !same) anchors = anchorsOf([...seen.values()], crlGraceMs)
     files = seen
   }
 
-  async function contentOf(name: string, path: string): Promise<Content> {
+  async function lookAt(path: string): Promise<ReadFile | undefined> {
+    if (!FILE.test(basename(path))) return undefined
+    const facts = await stat(path).catch(() => undefined)
+    if (!facts?.isFile() || facts.size > MOST_FILE_BYTES) return undefined
+    const stamp = `${facts.mtimeMs} ${facts.size} ${facts.ino}`
+    const known = files.get(path)
+    if (known?.stamp === stamp) return known
+    return { path, base: path.slice(0, path.lastIndexOf('.')), stamp, content: await contentOf(path) }
+  }
+
+  async function contentOf(path: string): Promise<Content> {
     try {
-      return contentFrom(name, await readFile(path))
+      return contentFrom(basename(path), await readFile(path))
     } catch (error) {
       options.onProblem?.(path, error)
       return {}
@@ -92,11 +98,9 @@ export function openTrustDirectory(options: TrustDirectoryOptions): TrustDirecto
       const now = clock.now().getTime()
       if (!looking && (!anchors || Math.abs(now - lookedAt) >= LOOK_AGAIN_MS)) {
         lookedAt = now
-        looking = look()
-          .catch((error) => options.onProblem?.(directory, error))
-          .finally(() => {
-            looking = undefined
-          })
+        looking = look().finally(() => {
+          looking = undefined
+        })
       }
       await looking
       return anchors ?? anchorsOf([], crlGraceMs)
@@ -133,7 +137,7 @@ function anchorsOf(files: readonly ReadFile[], crlGraceMs: number) {
       const own = files.filter((file) => file.base === base)
       const crlUrls = own.flatMap((file) => file.content.urls ?? [])
       // A list that cannot be used must not be as good as none.
-      const listed = crlUrls.length > 0 || own.some((file) => /\.r\d+$/.test(file.name))
+      const listed = crlUrls.length > 0 || own.some((file) => /\.r\d+$/.test(file.path))
       all.set(certificate.fingerprint, {
         certificate,
         bases: [...new Set([...(known?.bases ?? []), base])],
