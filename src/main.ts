@@ -88,7 +88,7 @@ const transferWorkers = transfer.createTransferWorkers({
   maxActive: config.transfersAtOnce,
 })
 const vomsPort = config.vomsPort ?? vomsPortOf(grid.port)
-const trust = openTrustDirectory({ directory: join(home, 'ca', 'certificates'), clock })
+const trust = openTrustDirectory({ directories: [join(home, 'ca', 'certificates')], clock })
 const certificates = clientCertificates({ trust, clock })
 const voms =
   vomsPort === 0

@@ -25,6 +25,7 @@ const FAULTS: Readonly<Record<string, Fault>> = {
   voms_no_such_user: NO_SUCH_USER,
   certificate_refused: NO_SUCH_USER,
   account_suspended: SUSPENDED,
+  certificate_suspended: SUSPENDED,
   membership_expired: SUSPENDED,
   policy_unsigned: SUSPENDED,
   policy_expired: SUSPENDED,

@@ -13,6 +13,7 @@ import {
   credentialOf,
   type Identity,
   openTrustDirectory,
+  readCertificates,
 } from '../../identity/index.ts'
 import {
   type AttributeCertificate,
@@ -49,7 +50,7 @@ describe('the port of VOMS', () => {
     ])
     await identity.addMembers('demo', '/demo/production', [account.id])
     const directory = pki.trustDirectory([{ authority: root, subjects: ['/O=Grid/*'] }])
-    const trust = openTrustDirectory({ directory, clock: systemClock })
+    const trust = openTrustDirectory({ directories: [directory], clock: systemClock })
     const credential = credentialOf(
       { certificatePem: signer.pem, privateKeyPem: readFileSync(signer.key, 'utf8') },
       { host: 'localhost', port: 15000 },
@@ -72,7 +73,10 @@ describe('the port of VOMS', () => {
 
   async function member(name: string, certificate: Made, vo = 'demo'): Promise<Account> {
     const [made] = await identity.createAccounts([{ vo, name }])
-    await identity.addIdentities([{ accountId: made!.id, kind: 'X509', identity: certificate.subject }])
+    await identity.linkCertificate(
+      { accountId: made!.id, certificate: readCertificates(certificate.pem)[0]!, origin: 'presented' },
+      name,
+    )
     return made!
   }
 
@@ -196,6 +200,11 @@ describe('the port of VOMS', () => {
     )
     await identity.updateAccount(id, { status: 'ACTIVE' })
     expect(names(await cpp('fqans=/demo', [noa]))).toEqual(['/demo'])
+    const [record] = (await identity.certificatesOf([id])).get(id)!
+    await identity.suspendCertificate('demo', record!.id, 'laptop stolen', 'admin')
+    const told = 'The certificate /O=Grid/CN=Noa is suspended (laptop stolen)'
+    expect(await java('fqans=/demo', [noa])).toMatch(/<code>SuspendedUser<\/code>/)
+    expect(await java('fqans=/demo', [noa])).toContain(told)
   })
 
   test('answers for the VO that knows the certificate when none is named', async () => {

@@ -1,6 +1,6 @@
 import { type Db, transaction } from '../../kernel/database.ts'
 import { defineError } from '../../kernel/errors.ts'
-import type { Account } from '../accounts/account.ts'
+import { certificateSuspended } from '../errors.ts'
 import type { Identity } from '../identity.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { VerifiedChain } from '../x509/chain.ts'
@@ -15,8 +15,10 @@ export const unknownToVo = defineError('denied', 'voms_no_such_user')
 /** What the authority asks of the rest of identity. */
 export type Registry = Pick<
   Identity,
-  'listVos' | 'accountsOfIdentity' | 'standingOf' | 'membershipsOf' | 'audit'
+  'listVos' | 'accountsOfCertificate' | 'standingOf' | 'membershipsOf' | 'audit'
 >
+
+type Known = Awaited<ReturnType<Registry['accountsOfCertificate']>>[number]
 
 export interface AttributeAuthorityOptions {
   readonly db: Db
@@ -53,15 +55,17 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
   const { db, identity, now } = options
   return {
     async issue({ endEntity }, request) {
-      const vo = await voOf(request, endEntity, options)
-      const account = await memberOf(vo, endEntity, options)
-      const memberships = (await identity.membershipsOf([account.id])).get(account.id) ?? []
+      const known = await identity.accountsOfCertificate(endEntity)
+      const vo = await voOf(request, known, options)
+      const record = known.find((one) => one.vo === vo)
+      const { account, accountId } = await checkMember(vo, endEntity, record, options)
+      const memberships = (await identity.membershipsOf([accountId])).get(accountId) ?? []
       const groups = memberships.map(({ path }) => path)
-      const attributes = await selectAttributes(db, vo, account.id, groups)
+      const attributes = await selectAttributes(db, vo, accountId, groups)
       const at = now()
       const grant = grantAttributes({ memberships, attributes }, request, {
         vo,
-        member: account.name,
+        member: account,
         now: at,
         mostSeconds: options.mostSeconds,
         certificateEnds: endEntity.notAfter,
@@ -76,9 +80,9 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
       await transaction(db, (tx) =>
         identity.audit(tx, {
           vo,
-          actor: account.name,
+          actor: account,
           action: 'voms.attributes_issued',
-          target: account.name,
+          target: account,
           detail: {
             serial,
             subject: slashOf(endEntity.subject),
@@ -96,52 +100,42 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
 /** The VO whose tree is asked for; else the one that knows the certificate. */
 async function voOf(
   { fqans, order }: AttributeRequest,
-  certificate: Certificate,
+  known: readonly { readonly vo: string }[],
   { identity, defaultVo }: AttributeAuthorityOptions,
 ): Promise<string> {
-  const vos = (await identity.listVos()).map(({ id }) => id)
   const named = fqans === 'all' ? order : fqans
   const [first] = named
-  if (first) {
-    const vo = vos.find((id) => isOfVo(first, id))
-    if (!vo)
-      throw invalidAttributeRequest(`${shortFqan(first)} belongs to no VO of this server: ${vos.join(', ')}.`)
-    const other = named.find((fqan) => !isOfVo(fqan, vo))
-    if (other)
-      throw invalidAttributeRequest(`${shortFqan(other)} is not of the VO ${vo}; ask one VO at a time.`)
-    return vo
-  }
-  const known = await Promise.all(
-    vos.map(async (vo) => ((await holderOf(vo, certificate, identity)) ? [vo] : [])),
-  )
-  const [only, ...more] = known.flat()
-  return only !== undefined && more.length === 0 ? only : defaultVo
+  if (!first) return known.length === 1 ? known[0]!.vo : defaultVo
+  const vos = (await identity.listVos()).map(({ id }) => id)
+  const vo = vos.find((id) => isOfVo(first, id))
+  if (!vo)
+    throw invalidAttributeRequest(`${shortFqan(first)} belongs to no VO of this server: ${vos.join(', ')}.`)
+  const other = named.find((fqan) => !isOfVo(fqan, vo))
+  if (other)
+    throw invalidAttributeRequest(`${shortFqan(other)} is not of the VO ${vo}; ask one VO at a time.`)
+  return vo
 }
 
-/** The account, if it may get attributes now. */
-async function memberOf(
+/** Throws unless the owner of the certificate may get attributes of the VO now. */
+async function checkMember(
   vo: string,
   certificate: Certificate,
+  record: Known | undefined,
   { identity, consoleUrl }: AttributeAuthorityOptions,
-): Promise<Account> {
-  const account = await holderOf(vo, certificate, identity)
-  const standing = account && (await identity.standingOf([account.id])).get(account.id)
-  if (!account || !standing) {
+): Promise<Known> {
+  const standing = record && (await identity.standingOf([record.accountId])).get(record.accountId)
+  if (!record || !standing) {
     // Clients look for the first words, and then do not ask a second time by the older protocol.
     throw unknownToVo(
       `User unknown to this VO: no account of ${vo} has the certificate "${slashOf(certificate.subject)}" issued by "${slashOf(certificate.issuer)}". Register, or link the certificate to your account, at ${consoleUrl}`,
     )
   }
-  if (standing.state === 'good') return account
+  if (record.state === 'SUSPENDED') {
+    const because = record.reason && ` (${record.reason})`
+    throw certificateSuspended(
+      `The certificate ${record.subject} is suspended${because}; ask the managers of ${vo}.`,
+    )
+  }
+  if (standing.state === 'good') return record
   throw defineError('denied', standing.code)(`${standing.message} ${consoleUrl}`)
-}
-
-/** The account of the VO to which the certificate belongs. */
-async function holderOf(
-  vo: string,
-  certificate: Certificate,
-  identity: Registry,
-): Promise<Account | undefined> {
-  const [account] = await identity.accountsOfIdentity(vo, 'X509', slashOf(certificate.subject))
-  return account
 }

@@ -47,7 +47,7 @@ beforeAll(async () => {
   middle = pki.authority('/C=JP/O=Grid/CN=Middle', { issuer: root })
   const subjects = ['/C=JP/O=Grid/*']
   const directory = pki.trustDirectory([root, middle].map((each) => ({ authority: each, subjects })))
-  anchors = await openTrustDirectory({ directory, clock: systemClock }).current()
+  anchors = await openTrustDirectory({ directories: [directory], clock: systemClock }).current()
   authority = credential(
     pki.make({ subject: '/C=JP/O=Grid/CN=voms.test', issuer: root, key: 'rsa:2048', extensions: AA }),
   )
