@@ -106,8 +106,10 @@ async function voOf(
   const named = fqans === 'all' ? order : fqans
   const [first] = named
   if (!first) return known.length === 1 ? known[0]!.vo : defaultVo
-  const vos = (await identity.listVos()).map(({ id }) => id)
-  const vo = vos.find((id) => isOfVo(first, id))
+  const of = (vos: readonly string[]): string | undefined => vos.find((vo) => isOfVo(first, vo))
+  const mine = of(known.map((one) => one.vo))
+  const vos = mine ? [mine] : (await identity.listVos()).map(({ id }) => id)
+  const vo = of(vos)
   if (!vo)
     throw invalidAttributeRequest(`${shortFqan(first)} belongs to no VO of this server: ${vos.join(', ')}.`)
   const other = named.find((fqan) => !isOfVo(fqan, vo))

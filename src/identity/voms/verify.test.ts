@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Made, opensslPki } from '../../../test/harness/pki.ts'
 import { isGridError } from '../../kernel/errors.ts'
@@ -16,6 +17,7 @@ import {
 import { formatLsc, formatVomses, namesOf, parseLsc } from './contact-files.ts'
 import { parseFqan, shortFqan } from './fqan.ts'
 import { type AttributeTrust, verifyAttributes } from './verify.ts'
+import { openVomsDirectory } from './voms-directory.ts'
 
 const pki = opensslPki()
 afterAll(() => pki.remove())
@@ -55,11 +57,16 @@ beforeAll(async () => {
 
 const trusting = (known: AuthorityCredential | undefined = authority): AttributeTrust => ({
   anchors,
-  authorities: (vo, host) =>
-    vo === 'demo' && host === 'voms.test' && known
-      ? parseLsc(formatLsc([known.certificate, ...known.intermediates].map(namesOf)))
-      : [],
+  authorities: openVomsDirectory({ directories: [vomsDirectory(known)] }),
 })
+
+function vomsDirectory(known: AuthorityCredential | undefined): string {
+  const directory = mkdtempSync(join(pki.directory, 'vomsdir-'))
+  mkdirSync(join(directory, 'demo'))
+  const chain = known ? [known.certificate, ...known.intermediates].map(namesOf) : []
+  writeFileSync(join(directory, 'demo', 'voms.test.lsc'), formatLsc(chain))
+  return directory
+}
 
 /** A proxy of `owner` that carries attributes as they were built. */
 function proxyWith(built: readonly Buffer[], owner = mika): Made[] {
@@ -74,13 +81,13 @@ const built = (wish: Partial<NewAttributeCertificate> = {}): Buffer =>
   }).der
 
 /** The names that count, or why none do. */
-function outcome(
+async function outcome(
   chain: readonly Made[],
   options: { at?: Date; trust?: AttributeTrust; vo?: string } = {},
-): string {
+): Promise<string> {
   const at = options.at ?? now
   try {
-    const found = verifyAttributes(verifyChain(chain.map(one), { trust: anchors, now }), {
+    const found = await verifyAttributes(verifyChain(chain.map(one), { trust: anchors, now }), {
       ...{ vo: options.vo ?? 'demo', trust: options.trust ?? trusting(), hosts: ['se.test'], now: at },
     })
     return found ? found.fqans.map(shortFqan).join(' ') : 'none'
@@ -92,93 +99,118 @@ function outcome(
 const GOOD = '/demo/Role=production /demo'
 
 describe('the attributes of a proxy', () => {
-  test('count when a known authority of the VO made them for its owner', () => {
-    expect(outcome(proxyWith([built()]))).toBe(GOOD)
+  test('count when a known authority of the VO made them for its owner', async () => {
+    expect(await outcome(proxyWith([built()]))).toBe(GOOD)
   })
 
-  test('count for proxies made from that proxy, whose own attributes go first', () => {
+  test('count for proxies made from that proxy, whose own attributes go first', async () => {
     const [first, ...rest] = proxyWith([built()])
     const second = pki.proxy(first!)
-    expect(outcome([second, first!, ...rest])).toBe(GOOD)
+    expect(await outcome([second, first!, ...rest])).toBe(GOOD)
     const extensions = `1.3.6.1.4.1.8005.100.100.5=DER:${attributeExtension([built({ fqans: [parseFqan('/demo')] })]).toString('hex')}`
-    expect(outcome([pki.proxy(first!, 'rfc', { extensions }), first!, ...rest])).toBe('/demo')
+    expect(await outcome([pki.proxy(first!, 'rfc', { extensions }), first!, ...rest])).toBe('/demo')
   })
 
-  test('of other VOs and of nobody are passed over', () => {
-    expect(outcome(proxyWith([built({ vo: 'other' }), built()]))).toBe(GOOD)
-    expect(outcome(proxyWith([built({ vo: 'other' })]))).toBe('none')
-    expect(outcome([pki.proxy(mika), mika])).toBe('none')
-    expect(outcome([mika])).toBe('none')
+  test('of other VOs and of nobody are passed over', async () => {
+    expect(await outcome(proxyWith([built({ vo: 'other' }), built()]))).toBe(GOOD)
+    expect(await outcome(proxyWith([built({ vo: 'other' })]))).toBe('none')
+    expect(await outcome([pki.proxy(mika), mika])).toBe('none')
+    expect(await outcome([mika])).toBe('none')
   })
 
-  test('count when intermediate authorities are brought and named', () => {
+  test('count when intermediate authorities are brought and named', async () => {
     const leaf = pki.make({
       ...{ subject: '/C=JP/O=Grid/CN=voms2', issuer: middle, key: 'rsa:2048', extensions: AA },
     })
     const longer = credential(leaf, middle)
     const chain = proxyWith([built({ authority: longer })])
-    expect(outcome(chain, { trust: trusting(longer) })).toBe(GOOD)
-    expect(outcome(chain, { trust: trusting({ ...longer, intermediates: [] }) })).toBe('unknown_authority')
+    expect(await outcome(chain, { trust: trusting(longer) })).toBe(GOOD)
+    expect(await outcome(chain, { trust: trusting({ ...longer, intermediates: [] }) })).toBe(
+      'unknown_authority',
+    )
   })
 })
 
 describe('refused are attributes', () => {
-  test('of an authority that nobody named, though its certificate is good', () => {
+  test('of an authority that nobody named, though its certificate is good', async () => {
     const stranger = credential(
       pki.make({ subject: '/C=JP/O=Grid/CN=evil', issuer: root, key: 'rsa:2048', extensions: AA }),
     )
-    expect(outcome(proxyWith([built({ authority: stranger })]))).toBe('unknown_authority')
-    expect(outcome(proxyWith([built()]), { trust: { ...trusting(), authorities: () => [] } })).toBe(
-      'unknown_authority',
-    )
-    expect(outcome(proxyWith([built({ authority: { ...authority, host: 'else.test' } })]))).toBe(
+    expect(await outcome(proxyWith([built({ authority: stranger })]))).toBe('unknown_authority')
+    expect(
+      await outcome(proxyWith([built()]), { trust: trusting({ ...authority, certificate: one(mika) }) }),
+    ).toBe('unknown_authority')
+    expect(await outcome(proxyWith([built({ authority: { ...authority, host: 'else.test' } })]))).toBe(
       'unknown_authority',
     )
   })
 
-  test('of somebody who only has the name of the authority', () => {
+  test('of somebody who only has the name of the authority', async () => {
     const rogueRoot = pki.authority('/C=JP/O=Grid/CN=Root')
     const rogue = credential(
       pki.make({ subject: '/C=JP/O=Grid/CN=voms.test', issuer: rogueRoot, key: 'rsa:2048', extensions: AA }),
     )
-    expect(() => outcome(proxyWith([built({ authority: rogue })]))).toThrow(
-      expect.objectContaining({ code: 'certificate_refused' }),
-    )
+    await expect(outcome(proxyWith([built({ authority: rogue })]))).rejects.toMatchObject({
+      code: 'certificate_refused',
+    })
     const forged = { ...authority, key: rogue.key }
-    expect(outcome(proxyWith([built({ authority: forged })]))).toBe('bad_signature')
+    expect(await outcome(proxyWith([built({ authority: forged })]))).toBe('bad_signature')
   })
 
-  test('that belong to somebody else', () => {
-    expect(outcome(proxyWith([built({ holder: one(noa) })]))).toBe('wrong_holder')
+  test('that belong to somebody else', async () => {
+    expect(await outcome(proxyWith([built({ holder: one(noa) })]))).toBe('wrong_holder')
     const namesake = pki.make({ subject: mika.subject, issuer: root, serial: '424242' })
-    expect(outcome(proxyWith([built()], namesake))).toBe('wrong_holder')
+    expect(await outcome(proxyWith([built()], namesake))).toBe('wrong_holder')
   })
 
-  test('that are over or have not begun, beyond five minutes', () => {
+  test('that are over or have not begun, beyond five minutes', async () => {
     const chain = proxyWith([built({ notBefore: inHours(1), notAfter: inHours(2) })])
     const minutes = (count: number) => new Date(inHours(0).getTime() + count * 60_000)
-    expect(outcome(chain, { at: minutes(54) })).toBe('not_yet_valid')
-    expect(outcome(chain, { at: minutes(56) })).toBe(GOOD)
-    expect(outcome(chain, { at: minutes(124) })).toBe(GOOD)
-    expect(outcome(chain, { at: minutes(126) })).toBe('expired')
+    expect(await outcome(chain, { at: minutes(54) })).toBe('not_yet_valid')
+    expect(await outcome(chain, { at: minutes(56) })).toBe(GOOD)
+    expect(await outcome(chain, { at: minutes(124) })).toBe(GOOD)
+    expect(await outcome(chain, { at: minutes(126) })).toBe('expired')
   })
 
-  test('meant for other hosts', () => {
-    expect(outcome(proxyWith([built({ targets: ['ui.test'] })]))).toBe('wrong_target')
-    expect(outcome(proxyWith([built({ targets: ['ui.test', 'SE.test'] })]))).toBe(GOOD)
+  test('meant for other hosts', async () => {
+    expect(await outcome(proxyWith([built({ targets: ['ui.test'] })]))).toBe('wrong_target')
+    expect(await outcome(proxyWith([built({ targets: ['ui.test', 'SE.test'] })]))).toBe(GOOD)
   })
 
-  test('with a group or role outside the tree of the VO', () => {
+  test('with a group or role outside the tree of the VO', async () => {
     for (const fqan of ['/other', '/demo2', '/other/Role=admin'])
-      expect(outcome(proxyWith([built({ fqans: ['/demo', fqan].map(parseFqan) })]))).toBe('outside_vo')
+      expect(await outcome(proxyWith([built({ fqans: ['/demo', fqan].map(parseFqan) })]))).toBe('outside_vo')
   })
 
-  test('that cannot be read, whoever signed the proxy', () => {
-    expect(outcome(proxyWith([Buffer.from('300102', 'hex')]))).toBe('unreadable')
+  test('that cannot be read, whoever signed the proxy', async () => {
+    expect(await outcome(proxyWith([Buffer.from('300102', 'hex')]))).toBe('unreadable')
   })
 })
 
 describe('the files of the clients', () => {
+  test('count as they are when asked for, and lie nowhere else', async () => {
+    const directory = vomsDirectory(authority)
+    const problems: string[] = []
+    const known = openVomsDirectory({
+      directories: [join(directory, 'none'), directory],
+      onProblem: (file) => problems.push(file),
+    })
+    expect(await known.of('demo', 'voms.test')).toEqual([[namesOf(authority.certificate)]])
+    const file = join(directory, 'demo', 'voms.test.lsc')
+    writeFileSync(file, formatLsc([namesOf(one(mika)), namesOf(one(root))]))
+    expect(await known.of('demo', 'voms.test')).toEqual([[namesOf(one(mika)), namesOf(one(root))]])
+    writeFileSync(file, 'nonsense\nhere\n')
+    expect([await known.of('demo', 'voms.test'), problems]).toEqual([[], [file]])
+    for (const [vo, host] of [
+      ['..', 'x'],
+      ['demo/..', 'x'],
+      ['demo', '../x'],
+      ['', 'x'],
+      ['other', 'voms.test'],
+    ])
+      expect(await known.of(vo!, host!)).toEqual([])
+  })
+
   test('name chains of certificates, several behind a separator', () => {
     const text =
       '\n"/C=JP/O=Grid/CN=a"\n/C=JP/O=Grid/CN=Root\n------ NEXT CHAIN ------\n/CN=b\r\n/CN=c\n/CN=c\n/CN=d\n'

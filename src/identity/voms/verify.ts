@@ -9,8 +9,9 @@ import {
   readAttributeCertificates,
   VOMS,
 } from './attribute-certificate.ts'
-import { type AuthorityChain, matchesChain } from './contact-files.ts'
+import { matchesChain } from './contact-files.ts'
 import { type Fqan, isOfVo, shortFqan } from './fqan.ts'
+import type { VomsAuthorities } from './voms-directory.ts'
 
 /** `details.reason` is stable; the message says what to do. */
 export const attributesRefused = defineError('unauthenticated', 'attributes_refused')
@@ -29,8 +30,7 @@ export type AttributeRefusal =
 
 export interface AttributeTrust {
   readonly anchors: TrustAnchors
-  /** The chains that may sign for that VO at that host; empty for those nobody has heard of. */
-  authorities(vo: string, host: string): readonly AuthorityChain[]
+  readonly authorities: VomsAuthorities
 }
 
 /** What one authority says about the holder of a proxy. */
@@ -50,7 +50,7 @@ const SKEW_MS = 300_000
  * VOs are passed over. Undefined when there are none; throws `attributes_refused` when there are and they do not count.
  * @param options.hosts names of this host, for certificates that are meant for some hosts only
  */
-export function verifyAttributes(
+export async function verifyAttributes(
   chain: VerifiedChain,
   options: {
     readonly vo: string
@@ -58,26 +58,26 @@ export function verifyAttributes(
     readonly hosts: readonly string[]
     readonly now: Date
   },
-): VerifiedAttributes | undefined {
+): Promise<VerifiedAttributes | undefined> {
   const extension = chain.proxies
     .map(({ certificate }) => certificate.extensions.get(VOMS.sequence))
     .find((found) => found !== undefined)
   if (!extension) return undefined
   const mine = read(extension.value).find(({ vo }) => vo === options.vo)
   if (!mine) return undefined
-  verifyAttributeCertificate(mine, chain.endEntity, options)
+  await verifyAttributeCertificate(mine, chain.endEntity, options)
   const { vo, fqans, attributes, serial, notAfter } = mine
   return { vo, fqans, attributes, serial, expiresAt: notAfter }
 }
 
 /** Throws `attributes_refused` unless a known authority of its VO made it for this holder, for now and for here. */
-export function verifyAttributeCertificate(
+export async function verifyAttributeCertificate(
   given: AttributeCertificate,
   holder: Certificate,
   options: { readonly trust: AttributeTrust; readonly hosts: readonly string[]; readonly now: Date },
-): void {
+): Promise<void> {
   const { trust, hosts, now } = options
-  checkAuthority(given, trust, now)
+  await checkAuthority(given, trust, now)
   // Servers write the holder's own name where RFC 5755 has its issuer's.
   const name = keyOf(given.holder.name)
   if (given.holder.serial !== holder.serial || (name !== holder.subjectKey && name !== holder.issuerKey))
@@ -108,12 +108,13 @@ export function verifyAttributeCertificate(
     throw refuse('incomplete', 'The attributes do not say that they cannot be revoked, as those of VOMS do.')
 }
 
-function checkAuthority(given: AttributeCertificate, trust: AttributeTrust, now: Date): void {
+async function checkAuthority(given: AttributeCertificate, trust: AttributeTrust, now: Date): Promise<void> {
   const { vo, host, certificates, issuer, signed } = given
   const [authority] = certificates
   if (!authority)
     throw refuse('unknown_authority', 'The attributes do not bring the certificate they are signed with.')
-  if (!trust.authorities(vo, host).some((chain) => matchesChain(chain, certificates)))
+  const known = await trust.authorities.of(vo, host)
+  if (!known.some((chain) => matchesChain(chain, certificates)))
     throw refuse(
       'unknown_authority',
       `${slashOf(authority.subject)} is not known here as an authority of ${vo} at ${host}; its .lsc file is missing or old.`,
