@@ -30,6 +30,8 @@ export interface Context extends Audit {
   forget(): void
   /** One use case that changes something: a transaction, its event, and no stale memory afterwards. */
   changing<T>(vo: string, subject: string, work: (tx: Db) => Promise<T>): Promise<T>
+  /** The same over an open transaction, for a use case made of others. */
+  within(tx: Db): Context
 }
 
 export interface Memory<T> {
@@ -46,7 +48,7 @@ export function createContext(options: IdentityOptions): Context {
   const forget = (): void => {
     for (const memory of memories) memory.clear()
   }
-  return {
+  const on = (db: Db): Context => ({
     ...createAudit(db, now),
     db,
     pool,
@@ -83,5 +85,7 @@ export function createContext(options: IdentityOptions): Context {
       forget()
       return done
     },
-  }
+    within: on,
+  })
+  return on(db)
 }

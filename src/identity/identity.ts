@@ -10,7 +10,15 @@ import { withCertificateNames } from './certificates/identities.ts'
 import { type CertificateRequests, createCertificateRequests } from './certificates/requests.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
+import { createLabels, type Labels } from './people/labels.ts'
+import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
+import { createMails, type Mails } from './people/mails.ts'
+import { createPeople, type People } from './people/people.ts'
+import { createRegistrations, type Registrations } from './people/registrations.ts'
+import { createRequests, type Requests } from './people/requests.ts'
+import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
@@ -31,6 +39,14 @@ export interface Identity
     Certificates,
     CertificateRequests,
     CertificateBearers,
+    People,
+    Labels,
+    UsagePolicies,
+    Omit<Registrations, 'dropStaleRegistrations'>,
+    Requests,
+    Settings,
+    Lifecycle,
+    Mails,
     Pick<Keys, 'jwks'>,
     Omit<Policies, 'refresh'>,
     Explain {
@@ -49,10 +65,12 @@ export function createIdentity(options: IdentityOptions): Identity {
   const policies = createPolicies(context)
   const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
+  const vos = createVos(context, keys, policies)
   const accounts = createAccounts(context)
   const standings = createStandings(context)
   const certificates = createCertificates(context)
-  const vos = createVos(context, keys, policies)
+  const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
+  const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
       (await vos.listVos()).map(({ id }) => id),
@@ -71,6 +89,14 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...certificates,
     ...createCertificateRequests(context),
     ...createCertificateBearers(context, { certificates, accounts, groups, standings, policies }),
+    ...createPeople(context, accounts),
+    ...createLabels(context),
+    ...createUsagePolicies(context),
+    ...registrations,
+    ...createRequests(context, groups),
+    ...createSettings(context),
+    ...lifecycle,
+    ...createMails(context),
     audit: context.audit,
     auditLog: context.auditLog,
     verifyAuditChain: context.verifyAuditChain,
@@ -97,6 +123,10 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      lifecycleWorker(context, lifecycle, {
+        vos: async () => (await vos.listVos()).map(({ id }) => id),
+        dropStaleRegistrations,
+      }),
     ],
     reload: async () => context.forget(),
   }
