@@ -4,10 +4,7 @@ import { createGroups, type Groups } from './accounts/groups.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
-import { type CertificateBearers, createCertificateBearers } from './certificates/bearer.ts'
-import { type Certificates, createCertificates } from './certificates/certificates.ts'
-import { withCertificateNames } from './certificates/identities.ts'
-import { type CertificateRequests, createCertificateRequests } from './certificates/requests.ts'
+import { type CertificateFace, createCertificateRoom } from './certificates/room.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
 import { createLabels, type Labels } from './people/labels.ts'
@@ -36,9 +33,7 @@ export interface Identity
     Logins,
     Audit,
     Standings,
-    Certificates,
-    CertificateRequests,
-    CertificateBearers,
+    CertificateFace,
     People,
     Labels,
     UsagePolicies,
@@ -68,7 +63,11 @@ export function createIdentity(options: IdentityOptions): Identity {
   const vos = createVos(context, keys, policies)
   const accounts = createAccounts(context)
   const standings = createStandings(context)
-  const certificates = createCertificates(context)
+  const certificates = createCertificateRoom(
+    context,
+    { accounts, groups, standings, policies },
+    options.issuingAuthority,
+  )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
   const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
@@ -80,15 +79,12 @@ export function createIdentity(options: IdentityOptions): Identity {
   return {
     ...vos,
     ...accounts,
-    ...withCertificateNames(context, accounts, certificates),
     ...groups,
     ...createClients(context),
     ...tokens,
     ...createLogins(context, tokens, groups),
     ...standings,
-    ...certificates,
-    ...createCertificateRequests(context),
-    ...createCertificateBearers(context, { certificates, accounts, groups, standings, policies }),
+    ...certificates.face,
     ...createPeople(context, accounts),
     ...createLabels(context),
     ...createUsagePolicies(context),
@@ -123,6 +119,7 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      ...certificates.workers,
       lifecycleWorker(context, lifecycle, {
         vos: async () => (await vos.listVos()).map(({ id }) => id),
         dropStaleRegistrations,

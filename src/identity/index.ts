@@ -17,6 +17,7 @@ export type {
   CertificateRecord,
   CertificateRequest,
   CertificateState,
+  IssuingAuthority,
 } from './certificates/certificate.ts'
 export type { IdentityOptions } from './context.ts'
 export { createIdentity, type Identity } from './identity.ts'
