@@ -17,12 +17,22 @@ export type {
   CertificateRecord,
   CertificateRequest,
   CertificateState,
+  IssuingAuthority,
 } from './certificates/certificate.ts'
 export type { IdentityOptions } from './context.ts'
 export { createIdentity, type Identity } from './identity.ts'
 export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'
+export type { Comparison, ComparisonTest, Condition, Page, Paged } from './people/condition.ts'
+export type { Attribute, Label, Owner, OwnerKind } from './people/labels.ts'
+export type { LifecyclePlan } from './people/lifecycle.ts'
+export type { WrittenMail } from './people/mails.ts'
+export type { Member, NewEmail, NewPerson, ProfileChange } from './people/people.ts'
 export type { Email, Ending, Person } from './people/person.ts'
+export type { Registration } from './people/registrations.ts'
+export type { MembershipRequest, RequestFilter, RequestKind, RequestState } from './people/requests.ts'
+export type { PeopleSettings } from './people/settings.ts'
 export type { Standing, StandingCode } from './people/standing.ts'
+export type { NewPolicy, Signature, UsagePolicy } from './people/usage-policy.ts'
 export { ACTIONS } from './policy/actions.ts'
 export type { Decision, Rule } from './policy/decide.ts'
 export type { AccessAnswer } from './policy/explain.ts'

@@ -81,6 +81,21 @@ export const updateAccount = (
     where id = ${id} returning ${ACCOUNT}`,
   )
 
+/** Whether the account is the only active administrator of its VO; nobody changes that until the end of the transaction. */
+export async function isLastAdministrator(tx: Db, vo: string, id: number): Promise<boolean> {
+  await rows(tx, sql`select pg_advisory_xact_lock(hashtextextended(${vo}, 7308327))`)
+  const found = await row(
+    tx,
+    sql<{
+      own: number
+      all: number
+    }>`select count(*) filter (where a.id = ${id})::int as own, count(*)::int as all
+    from account a join account_attribute t on t.account_id = a.id
+    where a.vo = ${vo} and a.status = 'ACTIVE' and t.key = 'admin' and lower(t.value) = 'true'`,
+  )
+  return found?.own === 1 && found.all === 1
+}
+
 /** Makes it the primary address, or takes that away. */
 export async function putPrimaryEmail(db: Db, id: number, address: string | null): Promise<void> {
   await affected(

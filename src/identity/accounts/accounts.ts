@@ -86,6 +86,12 @@ export function createAccounts(context: Context): Accounts {
       const { vo, name } = await accountOf(context, id)
       const address = email && checkedEmail(email)
       return changing(vo, name, async (tx) => {
+        const leaves = change.status === 'SUSPENDED' || change.status === 'DELETED'
+        if (leaves && (await store.isLastAdministrator(tx, vo, id))) {
+          throw e.lastAdministrator(
+            `${name} is the last administrator of ${vo}; make somebody else one first.`,
+          )
+        }
         if (email !== undefined) await store.putPrimaryEmail(tx, id, address || null)
         const action = change.status ? ACTION_OF_STATUS[change.status] : 'account.changed'
         const detail = { ...change, ...(email !== undefined && { email: 'changed' }) }

@@ -1,4 +1,3 @@
-import { GridError } from '../../kernel/errors.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Groups } from '../accounts/groups.ts'
 import { LOGIN_SCOPES } from '../accounts/login.ts'
@@ -12,6 +11,8 @@ import { slashOf, type VerifiedChain } from '../x509/index.ts'
 import type { StoredCertificate } from './certificates.store.ts'
 import { certificatesOfSubjects } from './certificates.store.ts'
 import type { Certificates } from './certificates.ts'
+import type { Issuing } from './issuing.ts'
+import { refuseUnlessGood } from './standing.ts'
 
 export interface CertificateBearers {
   /**
@@ -36,14 +37,13 @@ export function createCertificateBearers(
     groups: Groups
     standings: Standings
     policies: Policies
+    issuing: Pick<Issuing, 'isRevokedHere'>
   },
 ): CertificateBearers {
-  const { certificates, accounts, groups, standings, policies } = rooms
+  const { certificates, accounts, groups, standings, policies, issuing } = rooms
   const bearers = context.memory<Pick<Principal, 'groups' | 'attributes'>>()
   const factsOf = async (id: number) => {
-    const standing = (await standings.standingOf([id])).get(id)
-    if (standing && standing.state !== 'good')
-      throw new GridError({ code: standing.code, kind: 'denied', message: standing.message })
+    await refuseUnlessGood(standings, id)
     return {
       groups: (await groups.groupsOf([id])).get(id) ?? [],
       attributes: (await accounts.attributes([id])).get(id) ?? {},
@@ -58,6 +58,10 @@ export function createCertificateBearers(
       if (record.state === 'SUSPENDED')
         throw e.certificateSuspended(
           `The certificate ${record.subject} is suspended${record.reason && ` (${record.reason})`}.`,
+        )
+      if (await issuing.isRevokedHere(endEntity))
+        throw e.certificateSuspended(
+          `The certificate ${record.subject} was revoked; get a new one with "kumi proxy".`,
         )
       await policies.refresh()
       const facts = await bearers.get(String(record.accountId), () => factsOf(record.accountId))

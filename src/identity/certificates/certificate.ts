@@ -41,3 +41,15 @@ export interface CertificateRequest {
   readonly decidedBy: string | null
   readonly motivation: string
 }
+
+/** The authority of this grid that issues short-lived certificates to people, robots and gateways. */
+export interface IssuingAuthority {
+  readonly certificatePem: string
+  readonly privateKeyPem: string
+  /** Where its list of revoked certificates is published. */
+  readonly crlUrl: string
+  /** Trust directory that its list is written into, besides being published. */
+  readonly trustDirectory: string
+  /** Longest life of a certificate, hours. */
+  readonly longestHours: number
+}

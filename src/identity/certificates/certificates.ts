@@ -175,8 +175,13 @@ export async function linkIn(
   if (kept) await store.rewriteCertificates(tx, [{ ...row, id: kept.id }], at)
   else await store.insertCertificates(tx, [row], at)
   await store.putNames(tx, [row], at)
-  const detail = { subject: row.subject, issuer: row.issuer, origin: row.origin }
-  await context.audit(tx, { vo, actor: by, action: 'certificate.linked', target: name, detail })
+  const renewed = kept?.state === 'LINKED' && !kept.weak && kept.accountId === account.id
+  // What is issued here is noted as such, several times a day.
+  if (!renewed || row.origin !== 'issued') {
+    const action = renewed ? 'certificate.renewed' : 'certificate.linked'
+    const detail = { subject: row.subject, issuer: row.issuer, origin: row.origin }
+    await context.audit(tx, { vo, actor: by, action, target: name, detail })
+  }
   return kept?.id ?? row.id
 }
 

@@ -64,6 +64,7 @@ create table issued_certificate (
 create index on issued_certificate (account_id, issued_at);
 create index on issued_certificate (public_key);
 create index on issued_certificate (not_after);
+create index on issued_certificate (serial) where revoked_at is not null;
 
 -- Credentials that people left with the grid for a purpose: a proxy, sealed under the key kept outside the database.
 create table delegation (

@@ -40,7 +40,7 @@ export async function refreshCrls(
     if (authority.crlUrls.length === 0 || !(await isOld(authority, now))) continue
     try {
       const bytes = await fetchFirst(authority, fetch)
-      for (const base of authority.bases) await replace(`${base}.r0`, bytes)
+      for (const base of authority.bases) await replaceList(`${base}.r0`, bytes)
       updated++
     } catch (error) {
       const name = slashOf(authority.certificate.subject)
@@ -101,7 +101,7 @@ async function fetchFirst(authority: TrustedAuthority, fetch: CrlRefresh['fetch'
 }
 
 /** Whole or not at all, and readable for everybody: other programs on the machine use the directory too. */
-async function replace(file: string, bytes: Buffer): Promise<void> {
+export async function replaceList(file: string, bytes: Buffer): Promise<void> {
   const fresh = `${file}.${process.pid}.new`
   await writeFile(fresh, bytes, { mode: 0o644 })
   await rename(fresh, file)
