@@ -18,9 +18,14 @@ const benchmarks: readonly Benchmark[] = [
     about: 'one authorisation decision among --rules N (10000)',
     run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
   },
+  {
+    name: 'voms',
+    about: 'attribute certificates with their TLS handshakes, --acs N (2000)',
+    run: async ({ acs = 2000 }) => (await import('./voms.ts')).vomsBenchmark(acs),
+  },
 ]
 
-const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N]
+const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--acs N]
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
@@ -32,6 +37,7 @@ const { values, positionals } = parseArgs({
     files: { type: 'string' },
     gigabytes: { type: 'string' },
     rules: { type: 'string' },
+    acs: { type: 'string' },
     help: { type: 'boolean' },
   },
 })

@@ -7,9 +7,9 @@ import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
-import type { GridFacts } from './embedded/home.ts'
+import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
-import { createIdentity } from './identity/index.ts'
+import { clientCertificates, createIdentity, openTrustDirectory } from './identity/index.ts'
 import {
   createLogger,
   type Db,
@@ -31,6 +31,7 @@ import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
+import { openVoms } from './voms.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -88,7 +89,18 @@ const transferWorkers = transfer.createTransferWorkers({
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
 })
+const vomsPort = config.vomsPort ?? vomsPortOf(grid.port)
+const trust = openTrustDirectory({ directories: [join(home, 'ca', 'certificates')], clock })
+const certificates = clientCertificates({ trust, clock })
+const voms =
+  vomsPort === 0
+    ? undefined
+    : await openVoms({
+        ...{ db, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
+        ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
+      })
 const workers = [
+  ...(voms ? [voms.worker] : []),
   counterFolder(db),
   commandReaper({ db }),
   ...identity.workers,
@@ -161,7 +173,9 @@ await registerKumiDoor(http.app, {
   issuerBase: `${issuerBase}/iam`,
   consoleDirectory: join(import.meta.dirname, '..', 'web'),
 })
+voms?.register(http.app)
 await http.listen()
+await voms?.listen()
 const running = runWorkers(workers, { clock, log, wakeups })
 log.info({ port: grid.port, version }, 'server ready')
 
@@ -175,7 +189,7 @@ async function end(reason: string): Promise<void> {
   if (ending) return
   ending = true
   log.info({ reason }, 'server stops')
-  await http.close()
+  await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])

@@ -62,4 +62,19 @@ export const serverSettings = {
     min: 1,
     help: 'A copy counts for that floor only when its checksum was compared within this time; the deletion has older ones read again first.',
   },
+  vomsPort: {
+    type: 'integer',
+    env: 'KUMI_VOMS_PORT',
+    min: 0,
+    max: 65535,
+    help: "Port of the VOMS attribute authority; 0 turns it off. Nine above the server's unless given.",
+  },
+  vomsMostHours: {
+    type: 'integer',
+    env: 'KUMI_VOMS_MOST_HOURS',
+    default: 24,
+    min: 1,
+    max: 8760,
+    help: 'How long attributes of VOMS last at most, however long somebody asks for.',
+  },
 } as const satisfies Settings
