@@ -67,7 +67,7 @@ export const serverSettings = {
     env: 'KUMI_VOMS_PORT',
     min: 0,
     max: 65535,
-    help: "Port of the VOMS attribute authority; 0 turns it off. Nine above the server's unless given.",
+    help: "Port of the VOMS attribute authority; 0 turns it off. Eight above the server's unless given.",
   },
   vomsMostHours: {
     type: 'integer',
