@@ -37,7 +37,6 @@ export {
   followContent,
   type PlacementDeps,
   placementWorkers,
-  requestCopies,
 } from './workers.ts'
 
 const LOCK_PAGE = 1000
@@ -48,12 +47,20 @@ export async function* locksOfRule(
   input: { vo: string; id: string },
 ): AsyncGenerator<readonly LockView[]> {
   await rules.getRule(db, input)
-  let afterFile = 0n
-  let afterRse = -1
-  for (;;) {
-    const page = await locks.selectLocks(db, { ruleId: input.id, afterFile, afterRse, limit: LOCK_PAGE })
+  const ruleId = input.id
+  const limit = LOCK_PAGE
+  for (const { collectionId, rseId } of await placements.placementsOf(db, ruleId)) {
+    for (let after: bigint | undefined = -1n; after !== undefined; ) {
+      const page: Awaited<ReturnType<typeof locks.selectDatasetFileLocks>> =
+        await locks.selectDatasetFileLocks(db, { ruleId, collectionId, rseId, after, limit })
+      if (page.locks.length > 0) yield page.locks
+      after = page.next
+    }
+  }
+  for (let afterFile = -1n, afterRse = -1; ; ) {
+    const page = await locks.selectSingleFileLocks(db, { ruleId, afterFile, afterRse, limit })
     if (page.length > 0) yield page
-    if (page.length < LOCK_PAGE) return
+    if (page.length < limit) return
     const last = page.at(-1)!
     afterFile = last.fileId
     afterRse = last.rseId
