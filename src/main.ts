@@ -148,6 +148,7 @@ registerGatewayRoutes(http.app, {
 })
 await registerKumiDoor(http.app, {
   db,
+  identity,
   wakeups,
   clock,
   vo: grid.vo,

@@ -46,6 +46,11 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./transfer/commands.ts')).registerTransferCommands(program),
   },
   {
+    names: ['access'],
+    summaries: ['who may do what, and why'],
+    register: async (program) => (await import('./access/commands.ts')).registerAccessCommands(program),
+  },
+  {
     names: ['scrub'],
     summaries: ['let a site read its files again and compare their checksums'],
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),

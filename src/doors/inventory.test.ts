@@ -85,6 +85,7 @@ describe('the routes of all doors', () => {
     })
     await registerKumiDoor(http.app, {
       db,
+      identity,
       wakeups,
       clock: systemClock,
       vo: 'demo',

@@ -1,6 +1,6 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createCa, issueHostCertificate, writeTrustDirectory } from '../identity/certificates.ts'
+import { createCa, issueHostCertificate, writeTrustDirectory } from '../identity/x509/certificates.ts'
 import { demoSites } from './demo-sites.ts'
 import { type GridFacts, type Home, readGrid, secretFile, writeWhole } from './home.ts'
 import { choosePorts } from './ports.ts'

@@ -13,7 +13,8 @@ export async function authenticate(
   const credential = credentialOf(request)
   if (credential) {
     try {
-      request.principal = await identity.verify(credential.token, accept)
+      const principal = await identity.verify(credential.token, accept)
+      request.principal = credential.cookie ? { ...principal, method: 'session' } : principal
       if (credential.cookie && !isSafeMethod(request.method) && request.headers['x-kumi-console'] !== '1') {
         throw notAuthenticated(
           'A session cookie changes something only together with the header X-Kumi-Console: 1.',

@@ -1,15 +1,16 @@
 import type { Worker } from '../kernel/workers.ts'
-import { type Accounts, createAccounts } from './accounts.ts'
-import { type Clients, createClients } from './clients.ts'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { createGroups, type Groups } from './accounts/groups.ts'
+import { dropOldLogins } from './accounts/login.store.ts'
+import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
+import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
-import { createGroups, type Groups } from './groups.ts'
-import { createKeys, type Keys } from './keys.ts'
-import { dropOldLogins } from './login.store.ts'
-import { createLogins, LOGIN_WINDOW_MS, type Logins } from './login.ts'
-import { createPolicies, type Policies } from './policies.ts'
-import { dropExpiredRevocations } from './tokens.store.ts'
-import { createTokens, type Tokens } from './tokens.ts'
-import { createVos, type Vos } from './vos.ts'
+import { createExplain, type Explain } from './policy/explain.ts'
+import { createPolicies, type Policies } from './policy/policies.ts'
+import { type Clients, createClients } from './tokens/clients.ts'
+import { createKeys, type Keys } from './tokens/keys.ts'
+import { dropExpiredRevocations } from './tokens/tokens.store.ts'
+import { createTokens, type Tokens } from './tokens/tokens.ts'
 
 /** Everything the rest of the grid asks of identity. */
 export interface Identity
@@ -20,7 +21,8 @@ export interface Identity
     Tokens,
     Logins,
     Pick<Keys, 'jwks'>,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Omit<Policies, 'refresh'>,
+    Explain {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
@@ -53,6 +55,10 @@ export function createIdentity(options: IdentityOptions): Identity {
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
+    ...createExplain(context, policies, groups),
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [

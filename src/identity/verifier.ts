@@ -1,6 +1,7 @@
 /** The database-free public face of identity: what a gateway needs to check tokens and paths. */
-export type { Action, Resource, RouteAction, StorageOperation } from './actions.ts'
-export { denied, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
+
+export { denied, invalidRequest, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
+export type { Action, Resource, RouteAction, StorageOperation } from './policy/actions.ts'
 export { anonymous, type Principal } from './principal.ts'
 export {
   anyCovers,
@@ -19,9 +20,9 @@ export {
   type StorageScope,
   type StorageScopeOp,
   segmentsOf,
-} from './scope.ts'
-export { storageAuthenticator } from './storage-authenticator.ts'
-export { ANY_AUDIENCE } from './token.ts'
+} from './tokens/scope.ts'
+export { storageAuthenticator } from './tokens/storage-authenticator.ts'
+export { ANY_AUDIENCE } from './tokens/token.ts'
 export {
   createTokenVerifier,
   type JwksDocument,
@@ -29,4 +30,4 @@ export {
   type TokenVerifier,
   type TokenVerifierOptions,
   type TrustedIssuer,
-} from './token-verifier.ts'
+} from './tokens/token-verifier.ts'

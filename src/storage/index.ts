@@ -8,6 +8,7 @@ export {
   digestHeader,
   wantedDigests,
 } from './digests.ts'
+export { fetchDocument } from './documents.ts'
 export type {
   ByteRange,
   CallOptions,

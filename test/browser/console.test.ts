@@ -134,6 +134,7 @@ describe('the console in a browser', () => {
         'new-rule': '/rules/new?did=raw:run-000042',
         transfers: '/transfers?state=done',
         link: '/transfers/KEK-DISK/OSAKA-DISK',
+        access: '/people/access',
       }
       await page.setViewportSize({ width, height })
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
@@ -191,6 +192,31 @@ describe('the console in a browser', () => {
     await page.getByRole('heading', { name: '1 copy at site=chicago' }).waitFor()
     await page.getByText('13 of 13 copies of files').waitFor()
     await page.getByText('All copies are there and verified.').waitFor()
+    expect(complaints).toEqual([])
+  })
+
+  test('an administrator asks who may do what, and a new rule changes the answer', async () => {
+    await open('/people/access')
+    const question = page.getByRole('region', { name: 'May somebody do something?' })
+    const ask = async () => {
+      await question.getByLabel('Action').fill('transfer.cancel')
+      await question.getByLabel('Account').fill('gateway-kek')
+      await question.getByRole('button', { name: 'Ask' }).click()
+    }
+    await ask()
+    await question.getByText('gateway-kek may not: transfer.cancel').waitFor()
+    const rule = page.getByRole('form', { name: 'Add rule' })
+    await rule.getByLabel('Who').fill('gateway-kek')
+    await rule.getByLabel('Action').fill('transfer.*')
+    await rule.getByLabel('Comment').fill('on trial')
+    await rule.getByRole('button', { name: 'Add rule' }).click()
+    const row = page.getByRole('row', { name: /gateway-kek.*on trial/ })
+    await row.waitFor()
+    await ask()
+    await question.getByText('gateway-kek may: transfer.cancel').waitFor()
+    await row.getByRole('button', { name: 'Remove' }).click()
+    await row.getByRole('button', { name: 'Remove this rule?' }).click()
+    await row.waitFor({ state: 'detached' })
     expect(complaints).toEqual([])
   })
 })

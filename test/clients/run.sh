@@ -46,7 +46,8 @@ run() {
   fi
 }
 
-if ! "$root/kumi" up --home "$work/home" --port "$port" --detach >"$work/up" 2>&1; then
+# Everything that can be logged is, so that a secret in a log shows.
+if ! KUMI_LOG_LEVEL=debug "$root/kumi" up --home "$work/home" --port "$port" --detach >"$work/up" 2>&1; then
   cat "$work/up"
   echo "0 passed, 1 failed"
   exit 1
@@ -64,6 +65,7 @@ for name in ${CLIENTS:-rucio bad-input storage uproot}; do
     run "$name" bash "$here/$name.sh"
   fi
 done
+run secrets node "$here/secrets.mjs" "$work/home"
 echo "# $((SECONDS - began)) s"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

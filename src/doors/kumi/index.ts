@@ -12,6 +12,7 @@ import {
   transferExplanation,
   transferLines,
 } from '../../operations/index.ts'
+import { registerAccess } from './access.ts'
 import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './answers.ts'
 import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
@@ -34,6 +35,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   const { db, clock } = deps
   const door = operations(app)
   registerHistories(door, db)
+  registerAccess(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
@@ -152,6 +154,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
     [
       ...door.described,
       {
+        method: 'GET',
         url: '/kumi/v1/events',
         action: 'operations.read',
         summary: 'Live events; resumes after Last-Event-ID',

@@ -6,9 +6,12 @@ import type { RouteAction } from '../../identity/index.ts'
 interface Schemas {
   readonly params?: TSchema
   readonly querystring?: TSchema
+  readonly body?: TSchema
 }
 
-/** One question this door answers: route, permission, description and answer in one object. */
+export type Method = 'GET' | 'POST' | 'DELETE'
+
+/** One thing this door does: route, permission, description and answer in one object. */
 export interface Operation<S extends Schemas = Schemas, A extends TSchema = TSchema> {
   readonly url: string
   readonly action: RouteAction
@@ -31,6 +34,7 @@ type Loose<T> = T extends number
 type Answer<A extends TSchema> = Loose<Static<A>>
 
 export interface Described {
+  readonly method: Method
   readonly url: string
   readonly action: RouteAction
   readonly summary: string
@@ -39,16 +43,16 @@ export interface Described {
   readonly contentType?: string
 }
 
-/** Registers questions and keeps their descriptions for the OpenAPI document. */
+/** Registers what the door does and keeps the descriptions for the OpenAPI document. */
 export function operations(app: FastifyInstance) {
   const described: Described[] = []
-  return {
-    described,
-    get<const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void {
+  const add =
+    (method: Method) =>
+    <const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void => {
       const { url, action, summary, schema, answer, handler } = operation
-      described.push({ url, action, summary, ...(schema && { schema }), answer })
+      described.push({ method, url, action, summary, ...(schema && { schema }), answer })
       route(app, {
-        method: 'GET',
+        method,
         url,
         action,
         ...(schema && { schema }),
@@ -57,6 +61,8 @@ export function operations(app: FastifyInstance) {
           return reply.header('cache-control', 'no-store').type('application/json').send(body)
         },
       })
-    },
-  }
+    }
+  return { described, get: add('GET'), post: add('POST'), delete: add('DELETE') }
 }
+
+export type Operations = ReturnType<typeof operations>

@@ -1,0 +1,35 @@
+import type { Context } from '../context.ts'
+import { invalidRequest } from '../errors.ts'
+import { defaultRules } from '../policy/default-rules.ts'
+import { insertRules } from '../policy/policies.store.ts'
+import type { Policies } from '../policy/policies.ts'
+import type { Keys } from '../tokens/keys.ts'
+import { insertVo, selectVos, type Vo } from './vos.store.ts'
+
+export type { Vo } from './vos.store.ts'
+
+export interface Vos {
+  /** Creates the VO with its default policy and first signing key, unless it exists. */
+  createVo(vo: { id: string; title: string; storagePrefix?: string }): Promise<{ created: boolean }>
+  listVos(): Promise<Vo[]>
+}
+
+export function createVos(context: Context, keys: Keys, policies: Policies): Vos {
+  const { db, now, changing } = context
+  return {
+    async createVo({ id, title, storagePrefix }) {
+      if (!/^[a-z][a-z0-9-]{0,31}$/.test(id)) {
+        throw invalidRequest(`"${id}" is no VO name: begin with a letter; a-z, 0-9 and "-" may follow.`)
+      }
+      const created = await changing(id, id, async (tx) => {
+        const inserted = await insertVo(tx, { id, title, prefix: storagePrefix ?? `/${id}` }, now())
+        if (inserted > 0) await insertRules(tx, defaultRules(id))
+        return inserted > 0
+      })
+      await keys.rotate([id], now())
+      await policies.refresh()
+      return { created }
+    },
+    listVos: () => selectVos(db),
+  }
+}

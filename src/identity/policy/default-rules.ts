@@ -1,0 +1,41 @@
+import type { Rule } from './decide.ts'
+
+const READS = [
+  'identity.read',
+  'catalog.read',
+  'placement.rule.read',
+  'transfer.read',
+  'sites.read',
+  'operations.read',
+]
+const OWNERS = [
+  'identity.login',
+  'catalog.scope.create',
+  'catalog.did.*',
+  'catalog.replica.*',
+  'placement.rule.*',
+  'transfer.cancel',
+]
+
+/** What a new VO begins with: everyone reads, owners write, administrators do everything, gateways report. */
+export function defaultRules(vo: string): Rule[] {
+  const rule = (
+    subjectKind: Rule['subjectKind'],
+    subject: string,
+    action: string,
+    resource: string,
+  ): Rule => ({
+    vo,
+    subjectKind,
+    subject,
+    action,
+    resource,
+    effect: 'allow',
+  })
+  return [
+    ...READS.map((action) => rule('everyone', '', action, '*')),
+    ...OWNERS.map((action) => rule('everyone', '', action, 'owner')),
+    rule('attribute', 'admin=true', '*', '*'),
+    rule('attribute', 'gateway', 'gateway.report', '*'),
+  ]
+}
