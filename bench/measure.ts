@@ -16,6 +16,24 @@ export function cpuSeconds(roots: readonly number[]): number {
   return ticks / 100
 }
 
+export interface Measured<T> {
+  readonly value: T
+  readonly wallSeconds: number
+  readonly cpuSeconds: number
+}
+
+/** Wall and CPU time of `work`, the CPU of the given process trees included. */
+export async function measure<T>(roots: readonly number[], work: () => Promise<T>): Promise<Measured<T>> {
+  const cpu = cpuSeconds(roots)
+  const start = performance.now()
+  const value = await work()
+  return {
+    value,
+    wallSeconds: (performance.now() - start) / 1000,
+    cpuSeconds: cpuSeconds(roots) - cpu,
+  }
+}
+
 /** The most bytes that each part had resident, looked at every second until `stop`. */
 export function watchMemory<Part extends string>(
   parts: Readonly<Record<Part, () => readonly number[]>>,
