@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { processTree } from '../src/embedded/processes.ts'
 
-/** Seconds of CPU that processes and their descendants have used so far (Linux). */
+/** Seconds of CPU that processes and their descendants, also those that ended, have used so far (Linux). */
 export function cpuSeconds(roots: readonly number[]): number {
   let ticks = 0
   for (const pid of processTree(roots)) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      ticks += Number(fields[11]) + Number(fields[12])
+      for (const field of fields.slice(11, 15)) ticks += Number(field)
     } catch {
       // ended in the meantime
     }
