@@ -117,6 +117,8 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
         method: method as Dispatcher.HttpMethod,
         dispatcher: agent,
         headers: { authorization: `Bearer ${token}`, ...headers },
+        // The library would open a new connection after each HEAD, for servers that send a body with its answer.
+        reset: false,
         ...(body && { body: body as Dispatcher.DispatchOptions['body'] & AsyncIterable<Uint8Array> }),
         ...(headersTimeout && { headersTimeout }),
         ...(signal && { signal }),

@@ -20,28 +20,41 @@ interface Door {
   readonly segments: readonly string[]
 }
 
+interface KeptToken {
+  readonly vo: string
+  readonly operations: readonly StorageScopeOp[]
+  readonly token: Promise<string>
+  readonly until: number
+}
+
 const TOKEN_SECONDS = 1800
 const KEEP_TOKEN_MS = 600_000
 
 /** Moves files by asking the destination to fetch them (HTTP third-party copy, pull), with one-file tokens for both. */
 export function createGatewayMover(options: GatewayMoverOptions): Mover {
   const client = webdavClient({ ...(options.ca && { ca: options.ca }) })
-  const tokens = new Map<string, { token: Promise<string>; until: number }>()
+  const tokens = new Map<string, KeptToken>()
 
+  /** A token for one file; one that permits more of the same file will do while it is young. */
   async function tokenFor(vo: string, door: Door, operations: readonly StorageScopeOp[]): Promise<string> {
+    const now = options.clock.now().getTime()
+    const known = tokens.get(door.url)
+    if (
+      known &&
+      known.vo === vo &&
+      known.until > now &&
+      operations.every((op) => known.operations.includes(op))
+    )
+      return known.token
+    if (tokens.size > 2000) for (const old of [...tokens.keys()].slice(0, 1000)) tokens.delete(old)
     const scopes = operations.map((op) =>
       formatScope({ family: 'storage', op, segments: door.segments, dirOnly: false }),
     )
-    const key = `${vo} ${door.endpoint} ${scopes.join(' ')}`
-    const now = options.clock.now().getTime()
-    const known = tokens.get(key)
-    if (known && known.until > now) return known.token
-    if (tokens.size > 2000) for (const old of [...tokens.keys()].slice(0, 1000)) tokens.delete(old)
     const token = options.identity
       .mint({ vo, accountId: null, scopes, audience: [door.endpoint], lifetimeSeconds: TOKEN_SECONDS })
       .then((minted) => minted.token)
-    tokens.set(key, { token, until: now + KEEP_TOKEN_MS })
-    token.catch(() => tokens.delete(key))
+    tokens.set(door.url, { vo, operations, token, until: now + KEEP_TOKEN_MS })
+    token.catch(() => tokens.delete(door.url))
     return token
   }
 

@@ -264,9 +264,8 @@ export function storageDoor(
       permit(call, 'create')
       const existing = await driver.stat(path)
       checkTarget(existing, mayReplace, call)
-      await pull(context, String(source), mayReplace && mayOverwrite(call))
-      const now = await driver.stat(path)
-      options.onChange?.((now?.size ?? 0) - (existing?.size ?? 0), existing || !now ? 0 : 1)
+      const written = await pull(context, String(source), mayReplace && mayOverwrite(call))
+      if (written) options.onChange?.(written.size - (existing?.size ?? 0), existing ? 0 : 1)
       return
     }
     permit(call, 'read')
