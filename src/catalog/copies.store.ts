@@ -105,7 +105,7 @@ export async function availableCopies(db: Db, fileIds: readonly bigint[]): Promi
     sql<SourceCopy>`
       select r.file_id as "fileId", r.rse_id as "rseId", r.path
       from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
-      join replica r on r.file_id = k.file_id and r.state = 'A'
+      cross join lateral (select * from replica c where c.file_id = k.file_id and c.state = 'A' offset 0) r
       join rse on rse.id = r.rse_id and rse.deleted_at is null and rse.can_read`,
   )
 }
