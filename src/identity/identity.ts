@@ -14,6 +14,7 @@ import { createRegistrations, type Registrations } from './people/registrations.
 import { createRequests, type Requests } from './people/requests.ts'
 import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createUpdates, type Updates } from './people/update.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
@@ -33,6 +34,7 @@ export interface Identity
     Audit,
     Standings,
     People,
+    Updates,
     Labels,
     UsagePolicies,
     Omit<Registrations, 'dropStaleRegistrations'>,
@@ -77,6 +79,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...createLogins(context, tokens, groups),
     ...createStandings(context),
     ...createPeople(context, accounts),
+    ...createUpdates(context),
     ...createLabels(context),
     ...createUsagePolicies(context),
     ...registrations,
