@@ -7,7 +7,11 @@ import { groups } from './groups.ts'
 import { me } from './me.ts'
 import { users } from './users.ts'
 
-export type { ScimDoorDeps } from './door.ts'
+export { groupTarget, personTarget, type ScimDoorDeps } from './door.ts'
+export { sendScim } from './errors.ts'
+export { groupResources } from './group.ts'
+export { listAnswer, pageOf } from './list.ts'
+export { authorities, labelView, timeOf, userResources } from './user.ts'
 
 /** A plug-in for the host's `app.register`. */
 export function scimDoor(deps: ScimDoorDeps): (app: FastifyInstance) => Promise<void> {

@@ -148,7 +148,9 @@ function oidcId(identity: string): Resource | null {
 
 export function timeOf(value: unknown): Date | null {
   if (value === undefined || value === null || value === '') return null
-  const time = new Date(typeof value === 'string' || typeof value === 'number' ? value : Number.NaN)
+  // Milliseconds too, also as a text: some of IAM's scripts send them.
+  const milliseconds = typeof value === 'number' || (typeof value === 'string' && /^\d{10,14}$/.test(value))
+  const time = new Date(milliseconds ? Number(value) : typeof value === 'string' ? value : Number.NaN)
   if (Number.isNaN(time.getTime())) throw badValue('A time is written like 2027-03-31T15:00:00Z.')
   return time
 }

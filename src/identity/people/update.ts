@@ -126,7 +126,8 @@ async function replaceLabels(
   const key = ({ prefix, name }: Label) => `${prefix}/${name}`
   const present = ((await labels.labelsOf(owner.kind, [owner.id])).get(owner.id) ?? []).filter(changeable)
   // A role is optional, said or not.
-  const role = owner.kind === 'group' && wanted.some(({ prefix, name }) => prefix === '' && name === 'voms.role')
+  const role =
+    owner.kind === 'group' && wanted.some(({ prefix, name }) => prefix === '' && name === 'voms.role')
   const complete = role ? [{ prefix: '', name: 'wlcg.optional-group', value: '' }, ...wanted] : wanted
   const next = new Map(complete.filter(changeable).map((label) => [key(label), label]))
   for (const old of present) if (!next.has(key(old))) await labels.deleteLabel(owner, old, by)
