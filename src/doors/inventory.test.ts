@@ -9,6 +9,7 @@ import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
+import { registerX509Door } from './x509/index.ts'
 
 /** Each route that anybody may call, and why. Whoever adds one adds it here. */
 const PUBLIC: Readonly<Record<string, string>> = {
@@ -20,8 +21,12 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/userpass': 'the login itself',
   'GET /rucio/auth/validate': 'checks the token itself',
   'GET /rucio/auth/oidc_refresh': 'answers nothing',
-  'GET /rucio/auth/x509': 'refuses',
-  'GET /rucio/auth/x509_proxy': 'refuses',
+  'GET /rucio/auth/x509': 'the login itself, by certificate',
+  'GET /rucio/auth/x509_proxy': 'the login itself, by proxy',
+  'GET /ca/people.crl': 'which certificates were taken back',
+  'GET /ca/authorities.pem': 'certificates of the authorities',
+  'GET /ca/trust': 'the same as files of a trust directory',
+  'POST /iam/:vo/certificate-requests': 'whoever asks is not known yet; checks the certificate itself',
   'GET /rucio/auth/gss': 'refuses',
   'GET /rucio/auth/ssh': 'refuses',
   'GET /rucio/auth/ssh_challenge_token': 'refuses',
@@ -77,6 +82,7 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       defaultVo: 'demo',
     })
+    registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,

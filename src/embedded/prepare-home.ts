@@ -93,7 +93,8 @@ async function ensurePeopleAuthority(home: Home, grid: GridFacts, ca: Credential
   await writeTrustDirectory(join(home.ca, 'certificates'), {
     certificatePem: people.certificatePem,
     subjects: [`/O=Kumihimo/OU=People/*`],
-    crl: { url: `https://localhost:${grid.port}/ca/people.crl`, list },
+    crlUrl: `https://localhost:${grid.port}/ca/people.crl`,
+    crl: list,
   })
   writeWhole(join(home.server, 'people-ca.key'), people.privateKeyPem)
   writeWhole(certificate, people.certificatePem, 0o644)

@@ -63,9 +63,10 @@ export function createIdentity(options: IdentityOptions): Identity {
   const vos = createVos(context, keys, policies)
   const accounts = createAccounts(context)
   const standings = createStandings(context)
+  const logins = createLogins(context, tokens, groups)
   const certificates = createCertificateRoom(
     context,
-    { accounts, groups, standings, policies },
+    { accounts, groups, logins, standings, policies },
     options.issuingAuthority,
   )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
@@ -82,7 +83,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...groups,
     ...createClients(context),
     ...tokens,
-    ...createLogins(context, tokens, groups),
+    ...logins,
     ...standings,
     ...certificates.face,
     ...createPeople(context, accounts),

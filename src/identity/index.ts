@@ -19,7 +19,9 @@ export type {
   CertificateState,
   IssuingAuthority,
 } from './certificates/certificate.ts'
+export { readGridmap, writeGridmap, writeGroupmap } from './certificates/gridmap.ts'
 export type { IdentityOptions } from './context.ts'
+export { certificateMissing, certificateNeeded } from './errors.ts'
 export { createIdentity, type Identity } from './identity.ts'
 export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'
 export type { Comparison, ComparisonTest, Condition, Page, Paged } from './people/condition.ts'
@@ -40,3 +42,4 @@ export type { NewRule, StoredRule } from './policy/policies.ts'
 export type { Client, NewClient } from './tokens/client.ts'
 export type { MintedToken, MintRequest } from './tokens/tokens.ts'
 export * from './verifier.ts'
+export * from './x509/index.ts'

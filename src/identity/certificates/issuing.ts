@@ -35,6 +35,8 @@ export interface Issuing {
    */
   issueCertificate(request: { accountId: number; csr: string; hours?: number }, by: string): Promise<Issued>
   issuedCertificates(accountIds: readonly number[]): Promise<store.IssuedCertificate[]>
+  /** The account it was issued to; throws certificate_missing. */
+  holderOfIssued(vo: string, serial: string): Promise<number>
   revokeIssuedCertificate(vo: string, serial: string, reason: string, by: string): Promise<void>
   /** Whether this grid issued the certificate and took it back. */
   isRevokedHere(certificate: Certificate): Promise<boolean>
@@ -89,6 +91,11 @@ export function createIssuing(
       return { pem: pemOf(certificate), serial, subject, notAfter }
     },
     issuedCertificates: (accountIds) => store.selectIssued(db, accountIds),
+    async holderOfIssued(vo, serial) {
+      const holder = await store.holderOf(db, vo, serial.toLowerCase())
+      if (!holder) throw e.certificateMissing(`No certificate ${serial} was issued here.`)
+      return holder.accountId
+    },
     async revokeIssuedCertificate(vo, serial, reason, by) {
       await changing(vo, serial, async (tx) => {
         const [revoked] = await store.revokeIssued(tx, vo, [serial.toLowerCase()], reason, now())
