@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { counterFolder, createRseTable } from './catalog/index.ts'
+import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
+import { scimDoor } from './doors/scim/index.ts'
 import { registerX509Door } from './doors/x509/index.ts'
 import type { GridFacts } from './embedded/home.ts'
 import { createHttp } from './http/index.ts'
@@ -146,6 +148,8 @@ const http = createHttp({
   ready: async () => Boolean(await row(db, sql`select 1`)),
 })
 await http.app.register(oidcDoor({ identity, clock }))
+await http.app.register(scimDoor({ identity, address: issuerBase }))
+await http.app.register(iamDoor({ identity, address: issuerBase }))
 await registerRucioDoor(
   http.app,
   {
