@@ -147,9 +147,9 @@ const http = createHttp({
   rewriteUrl: (url) => (url.startsWith('/rucio/') ? canonicalRucioUrl(url) : url),
   ready: async () => Boolean(await row(db, sql`select 1`)),
 })
-await http.app.register(oidcDoor({ identity, clock }))
 await http.app.register(scimDoor({ identity, address: issuerBase }))
 await http.app.register(iamDoor({ identity, address: issuerBase }))
+await http.app.register(oidcDoor({ identity, clock, clientRegistration: config.clientRegistration }))
 await registerRucioDoor(
   http.app,
   {
@@ -218,6 +218,7 @@ async function end(reason: string): Promise<void> {
   await transferWorkers.drain()
   documents.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
+  await identity.close()
   await database.close()
   process.exit(0)
 }

@@ -76,4 +76,10 @@ export const serverSettings = {
     default: 'own',
     help: 'Whose client certificates the server asks for: own (browsers with others stay quiet) or any.',
   },
+  clientRegistration: {
+    type: 'boolean',
+    env: 'KUMI_CLIENT_REGISTRATION',
+    default: false,
+    help: 'Whether people may register OAuth clients of their own (RFC 7591), for login flows only.',
+  },
 } as const satisfies Settings

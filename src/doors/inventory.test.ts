@@ -40,7 +40,16 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /kumi/v1/openapi.json': 'the description of the interface',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
   'GET /.well-known/oauth-authorization-server/iam/:vo': 'the same at the place of RFC 8414',
+  'GET /iam/:vo/.well-known/oauth-authorization-server': 'the same under its other name',
+  'GET /.well-known/openid-configuration/iam/:vo': 'the same where some libraries look',
   'GET /iam/:vo/jwks': 'public keys',
+  'GET /iam/:vo/jwk': 'the same under the name of the field',
+  'GET /iam/:vo/authorize': 'checks client and redirect URI itself; a person decides at the console',
+  'POST /iam/:vo/authorize': 'the same as a form',
+  'POST /iam/:vo/devicecode': 'checks the client itself; a person decides at the console',
+  'GET /iam/:vo/device': 'leads to the console; decides nothing',
+  'GET /iam/:vo/interaction/:id': 'what a program asks for, to whoever holds its one-time name',
+  'POST /iam/:vo/userinfo': 'any valid token; checks it itself',
   'POST /iam/:vo/token': 'checks password, code or client secret itself',
   'POST /iam/:vo/revoke': 'checks client and token itself',
   'POST /iam/:vo/introspect': 'checks the client itself',
@@ -82,9 +91,9 @@ describe('the routes of all doors', () => {
       port: 0,
       rewriteUrl: canonicalRucioUrl,
     })
-    await http.app.register(oidcDoor({ identity, clock: systemClock }))
     await http.app.register(scimDoor({ identity, address: 'https://localhost:7443' }))
     await http.app.register(iamDoor({ identity, address: 'https://localhost:7443' }))
+    await http.app.register(oidcDoor({ identity, clock: systemClock, clientRegistration: true }))
     await registerRucioDoor(http.app, {
       ...common,
       identity,

@@ -7,7 +7,7 @@ import type { Account } from '../accounts/account.ts'
 import { accountOf } from '../accounts/accounts.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import type { Standings } from '../people/standing.ts'
+import type { Holders } from '../tokens/holders.ts'
 import { type Certificate, readCertificate, readCertificates } from '../x509/certificate.ts'
 import { writeCrl } from '../x509/crl.ts'
 import { replaceList } from '../x509/crl-refresh.ts'
@@ -18,7 +18,6 @@ import { privateKeyOf } from '../x509/signatures.ts'
 import type { IssuingAuthority } from './certificate.ts'
 import { linkIn, pemOf } from './certificates.ts'
 import * as store from './issuing.store.ts'
-import { refuseUnlessGood } from './standing.ts'
 
 export interface Issued {
   readonly pem: string
@@ -55,7 +54,7 @@ const KEPT_MS = 90 * DAY_MS
 
 export function createIssuing(
   context: Context,
-  standings: Standings,
+  holders: Holders,
   options: IssuingAuthority | undefined,
 ): { issuing: Issuing; workers: Worker[] } {
   const { db, now, changing } = context
@@ -70,7 +69,7 @@ export function createIssuing(
     async issueCertificate({ accountId, csr, hours }, by) {
       if (!authority) throw e.noAuthority('This grid has no authority that issues certificates.')
       const account = await accountOf(context, accountId)
-      await refuseUnlessGood(standings, accountId)
+      await holders.of(accountId)
       const { spki } = requestedKey(csr)
       const signed = sign(authority, account, spki, hours ?? authority.longestHours, now())
       const { certificate, serial, subject, notBefore, notAfter } = signed
