@@ -34,6 +34,7 @@ export {
 export {
   CLIENT_CERTIFICATE_OPTIONS,
   type ClientCertificates,
+  certificateRefused,
   clientCertificates,
   openTrustDirectory,
   slashOf,
