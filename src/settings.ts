@@ -60,4 +60,38 @@ export const serverSettings = {
     min: 0,
     help: 'Time between the renaming of a deleted copy to the trash and its removal.',
   },
+  trust: {
+    type: 'string',
+    env: 'KUMI_TRUST',
+    default: '',
+    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, separated by ":".',
+  },
+  crlGraceHours: {
+    type: 'integer',
+    env: 'KUMI_CRL_GRACE',
+    default: 24,
+    min: 0,
+    max: 720,
+    help: 'Hours for which a list of revoked certificates counts after its successor was due.',
+  },
+  certificateHours: {
+    type: 'integer',
+    env: 'KUMI_CERTIFICATE_HOURS',
+    default: 12,
+    min: 1,
+    max: 168,
+    help: 'Longest life of the certificates issued to people, hours.',
+  },
+  certificatesAskedFor: {
+    type: 'string',
+    env: 'KUMI_CERTIFICATES_ASKED_FOR',
+    default: 'own',
+    help: 'Whose client certificates the server asks for: own (browsers with others stay quiet) or any.',
+  },
+  clientRegistration: {
+    type: 'boolean',
+    env: 'KUMI_CLIENT_REGISTRATION',
+    default: false,
+    help: 'Whether people may register OAuth clients of their own (RFC 7591), for login flows only.',
+  },
 } as const satisfies Settings

@@ -2,6 +2,7 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
@@ -14,6 +15,8 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Issues short-lived certificates; without it nobody gets one here. */
+  readonly issuingAuthority?: IssuingAuthority
 }
 
 /** What the parts of identity share. */
@@ -24,6 +27,7 @@ export interface Context extends Audit {
   readonly log: Logger
   readonly sealKey: Uint8Array
   now(): Date
+  sleep(ms: number): Promise<void>
   issuer(vo: string): string
   /** Short-lived memory of what the database said; emptied by every change made here and by `forget`. */
   memory<T>(): Memory<T>
@@ -56,6 +60,7 @@ export function createContext(options: IdentityOptions): Context {
     log,
     sealKey,
     now,
+    sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,
     memory<T>(): Memory<T> {
       const kept = new Map<string, { at: number; value: Promise<T> }>()
