@@ -53,4 +53,14 @@ export type { WrittenScopePolicy } from './tokens/scope-policies.ts'
 export type { Session } from './tokens/sessions.ts'
 export { LOGIN_SCOPES, SCOPES_OFFERED } from './tokens/vocabulary.ts'
 export * from './verifier.ts'
+export {
+  type AttributeAuthority,
+  type AttributeAuthorityOptions,
+  createAttributeAuthority,
+  type IssuedAttributes,
+} from './voms/attribute-authority.ts'
+export { type AuthorityCredential, credentialOf } from './voms/build.ts'
+export { type AuthorityChain, formatLsc, formatVomses, namesOf } from './voms/contact-files.ts'
+export { type Fqan, parseFqan } from './voms/fqan.ts'
+export type { AttributeRequest } from './voms/grant.ts'
 export * from './x509/index.ts'
