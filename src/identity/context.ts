@@ -2,6 +2,7 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
@@ -14,6 +15,8 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Issues short-lived certificates; without it nobody gets one here. */
+  readonly issuingAuthority?: IssuingAuthority
 }
 
 /** What the parts of identity share. */

@@ -64,3 +64,16 @@ export const sealBroken = defineError('fatal', 'seal_broken')
 export const invalidRule = defineError('invalid', 'invalid_rule')
 export const ruleExists = defineError('conflict', 'rule_exists')
 export const ruleMissing = defineError('missing', 'rule_missing')
+/** A certificate that nobody linked to an account. */
+export const certificateUnknown = defineError('unauthenticated', 'certificate_unknown')
+/** The name is known, but from another authority; a manager can approve the new one. */
+export const certificateIssuerChanged = defineError('unauthenticated', 'certificate_issuer_changed')
+/** Accounts in several VOs have the certificate and none was named; `details.vos` lists them. */
+export const voChoiceNeeded = defineError('unauthenticated', 'vo_choice_needed')
+export const certificateSuspended = defineError('denied', 'certificate_suspended')
+export const certificateTaken = defineError('conflict', 'certificate_taken')
+export const certificateMissing = defineError('missing', 'certificate_missing')
+export const keyTaken = defineError('conflict', 'key_of_another_account')
+export const tooManyCertificates = defineError('exhausted', 'certificate_rate_limited')
+export const noAuthority = defineError('missing', 'no_issuing_authority')
+export const certificateNeeded = defineError('invalid', 'certificate_needed')

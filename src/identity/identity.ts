@@ -5,6 +5,7 @@ import { LOGIN_WINDOW_MS } from './accounts/limits.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
+import { type CertificateFace, createCertificateRoom } from './certificates/room.ts'
 import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
 import { createLabels, type Labels } from './people/labels.ts'
@@ -15,6 +16,7 @@ import { createRegistrations, type Registrations } from './people/registrations.
 import { createRequests, type Requests } from './people/requests.ts'
 import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createUpdates, type Updates } from './people/update.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
@@ -29,7 +31,9 @@ export interface Identity
     Logins,
     Audit,
     Standings,
+    CertificateFace,
     People,
+    Updates,
     Labels,
     UsagePolicies,
     Omit<Registrations, 'dropStaleRegistrations'>,
@@ -59,6 +63,12 @@ export function createIdentity(options: IdentityOptions): Identity {
   const room = createTokenRoom(context, policies)
   const { keys, clients, holders, minter, grants, scopePolicies } = room
   const vos = createVos(context, { keys, policies, clients })
+  const logins = createLogins(context, { holders, minter, grants, policies: scopePolicies })
+  const certificates = createCertificateRoom(
+    context,
+    { accounts, logins, holders, policies, scopePolicies },
+    options.issuingAuthority,
+  )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
   const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
@@ -72,9 +82,11 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...accounts,
     ...groups,
     ...room.face,
-    ...createLogins(context, { holders, minter, grants, policies: scopePolicies }),
+    ...logins,
     ...standings,
+    ...certificates.face,
     ...createPeople(context, accounts),
+    ...createUpdates(context),
     ...createLabels(context),
     ...createUsagePolicies(context),
     ...registrations,
@@ -107,6 +119,7 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      ...certificates.workers,
       lifecycleWorker(context, lifecycle, {
         vos: async () => (await vos.listVos()).map(({ id }) => id),
         dropStaleRegistrations,

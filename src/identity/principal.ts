@@ -46,3 +46,6 @@ export const anonymous: Principal = {
   clientId: null,
   actors: [],
 }
+
+/** How the audit log names whoever makes a request. */
+export const actorOf = ({ account, subject }: Principal): string => account ?? subject

@@ -10,6 +10,9 @@ const READS = [
 ]
 const OWNERS = [
   'identity.login',
+  'identity.certificate.read',
+  'identity.certificate.write',
+  'identity.delegate',
   'catalog.scope.create',
   'catalog.did.*',
   'catalog.replica.*',
