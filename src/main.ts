@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable } from './catalog/index.ts'
+import { areasOfAccount, counterFolder, createRseTable } from './catalog/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -58,7 +58,10 @@ const wakeups = await listen(pool, log)
 // The rooms, lowest floor first.
 const issuerBase = `https://localhost:${grid.port}`
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
-const identity = createIdentity({ db, pool, clock, ids, log, issuerBase, sealKey })
+const identity = createIdentity({
+  ...{ db, pool, clock, ids, log, issuerBase, sealKey },
+  areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
+})
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())

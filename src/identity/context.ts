@@ -13,6 +13,8 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Directories below a VO's storage area that hold nothing but an account's own; none when absent. */
+  readonly areasOf?: (vo: string, accountId: number) => Promise<readonly string[]>
 }
 
 /** What the parts of identity share. */
@@ -22,6 +24,7 @@ export interface Context {
   readonly ids: Ids
   readonly log: Logger
   readonly sealKey: Uint8Array
+  areasOf(vo: string, accountId: number): Promise<readonly string[]>
   now(): Date
   issuer(vo: string): string
   /** Short-lived memory of what the database said; emptied by every change made here and by `forget`. */
@@ -51,6 +54,7 @@ export function createContext(options: IdentityOptions): Context {
     ids,
     log,
     sealKey,
+    areasOf: options.areasOf ?? (async () => []),
     now,
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,
     memory<T>(): Memory<T> {

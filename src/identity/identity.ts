@@ -5,6 +5,7 @@ import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { createContext, type IdentityOptions } from './context.ts'
+import { createAfterLogin } from './policy/after-login.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
@@ -38,6 +39,7 @@ export function createIdentity(options: IdentityOptions): Identity {
   const policies = createPolicies(context)
   const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
+  const afterLogin = createAfterLogin(context, policies, groups)
   const vos = createVos(context, keys, policies)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
@@ -51,11 +53,11 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...groups,
     ...createClients(context),
     ...tokens,
-    ...createLogins(context, tokens, groups),
+    ...createLogins(context, tokens, afterLogin),
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
-    ...createExplain(context, policies, groups),
+    ...createExplain(policies, afterLogin),
     rulesOf: policies.rulesOf,
     addRule: policies.addRule,
     removeRule: policies.removeRule,

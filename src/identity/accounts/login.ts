@@ -1,9 +1,9 @@
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
+import type { AfterLogin } from '../policy/after-login.ts'
+import { formatScope } from '../tokens/scope.ts'
 import { ANY_AUDIENCE } from '../tokens/token.ts'
 import { type MintedToken, narrowed, type Tokens } from '../tokens/tokens.ts'
-import { accountOf } from './accounts.ts'
-import type { Groups } from './groups.ts'
 import * as store from './login.store.ts'
 import { digestOf, passwordMatches } from './secrets.ts'
 import { createTurnstile } from './turnstile.ts'
@@ -38,7 +38,7 @@ export interface Logins {
   redeemLoginCode(vo: string, code: string, options?: LoginOptions): Promise<LoginResult>
 }
 
-/** What the token of a login carries at most. */
+/** What the token of a login carries at most: that of an administrator. */
 export const LOGIN_SCOPES: readonly string[] = [
   'grid',
   'storage.read:/',
@@ -50,11 +50,14 @@ export const LOGIN_SCOPES: readonly string[] = [
 export const LOGIN_WINDOW_MS = 300_000
 const TOKEN_SECONDS = 3600
 const CODE_MS = 600_000
-const MOST_FAILURES_OF_USER = 10
-/** More than for a user: many people may sit behind one address. */
-const MOST_FAILURES_OF_PEER = 50
+/** For one user name at one address: a program with a wrong password shuts out nobody but itself. */
+const MOST_FAILURES = 10
+/** For one address, behind which many people may sit: twenty such programs. */
+const MOST_FAILURES_OF_PEER = 200
+/** For one user name at all addresses together, against guessing from many. */
+const MOST_FAILURES_OF_USER = 300
 
-export function createLogins(context: Context, tokens: Tokens, groups: Groups): Logins {
+export function createLogins(context: Context, tokens: Tokens, afterLogin: AfterLogin): Logins {
   const { db, ids, log, now } = context
   const turnstile = createTurnstile()
   /** Within the limit of this key; counts the failure if the attempt is one. */
@@ -75,24 +78,25 @@ export function createLogins(context: Context, tokens: Tokens, groups: Groups): 
   }
   const self: Logins = {
     async login({ vo, username, password, account, peer, ...options }) {
-      const ofUser = `user ${vo}/${username}`
+      const user = `user ${vo}/${username}`
+      const here = `${user} at ${peer ?? 'no address'}`
       const opened = () => openedAccounts(db, vo, username, password)
-      const attempt = () => limited(ofUser, MOST_FAILURES_OF_USER, opened)
-      const accounts = peer ? await limited(`peer ${peer}`, MOST_FAILURES_OF_PEER, attempt) : await attempt()
-      await store.forgetFailures(db, ofUser)
+      const ofUser = () => limited(user, MOST_FAILURES_OF_USER, opened)
+      const ofPeer = () => (peer ? limited(`peer ${peer}`, MOST_FAILURES_OF_PEER, ofUser) : ofUser())
+      // The narrowest first, so that whoever is refused there is in nobody else's way.
+      const accounts = await limited(here, MOST_FAILURES, ofPeer)
+      await store.forgetFailures(db, here)
       return self.mintForAccount(chosen(accounts, username, account).id, options)
     },
     async mintForAccount(accountId, { lifetimeSeconds = TOKEN_SECONDS, scopes } = {}) {
-      const account = await accountOf(context, accountId)
+      const { vo, account, groups, scopes: most } = await afterLogin(accountId)
       const minted = await tokens.mint({
-        vo: account.vo,
-        accountId,
-        groups: (await groups.groupsOf([accountId])).get(accountId) ?? [],
-        scopes: narrowed(LOGIN_SCOPES, scopes),
+        ...{ vo, accountId, groups },
+        scopes: narrowed(most.map(formatScope), scopes),
         audience: [ANY_AUDIENCE],
         lifetimeSeconds,
       })
-      return { ...minted, account: account.name, accountId }
+      return { ...minted, account: account!, accountId }
     },
     async createLoginCode(accountId) {
       const code = ids.secret(24)

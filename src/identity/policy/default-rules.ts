@@ -7,14 +7,15 @@ const READS = [
   'transfer.read',
   'sites.read',
   'operations.read',
+  ...['storage.stat', 'storage.list', 'storage.read', 'storage.stage', 'storage.poll'],
 ]
 const OWNERS = [
   'identity.login',
-  'catalog.scope.create',
   'catalog.did.*',
   'catalog.replica.*',
   'placement.rule.*',
   'transfer.cancel',
+  'storage.*',
 ]
 
 /** What a new VO begins with: everyone reads, owners write, administrators do everything, gateways report. */
