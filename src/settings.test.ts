@@ -18,5 +18,11 @@ test('the sample file changes nothing', () => {
     .split('\n')
     .filter((line) => /^[A-Z]/.test(line))
   const sample = Object.fromEntries(lines.map((line) => line.split(/=(.*)/s).slice(0, 2)))
-  expect(readConfig(serverSettings, sample)).toEqual(readConfig(serverSettings, {}))
+  // A number by name is a function: what it says of a name nobody mentioned is compared.
+  const seen = (environment: Readonly<Record<string, string | undefined>>) =>
+    Object.entries(readConfig(serverSettings, environment)).map(([key, value]) => [
+      key,
+      typeof value === 'function' ? value('anything') : value,
+    ])
+  expect(seen(sample)).toEqual(seen({}))
 })

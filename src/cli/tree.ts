@@ -55,6 +55,11 @@ const nouns: readonly Noun[] = [
     summaries: ['let a site read its files again and compare their checksums'],
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),
   },
+  {
+    names: ['voms'],
+    summaries: ['set up the clients of VOMS for this grid'],
+    register: async (program) => (await import('./voms/commands.ts')).registerVomsCommands(program),
+  },
 ]
 
 /** The command tree: complete for `wanted` (or for all nouns), names and summaries for the others. */

@@ -5,8 +5,12 @@ import { defineError } from '../kernel/errors.ts'
 const portTaken = defineError('conflict', 'port_taken')
 
 export const DEFAULT_PORT = 7450
-/** Blocks of ports begin at multiples of this; the last port of a block is its guard. */
-const BLOCK = 10
+/**
+ * A grid takes the ports from its own on: the server's, one per demo site, one for VOMS. Blocks begin at multiples of
+ * this; the last port of a block is its guard.
+ */
+export const BLOCK = 10
+export const vomsPortOf = (gridPort: number): number => gridPort + BLOCK - 2
 const HIGHEST_PORT = 60_000
 /** Another start that looks at the same ports is through with it after this long. */
 const LOOK_MS = 1000

@@ -2,6 +2,8 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import type { IssuingAuthority } from './certificates/certificate.ts'
+import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -15,10 +17,12 @@ export interface IdentityOptions {
   readonly sealKey: Uint8Array
   /** Directories below a VO's storage area that hold nothing but an account's own; none when absent. */
   readonly areasOf?: (vo: string, accountId: number) => Promise<readonly string[]>
+  /** Issues short-lived certificates; without it nobody gets one here. */
+  readonly issuingAuthority?: IssuingAuthority
 }
 
 /** What the parts of identity share. */
-export interface Context {
+export interface Context extends Audit {
   readonly db: Db
   readonly pool: Database['pool']
   readonly ids: Ids
@@ -32,6 +36,8 @@ export interface Context {
   forget(): void
   /** One use case that changes something: a transaction, its event, and no stale memory afterwards. */
   changing<T>(vo: string, subject: string, work: (tx: Db) => Promise<T>): Promise<T>
+  /** The same over an open transaction, for a use case made of others. */
+  within(tx: Db): Context
 }
 
 export interface Memory<T> {
@@ -48,7 +54,8 @@ export function createContext(options: IdentityOptions): Context {
   const forget = (): void => {
     for (const memory of memories) memory.clear()
   }
-  return {
+  const on = (db: Db): Context => ({
+    ...createAudit(db, now),
     db,
     pool,
     ids,
@@ -85,5 +92,7 @@ export function createContext(options: IdentityOptions): Context {
       forget()
       return done
     },
-  }
+    within: on,
+  })
+  return on(db)
 }

@@ -120,6 +120,8 @@ function settings(forTests: boolean): string[] {
     max_connections: forTests ? '200' : '100',
     random_page_cost: '1.1',
     jit: 'off',
+    // A bulk load is planned for soon after: statistics of a minute ago would be of empty tables.
+    autovacuum_naptime: '15s',
     log_min_messages: 'warning',
     ...(forTests ? volatile : durable),
   }

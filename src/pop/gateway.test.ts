@@ -176,6 +176,37 @@ describeWithCurl('the storage door', () => {
   })
 })
 
+describe('the usage that a gateway tells', () => {
+  const told = async (): Promise<{ bytes: number; files: number }> => {
+    const [, answer] = await curl(all, `${a.endpoint}/api/v1/srr`)
+    const [share] = JSON.parse(answer.slice(answer.indexOf('{'))).storageservice.storageshares
+    return { bytes: share.usedsize, files: share.numberoffiles }
+  }
+
+  test('is true after every change, also of a whole directory', async () => {
+    const before = await told()
+    const more = async (bytes: number, files: number) =>
+      expect(await told()).toEqual({ bytes: before.bytes + bytes, files: before.files + files })
+    await put(a, '/usage/x/1', Buffer.alloc(1000))
+    await put(a, '/usage/x/y/2', Buffer.alloc(200))
+    await put(a, '/usage/3', Buffer.alloc(30))
+    await more(1230, 3)
+    await put(a, '/usage/3', Buffer.alloc(40))
+    await more(1240, 3)
+    const to = (path: string) => ['-X', 'MOVE', '-H', `Destination: ${a.url(path)}`]
+    expect(await status(all, ...to('/usage/x/1'), a.url('/usage/3'))).toBe(204)
+    await more(240, 2)
+    // The trash fills the disk as well.
+    expect(await status(all, ...to('/.trash/usage'), a.url('/usage/x/1'))).toBe(201)
+    await more(240, 2)
+    expect(await status(all, '-X', 'DELETE', a.url('/usage'))).toBe(204)
+    await more(40, 1)
+    expect(await status(all, '-X', 'DELETE', a.url('/usage'))).toBe(404)
+    expect(await status(all, '-X', 'DELETE', a.url('/.trash/usage'))).toBe(204)
+    await more(0, 0)
+  })
+})
+
 /** Asks `to` to fetch `source`. */
 async function copy(to: Site, path: string, source: string, ...headers: string[]): Promise<[number, string]> {
   const passive = ['-H', `TransferHeaderAuthorization: Bearer ${await world.mint(all)}`]

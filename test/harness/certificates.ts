@@ -19,6 +19,9 @@ export async function localCertificates(directory: string) {
   writeFileSync(files.ca, authority.certificatePem)
   writeFileSync(files.cert, host.certificatePem)
   writeFileSync(files.key, host.privateKeyPem)
-  await writeTrustDirectory(files.certificates, authority.certificatePem)
+  await writeTrustDirectory(files.certificates, {
+    certificatePem: authority.certificatePem,
+    subjects: ['/O=Kumihimo/*'],
+  })
   return { files, tls: { cert: host.certificatePem, key: host.privateKeyPem } }
 }

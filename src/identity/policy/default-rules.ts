@@ -11,14 +11,22 @@ const READS = [
 ]
 const OWNERS = [
   'identity.login',
+  'identity.certificate.read',
+  'identity.certificate.write',
+  'identity.delegate',
   'catalog.did.*',
   'catalog.replica.*',
   'placement.rule.*',
   'transfer.cancel',
   'storage.*',
+  'identity.people.read',
+  'identity.profile.write',
+  'identity.policy.sign',
+  'identity.group.request',
 ]
+const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, administrators do everything, gateways report. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, gateways report. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -36,6 +44,7 @@ export function defaultRules(vo: string): Rule[] {
   return [
     ...READS.map((action) => rule('everyone', '', action, '*')),
     ...OWNERS.map((action) => rule('everyone', '', action, 'owner')),
+    ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
     rule('attribute', 'admin=true', '*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
   ]

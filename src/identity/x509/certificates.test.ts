@@ -18,9 +18,13 @@ test.skipIf(missing('openssl'))(
     const host = await issueHostCertificate({ ca, names: ['localhost'], ips: ['127.0.0.1', '::1'], now })
     writeFileSync(join(directory, 'ca.pem'), ca.certificatePem)
     writeFileSync(join(directory, 'host.pem'), host.certificatePem)
-    await writeTrustDirectory(join(directory, 'trust'), ca.certificatePem)
-    const hash = openssl('x509', '-in', 'ca.pem', '-noout', '-hash').trim()
-    expect(readdirSync(join(directory, 'trust')).sort()).toEqual([`${hash}.0`, `${hash}.signing_policy`])
+    const { certificatePem } = ca
+    await writeTrustDirectory(join(directory, 'trust'), { certificatePem, subjects: ['/O=Kumihimo/*'] })
+    const hashes = ['-subject_hash', '-subject_hash_old'].map((option) =>
+      openssl('x509', '-in', 'ca.pem', '-noout', option).trim(),
+    )
+    const files = hashes.flatMap((hash) => [`${hash}.0`, `${hash}.signing_policy`])
+    expect(readdirSync(join(directory, 'trust')).sort()).toEqual(files.sort())
     expect(openssl('verify', '-CApath', 'trust', '-purpose', 'sslserver', 'host.pem')).toContain('OK')
     const text = openssl('x509', '-in', 'host.pem', '-noout', '-text')
     expect(text).toContain('DNS:localhost, IP Address:127.0.0.1')
