@@ -6,7 +6,6 @@ import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { type CertificateFace, createCertificateRoom } from './certificates/room.ts'
 import { createContext, type IdentityOptions } from './context.ts'
-import { createAfterLogin } from './policy/after-login.ts'
 import type { Audit } from './people/audit.ts'
 import { createLabels, type Labels } from './people/labels.ts'
 import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
@@ -17,6 +16,7 @@ import { createRequests, type Requests } from './people/requests.ts'
 import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
+import { createAfterLogin } from './policy/after-login.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
@@ -67,7 +67,7 @@ export function createIdentity(options: IdentityOptions): Identity {
   const standings = createStandings(context)
   const certificates = createCertificateRoom(
     context,
-    { accounts, groups, standings, policies },
+    { accounts, afterLogin, standings, policies },
     options.issuingAuthority,
   )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)

@@ -1,9 +1,7 @@
-import type { Accounts } from '../accounts/accounts.ts'
-import type { Groups } from '../accounts/groups.ts'
-import { LOGIN_SCOPES } from '../accounts/login.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import type { Standings } from '../people/standing.ts'
+import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Principal } from '../principal.ts'
 import { parseScope } from '../tokens/scope.ts'
@@ -22,32 +20,28 @@ export interface CertificateBearers {
   verifyCertificate(chain: VerifiedChain, hint?: { readonly vo?: string }): Promise<Principal>
 }
 
-/** What remains of a login by a limited proxy: data, and looking around. */
-export const LIMITED_SCOPES: readonly string[] = [
+/** What remains of a login by a limited proxy besides its rights at storages: the data's names, and looking around. */
+const LIMITED_SCOPES: readonly string[] = [
   ...['grid.catalog.*', 'grid.placement.*', 'grid.transfer.*'],
   ...['grid.identity.read', 'grid.sites.read', 'grid.operations.read'],
-  ...LOGIN_SCOPES.filter((scope) => scope.startsWith('storage.')),
 ]
 
 export function createCertificateBearers(
   context: Context,
   rooms: {
     certificates: Certificates
-    accounts: Pick<Accounts, 'attributes'>
-    groups: Groups
+    afterLogin: AfterLogin
     standings: Standings
     policies: Policies
     issuing: Pick<Issuing, 'isRevokedHere'>
   },
 ): CertificateBearers {
-  const { certificates, accounts, groups, standings, policies, issuing } = rooms
-  const bearers = context.memory<Pick<Principal, 'groups' | 'attributes'>>()
+  const { certificates, afterLogin, standings, policies, issuing } = rooms
+  const bearers = context.memory<Pick<Principal, 'groups' | 'attributes' | 'scopes'>>()
   const factsOf = async (id: number) => {
     await refuseUnlessGood(standings, id)
-    return {
-      groups: (await groups.groupsOf([id])).get(id) ?? [],
-      attributes: (await accounts.attributes([id])).get(id) ?? {},
-    }
+    const { groups, attributes, scopes } = await afterLogin(id)
+    return { groups, attributes, scopes }
   }
   return {
     async verifyCertificate(chain, { vo } = {}) {
@@ -73,7 +67,9 @@ export function createCertificateBearers(
         vo: record.vo,
         subject: slashOf(endEntity.subject),
         issuer: slashOf(endEntity.issuer),
-        scopes: (limited ? LIMITED_SCOPES : LOGIN_SCOPES).map(parseScope),
+        scopes: limited
+          ? [...LIMITED_SCOPES.map(parseScope), ...facts.scopes.filter(({ family }) => family === 'storage')]
+          : facts.scopes,
         audience: [],
         tokenId: `x509:${endEntity.fingerprint.slice(0, 32)}`,
         expiresAt,

@@ -1,8 +1,8 @@
 import type { Worker } from '../../kernel/workers.ts'
 import type { Accounts } from '../accounts/accounts.ts'
-import type { Groups } from '../accounts/groups.ts'
 import type { Context } from '../context.ts'
 import type { Standings } from '../people/standing.ts'
+import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
 import { type CertificateBearers, createCertificateBearers } from './bearer.ts'
 import type { IssuingAuthority } from './certificate.ts'
@@ -17,7 +17,7 @@ export interface CertificateFace extends Certificates, CertificateRequests, Cert
 /** The parts of certificates, put together. */
 export function createCertificateRoom(
   context: Context,
-  rooms: { accounts: Accounts; groups: Groups; standings: Standings; policies: Policies },
+  rooms: { accounts: Accounts; afterLogin: AfterLogin; standings: Standings; policies: Policies },
   authority: IssuingAuthority | undefined,
 ): {
   face: CertificateFace & Pick<Accounts, 'addIdentities' | 'removeIdentity'>
