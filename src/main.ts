@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
@@ -78,6 +78,7 @@ const identity = createIdentity({
     trustDirectory,
     longestHours: config.certificateHours,
   },
+  areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
 })
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())

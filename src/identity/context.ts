@@ -15,6 +15,8 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Directories below a VO's storage area that hold nothing but an account's own; none when absent. */
+  readonly areasOf?: (vo: string, accountId: number) => Promise<readonly string[]>
   /** Issues short-lived certificates; without it nobody gets one here. */
   readonly issuingAuthority?: IssuingAuthority
 }
@@ -26,6 +28,7 @@ export interface Context extends Audit {
   readonly ids: Ids
   readonly log: Logger
   readonly sealKey: Uint8Array
+  areasOf(vo: string, accountId: number): Promise<readonly string[]>
   now(): Date
   sleep(ms: number): Promise<void>
   issuer(vo: string): string
@@ -59,6 +62,7 @@ export function createContext(options: IdentityOptions): Context {
     ids,
     log,
     sealKey,
+    areasOf: options.areasOf ?? (async () => []),
     now,
     sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,

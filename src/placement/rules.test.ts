@@ -376,6 +376,10 @@ describe('a rule', () => {
     expect(await refusal({ copies: 0 })).toBe('invalid_rule')
     await setAccountLimit(database.db, { accountId: 2, rseId: rse['CHICAGO-DISK']!, bytes: 5n })
     expect(await refusal({ accountId: 2, rseExpression: 'CHICAGO-DISK' })).toBe('insufficient_account_limit')
+    for (const rseExpression of ['country=JP', 'country=FR']) {
+      await setAccountLimit(database.db, { accountId: 4, rseExpression, bytes: 5n })
+    }
+    expect(await refusal({ accountId: 4, rseExpression: 'KEK-DISK' })).toBe('insufficient_account_limit')
     const [target] = await findDids(database.db, { vo, dids: [did('refused')] })
     const kept = await rows(database.db, sql`select 1 from rule where target_id = ${target!.id}`)
     expect(kept).toHaveLength(1)
