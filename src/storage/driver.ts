@@ -61,6 +61,6 @@ export interface StorageDriver {
    * fails half-way. Errors: `no_such_file`, `directory_not_empty`.
    */
   remove(path: StoragePath, options?: { recursive?: boolean }): Promise<void>
-  /** Kept or computed checksums of a file. Errors: `no_such_file`, `is_a_directory`. */
-  digest(path: StoragePath): Promise<Digests>
+  /** Kept or computed checksums of a file, `seen` a moment ago. Errors: `no_such_file`, `is_a_directory`. */
+  digest(path: StoragePath, seen?: Entry): Promise<Digests>
 }
