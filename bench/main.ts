@@ -1,40 +1,66 @@
 import { parseArgs } from 'node:util'
-import { catalogueBenchmark } from './catalogue.ts'
-import { MONTAGE_FILES } from './file-set.ts'
-import { transferBenchmark } from './transfers.ts'
 
-const help = `npm run bench -- catalogue [--files N]
-npm run bench -- transfers [--files N] [--gigabytes N]
+interface Benchmark {
+  readonly name: string
+  readonly about: string
+  /** Reads the module only when it is wanted. */
+  run(size: Readonly<Record<string, number | undefined>>): Promise<unknown>
+}
 
-  catalogue   registration, listing and rules through the Rucio door, N files with two replicas each (default 100000)
-  transfers   from gateway to gateway by a rule: one file of N gigabytes (default 1), and N of the ${MONTAGE_FILES} files
-              of 292 bytes to 27 MB, 14 GB together (default all of them); beside curl and rclone from nginx, and scp
+const benchmarks: readonly Benchmark[] = [
+  {
+    name: 'catalogue',
+    about: 'registration, listing and rules through the Rucio door, --files N of two replicas each (100000)',
+    run: async ({ files = 100_000 }) => (await import('./catalogue.ts')).catalogueBenchmark(files),
+  },
+  {
+    name: 'transfers',
+    about:
+      'gateway to gateway by a rule: one file of --gigabytes N (1), --files N of the 6756 of 292 B to 27 MB; peers beside it',
+    run: async ({ files = 6756, gigabytes = 1 }) =>
+      (await import('./transfers.ts')).transferBenchmark({
+        ...{ files, gigabytes },
+        say: (text) => console.error(text),
+      }),
+  },
+  {
+    name: 'policy',
+    about: 'one authorisation decision among --rules N (10000)',
+    run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
+  },
+  {
+    name: 'voms',
+    about: 'attribute certificates with their TLS handshakes, --acs N (2000)',
+    run: async ({ acs = 2000 }) => (await import('./voms.ts')).vomsBenchmark(acs),
+  },
+]
+
+const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--acs N]
+
+${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
 Prints one JSON object. Close other programs first; figures are wall and CPU time of this machine.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { files: { type: 'string' }, gigabytes: { type: 'string' }, help: { type: 'boolean' } },
+  options: {
+    files: { type: 'string' },
+    gigabytes: { type: 'string' },
+    rules: { type: 'string' },
+    acs: { type: 'string' },
+    help: { type: 'boolean' },
+  },
 })
-const number = (text: string | undefined, otherwise: number): number => {
-  const value = Number(text ?? otherwise)
-  if (value > 0) return value
-  console.error(`"${text}" is not a number of anything.`)
-  process.exit(2)
-}
-const benchmarks: Readonly<Record<string, () => Promise<unknown>>> = {
-  catalogue: () => catalogueBenchmark(number(values.files, 100_000)),
-  transfers: () =>
-    transferBenchmark({
-      files: number(values.files, MONTAGE_FILES),
-      gigabytes: number(values.gigabytes, 1),
-      say: (text) => console.error(text),
-    }),
-}
-const work = benchmarks[positionals[0] ?? '']
-if (values.help || !work) {
+const wanted = benchmarks.find(({ name }) => name === positionals[0])
+if (values.help || !wanted) {
   console.log(help)
   process.exit(values.help ? 0 : 2)
 }
-console.log(JSON.stringify(await work(), null, 2))
+const sizes = Object.entries(values).map(([name, value]) => [name, Number(value)] as const)
+const wrong = sizes.find(([, size]) => !(size > 0))
+if (wrong) {
+  console.error(`--${wrong[0]} needs a number above 0.`)
+  process.exit(2)
+}
+console.log(JSON.stringify(await wanted.run(Object.fromEntries(sizes)), null, 2))
 process.exit(0)

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
-import { processTree } from '../src/embedded/processes.ts'
+import { processTree, residentBytes } from '../src/embedded/processes.ts'
 
-/** Seconds of CPU that processes and their descendants, also those that ended, have used so far (Linux). */
+/** Seconds of CPU that processes and their descendants, those that ended too, have used so far (Linux). */
 export function cpuSeconds(roots: readonly number[]): number {
   let ticks = 0
   for (const pid of processTree(roots)) {
@@ -31,6 +31,25 @@ export async function measure<T>(roots: readonly number[], work: () => Promise<T
     value,
     wallSeconds: (performance.now() - start) / 1000,
     cpuSeconds: cpuSeconds(roots) - cpu,
+  }
+}
+
+/** The most bytes that each part had resident, looked at every second until `stop`. */
+export function watchMemory<Part extends string>(
+  parts: Readonly<Record<Part, () => readonly number[]>>,
+): { stop(): Record<Part, number> } {
+  const names = Object.keys(parts) as Part[]
+  const most = Object.fromEntries(names.map((name) => [name, 0])) as Record<Part, number>
+  const look = (): void => {
+    for (const name of names) most[name] = Math.max(most[name], residentBytes(processTree(parts[name]())))
+  }
+  const timer = setInterval(look, 1000)
+  return {
+    stop() {
+      clearInterval(timer)
+      look()
+      return most
+    },
   }
 }
 

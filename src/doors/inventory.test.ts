@@ -1,14 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { actionsPage, doorPages } from '../../test/harness/pages.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
-import { createIdentity } from '../identity/index.ts'
+import { ACTIONS, createIdentity } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
+import { registerVomsContact } from './voms/index.ts'
 
 /** Each route that anybody may call, and why. Whoever adds one adds it here. */
 const PUBLIC: Readonly<Record<string, string>> = {
@@ -31,6 +33,8 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/oidc_code': 'refuses',
   'GET /kumi/v1/grid': 'where to log in',
   'GET /kumi/v1/openapi.json': 'the description of the interface',
+  'GET /vomses/:vo': 'where the attribute authority answers',
+  'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
   'GET /.well-known/oauth-authorization-server/iam/:vo': 'the same at the place of RFC 8414',
   'GET /iam/:vo/jwks': 'public keys',
@@ -81,6 +85,7 @@ describe('the routes of all doors', () => {
       db,
       clock: systemClock,
       wakeups,
+      onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
     await registerKumiDoor(http.app, {
@@ -92,6 +97,10 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       issuerBase: 'https://localhost:7443/iam',
       consoleDirectory: '/nowhere',
+    })
+    registerVomsContact(http.app, {
+      identity,
+      contact: () => ({ host: 'localhost', port: 7452, subject: '/CN=localhost', chain: [] }),
     })
     await http.app.ready()
     routes = routeInventory(http.app)
@@ -108,6 +117,13 @@ describe('the routes of all doors', () => {
   test('the public ones are those reviewed here', () => {
     const found = new Set(routes.filter(({ action }) => action === 'public').map(nameOf))
     expect([...found].sort()).toEqual(Object.keys(PUBLIC).sort())
+  })
+
+  test('are those of the pages in docs/doors', async () => {
+    for (const [file, text] of doorPages(routes)) {
+      await expect(text, 'run: npm run docs').toMatchFileSnapshot(`../../docs/doors/${file}`)
+    }
+    await expect(actionsPage(ACTIONS), 'run: npm run docs').toMatchFileSnapshot('../../docs/doors/actions.md')
   })
 
   test('every other route turns nobody, a forged token and a foreign cookie away', async () => {

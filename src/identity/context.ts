@@ -2,6 +2,8 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import type { IssuingAuthority } from './certificates/certificate.ts'
+import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -13,10 +15,12 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Issues short-lived certificates; without it nobody gets one here. */
+  readonly issuingAuthority?: IssuingAuthority
 }
 
 /** What the parts of identity share. */
-export interface Context {
+export interface Context extends Audit {
   readonly db: Db
   readonly pool: Database['pool']
   readonly ids: Ids
@@ -29,6 +33,8 @@ export interface Context {
   forget(): void
   /** One use case that changes something: a transaction, its event, and no stale memory afterwards. */
   changing<T>(vo: string, subject: string, work: (tx: Db) => Promise<T>): Promise<T>
+  /** The same over an open transaction, for a use case made of others. */
+  within(tx: Db): Context
 }
 
 export interface Memory<T> {
@@ -45,7 +51,8 @@ export function createContext(options: IdentityOptions): Context {
   const forget = (): void => {
     for (const memory of memories) memory.clear()
   }
-  return {
+  const on = (db: Db): Context => ({
+    ...createAudit(db, now),
     db,
     pool,
     ids,
@@ -81,5 +88,7 @@ export function createContext(options: IdentityOptions): Context {
       forget()
       return done
     },
-  }
+    within: on,
+  })
+  return on(db)
 }

@@ -82,18 +82,21 @@ describe('identity', () => {
 
   test('groups know their members, and refuse strangers', async () => {
     const [one, foreign] = [await person(), await person({ vo: 'other' })]
-    await identity.createGroups('demo', [{ path: '/analysis' }, { path: '/analysis/b', optional: true }])
-    await identity.addMembers('demo', '/analysis', [one.id])
-    await identity.addMembers('demo', '/analysis/b', [one.id])
-    expect((await identity.groupsOf([one.id])).get(one.id)).toEqual(['/analysis'])
+    await identity.createGroups('demo', [
+      { path: '/demo/analysis' },
+      { path: '/demo/analysis/b', optional: true },
+    ])
+    await identity.addMembers('demo', '/demo/analysis', [one.id])
+    await identity.addMembers('demo', '/demo/analysis/b', [one.id])
+    expect((await identity.groupsOf([one.id])).get(one.id)).toEqual(['/demo', '/demo/analysis'])
     const add = (path: string, id: number) => identity.addMembers('demo', path, [id])
-    await expect(add('/nowhere', one.id)).rejects.toMatchObject({ code: 'group_missing' })
-    await expect(add('/analysis', foreign.id)).rejects.toMatchObject({ code: 'account_missing' })
+    await expect(add('/demo/nowhere', one.id)).rejects.toMatchObject({ code: 'group_missing' })
+    await expect(add('/demo/analysis', foreign.id)).rejects.toMatchObject({ code: 'account_missing' })
     await expect(identity.createGroups('demo', [{ path: 'a' }])).rejects.toMatchObject({
       code: 'invalid_group',
     })
     const { token } = await identity.mintForAccount(one.id)
-    expect(decodeJwt(token)['wlcg.groups']).toEqual(['/analysis'])
+    expect(decodeJwt(token)['wlcg.groups']).toEqual(['/demo', '/demo/analysis'])
   })
 
   // Each password costs a slow hash on purpose.

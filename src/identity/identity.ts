@@ -4,7 +4,18 @@ import { createGroups, type Groups } from './accounts/groups.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
+import { type CertificateFace, createCertificateRoom } from './certificates/room.ts'
 import { createContext, type IdentityOptions } from './context.ts'
+import type { Audit } from './people/audit.ts'
+import { createLabels, type Labels } from './people/labels.ts'
+import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
+import { createMails, type Mails } from './people/mails.ts'
+import { createPeople, type People } from './people/people.ts'
+import { createRegistrations, type Registrations } from './people/registrations.ts'
+import { createRequests, type Requests } from './people/requests.ts'
+import { createSettings, type Settings } from './people/settings.ts'
+import { createStandings, type Standings } from './people/standing.ts'
+import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { type Clients, createClients } from './tokens/clients.ts'
@@ -20,6 +31,17 @@ export interface Identity
     Clients,
     Tokens,
     Logins,
+    Audit,
+    Standings,
+    CertificateFace,
+    People,
+    Labels,
+    UsagePolicies,
+    Omit<Registrations, 'dropStaleRegistrations'>,
+    Requests,
+    Settings,
+    Lifecycle,
+    Mails,
     Pick<Keys, 'jwks'>,
     Omit<Policies, 'refresh'>,
     Explain {
@@ -39,6 +61,15 @@ export function createIdentity(options: IdentityOptions): Identity {
   const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
   const vos = createVos(context, keys, policies)
+  const accounts = createAccounts(context)
+  const standings = createStandings(context)
+  const certificates = createCertificateRoom(
+    context,
+    { accounts, groups, standings, policies },
+    options.issuingAuthority,
+  )
+  const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
+  const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
       (await vos.listVos()).map(({ id }) => id),
@@ -47,11 +78,24 @@ export function createIdentity(options: IdentityOptions): Identity {
   let rotateAt = new Date(0)
   return {
     ...vos,
-    ...createAccounts(context),
+    ...accounts,
     ...groups,
     ...createClients(context),
     ...tokens,
     ...createLogins(context, tokens, groups),
+    ...standings,
+    ...certificates.face,
+    ...createPeople(context, accounts),
+    ...createLabels(context),
+    ...createUsagePolicies(context),
+    ...registrations,
+    ...createRequests(context, groups),
+    ...createSettings(context),
+    ...lifecycle,
+    ...createMails(context),
+    audit: context.audit,
+    auditLog: context.auditLog,
+    verifyAuditChain: context.verifyAuditChain,
     jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
@@ -75,6 +119,11 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      ...certificates.workers,
+      lifecycleWorker(context, lifecycle, {
+        vos: async () => (await vos.listVos()).map(({ id }) => id),
+        dropStaleRegistrations,
+      }),
     ],
     reload: async () => context.forget(),
   }

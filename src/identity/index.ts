@@ -9,10 +9,30 @@ export type {
   NewAccount,
   NewAccountIdentity,
 } from './accounts/account.ts'
+export type { Group, Membership, NewGroup } from './accounts/group.ts'
 export { LOGIN_SCOPES, type LoginOptions, type LoginRequest, type LoginResult } from './accounts/login.ts'
 export type { Vo } from './accounts/vos.ts'
+export type {
+  CertificateOrigin,
+  CertificateRecord,
+  CertificateRequest,
+  CertificateState,
+  IssuingAuthority,
+} from './certificates/certificate.ts'
 export type { IdentityOptions } from './context.ts'
 export { createIdentity, type Identity } from './identity.ts'
+export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'
+export type { Comparison, ComparisonTest, Condition, Page, Paged } from './people/condition.ts'
+export type { Attribute, Label, Owner, OwnerKind } from './people/labels.ts'
+export type { LifecyclePlan } from './people/lifecycle.ts'
+export type { WrittenMail } from './people/mails.ts'
+export type { Member, NewEmail, NewPerson, ProfileChange } from './people/people.ts'
+export type { Email, Ending, Person } from './people/person.ts'
+export type { Registration } from './people/registrations.ts'
+export type { MembershipRequest, RequestFilter, RequestKind, RequestState } from './people/requests.ts'
+export type { PeopleSettings } from './people/settings.ts'
+export type { Standing, StandingCode } from './people/standing.ts'
+export type { NewPolicy, Signature, UsagePolicy } from './people/usage-policy.ts'
 export { ACTIONS } from './policy/actions.ts'
 export type { Decision, Rule } from './policy/decide.ts'
 export type { AccessAnswer } from './policy/explain.ts'
@@ -20,3 +40,14 @@ export type { NewRule, StoredRule } from './policy/policies.ts'
 export type { Client, NewClient } from './tokens/client.ts'
 export type { MintedToken, MintRequest } from './tokens/tokens.ts'
 export * from './verifier.ts'
+export {
+  type AttributeAuthority,
+  type AttributeAuthorityOptions,
+  createAttributeAuthority,
+  type IssuedAttributes,
+} from './voms/attribute-authority.ts'
+export { type AuthorityCredential, credentialOf } from './voms/build.ts'
+export { type AuthorityChain, formatLsc, formatVomses, namesOf } from './voms/contact-files.ts'
+export { type Fqan, parseFqan } from './voms/fqan.ts'
+export type { AttributeRequest } from './voms/grant.ts'
+export { readCertificates } from './x509/index.ts'

@@ -31,3 +31,19 @@ export {
   type TokenVerifierOptions,
   type TrustedIssuer,
 } from './tokens/token-verifier.ts'
+export {
+  type AttributeTrust,
+  attributesRefused,
+  type VerifiedAttributes,
+  verifyAttributes,
+} from './voms/verify.ts'
+export {
+  CLIENT_CERTIFICATE_OPTIONS,
+  type ClientCertificates,
+  certificateRefused,
+  clientCertificates,
+  openTrustDirectory,
+  slashOf,
+  type TrustDirectory,
+  type VerifiedChain,
+} from './x509/index.ts'

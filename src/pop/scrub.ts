@@ -1,6 +1,7 @@
 import type { StoragePath } from '../storage/driver.ts'
 import type { PosixDriver } from '../storage/posix.ts'
 import { sumWhile } from '../storage/sum-while.ts'
+import { filesBelow } from '../storage/walk.ts'
 
 export interface ScrubFinding {
   /** Relative to the area, beginning with "/". */
@@ -19,7 +20,7 @@ export async function* scrub(
   pace: (bytes: number) => Promise<void>,
 ): AsyncGenerator<ScrubFinding | null> {
   let left = limit
-  for await (const path of files(driver, below)) {
+  for await (const { path } of filesBelow(driver, below)) {
     if (left-- <= 0) return
     const before = await driver.stat(path)
     let found: Awaited<ReturnType<typeof sumWhile>>
@@ -37,17 +38,5 @@ export async function* scrub(
     else if (record.md5 !== md5 || record.size !== size)
       yield { ...facts, kind: 'mismatch', expected: record.adler32 }
     else yield null
-  }
-}
-
-/** Every visible file below a path, depth first. */
-export async function* files(driver: PosixDriver, below: StoragePath): AsyncGenerator<StoragePath> {
-  const self = await driver.stat(below)
-  if (self && !self.directory) yield below
-  if (!self?.directory) return
-  for (const entry of await driver.list(below)) {
-    const path = [...below, entry.name]
-    if (entry.directory) yield* files(driver, path)
-    else yield path
   }
 }

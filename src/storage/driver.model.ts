@@ -71,6 +71,7 @@ function anyStep(local: boolean): fc.Arbitrary<Step> {
     at('makeDirectory', (driver, p) => driver.makeDirectory(p)),
     at('read', content),
     at('digest', (driver, p) => driver.digest(p)),
+    at('sum', (driver, p) => driver.sum(p)),
     // The name of the area itself is its keeper's business.
     at('stat', async (driver, p) => ({
       ...facts(await driver.stat(p)),

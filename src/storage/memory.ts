@@ -132,6 +132,11 @@ export function memoryDriver(now: () => Date = () => new Date()): StorageDriver 
     async digest(path) {
       return fileAt(path).digests
     },
+    async sum(path) {
+      const sums = digester()
+      sums.update(fileAt(path).bytes)
+      return sums.done()
+    },
   }
 }
 

@@ -264,10 +264,14 @@ export function posixDriver(root: string): PosixDriver {
       else recent.delete(show(path))
       await rm(join(digestRoot, ...path), { recursive: true, force: true })
     },
+    async sum(path) {
+      const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
+      return digests
+    },
     async digest(path, seen) {
       const known = await kept(path, seen)
       if (known) return known
-      const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
+      const digests = await driver.sum(path)
       const now = await facts(path)
       // A file that came from outside has no record yet; one that differs from its record keeps it for the scrub.
       if (now && !(await recorded(path)))

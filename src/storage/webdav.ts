@@ -35,8 +35,11 @@ export interface CopyOrder {
 
 /** A client of storages that speak WebDAV and third-party copy, ours or foreign; URLs are absolute and encoded. */
 export interface WebdavClient {
-  /** Size and checksums; undefined when there is no such file. */
-  stat(url: string, token: string, signal?: AbortSignal): Promise<RemoteFile | undefined>
+  /**
+   * Size and checksums; undefined when there is no such file. `anew`: the storage is asked to read the bytes again
+   * (`Cache-Control: no-cache`) and not to answer from what it kept.
+   */
+  stat(url: string, token: string, signal?: AbortSignal, anew?: boolean): Promise<RemoteFile | undefined>
   /**
    * Lets the destination fetch a file. Errors carry `party`, `class` and, where a peer answered, `status` in their
    * details; `copy_outcome_unknown` means: ask the destination what is there.
@@ -126,12 +129,12 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
   }
 
   return {
-    async stat(url, token, signal) {
+    async stat(url, token, signal, anew = false) {
       const answer = await send({
         method: 'HEAD',
         url,
         token,
-        headers: WANT_DIGEST,
+        headers: { ...WANT_DIGEST, ...(anew && { 'cache-control': 'no-cache' }) },
         headersTimeout: timeouts.statMs,
         signal,
       })

@@ -1,6 +1,7 @@
 import { XMLParser } from 'fast-xml-parser'
 import { type Dispatcher, request } from 'undici'
 import { GridError } from '../../src/kernel/errors.ts'
+import type { Digests } from '../../src/storage/digests.ts'
 import type { Entry, StorageDriver, StoragePath } from '../../src/storage/driver.ts'
 import { directoryNotEmpty, isADirectory, noSuchFile, notADirectory } from '../../src/storage/errors.ts'
 import { checkPath } from '../../src/storage/names.ts'
@@ -59,6 +60,12 @@ export function doorDriver(
     }))
   }
   const stat = async (path: StoragePath) => (await entries(path, 0))?.[0]
+  async function digests(path: StoragePath, anew: boolean): Promise<Digests> {
+    const found = await client.stat(urlOf(path), token, undefined, anew)
+    if (!found) throw noSuchFile('It does not exist.')
+    if (found.adler32 === undefined) throw isADirectory('It is a directory.')
+    return { adler32: found.adler32, md5: found.md5! }
+  }
 
   return {
     stat,
@@ -96,11 +103,7 @@ export function doorDriver(
         throw directoryNotEmpty('It is not empty.')
       if (!(await client.remove(urlOf(path), token))) throw noSuchFile('It does not exist.')
     },
-    async digest(path) {
-      const found = await client.stat(urlOf(path), token)
-      if (!found) throw noSuchFile('It does not exist.')
-      if (found.adler32 === undefined) throw isADirectory('It is a directory.')
-      return { adler32: found.adler32, md5: found.md5! }
-    },
+    digest: (path) => digests(path, false),
+    sum: (path) => digests(path, true),
   }
 }

@@ -15,6 +15,7 @@ import { announcedDigests, digestHeader, reprDigestHeader, wantedDigests } from 
 import type { Entry, StorageDriver, StoragePath } from '../../storage/driver.ts'
 import { alreadyExists, badRequest, isADirectory, noSuchFile } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
+import { amountBelow } from '../../storage/walk.ts'
 import { etag, responseElement } from './multistatus.ts'
 import { encodePath, parseRange, segmentsOfTarget } from './paths.ts'
 import { pull, push } from './third-party-copy.ts'
@@ -158,7 +159,9 @@ export function storageDoor(
     const wanted = wantedDigests(request.headers['want-digest'])
     const repr = String(request.headers['want-repr-digest'] ?? '')
     if (wanted.length === 0 && !repr) return {}
-    const digests = await driver.digest(path, entry)
+    // Who will not have it from a cache gets the sum of the bytes as they are now.
+    const anew = /\bno-cache\b/i.test(request.headers['cache-control'] ?? '')
+    const digests = anew ? await driver.sum(path) : await driver.digest(path, entry)
     const modern = reprDigestHeader(digests, repr)
     return {
       ...(wanted.length > 0 && { digest: digestHeader(digests, wanted) }),
@@ -192,9 +195,17 @@ export function storageDoor(
 
   async function remove(call: Call): Promise<void> {
     permit(call, 'delete')
-    const entry = await driver.stat(call.path)
-    await driver.remove(call.path, { recursive: true })
-    if (entry && !entry.directory) options.onChange?.(-entry.size, -1)
+    const before = await amountBelow(driver, call.path)
+    const removed = (left = { bytes: 0, files: 0 }) =>
+      options.onChange?.(left.bytes - before.bytes, left.files - before.files)
+    try {
+      await driver.remove(call.path, { recursive: true })
+    } catch (error) {
+      // Of a directory a part may be gone; a file that is gone was counted by whoever removed it.
+      if ((await driver.stat(call.path))?.directory) removed(await amountBelow(driver, call.path))
+      throw error
+    }
+    removed()
     end(call.response, 204)
   }
 

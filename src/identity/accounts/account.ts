@@ -1,5 +1,5 @@
 export type AccountKind = 'USER' | 'GROUP' | 'SERVICE'
-export type AccountStatus = 'ACTIVE' | 'SUSPENDED' | 'DELETED'
+export type AccountStatus = 'ACTIVE' | 'SUSPENDED' | 'DELETED' | 'PENDING'
 export type IdentityKind = 'USERPASS' | 'OIDC' | 'X509' | 'SSH'
 
 export interface Account {
@@ -21,6 +21,12 @@ export interface NewAccount {
   readonly name: string
   readonly kind?: AccountKind
   readonly email?: string | null
+  readonly givenName?: string
+  readonly familyName?: string
+  readonly institute?: string
+  readonly endTime?: Date | null
+  /** PENDING: registered, not yet approved. */
+  readonly status?: 'ACTIVE' | 'PENDING'
 }
 
 /** A way for a person or service to show who they are, mapped to an account. */

@@ -1,18 +1,32 @@
 import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 import type { Account, AccountIdentity, NewAccount } from './account.ts'
 
-const ACCOUNT = sql.raw(`a.id, a.uuid, a.vo, a.name, a.kind, a.status, a.email, a.created_at as "createdAt",
+const ACCOUNT = sql.raw(`a.id, a.uuid, a.vo, a.name, a.kind, a.status, a.created_at as "createdAt",
+  (select address from email where account_id = a.id and is_primary) as email,
   a.updated_at as "updatedAt", a.suspended_at as "suspendedAt", a.deleted_at as "deletedAt"`)
 
-/** The new ones only: names that exist already are left alone. */
+/** The new ones only: names that exist already are left alone. People become members of the VO's root group. */
 export const insertAccounts = (db: Db, list: readonly (NewAccount & { uuid: string })[], now: Date) =>
   rows(
     db,
-    sql<Account>`insert into account as a (uuid, vo, name, kind, email, created_at, updated_at)
-    select uuid, vo, name, coalesce(kind, 'USER'), email, ${now}, ${now}
-    from jsonb_to_recordset(${JSON.stringify(list)}::jsonb) as n(uuid uuid, vo text, name text, kind text, email text)
-    where exists (select 1 from vo where vo.id = n.vo)
-    on conflict (vo, name) do nothing returning ${ACCOUNT}`,
+    sql<Account>`with wanted as (
+      select * from jsonb_to_recordset(${JSON.stringify(list)}::jsonb)
+        as n(uuid uuid, vo text, name text, kind text, email text, "givenName" text, "familyName" text, institute text,
+          "endTime" timestamptz, status text)),
+    made as (insert into account (uuid, vo, name, kind, status, given_name, family_name, institute, end_time, created_at,
+        updated_at)
+      select uuid, vo, name, coalesce(kind, 'USER'), coalesce(status, 'ACTIVE'), coalesce("givenName", ''),
+        coalesce("familyName", ''), coalesce(institute, ''), "endTime", ${now}, ${now}
+      from wanted where exists (select 1 from vo where vo.id = wanted.vo)
+      on conflict (vo, name) do nothing returning *),
+    mailed as (insert into email (account_id, address, is_primary)
+      select made.id, wanted.email, true from made join wanted using (uuid) where wanted.email is not null),
+    joined as (insert into membership (account_id, grp_id, since, origin)
+      select made.id, g.id, ${now}, 'vo' from made join grp g on g.vo = made.vo and g.parent is null
+      where made.kind = 'USER' and made.status <> 'PENDING')
+    select made.id, made.uuid, made.vo, made.name, made.kind, made.status, made.created_at as "createdAt",
+      wanted.email, made.updated_at as "updatedAt", made.suspended_at as "suspendedAt", made.deleted_at as "deletedAt"
+    from made join wanted using (uuid)`,
   )
 
 export const accountsByName = (db: Db, vo: string, names: readonly string[]) =>
@@ -32,7 +46,7 @@ export const selectAccounts = (
 ) =>
   rows(
     db,
-    sql<Account>`select ${ACCOUNT} from account a where a.vo = ${vo}
+    sql<Account>`select ${ACCOUNT} from account a where a.vo = ${vo} and a.status <> 'PENDING'
     and (${filter.kind ?? null}::text is null or a.kind = ${filter.kind ?? null})
     and (${filter.identity ?? null}::text is null or exists (
       select 1 from account_identity i where i.account_id = a.id and i.identity = ${filter.identity ?? null}))
@@ -53,17 +67,48 @@ export const accountsByIdentity = (db: Db, vo: string, kind: string, identity: s
 export const updateAccount = (
   db: Db,
   id: number,
-  c: { status?: string; email?: string | null; kind?: string },
+  c: { status?: string; kind?: string; reason?: string },
   now: Date,
 ) =>
   row(
     db,
     sql<Account>`update account a set status = coalesce(${c.status ?? null}, status), kind = coalesce(${c.kind ?? null}, kind),
-    email = case when ${c.email !== undefined} then ${c.email ?? null} else email end, updated_at = ${now},
+    updated_at = ${now}, status_reason = case when ${c.status ?? null}::text is null then status_reason else ${c.reason ?? ''} end,
+    ending = case when ${c.status ?? null}::text is null then ending end,
+    ending_since = case when ${c.status ?? null}::text is null then ending_since end,
     suspended_at = case when ${c.status ?? null}::text = 'SUSPENDED' then ${now} when ${c.status ?? null}::text = 'ACTIVE' then null else suspended_at end,
-    deleted_at = case when ${c.status ?? null}::text = 'DELETED' then ${now} else deleted_at end
+    deleted_at = case ${c.status ?? null}::text when 'DELETED' then ${now} when 'ACTIVE' then null else deleted_at end
     where id = ${id} returning ${ACCOUNT}`,
   )
+
+/** Whether the account is the only active administrator of its VO; nobody changes that until the end of the transaction. */
+export async function isLastAdministrator(tx: Db, vo: string, id: number): Promise<boolean> {
+  await rows(tx, sql`select pg_advisory_xact_lock(hashtextextended(${vo}, 7308327))`)
+  const found = await row(
+    tx,
+    sql<{
+      own: number
+      all: number
+    }>`select count(*) filter (where a.id = ${id})::int as own, count(*)::int as all
+    from account a join account_attribute t on t.account_id = a.id
+    where a.vo = ${vo} and a.status = 'ACTIVE' and t.key = 'admin' and lower(t.value) = 'true'`,
+  )
+  return found?.own === 1 && found.all === 1
+}
+
+/** Makes it the primary address, or takes that away. */
+export async function putPrimaryEmail(db: Db, id: number, address: string | null): Promise<void> {
+  await affected(
+    db,
+    sql`delete from email where account_id = ${id} and is_primary and lower(address) is distinct from lower(${address})`,
+  )
+  if (address === null) return
+  await affected(
+    db,
+    sql`insert into email (account_id, address, is_primary) values (${id}, ${address}, true)
+    on conflict (account_id, lower(address)) do update set address = excluded.address, is_primary = true`,
+  )
+}
 
 export const selectAttributes = (db: Db, ids: readonly number[]) =>
   rows(

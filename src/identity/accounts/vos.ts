@@ -4,18 +4,19 @@ import { defaultRules } from '../policy/default-rules.ts'
 import { insertRules } from '../policy/policies.store.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Keys } from '../tokens/keys.ts'
+import { insertRoot } from './groups.store.ts'
 import { insertVo, selectVos, type Vo } from './vos.store.ts'
 
 export type { Vo } from './vos.store.ts'
 
 export interface Vos {
-  /** Creates the VO with its default policy and first signing key, unless it exists. */
+  /** Creates the VO with its default policy, root group and first signing key, unless it exists. */
   createVo(vo: { id: string; title: string; storagePrefix?: string }): Promise<{ created: boolean }>
   listVos(): Promise<Vo[]>
 }
 
 export function createVos(context: Context, keys: Keys, policies: Policies): Vos {
-  const { db, now, changing } = context
+  const { db, ids, now, changing } = context
   return {
     async createVo({ id, title, storagePrefix }) {
       if (!/^[a-z][a-z0-9-]{0,31}$/.test(id)) {
@@ -23,7 +24,11 @@ export function createVos(context: Context, keys: Keys, policies: Policies): Vos
       }
       const created = await changing(id, id, async (tx) => {
         const inserted = await insertVo(tx, { id, title, prefix: storagePrefix ?? `/${id}` }, now())
-        if (inserted > 0) await insertRules(tx, defaultRules(id))
+        if (inserted > 0) {
+          await insertRules(tx, defaultRules(id))
+          await insertRoot(tx, id, ids.uuid(), now())
+          await context.audit(tx, { vo: id, actor: 'grid', action: 'vo.created', target: id })
+        }
         return inserted > 0
       })
       await keys.rotate([id], now())

@@ -2,7 +2,17 @@
 export const ACTIONS = {
   'identity.read': 'see people, groups and their rights',
   'identity.write': 'change people, groups and clients',
+  'identity.people.read': 'see profiles, addresses, labels and standing',
+  'identity.profile.write': 'change a profile',
+  'identity.policy.sign': 'sign the usage policy',
+  'identity.group.request': 'ask for membership in a group',
+  'identity.group.manage': 'change the members of a group and decide requests for it',
+  'identity.approve': 'see and decide registrations',
+  'identity.audit.read': 'read the audit log',
   'identity.login': 'log in as an account, or let it be logged in to',
+  'identity.certificate.read': 'see certificates',
+  'identity.certificate.write': 'link, unlink and obtain certificates',
+  'identity.delegate': 'leave credentials with the grid, list and withdraw them',
   'identity.access': 'change who may do what',
   'catalog.read': 'search and list names, copies and metadata',
   'catalog.scope.create': 'make a scope',
@@ -47,6 +57,8 @@ export type RouteAction = Action | 'public'
 export interface Resource {
   readonly vo: string
   readonly owner?: number | string | null
+  /** Account ids of those who manage the group to which it belongs. */
+  readonly managers?: readonly number[]
   /** Decoded absolute path, relative to the VO's area. */
   readonly path?: string
 }

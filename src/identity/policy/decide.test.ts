@@ -116,6 +116,42 @@ describe('the decision', () => {
     expect(allows(rules, principal(), 'gateway.report')).toBe(false)
     expect(allows(rules, gateway, 'gateway.report')).toBe(true)
   })
+  test('the managers of a group may what a rule leaves to managers, in that group only', () => {
+    const rules = defaultRules('demo')
+    const may = (managers: readonly number[] | undefined, who = principal()) =>
+      allows(rules, who, 'identity.group.manage', managers ? { managers } : {})
+    expect([may([7]), may([3, 7]), may([8]), may([]), may(undefined)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ])
+    expect(may([7], principal({ accountId: null, account: null }))).toBe(false)
+    expect(allows(rules, principal(), 'identity.write', { managers: [7] })).toBe(false)
+  })
+  test('the field’s own scopes let a service in, and only narrow what a person may', () => {
+    const rules = defaultRules('demo')
+    const robot = (scope: string) => principal({ kind: 'service', accountId: 9, account: 'robot', scope })
+    expect(allows(rules, robot('scim:read'), 'identity.people.read')).toBe(true)
+    expect(allows(rules, robot('scim:read'), 'identity.write')).toBe(false)
+    expect(allows(rules, robot('scim:write'), 'identity.write')).toBe(true)
+    expect(allows(rules, robot('iam:admin.write'), 'identity.approve')).toBe(true)
+    expect(allows(rules, robot('scim:write'), 'identity.approve')).toBe(false)
+    expect(allows(rules, robot('scim:write'), 'catalog.read')).toBe(false)
+    expect(decide(rules, robot('scim:write'), 'identity.write', { vo: 'other' }).allow).toBe(false)
+    const denied = [...rules, rule({ subjectKind: 'account', subject: 'robot', action: '*', effect: 'deny' })]
+    expect(allows(denied, robot('scim:write'), 'identity.write')).toBe(false)
+    const person = principal({ scope: 'scim:write' })
+    expect(allows(rules, person, 'identity.write')).toBe(false)
+    expect(allows(rules, person, 'identity.people.read', { owner: 7 })).toBe(true)
+    expect(allows(rules, person, 'identity.people.read', { owner: 8 })).toBe(false)
+    const admin = principal({ scope: 'scim:read', attributes: { admin: 'true' } })
+    expect([allows(rules, admin, 'identity.people.read'), allows(rules, admin, 'identity.write')]).toEqual([
+      true,
+      false,
+    ])
+  })
   test('the reason names the rule', () => {
     expect(decide([rule()], principal(), 'catalog.read', demo).reason).toBe(
       'allow everyone catalog.read on *',

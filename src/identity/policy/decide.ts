@@ -10,7 +10,7 @@ export interface Rule {
   readonly subject: string
   /** A name, `catalog.*` or `*`. */
   readonly action: string
-  /** `*`, `owner`, or the beginning of a path. */
+  /** `*`, `owner`, `manager`, or the beginning of a path. */
   readonly resource: string
   readonly effect: 'allow' | 'deny'
 }
@@ -48,7 +48,8 @@ export function compilePolicy<R extends Rule>(rules: readonly R[]): Policy<R> {
     decide(principal, action, resource) {
       if (principal.kind === 'anonymous') return refusal('nobody is logged in')
       if (principal.vo !== resource.vo) return refusal(`the token is of VO ${principal.vo}`)
-      if (!carries(principal, action)) {
+      const standard = standardScope(principal, action)
+      if (!standard && !carries(principal, action)) {
         return refusal(`the token carries neither the scope grid nor grid.${action}`)
       }
       if (principal.limited && !isForLimitedProxies(action)) {
@@ -61,6 +62,8 @@ export function compilePolicy<R extends Rule>(rules: readonly R[]): Policy<R> {
           allowing ??= rule
         }
       }
+      // An administrator gave a service its scopes one by one; for a person they only narrow what the rules allow.
+      if (standard && principal.kind === 'service') return { allow: true, reason: `the scope ${standard}` }
       if (!allowing) return refusal('no rule allows it')
       return { allow: true, reason: describeRule(allowing), rule: allowing }
     },
@@ -77,6 +80,7 @@ export function describeRule(rule: Rule): string {
 interface Bucket<R> {
   readonly anything: R[]
   readonly owner: R[]
+  readonly manager: R[]
   /** By the path without its leading slash. */
   readonly paths: Map<string, R[]>
 }
@@ -90,7 +94,7 @@ interface ActionRules<R> {
   readonly attributes: Map<string, Bucket<R>>
 }
 
-const emptyBucket = <R>(): Bucket<R> => ({ anything: [], owner: [], paths: new Map() })
+const emptyBucket = <R>(): Bucket<R> => ({ anything: [], owner: [], manager: [], paths: new Map() })
 
 function arrange<R extends Rule>(rules: readonly R[]): ActionRules<R> {
   const arranged: ActionRules<R> = {
@@ -115,6 +119,7 @@ function arrange<R extends Rule>(rules: readonly R[]): ActionRules<R> {
             : bucketIn(arranged.attributes, attributeKey(rule.subject))
     if (rule.resource === '*') bucket.anything.push(rule)
     else if (rule.resource === 'owner') bucket.owner.push(rule)
+    else if (rule.resource === 'manager') bucket.manager.push(rule)
     else put(bucket.paths, segmentsIn(rule.resource).join('/'), rule)
   }
   return arranged
@@ -135,6 +140,7 @@ function* bucketsOf<R>(rules: ActionRules<R>, principal: Principal): Generator<B
 function* reaching<R>(bucket: Bucket<R>, principal: Principal, resource: Resource): Generator<R> {
   yield* bucket.anything
   if (owns(principal, resource)) yield* bucket.owner
+  if (manages(principal, resource)) yield* bucket.manager
   if (bucket.paths.size === 0 || resource.path === undefined) return
   let path = ''
   yield* bucket.paths.get(path) ?? []
@@ -147,6 +153,28 @@ function* reaching<R>(bucket: Bucket<R>, principal: Principal, resource: Resourc
 function owns(principal: Principal, { owner }: Resource): boolean {
   if (owner === undefined || owner === null) return false
   return owner === principal.accountId || owner === principal.account
+}
+
+function manages({ accountId }: Principal, { managers = [] }: Resource): boolean {
+  return accountId !== null && managers.includes(accountId)
+}
+
+const READ_SCOPES = ['scim:read', 'scim:write', 'iam:admin.read', 'iam:admin.write']
+const WRITE_SCOPES = ['scim:write', 'iam:admin.write']
+
+/** The scopes by which the field's own programs ask for these actions. */
+const STANDARD_SCOPES: Readonly<Partial<Record<Action, readonly string[]>>> = {
+  'identity.read': READ_SCOPES,
+  'identity.people.read': READ_SCOPES,
+  'identity.write': WRITE_SCOPES,
+  'identity.group.manage': WRITE_SCOPES,
+  'identity.approve': ['registration:write', 'iam:admin.write'],
+}
+
+function standardScope(principal: Principal, action: Action): string | undefined {
+  return STANDARD_SCOPES[action]?.find((word) =>
+    principal.scopes.some((scope) => covers(scope, { family: 'plain', word })),
+  )
 }
 
 /** A token reaches an action only through a scope of it, however mighty its account. */

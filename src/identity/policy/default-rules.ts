@@ -10,14 +10,22 @@ const READS = [
 ]
 const OWNERS = [
   'identity.login',
+  'identity.certificate.read',
+  'identity.certificate.write',
+  'identity.delegate',
   'catalog.scope.create',
   'catalog.did.*',
   'catalog.replica.*',
   'placement.rule.*',
   'transfer.cancel',
+  'identity.people.read',
+  'identity.profile.write',
+  'identity.policy.sign',
+  'identity.group.request',
 ]
+const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, administrators do everything, gateways report. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, gateways report. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -35,6 +43,7 @@ export function defaultRules(vo: string): Rule[] {
   return [
     ...READS.map((action) => rule('everyone', '', action, '*')),
     ...OWNERS.map((action) => rule('everyone', '', action, 'owner')),
+    ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
     rule('attribute', 'admin=true', '*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
   ]

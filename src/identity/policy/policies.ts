@@ -2,7 +2,14 @@ import type { Context } from '../context.ts'
 import { denied, invalidRule, ruleExists, ruleMissing } from '../errors.ts'
 import type { Principal } from '../principal.ts'
 import { ACTIONS, type Action, type Resource } from './actions.ts'
-import { actionMatches, compilePolicy, type Decision, type Policy, type Rule } from './decide.ts'
+import {
+  actionMatches,
+  compilePolicy,
+  type Decision,
+  describeRule,
+  type Policy,
+  type Rule,
+} from './decide.ts'
 import type { NewRule, StoredRule } from './policies.store.ts'
 import * as store from './policies.store.ts'
 
@@ -39,6 +46,10 @@ export function createPolicies(context: Context): Policies {
       }
       return result
     })
+  const note = (tx: Context['db'], by: Principal, action: string, id: number, rule: string) => {
+    const entry = { vo: by.vo, actor: by.account ?? by.subject, action, target: `rule ${id}` }
+    return context.audit(tx, { ...entry, detail: { rule } })
+  }
   return {
     explain,
     authorize(principal, action, resource) {
@@ -51,12 +62,17 @@ export function createPolicies(context: Context): Policies {
       return changed(by, async (tx) => {
         const made = await store.insertRule(tx, by.vo, rule)
         if (!made) throw ruleExists('There is such a rule already.')
+        await note(tx, by, 'access_rule.added', made.id, describeRule(made))
         return made
       })
     },
     async removeRule(by, id) {
       await changed(by, async (tx) => {
-        if ((await store.dropRule(tx, by.vo, id)) === 0) throw ruleMissing(`There is no rule ${id}.`)
+        const before = (await store.rulesOf(tx, by.vo)).find((rule) => rule.id === id)
+        if (!before || (await store.dropRule(tx, by.vo, id)) === 0) {
+          throw ruleMissing(`There is no rule ${id}.`)
+        }
+        await note(tx, by, 'access_rule.removed', id, describeRule(before))
       })
     },
     async refresh() {
@@ -85,7 +101,7 @@ function refuseNonsense({ subjectKind, subject, action, resource }: NewRule): vo
     throw invalidRule(`"${action}" is no action; use one of them, a group of them like catalog.*, or *.`)
   }
   const path = /^\/([^/\0]+(\/[^/\0]+)*)?$/.test(resource) && !/\/\.{1,2}(\/|$)/.test(resource)
-  if (resource !== '*' && resource !== 'owner' && !path) {
-    throw invalidRule(`The resource "${resource}" should be *, owner or a path like /raw/run-1.`)
+  if (resource !== '*' && resource !== 'owner' && resource !== 'manager' && !path) {
+    throw invalidRule(`The resource "${resource}" should be *, owner, manager or a path like /raw/run-1.`)
   }
 }

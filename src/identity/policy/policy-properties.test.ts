@@ -25,7 +25,7 @@ const rules = fc
         ['attribute', 'gateway'],
       ),
       action: fc.oneof(fc.constantFrom('*', 'catalog.*', 'catalog.did.*'), some),
-      resource: fc.oneof(fc.constantFrom('*', 'owner'), paths),
+      resource: fc.oneof(fc.constantFrom('*', 'owner', 'manager'), paths),
       effect: fc.constantFrom<'allow' | 'deny'>('allow', 'deny'),
     }),
     { maxLength: 12 },
@@ -56,7 +56,7 @@ const principals: fc.Arbitrary<Principal> = fc
   })
   .map((facts) => ({ ...anonymous, kind: 'user' as const, accountId: facts.account && 7, ...facts }))
 const resources: fc.Arbitrary<Resource> = fc.record(
-  { vo: vos, owner: fc.constantFrom('mika', 'noa', 7, null), path: paths },
+  { vo: vos, owner: fc.constantFrom('mika', 'noa', 7, null), path: paths, managers: fc.subarray([3, 7]) },
   { requiredKeys: ['vo'] },
 )
 const allows = (list: readonly Rule[], who: Principal, action: Action, resource: Resource) =>
@@ -89,10 +89,11 @@ function byTheBook(list: readonly Rule[], who: Principal, action: Action, resour
     }[rule.subjectKind]
     const mine =
       resource.owner != null && (resource.owner === who.account || resource.owner === who.accountId)
+    const managed = who.accountId !== null && (resource.managers ?? []).includes(who.accountId)
     const below =
       resource.path !== undefined &&
       `${resource.path}/`.replace('//', '/').startsWith(`${rule.resource}/`.replace('//', '/'))
-    const what = rule.resource === '*' || (rule.resource === 'owner' ? mine : below)
+    const what = { '*': true, owner: mine, manager: managed }[rule.resource] ?? below
     return of && act && whom && what
   })
   return matching.length > 0 && matching.every(({ effect }) => effect === 'allow')
@@ -152,11 +153,15 @@ test('what a new VO permits, as reviewed', async () => {
     'member by a limited proxy': { ...member, method: 'x509', limited: true },
     'member with a token for storage only': { ...member, scopes: parseScopes('storage.read:/') },
     administrator: { ...member, attributes: { admin: 'true' } },
+    'service with scim:read': { ...base, kind: 'service', scopes: parseScopes('scim:read') },
+    'service with scim:write': { ...base, kind: 'service', scopes: parseScopes('scim:write') },
     gateway: { ...base, kind: 'service', accountId: 9, account: 'gw-kek', attributes: { gateway: 'kek' } },
   }
   const of = (resource: Resource) => (who: Principal, action: Action) =>
     policy.decide(who, action, resource).allow
   const things = {
+    'a group they manage': (who: Principal, action: Action) =>
+      of({ vo: 'demo', managers: who.accountId === null ? [] : [who.accountId] })(who, action),
     own: (who: Principal, action: Action) => of({ vo: 'demo', owner: who.account })(who, action),
     others: of({ vo: 'demo', owner: 'noa' }),
     'other VO': of({ vo: 'other', owner: 'mika' }),

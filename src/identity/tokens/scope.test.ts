@@ -39,7 +39,10 @@ const storageScope = fc
     return parseScope(`storage.${op}:${text || '/'}${slash && text ? '/' : ''}`)
   })
 const plainScope = fc
-  .constantFrom('grid', 'grid.catalog.read', 'grid.catalog.*', 'compute.create', 'openid')
+  .constantFrom(
+    ...['grid', 'grid.catalog.read', 'grid.catalog.*', 'compute.create', 'openid'],
+    ...['grid.catalog.read:/a', 'grid.catalog.*:/a/b', 'grid.catalog.read:/'],
+  )
   .map(parseScope)
 const scope = fc.oneof({ weight: 4, arbitrary: storageScope }, plainScope)
 const scopes = fc.array(scope, { maxLength: 4 })

@@ -3,7 +3,7 @@ import type { StorageOperation } from '../policy/actions.ts'
 
 /**
  * The scope algebra of the WLCG token profile: one module for minting, narrowing and verifying.
- * A storage scope carries a path; everything else is a plain word compared as a whole.
+ * A storage scope carries a path, a `grid.` scope may; everything else is a plain word compared as a whole.
  */
 export type Scope = StorageScope | PlainScope
 
@@ -19,6 +19,8 @@ export interface StorageScope {
 export interface PlainScope {
   readonly family: 'plain'
   readonly word: string
+  /** `grid.catalog.read:/a`: only below this path. Absent: everywhere. */
+  readonly segments?: readonly string[]
 }
 
 export type StorageScopeOp = 'read' | 'create' | 'modify' | 'stage' | 'poll'
@@ -30,6 +32,10 @@ const SCOPE_WORD = /^[\x21\x23-\x5b\x5d-\x7e]+$/
 /** One scope; throws `invalid_scope` for a storage scope without a usable path. */
 export function parseScope(text: string): Scope {
   if (!SCOPE_WORD.test(text)) throw invalidScope(`Not a scope: ${JSON.stringify(text)}.`)
+  if (/^grid\.[^:]*:/.test(text)) {
+    const colon = text.indexOf(':')
+    return { family: 'plain', word: text.slice(0, colon), segments: segmentsOf(text.slice(colon + 1)) }
+  }
   if (!text.startsWith('storage.')) return { family: 'plain', word: text }
   const colon = text.indexOf(':')
   const op = text.slice('storage.'.length, colon < 0 ? undefined : colon)
@@ -81,9 +87,9 @@ export function isSafeSegment(segment: string): boolean {
 
 /** The canonical text: RFC 3986 encoding, trailing slash only where it says "directory". */
 export function formatScope(scope: Scope): string {
-  if (scope.family === 'plain') return scope.word
-  const path = scope.segments.map(encodeSegment).join('/')
-  return `storage.${scope.op}:/${path}${scope.dirOnly ? '/' : ''}`
+  const path = `/${(scope.segments ?? []).map(encodeSegment).join('/')}`
+  if (scope.family === 'plain') return scope.segments ? `${scope.word}:${path}` : scope.word
+  return `storage.${scope.op}:${path}${scope.dirOnly ? '/' : ''}`
 }
 
 function encodeSegment(segment: string): string {
@@ -116,7 +122,8 @@ function isPrefix(a: readonly string[], b: readonly string[]): boolean {
 /** Whether everything `b` permits is permitted by `a`. */
 export function covers(a: Scope, b: Scope): boolean {
   if (a.family === 'plain' || b.family === 'plain') {
-    return a.family === 'plain' && b.family === 'plain' && wordCovers(a.word, b.word)
+    if (a.family !== 'plain' || b.family !== 'plain' || !wordCovers(a.word, b.word)) return false
+    return a.segments === undefined || (b.segments !== undefined && isPrefix(a.segments, b.segments))
   }
   if (!opCovers(a.op, b.op) || !isPrefix(a.segments, b.segments)) return false
   return !(a.dirOnly && !b.dirOnly && a.segments.length === b.segments.length)
@@ -148,6 +155,7 @@ export function intersect(a: readonly Scope[], b: readonly Scope[]): Scope[] {
 function meetOf(x: Scope, y: Scope): Scope | undefined {
   if (covers(x, y)) return y
   if (covers(y, x)) return x
+  if (x.family === 'plain' && y.family === 'plain') return wordsMeet(x, y)
   if (x.family === 'plain' || y.family === 'plain') return undefined
   // modify:/a meets create:/a/b in create:/a/b: the weaker operation on the longer path.
   const op = opCovers(x.op, y.op) ? y.op : opCovers(y.op, x.op) ? x.op : undefined
@@ -157,6 +165,19 @@ function meetOf(x: Scope, y: Scope): Scope | undefined {
   }
   const [short, long] = x.segments.length < y.segments.length ? [x, y] : [y, x]
   return isPrefix(short.segments, long.segments) ? { ...long, op } : undefined
+}
+
+/** `grid.catalog.*:/a` meets `grid.catalog.read` in `grid.catalog.read:/a`. */
+function wordsMeet(x: PlainScope, y: PlainScope): PlainScope | undefined {
+  const word = wordCovers(x.word, y.word) ? y.word : wordCovers(y.word, x.word) ? x.word : undefined
+  if (!word) return undefined
+  if (!x.segments || !y.segments) {
+    const segments = x.segments ?? y.segments
+    return { family: 'plain', word, ...(segments && { segments }) }
+  }
+  const [short, long] =
+    x.segments.length < y.segments.length ? [x.segments, y.segments] : [y.segments, x.segments]
+  return isPrefix(short, long) ? { family: 'plain', word, segments: long } : undefined
 }
 
 export interface PathFacts {

@@ -1,8 +1,13 @@
 import 'reflect-metadata'
-import { createHash, randomBytes, webcrypto } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
+import { invalidCertificate, readCertificates } from './certificate.ts'
+import { issueAuthority } from './issue.ts'
+import { oldSubjectHash, subjectHash } from './names.ts'
+import { privateKeyOf, spkiOf } from './signatures.ts'
+import { signingPolicyText } from './signing-policy.ts'
 
 /** A certificate with its private key, both PEM. */
 export interface Credential {
@@ -76,51 +81,48 @@ export async function issueHostCertificate(input: {
   return { certificatePem: pem(certificate), privateKeyPem: await keyPem(keys.privateKey) }
 }
 
+/** The authority below the grid's that signs short-lived certificates of people; valid for five years. */
+export function createPeopleAuthority(input: { ca: Credential; now: Date }): Credential {
+  const certificate = readCertificates(input.ca.certificatePem)[0]!
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const common = certificate.subject.at(-1)!.map(({ oid, value }) => ({ oid, value: `${value} people` }))
+  const ends = Math.min(input.now.getTime() + 5 * YEAR_MS, certificate.notAfter.getTime())
+  return {
+    certificatePem: issueAuthority({
+      issuer: { certificate, key: privateKeyOf(input.ca.privateKeyPem) },
+      subject: [...certificate.subject.slice(0, -1), common],
+      spki: spkiOf(privateKey),
+      notBefore: hourBefore(input.now),
+      notAfter: new Date(ends),
+    }),
+    privateKeyPem: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
+  }
+}
+
 /**
- * Writes a trust directory as grid clients read it (X509_CERT_DIR): the authority under the hash of its subject,
- * with a signing policy that lets it sign names below its own organisation.
+ * Writes an authority into a trust directory as grid clients read it (X509_CERT_DIR): its certificate under the hash
+ * of its subject, a signing policy, and where it lists revoked certificates. Older clients look for the older hash.
  */
-export async function writeTrustDirectory(directory: string, caPem: string): Promise<void> {
-  const ca = new x509.X509Certificate(caPem)
-  const hash = subjectHash(ca)
-  const subject = `/O=Kumihimo/CN=${ca.subjectName.getField('CN')[0]}`
-  const policy = [
-    `access_id_CA   X509    '${subject}'`,
-    `pos_rights     globus  CA:sign`,
-    `cond_subjects  globus  '"/O=Kumihimo/*"'`,
-    '',
-  ].join('\n')
+export async function writeTrustDirectory(
+  directory: string,
+  authority: {
+    readonly certificatePem: string
+    /** What it may sign, slash form with `*`. */
+    readonly subjects: readonly string[]
+    readonly crl?: { readonly url: string; readonly list: Uint8Array }
+  },
+): Promise<void> {
+  const [ca] = readCertificates(authority.certificatePem)
+  if (!ca) throw invalidCertificate('The authority has no certificate.')
+  const files: Record<string, string | Uint8Array> = {
+    '0': authority.certificatePem,
+    signing_policy: signingPolicyText(ca.subject, authority.subjects),
+    ...(authority.crl && { crl_url: `${authority.crl.url}\n`, r0: authority.crl.list }),
+  }
   await mkdir(directory, { recursive: true, mode: 0o755 })
-  await writeFile(join(directory, `${hash}.0`), caPem, { mode: 0o644 })
-  await writeFile(join(directory, `${hash}.signing_policy`), policy, { mode: 0o644 })
-}
-
-/**
- * OpenSSL's hash of a subject (version 1 and later): SHA-1 over the canonical form of the name, first four bytes
- * little-endian. Canonical: each value a lower-case UTF8String with single blanks, the sets without the outer SEQUENCE.
- */
-export function subjectHash(certificate: x509.X509Certificate): string {
-  const sets = certificate.subjectName
-    .toJSON()
-    .flatMap((rdn) =>
-      Object.entries(rdn).flatMap(([type, values]) => values.map((value) => attribute(type, value))),
-    )
-  const digest = createHash('sha1').update(Buffer.concat(sets)).digest()
-  return digest.readUInt32LE(0).toString(16).padStart(8, '0')
-}
-
-const OIDS: Readonly<Record<string, readonly number[]>> = { CN: [0x55, 4, 3], O: [0x55, 4, 10] }
-
-function attribute(type: string, value: string): Buffer {
-  const oid = OIDS[type]
-  if (!oid) throw new Error(`a subject of ours holds O and CN only, not ${type}`)
-  const canonical = Buffer.from(value.trim().replace(/\s+/g, ' ').toLowerCase(), 'utf8')
-  return der(0x31, der(0x30, Buffer.concat([der(0x06, Buffer.from(oid)), der(0x0c, canonical)])))
-}
-
-/** One DER element shorter than 128 bytes inside, which names of ours are. */
-function der(tag: number, content: Buffer): Buffer {
-  return Buffer.concat([Buffer.from([tag, content.length]), content])
+  for (const hash of [subjectHash(ca.subject), oldSubjectHash(ca.subjectDer)])
+    for (const [ending, content] of Object.entries(files))
+      await writeFile(join(directory, `${hash}.${ending}`), content, { mode: 0o644 })
 }
 
 const serial = (): string => {

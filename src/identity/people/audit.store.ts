@@ -1,0 +1,45 @@
+import { affected, cursor, type Db, rows, sql } from '../../kernel/database.ts'
+import type { AuditEntry, AuditFilter } from './audit.ts'
+
+export interface StoredEntry {
+  readonly seq: bigint
+  readonly at: Date
+  readonly vo: string
+  readonly actor: string
+  readonly action: string
+  readonly target: string
+  readonly detail: string
+  readonly previous: Buffer
+  readonly hash: Buffer
+}
+
+/** Number and hash are given by the database at commit. */
+export const insertEntries = (tx: Db, entries: readonly AuditEntry[], now: Date) =>
+  affected(
+    tx,
+    sql`insert into audit (at, vo, actor, action, target, detail)
+    select ${now}, vo, actor, action, target, coalesce(detail, '{}')
+    from rows from (jsonb_to_recordset(${JSON.stringify(
+      entries.map((entry) => ({ ...entry, detail: JSON.stringify(entry.detail ?? {}) })),
+    )}::jsonb) as (vo text, actor text, action text, target text, detail text)) with ordinality
+      as e(vo, actor, action, target, detail, n) order by n`,
+  )
+
+const ENTRY = sql.raw('seq, at, vo, actor, action, target, detail, previous, hash')
+
+export const selectEntries = (db: Db, vo: string, f: AuditFilter & { limit: number }) =>
+  rows(
+    db,
+    sql<StoredEntry>`select ${ENTRY} from audit where vo = ${vo} and seq is not null
+    and (${f.before ?? null}::bigint is null or seq < ${f.before ?? null})
+    and (${f.actor ?? null}::text is null or actor = ${f.actor ?? null})
+    and (${f.target ?? null}::text is null or target = ${f.target ?? null})
+    and (${f.action ?? null}::text is null or action = ${f.action ?? null}
+      or (right(${f.action ?? null}, 2) = '.*' and starts_with(action, left(${f.action ?? null}, -1))))
+    and (${f.since ?? null}::timestamptz is null or at >= ${f.since ?? null})
+    and (${f.until ?? null}::timestamptz is null or at < ${f.until ?? null})
+    order by seq desc limit ${f.limit}`,
+  )
+
+export const everyEntry = (db: Db) =>
+  cursor(db, sql<StoredEntry>`select ${ENTRY} from audit where seq is not null order by seq`, 2000)
