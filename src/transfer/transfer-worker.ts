@@ -52,7 +52,9 @@ interface Run {
 
 const RENEW_MS = 5_000
 const FLUSH_MS = 900
-const GATHER_MS = 40
+/** Endings wait for each other so long, unless there are many or nothing else is on its way. */
+const GATHER_MS = 400
+const MANY_IN_COMMIT = 32
 const MOST_IN_COMMIT = 100
 const SWEEP_MS = 1_000
 const STARTED = 'transfer_started'
@@ -74,6 +76,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const mostTaken = 2 * maxActive
   let waiting: Ending[] = []
   let committing: Promise<void> | undefined
+  let gathering: AbortController | undefined
   let claiming: Promise<number> | undefined
   let claimAgain = false
   let stopping = false
@@ -87,6 +90,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const watched = new WeakSet<AbortSignal>()
   function stop(): void {
     stopping = true
+    hurry()
     for (const run of runs.values()) run.abort.abort()
   }
 
@@ -175,6 +179,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       waiting.push(ending)
       commitSoon()
     }
+    hurry()
     if (more && !stopping) fillSoon()
   }
 
@@ -195,6 +200,17 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     return at ? { ...base, result: 'retrying', nextTry: at } : { ...base, result: 'failed' }
   }
 
+  /** What ends together is committed together. */
+  async function gathered(): Promise<void> {
+    gathering = new AbortController()
+    hurry()
+    await clock.sleep(GATHER_MS, gathering.signal)
+    gathering = undefined
+  }
+  function hurry(): void {
+    if (taken === 0 || stopping || waiting.length >= MANY_IN_COMMIT) gathering?.abort()
+  }
+
   function commitSoon(): void {
     committing ??= commitAll().finally(() => {
       committing = undefined
@@ -202,10 +218,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     })
   }
   async function commitAll(): Promise<void> {
-    // What ends together is committed together; while one commit runs, the next batch gathers by itself.
-    await clock.sleep(GATHER_MS)
     let failures = 0
     while (waiting.length > 0) {
+      if (failures === 0) await gathered()
       const batch = waiting.slice(0, MOST_IN_COMMIT)
       try {
         const settled = await commitEndings(db, { now: clock.now(), owner, endings: batch, settle })
