@@ -65,11 +65,20 @@ async function withinRights(
 
 /** What the client is registered for; a refresh token only if it can do something with it. */
 export function withinClient(client: Pick<Client, 'scopes' | 'grants'>, asked: readonly Scope[]): Scope[] {
-  const most = client.scopes.map(parseScope)
+  const most = registeredScopes(client)
   const lasting = client.grants.includes('refresh_token')
   return asked.flatMap((scope) =>
     formatScope(scope) === 'offline_access' && !lasting ? [] : within(most, scope),
   )
+}
+
+/** A client is registered once and asks often. */
+const parsed = new WeakMap<readonly string[], readonly Scope[]>()
+
+function registeredScopes({ scopes }: Pick<Client, 'scopes'>): readonly Scope[] {
+  const known = parsed.get(scopes) ?? scopes.map(parseScope)
+  parsed.set(scopes, known)
+  return known
 }
 
 /** What a client gets that names no scope: all it is registered for, but no refresh token. */

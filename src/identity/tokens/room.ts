@@ -10,7 +10,7 @@ import { dropOldDevices } from './device.store.ts'
 import { createDevices, type Devices } from './device.ts'
 import { createExchange, type Exchange } from './exchange.ts'
 import { dropOldGrants } from './grants.store.ts'
-import { createGrants, type GrantBook, type Grants, REUSE_NOTICED_MS } from './grants.ts'
+import { createGrants, type GrantBook, type Grants } from './grants.ts'
 import { createHolders, type Holders } from './holders.ts'
 import { createKeys, type Keys } from './keys.ts'
 import { createMinter, type Minter } from './mint.ts'
@@ -88,7 +88,7 @@ export function createTokenRoom(context: Context, policies: Policies, afterLogin
       // A day longer than they serve, so that a second use is recognised.
       await dropOldInteractions(db, dayAgo)
       await dropOldDevices(db, dayAgo)
-      await dropOldGrants(db, new Date(now.getTime() - REUSE_NOTICED_MS))
+      await dropOldGrants(db, now)
     },
     flush: usage.flush,
   }
