@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultHome, homeAt, requireGrid, writeWhole } from '../../embedded/index.ts'
+import { proxyPlace } from '../certificate/place.ts'
 import { adminToken } from './login.ts'
 
 /** Variables that point kumi and the field's own clients at this grid. Only paths and addresses, never a secret. */
@@ -9,6 +11,7 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
   const tokenFile = join(home.client, 'token')
   writeWhole(tokenFile, await adminToken({ client: home.client, port: facts.port, vo: facts.vo }))
   const server = `https://localhost:${facts.port}`
+  const proxy = proxyPlace(process.env)
   const variables: Record<string, string> = {
     KUMI_HOME: home.path,
     KUMI_SERVER: server,
@@ -18,6 +21,7 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
     RUCIO_VO: facts.vo,
     BEARER_TOKEN_FILE: tokenFile,
     X509_CERT_DIR: join(home.ca, 'certificates'),
+    ...(existsSync(proxy) && { X509_USER_PROXY: proxy }),
     CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
     RCLONE_CA_CERT: join(home.ca, 'ca.pem'),
     ...Object.fromEntries(
