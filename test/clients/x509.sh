@@ -143,7 +143,7 @@ check "OpenSSL accepts it, too" bash -c 'openssl verify -allow_proxy_certs -CApa
 made() { # name, options…
   local name=$1
   shift
-  HOME=$work voms-proxy-init -cert mika.pem -key mika.key -certdir "$X509_CERT_DIR" -bits 2048 -valid 2:00 -out "$name.voms" "$@"
+  HOME=$work voms-proxy-init2 -cert mika.pem -key mika.key -certdir "$X509_CERT_DIR" -bits 2048 -valid 2:00 -out "$name.voms" "$@"
 }
 : >.rnd
 check "voms-proxy-init makes a proxy" made rfc -rfc
@@ -156,7 +156,7 @@ check "voms-proxy-init makes a limited one" made limited -rfc -limited
 check "… that curl works with" works limited.voms
 check "voms-proxy-init makes one that ends the path" made path -rfc -path-length 0
 check "… that curl works with" works path.voms
-check "voms-proxy-info reads what kumi made" says "identity *: /O=Kumihimo/OU=People/OU=$vo/CN=admin" voms-proxy-info -file short.proxy -all
+check "voms-proxy-info reads what kumi made" says "identity *: /O=Kumihimo/OU=People/OU=$vo/CN=admin" voms-proxy-info2 -file short.proxy -all
 
 dav() { local tool=$1; shift; "davix-$tool" --capath "$X509_CERT_DIR" -P grid --cert rfc.proxy "$@"; }
 check "davix-put uploads with a proxy" dav put data "$kek/davix"
