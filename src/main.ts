@@ -68,8 +68,14 @@ const people = {
   crlUrl: `${issuerBase}/ca/people.crl`,
 }
 const trustDirectory = join(home, 'ca', 'certificates')
+const trust = openTrustDirectory({
+  directories: [trustDirectory, ...config.trust.split(':').filter(Boolean)],
+  clock,
+  crlGraceMs: config.crlGraceHours * 3_600_000,
+  onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
+})
 const identity = createIdentity({
-  ...{ db, pool, clock, ids, log, issuerBase, sealKey },
+  ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
     ...people,
     privateKeyPem: readFileSync(join(home, 'server', 'people-ca.key'), 'utf8'),
@@ -82,12 +88,6 @@ await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
 const rses = createRseTable(db, wakeups)
 const ca = readFileSync(join(home, 'ca', 'ca.pem'))
-const trust = openTrustDirectory({
-  directories: [trustDirectory, ...config.trust.split(':').filter(Boolean)],
-  clock,
-  crlGraceMs: config.crlGraceHours * 3_600_000,
-  onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
-})
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
   'Until the list of revoked certificates of an authority is due to be replaced; negative: late',
@@ -175,7 +175,7 @@ await registerRucioDoor(
   },
   '/rucio',
 )
-registerX509Door(http.app, {
+await registerX509Door(http.app, {
   ...{ identity, clock, vo: grid.vo },
   authorities: [
     { certificatePem: String(ca), subjects: ['/O=Kumihimo/*'] },
