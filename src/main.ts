@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable } from './catalog/index.ts'
+import { counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
@@ -11,11 +11,12 @@ import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { scimDoor } from './doors/scim/index.ts'
 import { registerX509Door } from './doors/x509/index.ts'
-import type { GridFacts } from './embedded/home.ts'
+import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
 import { clientCertificates, createIdentity, crlWorker, openTrustDirectory } from './identity/index.ts'
 import {
   createLogger,
+  type Db,
   enableProcessMetrics,
   gauge,
   listen,
@@ -31,10 +32,11 @@ import {
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
-import { commandReaper, listSites } from './sites/index.ts'
+import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
+import { openVoms } from './voms.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -61,7 +63,8 @@ await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
 
 // The rooms, lowest floor first.
-const issuerBase = `https://localhost:${grid.port}`
+const port = config.port ?? grid.port
+const issuerBase = (config.publicUrl ?? `https://localhost:${grid.port}`).replace(/\/+$/, '')
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
 const people = {
   certificatePem: readFileSync(join(home, 'server', 'people-ca.pem'), 'utf8'),
@@ -106,7 +109,8 @@ const placementDeps: placement.PlacementDeps = {
   vos,
   copies: placement.gatewayCopies({ identity, client: storageClient }),
   owner: `${process.pid}-${ids.uuid()}`,
-  floor: 1,
+  floor: config.deletionFloor,
+  verifiedWithinSeconds: config.verifiedWithinDays * 86_400,
   graceSeconds: config.deletionGraceSeconds,
   requestTransfers: (tx, input) => transfer.requestTransfers(tx, { ...input, ids }),
   cancelTransfers: (tx, input) => transfer.cancelTransfers(tx, input),
@@ -116,7 +120,17 @@ const transferWorkers = transfer.createTransferWorkers({
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
 })
+const vomsPort = config.vomsPort ?? vomsPortOf(port)
+const certificates = clientCertificates({ trust, clock })
+const voms =
+  vomsPort === 0
+    ? undefined
+    : await openVoms({
+        ...{ db, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
+        ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
+      })
 const workers = [
+  ...(voms ? [voms.worker] : []),
   counterFolder(db),
   commandReaper({ db }),
   ...identity.workers,
@@ -132,17 +146,17 @@ const workers = [
 // The doors.
 const http = createHttp({
   identity,
-  audience: [issuerBase, `https://127.0.0.1:${grid.port}`],
+  audience: [...new Set([issuerBase, `https://localhost:${port}`, `https://127.0.0.1:${port}`])],
   log,
   clock,
   host: config.host,
-  port: grid.port,
+  port,
   tls: {
     cert: readFileSync(join(home, 'server', 'tls.pem')),
     key: readFileSync(join(home, 'server', 'tls.key')),
   },
   clientCertificates: {
-    verifier: clientCertificates({ trust, clock }),
+    verifier: certificates,
     ...(config.certificatesAskedFor !== 'any' && { authorities: `${ca}${people.certificatePem}` }),
   },
   rewriteUrl: (url) => (url.startsWith('/rucio/') ? canonicalRucioUrl(url) : url),
@@ -168,7 +182,6 @@ await registerRucioDoor(
       usage: placement.accountUsage,
       limits: placement.accountLimits,
       setLimit: placement.setAccountLimit,
-      contentChanged: placement.contentChanged,
       giveUpCopies: placement.giveUpCopies,
     },
     verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
@@ -188,10 +201,14 @@ registerGatewayRoutes(http.app, {
   clock,
   wakeups,
   ids,
+  async onReport({ gateway, areas }) {
+    const site = await siteOfGateway(db, gateway)
+    await noteAreas(db, { now: clock.now(), rses: await rses.all(gateway.vo), site, areas })
+  },
   async onScrubFindings(tx, { gateway, area, findings }) {
     const damaged = findings.filter((finding) => finding.kind === 'mismatch').map((finding) => finding.path)
     const { vo } = gateway
-    const site = (await listSites(tx, clock.now(), vo)).find(({ id }) => id === gateway.siteId)?.name ?? ''
+    const site = await siteOfGateway(tx, gateway)
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
@@ -205,9 +222,15 @@ await registerKumiDoor(http.app, {
   issuerBase: `${issuerBase}/iam`,
   consoleDirectory: join(import.meta.dirname, '..', 'web'),
 })
+voms?.register(http.app)
 await http.listen()
+await voms?.listen()
 const running = runWorkers(workers, { clock, log, wakeups })
-log.info({ port: grid.port, version }, 'server ready')
+log.info({ port, version }, 'server ready')
+
+async function siteOfGateway(tx: Db, { vo, siteId }: GatewayRow): Promise<string> {
+  return (await listSites(tx, clock.now(), vo)).find(({ id }) => id === siteId)?.name ?? ''
+}
 
 // The end, in the order of the beginning: no new requests, workers finish or release what they hold, then the rest.
 let ending = false
@@ -215,7 +238,7 @@ async function end(reason: string): Promise<void> {
   if (ending) return
   ending = true
   log.info({ reason }, 'server stops')
-  await http.close()
+  await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
   documents.close()

@@ -13,10 +13,10 @@ const nouns: readonly Noun[] = [
   {
     names: ['login', 'logout', 'whoami', 'token'],
     summaries: [
-      'log in and keep the token in the home directory',
-      'forget the token',
+      'log in and stay logged in',
+      'give the login back and forget it',
       'which account the server takes you for',
-      'what the token in use says',
+      'what the token in use says, or a token for one purpose',
     ],
     register: async (program) => (await import('./session/commands.ts')).registerSessionCommands(program),
   },
@@ -81,6 +81,11 @@ const nouns: readonly Noun[] = [
     summaries: ['let a site read its files again and compare their checksums'],
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),
   },
+  {
+    names: ['voms'],
+    summaries: ['set up the clients of VOMS for this grid'],
+    register: async (program) => (await import('./voms/commands.ts')).registerVomsCommands(program),
+  },
 ]
 
 /** The command tree: complete for `wanted` (or for all nouns), names and summaries for the others. */
@@ -130,6 +135,8 @@ Common options:
   --home <directory>   home of the grid ($KUMI_HOME, ~/.kumi)
   --server <address>   server to talk to ($KUMI_SERVER)
   --json, --quiet      results for programs; no progress
+
+Settings of a server are environment variables: docs/operate/settings.md lists them, settings.env beside it is a sample.
 
 Exit status:
 ${Object.entries(exitCodes)

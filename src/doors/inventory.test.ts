@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { actionsPage, doorPages } from '../../test/harness/pages.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
-import { createIdentity, openTrustDirectory } from '../identity/index.ts'
+import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
@@ -12,6 +13,7 @@ import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
 import { scimDoor } from './scim/index.ts'
+import { registerVomsContact } from './voms/index.ts'
 import { registerX509Door } from './x509/index.ts'
 
 /** Each route that anybody may call, and why. Whoever adds one adds it here. */
@@ -39,6 +41,8 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/oidc_code': 'refuses',
   'GET /kumi/v1/grid': 'where to log in',
   'GET /kumi/v1/openapi.json': 'the description of the interface',
+  'GET /vomses/:vo': 'where the attribute authority answers',
+  'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
   'GET /.well-known/oauth-authorization-server/iam/:vo': 'the same at the place of RFC 8414',
   'GET /iam/:vo/.well-known/oauth-authorization-server': 'the same under its other name',
@@ -111,6 +115,7 @@ describe('the routes of all doors', () => {
       db,
       clock: systemClock,
       wakeups,
+      onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
     await registerKumiDoor(http.app, {
@@ -122,6 +127,10 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       issuerBase: 'https://localhost:7443/iam',
       consoleDirectory: '/nowhere',
+    })
+    registerVomsContact(http.app, {
+      identity,
+      contact: () => ({ host: 'localhost', port: 7452, subject: '/CN=localhost', chain: [] }),
     })
     await http.app.ready()
     routes = routeInventory(http.app)
@@ -138,6 +147,13 @@ describe('the routes of all doors', () => {
   test('the public ones are those reviewed here', () => {
     const found = new Set(routes.filter(({ action }) => action === 'public').map(nameOf))
     expect([...found].sort()).toEqual(Object.keys(PUBLIC).sort())
+  })
+
+  test('are those of the pages in docs/doors', async () => {
+    for (const [file, text] of doorPages(routes)) {
+      await expect(text, 'run: npm run docs').toMatchFileSnapshot(`../../docs/doors/${file}`)
+    }
+    await expect(actionsPage(ACTIONS), 'run: npm run docs').toMatchFileSnapshot('../../docs/doors/actions.md')
   })
 
   test('every other route turns nobody, a forged token and a foreign cookie away', async () => {

@@ -12,7 +12,8 @@ import { writeCrl } from '../identity/x509/crl.ts'
 import { privateKeyOf } from '../identity/x509/signatures.ts'
 import { demoSites } from './demo-sites.ts'
 import { type GridFacts, type Home, readGrid, secretFile, writeWhole } from './home.ts'
-import { choosePorts } from './ports.ts'
+import { BLOCK, choosePorts } from './ports.ts'
+import { ensureVomsAuthority } from './voms-authority.ts'
 
 export interface PrepareOptions {
   readonly port?: number
@@ -44,8 +45,7 @@ export async function prepareHome(home: Home, options: PrepareOptions, now: Date
 }
 
 async function newGrid(options: PrepareOptions, now: Date): Promise<GridFacts> {
-  const count = options.empty ? 1 : 4
-  const port = await choosePorts(count, options.port)
+  const port = await choosePorts(BLOCK - 1, options.port)
   return {
     version: 1,
     vo: options.vo ?? 'demo',
@@ -78,6 +78,7 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
     writeWhole(join(directory, 'tls.key'), issued.privateKeyPem)
     writeWhole(join(directory, 'tls.pem'), issued.certificatePem, 0o644)
   }
+  await ensureVomsAuthority(home, 'localhost', now)
 }
 
 /** Certificates of people are signed by an authority of their own, whose key the server holds. */

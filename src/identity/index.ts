@@ -36,7 +36,7 @@ export type { Registration } from './people/registrations.ts'
 export type { MembershipRequest, RequestFilter, RequestKind, RequestState } from './people/requests.ts'
 export type { PeopleSettings } from './people/settings.ts'
 export type { Standing, StandingCode } from './people/standing.ts'
-export type { PersonChange } from './people/update.ts'
+export type { CertificateWish, PersonChange } from './people/update.ts'
 export type { NewPolicy, Signature, UsagePolicy } from './people/usage-policy.ts'
 export { ACTIONS } from './policy/actions.ts'
 export type { Decision, Rule } from './policy/decide.ts'
@@ -54,4 +54,14 @@ export type { WrittenScopePolicy } from './tokens/scope-policies.ts'
 export type { Session } from './tokens/sessions.ts'
 export { LOGIN_SCOPES, SCOPES_OFFERED } from './tokens/vocabulary.ts'
 export * from './verifier.ts'
+export {
+  type AttributeAuthority,
+  type AttributeAuthorityOptions,
+  createAttributeAuthority,
+  type IssuedAttributes,
+} from './voms/attribute-authority.ts'
+export { type AuthorityCredential, credentialOf } from './voms/build.ts'
+export { type AuthorityChain, formatLsc, formatVomses, namesOf } from './voms/contact-files.ts'
+export { type Fqan, parseFqan } from './voms/fqan.ts'
+export type { AttributeRequest } from './voms/grant.ts'
 export * from './x509/index.ts'

@@ -32,6 +32,12 @@ export {
   type TrustedIssuer,
 } from './tokens/token-verifier.ts'
 export {
+  type AttributeTrust,
+  attributesRefused,
+  type VerifiedAttributes,
+  verifyAttributes,
+} from './voms/verify.ts'
+export {
   CLIENT_CERTIFICATE_OPTIONS,
   type ClientCertificates,
   certificateRefused,
