@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
+import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -70,8 +71,14 @@ const people = {
   crlUrl: `${issuerBase}/ca/people.crl`,
 }
 const trustDirectory = join(home, 'ca', 'certificates')
+const trust = openTrustDirectory({
+  directories: [trustDirectory, ...config.trust.split(':').filter(Boolean)],
+  clock,
+  crlGraceMs: config.crlGraceHours * 3_600_000,
+  onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
+})
 const identity = createIdentity({
-  ...{ db, pool, clock, ids, log, issuerBase, sealKey },
+  ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
     ...people,
     privateKeyPem: readFileSync(join(home, 'server', 'people-ca.key'), 'utf8'),
@@ -85,12 +92,6 @@ await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
 const rses = createRseTable(db, wakeups)
 const ca = readFileSync(join(home, 'ca', 'ca.pem'))
-const trust = openTrustDirectory({
-  directories: [trustDirectory, ...config.trust.split(':').filter(Boolean)],
-  clock,
-  crlGraceMs: config.crlGraceHours * 3_600_000,
-  onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
-})
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
   'Until the list of revoked certificates of an authority is due to be replaced; negative: late',
@@ -188,13 +189,14 @@ await registerRucioDoor(
   },
   '/rucio',
 )
-registerX509Door(http.app, {
+await registerX509Door(http.app, {
   ...{ identity, clock, vo: grid.vo },
   authorities: [
     { certificatePem: String(ca), subjects: ['/O=Kumihimo/*'] },
     { ...people, subjects: ['/O=Kumihimo/OU=People/*'] },
   ],
 })
+registerGatewayBearers(http.app, { db, clock, identity, trust })
 registerGatewayRoutes(http.app, {
   db,
   clock,

@@ -4,6 +4,7 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
+import type { TrustDirectory } from './x509/index.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -19,6 +20,8 @@ export interface IdentityOptions {
   readonly areasOf?: (vo: string, accountId: number) => Promise<readonly string[]>
   /** Issues short-lived certificates; without it nobody gets one here. */
   readonly issuingAuthority?: IssuingAuthority
+  /** Authorities of certificates; without it no credentials are taken in. */
+  readonly trust?: TrustDirectory
 }
 
 /** What the parts of identity share. */

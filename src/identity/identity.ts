@@ -68,7 +68,7 @@ export function createIdentity(options: IdentityOptions): Identity {
   const logins = createLogins(context, { holders, minter, grants, policies: scopePolicies })
   const certificates = createCertificateRoom(
     context,
-    { accounts, logins, holders, policies, scopePolicies },
+    { accounts, logins, holders, policies, scopePolicies, trust: options.trust },
     options.issuingAuthority,
   )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)

@@ -2,9 +2,11 @@ import type { Worker } from '../../kernel/workers.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Logins } from '../accounts/login.ts'
 import type { Context } from '../context.ts'
+import { createDelegations, type Delegations } from '../delegation/delegation.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Holders } from '../tokens/holders.ts'
 import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
+import type { TrustDirectory } from '../x509/index.ts'
 import { type CertificateBearers, createCertificateBearers } from './bearer.ts'
 import type { IssuingAuthority } from './certificate.ts'
 import { type Certificates, createCertificates } from './certificates.ts'
@@ -19,7 +21,8 @@ export interface CertificateFace
     CertificateRequests,
     CertificateBearers,
     CertificateLogins,
-    Issuing {}
+    Issuing,
+    Delegations {}
 
 /** The parts of certificates, put together. */
 export function createCertificateRoom(
@@ -28,6 +31,7 @@ export function createCertificateRoom(
     accounts: Accounts
     logins: Logins
     holders: Holders
+    trust: TrustDirectory | undefined
     policies: Policies
     scopePolicies: ScopePolicyBook
   },
@@ -38,6 +42,7 @@ export function createCertificateRoom(
 } {
   const certificates = createCertificates(context)
   const { issuing, workers } = createIssuing(context, rooms.holders, authority)
+  const delegation = createDelegations(context, { ...rooms, certificates })
   const bearers = createCertificateBearers(context, { ...rooms, certificates, issuing })
   return {
     face: {
@@ -46,8 +51,9 @@ export function createCertificateRoom(
       ...bearers,
       ...createCertificateLogins(context, { ...rooms, bearers }),
       ...issuing,
+      ...delegation.delegations,
       ...withCertificateNames(context, rooms.accounts, certificates),
     },
-    workers,
+    workers: [...workers, ...delegation.workers],
   }
 }
