@@ -4,6 +4,7 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
+import type { ProxyAttributes } from './voms/proxy-attributes.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -17,6 +18,8 @@ export interface IdentityOptions {
   readonly sealKey: Uint8Array
   /** Issues short-lived certificates; without it nobody gets one here. */
   readonly issuingAuthority?: IssuingAuthority
+  /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
+  readonly proxyAttributes?: ProxyAttributes
 }
 
 /** What the parts of identity share. */

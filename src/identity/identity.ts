@@ -63,11 +63,7 @@ export function createIdentity(options: IdentityOptions): Identity {
   const vos = createVos(context, keys, policies)
   const accounts = createAccounts(context)
   const standings = createStandings(context)
-  const certificates = createCertificateRoom(
-    context,
-    { accounts, groups, standings, policies },
-    options.issuingAuthority,
-  )
+  const certificates = createCertificateRoom(context, { accounts, groups, standings, policies }, options)
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
   const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>

@@ -1,4 +1,5 @@
 import type { Accounts } from '../accounts/accounts.ts'
+import type { Membership } from '../accounts/group.ts'
 import type { Groups } from '../accounts/groups.ts'
 import { LOGIN_SCOPES } from '../accounts/login.ts'
 import type { Context } from '../context.ts'
@@ -7,6 +8,8 @@ import type { Standings } from '../people/standing.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Principal } from '../principal.ts'
 import { parseScope } from '../tokens/scope.ts'
+import { groupsCounting } from '../voms/fqan.ts'
+import type { ProxyAttributes } from '../voms/proxy-attributes.ts'
 import { slashOf, type VerifiedChain } from '../x509/index.ts'
 import type { StoredCertificate } from './certificates.store.ts'
 import { certificatesOfSubjects } from './certificates.store.ts'
@@ -38,22 +41,33 @@ export function createCertificateBearers(
     standings: Standings
     policies: Policies
     issuing: Pick<Issuing, 'isRevokedHere'>
+    /** What VOMS says in a proxy; without it groups come from memberships alone. */
+    proxyAttributes?: ProxyAttributes | undefined
   },
 ): CertificateBearers {
-  const { certificates, accounts, groups, standings, policies, issuing } = rooms
-  const bearers = context.memory<Pick<Principal, 'groups' | 'attributes'>>()
+  const { certificates, accounts, groups, standings, policies, issuing, proxyAttributes } = rooms
+  const bearers = context.memory<{
+    memberships: readonly Membership[]
+    attributes: Principal['attributes']
+  }>()
   const factsOf = async (id: number) => {
     await refuseUnlessGood(standings, id)
     return {
-      groups: (await groups.groupsOf([id])).get(id) ?? [],
+      memberships: (await groups.membershipsOf([id])).get(id) ?? [],
       attributes: (await accounts.attributes([id])).get(id) ?? {},
     }
   }
+  /** A proxy made for one VO says which of several is meant. */
+  const attestedVo = async (chain: VerifiedChain, known: readonly StoredCertificate[]) => {
+    if (!proxyAttributes || known.length < 2) return undefined
+    for (const { vo } of known) if (await proxyAttributes.of(chain, vo)) return vo
+    return undefined
+  }
   return {
     async verifyCertificate(chain, { vo } = {}) {
-      const { endEntity, limited, expiresAt } = chain
+      const { endEntity, limited } = chain
       const known = await certificates.accountsOfCertificate(endEntity)
-      const record = chosen(known, vo)
+      const record = chosen(known, vo ?? (await attestedVo(chain, known)))
       if (!record) throw await stranger(context, chain, vo)
       if (record.state === 'SUSPENDED')
         throw e.certificateSuspended(
@@ -64,9 +78,11 @@ export function createCertificateBearers(
           `The certificate ${record.subject} was revoked; get a new one with "kumi proxy".`,
         )
       await policies.refresh()
+      const attested = await proxyAttributes?.of(chain, record.vo)
       const facts = await bearers.get(String(record.accountId), () => factsOf(record.accountId))
       return {
-        ...facts,
+        attributes: facts.attributes,
+        groups: groupsCounting(facts.memberships, attested?.fqans),
         kind: record.accountKind === 'SERVICE' ? 'service' : 'user',
         accountId: record.accountId,
         account: record.account,
@@ -76,7 +92,7 @@ export function createCertificateBearers(
         scopes: (limited ? LIMITED_SCOPES : LOGIN_SCOPES).map(parseScope),
         audience: [],
         tokenId: `x509:${endEntity.fingerprint.slice(0, 32)}`,
-        expiresAt,
+        expiresAt: new Date(Math.min(+chain.expiresAt, +(attested?.expiresAt ?? chain.expiresAt))),
         method: 'x509',
         limited,
         clientId: null,

@@ -37,11 +37,7 @@ export async function issueAuthorityCertificate(input: {
       extension(EXTENSION.basicConstraints, true, der.sequence()),
       keyUsage([KEY_USAGE.digitalSignature]),
       extension(EXTENSION.subjectKeyId, false, der.octets(keyIdOf(spki))),
-      extension(
-        EXTENSION.authorityKeyId,
-        false,
-        der.sequence(der.element(der.context(0, false), issuerId)),
-      ),
+      extension(EXTENSION.authorityKeyId, false, der.sequence(der.element(der.context(0, false), issuerId))),
     ],
   })
   return {
