@@ -3,10 +3,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { counterFolder, createRseTable } from './catalog/index.ts'
+import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
+import { scimDoor } from './doors/scim/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
 import { clientCertificates, createIdentity, openTrustDirectory } from './identity/index.ts'
@@ -122,6 +124,8 @@ const http = createHttp({
   ready: async () => Boolean(await row(db, sql`select 1`)),
 })
 await http.app.register(oidcDoor({ identity, clock }))
+await http.app.register(scimDoor({ identity, address: issuerBase }))
+await http.app.register(iamDoor({ identity, address: issuerBase }))
 await registerRucioDoor(
   http.app,
   {

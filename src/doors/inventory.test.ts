@@ -5,10 +5,12 @@ import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { createIdentity } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import { iamDoor } from './iam/index.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
+import { scimDoor } from './scim/index.ts'
 import { registerVomsContact } from './voms/index.ts'
 
 /** Each route that anybody may call, and why. Whoever adds one adds it here. */
@@ -44,6 +46,14 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'POST /iam/:vo/session': 'the login itself',
   'GET /iam/:vo/session': 'checks the session itself',
   'DELETE /iam/:vo/session': 'ends only the session it comes with',
+  'GET /iam/:vo/iam/aup': 'the usage policy, read before anybody registers',
+  'GET /iam/:vo/registration/config': 'whether and how one registers',
+  'POST /iam/:vo/registration/create':
+    'the registration itself; only where a VO opened it, limited per address',
+  'GET /iam/:vo/registration/verify/:token': 'a page with a button',
+  'POST /iam/:vo/registration/verify': 'checks the secret of the link itself',
+  'GET /iam/:vo/registration/username-available/:id': 'as limited as registering',
+  'GET /iam/:vo/registration/email-available/:email': 'as limited as registering',
 }
 
 describe('the routes of all doors', () => {
@@ -71,6 +81,8 @@ describe('the routes of all doors', () => {
       rewriteUrl: canonicalRucioUrl,
     })
     await http.app.register(oidcDoor({ identity, clock: systemClock }))
+    await http.app.register(scimDoor({ identity, address: 'https://localhost:7443' }))
+    await http.app.register(iamDoor({ identity, address: 'https://localhost:7443' }))
     await registerRucioDoor(http.app, {
       ...common,
       identity,

@@ -15,6 +15,7 @@ import { createRegistrations, type Registrations } from './people/registrations.
 import { createRequests, type Requests } from './people/requests.ts'
 import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createUpdates, type Updates } from './people/update.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
@@ -35,6 +36,7 @@ export interface Identity
     Standings,
     CertificateFace,
     People,
+    Updates,
     Labels,
     UsagePolicies,
     Omit<Registrations, 'dropStaleRegistrations'>,
@@ -82,6 +84,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...standings,
     ...certificates.face,
     ...createPeople(context, accounts),
+    ...createUpdates(context),
     ...createLabels(context),
     ...createUsagePolicies(context),
     ...registrations,

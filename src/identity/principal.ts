@@ -44,3 +44,6 @@ export const anonymous: Principal = {
   clientId: null,
   actors: [],
 }
+
+/** How the audit log names whoever makes a request. */
+export const actorOf = ({ account, subject }: Principal): string => account ?? subject

@@ -70,6 +70,10 @@ export const personFields: Fields = {
       ),
       columns: { id: column('uuid', 'x.uuid'), path: column('text', 'x.path') },
     },
+    managedGroups: {
+      from: sql.raw('group_manager m join grp x on x.id = m.grp_id where m.account_id = a.id'),
+      columns: { id: column('uuid', 'x.uuid'), path: column('text', 'x.path') },
+    },
   },
 }
 
