@@ -51,6 +51,26 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./access/commands.ts')).registerAccessCommands(program),
   },
   {
+    names: ['people'],
+    summaries: ['who belongs to the collaboration, and who would like to'],
+    register: async (program) => (await import('./people/commands.ts')).registerPeopleCommands(program),
+  },
+  {
+    names: ['group'],
+    summaries: ['groups and roles, their members and requests'],
+    register: async (program) => (await import('./group/commands.ts')).registerGroupCommands(program),
+  },
+  {
+    names: ['policy'],
+    summaries: ['the usage policy that everybody signs'],
+    register: async (program) => (await import('./policy/commands.ts')).registerPolicyCommands(program),
+  },
+  {
+    names: ['audit'],
+    summaries: ['who did what to whom'],
+    register: async (program) => (await import('./audit/commands.ts')).registerAuditCommands(program),
+  },
+  {
     names: ['scrub'],
     summaries: ['let a site read its files again and compare their checksums'],
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),

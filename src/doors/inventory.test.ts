@@ -12,6 +12,7 @@ import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
 import { scimDoor } from './scim/index.ts'
 import { registerVomsContact } from './voms/index.ts'
+import { registerX509Door } from './x509/index.ts'
 
 /** Each route that anybody may call, and why. Whoever adds one adds it here. */
 const PUBLIC: Readonly<Record<string, string>> = {
@@ -23,8 +24,12 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/userpass': 'the login itself',
   'GET /rucio/auth/validate': 'checks the token itself',
   'GET /rucio/auth/oidc_refresh': 'answers nothing',
-  'GET /rucio/auth/x509': 'refuses',
-  'GET /rucio/auth/x509_proxy': 'refuses',
+  'GET /rucio/auth/x509': 'the login itself, by certificate',
+  'GET /rucio/auth/x509_proxy': 'the login itself, by proxy',
+  'GET /ca/people.crl': 'which certificates were taken back',
+  'GET /ca/authorities.pem': 'certificates of the authorities',
+  'GET /ca/trust': 'the same as files of a trust directory',
+  'POST /iam/:vo/certificate-requests': 'whoever asks is not known yet; checks the certificate itself',
   'GET /rucio/auth/gss': 'refuses',
   'GET /rucio/auth/ssh': 'refuses',
   'GET /rucio/auth/ssh_challenge_token': 'refuses',
@@ -38,7 +43,16 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
   'GET /.well-known/oauth-authorization-server/iam/:vo': 'the same at the place of RFC 8414',
+  'GET /iam/:vo/.well-known/oauth-authorization-server': 'the same under its other name',
+  'GET /.well-known/openid-configuration/iam/:vo': 'the same where some libraries look',
   'GET /iam/:vo/jwks': 'public keys',
+  'GET /iam/:vo/jwk': 'the same under the name of the field',
+  'GET /iam/:vo/authorize': 'checks client and redirect URI itself; a person decides at the console',
+  'POST /iam/:vo/authorize': 'the same as a form',
+  'POST /iam/:vo/devicecode': 'checks the client itself; a person decides at the console',
+  'GET /iam/:vo/device': 'leads to the console; decides nothing',
+  'GET /iam/:vo/interaction/:id': 'what a program asks for, to whoever holds its one-time name',
+  'POST /iam/:vo/userinfo': 'any valid token; checks it itself',
   'POST /iam/:vo/token': 'checks password, code or client secret itself',
   'POST /iam/:vo/revoke': 'checks client and token itself',
   'POST /iam/:vo/introspect': 'checks the client itself',
@@ -80,9 +94,9 @@ describe('the routes of all doors', () => {
       port: 0,
       rewriteUrl: canonicalRucioUrl,
     })
-    await http.app.register(oidcDoor({ identity, clock: systemClock }))
     await http.app.register(scimDoor({ identity, address: 'https://localhost:7443' }))
     await http.app.register(iamDoor({ identity, address: 'https://localhost:7443' }))
+    await http.app.register(oidcDoor({ identity, clock: systemClock, clientRegistration: true }))
     await registerRucioDoor(http.app, {
       ...common,
       identity,
@@ -92,6 +106,7 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       defaultVo: 'demo',
     })
+    registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,

@@ -78,7 +78,7 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
     writeWhole(join(directory, 'tls.key'), issued.privateKeyPem)
     writeWhole(join(directory, 'tls.pem'), issued.certificatePem, 0o644)
   }
-  await ensureVomsAuthority(home, 'localhost', now)
+  await ensureVomsAuthority(home, { host: 'localhost', vos: [grid.vo] }, now)
 }
 
 /** Certificates of people are signed by an authority of their own, whose key the server holds. */
@@ -94,7 +94,8 @@ async function ensurePeopleAuthority(home: Home, grid: GridFacts, ca: Credential
   await writeTrustDirectory(join(home.ca, 'certificates'), {
     certificatePem: people.certificatePem,
     subjects: [`/O=Kumihimo/OU=People/*`],
-    crl: { url: `https://localhost:${grid.port}/ca/people.crl`, list },
+    crlUrl: `https://localhost:${grid.port}/ca/people.crl`,
+    crl: list,
   })
   writeWhole(join(home.server, 'people-ca.key'), people.privateKeyPem)
   writeWhole(certificate, people.certificatePem, 0o644)

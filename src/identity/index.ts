@@ -10,7 +10,7 @@ export type {
   NewAccountIdentity,
 } from './accounts/account.ts'
 export type { Group, Membership, NewGroup } from './accounts/group.ts'
-export { LOGIN_SCOPES, type LoginOptions, type LoginRequest, type LoginResult } from './accounts/login.ts'
+export type { LoginOptions, LoginRequest, LoginResult, PasswordRequest } from './accounts/login.ts'
 export type { Vo } from './accounts/vos.ts'
 export type {
   CertificateOrigin,
@@ -19,7 +19,9 @@ export type {
   CertificateState,
   IssuingAuthority,
 } from './certificates/certificate.ts'
+export { readGridmap, writeGridmap, writeGroupmap } from './certificates/gridmap.ts'
 export type { IdentityOptions } from './context.ts'
+export { certificateMissing, certificateNeeded } from './errors.ts'
 export { createIdentity, type Identity } from './identity.ts'
 export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'
 export type { Comparison, ComparisonTest, Condition, Page, Paged } from './people/condition.ts'
@@ -39,8 +41,17 @@ export { ACTIONS } from './policy/actions.ts'
 export type { Decision, Rule } from './policy/decide.ts'
 export type { AccessAnswer } from './policy/explain.ts'
 export type { NewRule, StoredRule } from './policy/policies.ts'
-export type { Client, NewClient } from './tokens/client.ts'
-export type { MintedToken, MintRequest } from './tokens/tokens.ts'
+export { checkResource } from './tokens/audience.ts'
+export type { Answer, AuthorizationRequest, Question, Visitor } from './tokens/authorization.ts'
+export { type Client, GRANTS, type NewClient } from './tokens/client.ts'
+export type { ClientProof } from './tokens/client-authentication.ts'
+export type { ClientChange } from './tokens/clients.ts'
+export type { ExchangePolicy } from './tokens/exchange-policy.ts'
+export type { Grant, Issued } from './tokens/grants.ts'
+export type { MintedToken, MintRequest } from './tokens/mint.ts'
+export type { WrittenScopePolicy } from './tokens/scope-policies.ts'
+export type { Session } from './tokens/sessions.ts'
+export { LOGIN_SCOPES, SCOPES_OFFERED } from './tokens/vocabulary.ts'
 export * from './verifier.ts'
 export {
   type AttributeAuthority,
@@ -52,4 +63,4 @@ export { type AuthorityCredential, credentialOf } from './voms/build.ts'
 export { type AuthorityChain, formatLsc, formatVomses, namesOf } from './voms/contact-files.ts'
 export { type Fqan, parseFqan } from './voms/fqan.ts'
 export type { AttributeRequest } from './voms/grant.ts'
-export { readCertificates } from './x509/index.ts'
+export * from './x509/index.ts'

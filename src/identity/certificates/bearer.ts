@@ -1,21 +1,19 @@
 import type { Accounts } from '../accounts/accounts.ts'
-import type { Membership } from '../accounts/group.ts'
-import type { Groups } from '../accounts/groups.ts'
-import { LOGIN_SCOPES } from '../accounts/login.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import type { Standings } from '../people/standing.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Principal } from '../principal.ts'
+import { entitled } from '../tokens/entitlement.ts'
+import type { Holders } from '../tokens/holders.ts'
 import { parseScope } from '../tokens/scope.ts'
-import { groupsCounting } from '../voms/fqan.ts'
+import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
+import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
+import { groupOfFqan } from '../voms/fqan.ts'
 import type { ProxyAttributes } from '../voms/proxy-attributes.ts'
 import { slashOf, type VerifiedChain } from '../x509/index.ts'
-import type { StoredCertificate } from './certificates.store.ts'
-import { certificatesOfSubjects } from './certificates.store.ts'
+import { certificatesOfSubjects, type StoredCertificate } from './certificates.store.ts'
 import type { Certificates } from './certificates.ts'
 import type { Issuing } from './issuing.ts'
-import { refuseUnlessGood } from './standing.ts'
 
 export interface CertificateBearers {
   /**
@@ -29,33 +27,32 @@ export interface CertificateBearers {
 export const LIMITED_SCOPES: readonly string[] = [
   ...['grid.catalog.*', 'grid.placement.*', 'grid.transfer.*'],
   ...['grid.identity.read', 'grid.sites.read', 'grid.operations.read'],
-  ...LOGIN_SCOPES.filter((scope) => scope.startsWith('storage.')),
+  ...LOGIN_SCOPES.filter((scope) => scope !== 'grid'),
 ]
 
 export function createCertificateBearers(
   context: Context,
   rooms: {
     certificates: Certificates
-    accounts: Pick<Accounts, 'attributes'>
-    groups: Groups
-    standings: Standings
-    policies: Policies
     issuing: Pick<Issuing, 'isRevokedHere'>
-    /** What VOMS says in a proxy; without it groups come from memberships alone. */
+    accounts: Pick<Accounts, 'attributes'>
+    holders: Holders
+    policies: Policies
+    scopePolicies: ScopePolicyBook
+    /** What VOMS says in a proxy; without it only the usual groups count. */
     proxyAttributes?: ProxyAttributes | undefined
   },
 ): CertificateBearers {
-  const { certificates, accounts, groups, standings, policies, issuing, proxyAttributes } = rooms
-  const bearers = context.memory<{
-    memberships: readonly Membership[]
-    attributes: Principal['attributes']
-  }>()
-  const factsOf = async (id: number) => {
-    await refuseUnlessGood(standings, id)
-    return {
-      memberships: (await groups.membershipsOf([id])).get(id) ?? [],
-      attributes: (await accounts.attributes([id])).get(id) ?? {},
-    }
+  const { certificates, issuing, accounts, holders, policies, scopePolicies, proxyAttributes } = rooms
+  const bearers = context.memory<Pick<Principal, 'groups' | 'attributes' | 'scopes'>>()
+  const factsOf = async (id: number, limited: boolean, attested: readonly string[]) => {
+    const holder = await holders.of(id)
+    const asked = [...attested.map(groupScope), ...(limited ? LIMITED_SCOPES : LOGIN_SCOPES)]
+    // Attributes are hours old: what was taken away since then counts no more.
+    const wanted = { holder, client: null, asked, lenient: true }
+    const { scopes, groups } = await entitled(scopePolicies, wanted)
+    const attributes = (await accounts.attributes([id])).get(id) ?? {}
+    return { groups, attributes, scopes: scopes.map(parseScope) }
   }
   /** A proxy made for one VO says which of several is meant. */
   const attestedVo = async (chain: VerifiedChain, known: readonly StoredCertificate[]) => {
@@ -69,37 +66,41 @@ export function createCertificateBearers(
       const known = await certificates.accountsOfCertificate(endEntity)
       const record = chosen(known, vo ?? (await attestedVo(chain, known)))
       if (!record) throw await stranger(context, chain, vo)
-      if (record.state === 'SUSPENDED')
-        throw e.certificateSuspended(
-          `The certificate ${record.subject} is suspended${record.reason && ` (${record.reason})`}.`,
-        )
+      refuseSuspended(record)
       if (await issuing.isRevokedHere(endEntity))
         throw e.certificateSuspended(
-          `The certificate ${record.subject} was revoked; get a new one with "kumi proxy".`,
+          `The certificate ${record.subject} was revoked; get a new one: kumi proxy.`,
         )
       await policies.refresh()
-      const attested = await proxyAttributes?.of(chain, record.vo)
-      const facts = await bearers.get(String(record.accountId), () => factsOf(record.accountId))
+      const { accountId } = record
+      const attributes = await proxyAttributes?.of(chain, record.vo)
+      const attested = attributes?.fqans.map(groupOfFqan) ?? []
+      const key = [accountId, limited, ...attested].join(' ')
+      const facts = await bearers.get(key, () => factsOf(accountId, limited, attested))
       return {
-        attributes: facts.attributes,
-        groups: groupsCounting(facts.memberships, attested?.fqans),
+        ...facts,
+        ...{ accountId, account: record.account, vo: record.vo, limited },
+        expiresAt: earlier(chain.expiresAt, attributes?.expiresAt),
         kind: record.accountKind === 'SERVICE' ? 'service' : 'user',
-        accountId: record.accountId,
-        account: record.account,
-        vo: record.vo,
         subject: slashOf(endEntity.subject),
         issuer: slashOf(endEntity.issuer),
-        scopes: (limited ? LIMITED_SCOPES : LOGIN_SCOPES).map(parseScope),
         audience: [],
         tokenId: `x509:${endEntity.fingerprint.slice(0, 32)}`,
-        expiresAt: new Date(Math.min(+chain.expiresAt, +(attested?.expiresAt ?? chain.expiresAt))),
         method: 'x509',
-        limited,
         clientId: null,
         actors: [],
       }
     },
   }
+}
+
+export const groupScope = (path: string): string => `wlcg.groups:${path}`
+
+const earlier = (one: Date, other: Date | undefined): Date => (other && other < one ? other : one)
+
+function refuseSuspended({ state, subject, reason }: StoredCertificate): void {
+  if (state !== 'SUSPENDED') return
+  throw e.certificateSuspended(`The certificate ${subject} is suspended${reason && ` (${reason})`}.`)
 }
 
 function chosen(known: readonly StoredCertificate[], vo: string | undefined): StoredCertificate | undefined {

@@ -64,7 +64,7 @@ export function createRequests(context: Context, groups: Groups): Requests {
         const managers = (await createGroups(context.within(tx)).managersOf([group.id])).get(group.id) ?? []
         const to = await primaryAddresses(tx, managers)
         const subject = `${name} would like to join ${path}`
-        const body = `Approve or reject the request in the console, or with: kumi group request approve ${id}`
+        const body = `Approve or reject the request in the console, or with: kumi group approve ${id}`
         await post(
           tx,
           now(),

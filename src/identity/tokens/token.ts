@@ -20,6 +20,9 @@ export interface Claims {
   readonly scopes: readonly Scope[]
   readonly account: string | null
   readonly clientId: string | null
+  /** The grant it comes from. */
+  readonly grantId: string | null
+  readonly authenticatedAt: Date | null
   readonly actors: readonly string[]
 }
 
@@ -112,11 +115,18 @@ function claimsOf(p: Record<string, unknown>, audience: readonly string[] | 'any
     throw invalidToken('The token has an unusable storage scope.', undefined, cause)
   }
   const groups = Array.isArray(p['wlcg.groups']) ? p['wlcg.groups'].filter((g) => typeof g === 'string') : []
-  const account = typeof p.kumi_account === 'string' ? p.kumi_account : null
-  const clientId = typeof p.client_id === 'string' ? p.client_id : null
+  const text = (claim: unknown) => (typeof claim === 'string' ? claim : null)
   return {
     ...{ iss: p.iss, sub: p.sub, aud: aud as string[], exp: p.exp, jti: p.jti },
-    ...{ groups, scopes, account, clientId, actors: actorsOf(p.act) },
+    ...{
+      groups,
+      scopes,
+      account: text(p.kumi_account),
+      clientId: text(p.client_id),
+      grantId: text(p.kumi_grant),
+    },
+    authenticatedAt: typeof p.auth_time === 'number' ? new Date(p.auth_time * 1000) : null,
+    actors: actorsOf(p.act),
   }
 }
 

@@ -44,16 +44,3 @@ export function fqanOfGroup({ path, role }: { readonly path: string; readonly ro
 }
 
 const printable = (text: string): string => text.replace(/[^\x20-\x7e]/g, '?')
-
-/**
- * The groups in whose name somebody acts: the usual ones, or those that attributes of VOMS select, the primary one first.
- * Attributes are hours old, so what was taken away since then counts no more.
- */
-export function groupsCounting(
-  memberships: readonly { readonly path: string; readonly optional: boolean }[],
-  attested: readonly Fqan[] | undefined,
-): string[] {
-  if (!attested) return memberships.filter(({ optional }) => !optional).map(({ path }) => path)
-  const held = new Set(memberships.map(({ path }) => path))
-  return [...new Set(attested.map(groupOfFqan))].filter((path) => held.has(path))
-}
