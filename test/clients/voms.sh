@@ -5,6 +5,7 @@
 set -uo pipefail
 : "${KUMI_SERVER:?}" "${KUMI_CA:?}" "${BEARER_TOKEN_FILE:?}" "${X509_CERT_DIR:?}" "${X509_VOMS_DIR:?}" "${VOMS_USERCONF:?}"
 vo=${RUCIO_VO:?}
+kumi=$(cd "$(dirname "$0")/../.." && pwd)/kumi
 work=$(mktemp -d)
 installed=()
 trap 'rm -rf "$work" ${installed[@]+"${installed[@]}"}' EXIT
@@ -163,10 +164,17 @@ for client in cpp java; do
   check "$client: somebody suspended is told so" refused "The account $noa is suspended.*ask the managers of $vo" \
     "$client" "$noa" -rfc -voms "$vo"
 done
+ema=ema$n
+ema_id=$(person "$ema")
+notice=$("$kumi" people settings --json | field suspensionGraceDays)
+"$kumi" people settings --notice 0 --json >"$work/out"
+"$kumi" people expire "$ema" --on 2020-02-02 --json >"$work/out"
+"$kumi" people endings --run --force --json >"$work/out"
 for client in cpp java; do
   check "$client: somebody whose membership ended is told when" \
     refused "The membership of $ema ended on 2020-02-02; ask the managers of $vo" "$client" "$ema" -rfc -voms "$vo"
 done
+"$kumi" people settings --notice "$notice" --json >"$work/out"
 api POST "/iam/$vo/iam/aup" '{"text": "Be kind to the disks.", "signatureValidityInDays": 0}' >"$work/out"
 for client in cpp java; do
   check "$client: somebody who has not signed the usage policy is told where" \
