@@ -14,18 +14,24 @@ const benchmarks: readonly Benchmark[] = [
     run: async ({ files = 100_000 }) => (await import('./catalogue.ts')).catalogueBenchmark(files),
   },
   {
+    name: 'tokens',
+    about:
+      'tokens by client credentials and by refresh through the door, --seconds N each (20); verification',
+    run: async ({ seconds = 20 }) => (await import('./tokens.ts')).tokensBenchmark(seconds),
+  },
+  {
     name: 'policy',
     about: 'one authorisation decision among --rules N (10000)',
     run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
   },
   {
     name: 'voms',
-    about: 'attribute certificates with their TLS handshakes, --acs N (2000)',
-    run: async ({ acs = 2000 }) => (await import('./voms.ts')).vomsBenchmark(acs),
+    about: 'attribute certificates with their TLS handshakes, for --seconds N (20)',
+    run: async ({ seconds = 20 }) => (await import('./voms.ts')).vomsBenchmark(seconds),
   },
 ]
 
-const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--acs N]
+const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--seconds N]
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
@@ -37,7 +43,7 @@ const { values, positionals } = parseArgs({
     files: { type: 'string' },
     gigabytes: { type: 'string' },
     rules: { type: 'string' },
-    acs: { type: 'string' },
+    seconds: { type: 'string' },
     help: { type: 'boolean' },
   },
 })

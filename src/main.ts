@@ -69,7 +69,8 @@ await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
 
 // The rooms, lowest floor first.
-const issuerBase = `https://localhost:${grid.port}`
+const port = config.port ?? grid.port
+const issuerBase = (config.publicUrl ?? `https://localhost:${grid.port}`).replace(/\/+$/, '')
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
 const people = {
   certificatePem: readFileSync(join(home, 'server', 'people-ca.pem'), 'utf8'),
@@ -159,11 +160,11 @@ const workers = [
 // The doors.
 const http = createHttp({
   identity,
-  audience: [issuerBase, `https://127.0.0.1:${grid.port}`],
+  audience: [...new Set([issuerBase, `https://localhost:${port}`, `https://127.0.0.1:${port}`])],
   log,
   clock,
   host: config.host,
-  port: grid.port,
+  port,
   tls: {
     cert: readFileSync(join(home, 'server', 'tls.pem')),
     key: readFileSync(join(home, 'server', 'tls.key')),
@@ -235,7 +236,7 @@ voms?.register(http.app)
 await http.listen()
 await voms?.listen()
 const running = runWorkers(workers, { clock, log, wakeups })
-log.info({ port: grid.port, version }, 'server ready')
+log.info({ port, version }, 'server ready')
 
 // The end, in the order of the beginning: no new requests, workers finish or release what they hold, then the rest.
 let ending = false

@@ -19,6 +19,18 @@ export const serverSettings = {
     default: '127.0.0.1',
     help: 'Address to listen on. Anything but loopback is served by TLS only.',
   },
+  port: {
+    type: 'integer',
+    env: 'KUMI_PORT',
+    min: 1,
+    max: 65_535,
+    help: 'Port to listen on, instead of the one in grid.json: for further server processes on one database.',
+  },
+  publicUrl: {
+    type: 'string',
+    env: 'KUMI_URL',
+    help: 'Address by which clients know the grid, e.g. https://grid.example.org; the same for all its server processes. https://localhost:<port of grid.json> when absent.',
+  },
   poolSize: {
     type: 'integer',
     env: 'KUMI_POOL_SIZE',

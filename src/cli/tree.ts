@@ -13,10 +13,10 @@ const nouns: readonly Noun[] = [
   {
     names: ['login', 'logout', 'whoami', 'token'],
     summaries: [
-      'log in and keep the token in the home directory',
-      'forget the token',
+      'log in and stay logged in',
+      'give the login back and forget it',
       'which account the server takes you for',
-      'what the token in use says',
+      'what the token in use says, or a token for one purpose',
     ],
     register: async (program) => (await import('./session/commands.ts')).registerSessionCommands(program),
   },

@@ -114,6 +114,7 @@ function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'
     port: site.port,
     directory,
     ca: join(home.ca, 'ca.pem'),
+    trust: [join(home.ca, 'certificates')],
     vo: grid.vo,
     issuer: `${server}/iam/${grid.vo}`,
     // The demo sites are neighbours on this machine; a real gateway names the storages it may copy from.

@@ -14,6 +14,7 @@ export function registerPeopleCommands(program: Command): void {
     .argument('[text]', 'part of a name or address')
     .option('--group <path>', 'members of a group')
     .option('--inactive', 'only those who are suspended')
+    .option('--services', 'also the accounts of services')
     .addHelpText('after', examples('kumi people ls sato', 'kumi people ls --group /demo/analysis --json'))
     .action(async (text, options) => (await import('./people.ts')).ls(text, options))
   withShared(people.command('show'))

@@ -56,7 +56,7 @@ export const groupPath = (client: GridClient, name: string): string =>
 
 export async function ls(
   text: string | undefined,
-  options: SharedOptions & { group?: string; inactive?: boolean },
+  options: SharedOptions & { group?: string; inactive?: boolean; services?: boolean },
 ): Promise<void> {
   await withClient(options, async (client) => {
     const quoted = JSON.stringify(text ?? '')
@@ -66,6 +66,7 @@ export async function ls(
         ? [`groups.display eq ${JSON.stringify(groupPath(client, options.group).slice(1))}`]
         : []),
       ...(options.inactive ? ['active eq false'] : []),
+      ...(options.services ? [] : ['serviceAccount eq false']),
     ]
     const people: User[] = []
     for (;;) {

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import {
+  actorOf,
   type CertificateRecord,
   certificateMissing,
   certificateNeeded,
@@ -41,8 +42,7 @@ export function certificateView(record: CertificateRecord, account: string): Rec
 /** The certificates of people: those who hold them link and unlink, managers may do it for everybody. */
 export function registerCertificates(app: FastifyInstance, { identity }: X509DoorDeps): void {
   const accountNamed = (vo: string, name: string) => identity.account(vo, name)
-  const actor = ({ principal }: Pick<RouteRequest, 'principal'>): string =>
-    principal.account ?? principal.subject
+  const actor = ({ principal }: Pick<RouteRequest, 'principal'>): string => actorOf(principal)
   const recordOf = async (request: { params: { vo: string; id: string } }) => {
     const record = await identity.certificate(request.params.vo, request.params.id)
     return { record, owner: record.accountId }

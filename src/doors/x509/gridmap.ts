@@ -1,7 +1,14 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import { type Group, type Identity, readGridmap, writeGridmap, writeGroupmap } from '../../identity/index.ts'
+import {
+  actorOf,
+  type Group,
+  type Identity,
+  readGridmap,
+  writeGridmap,
+  writeGroupmap,
+} from '../../identity/index.ts'
 import { nameIn } from './certificates.ts'
 import type { X509DoorDeps } from './deps.ts'
 
@@ -49,7 +56,7 @@ export function registerGridmap(app: FastifyInstance, { identity, vo: standard }
         const accountId = ids.get(account)
         return accountId === undefined ? [] : [{ accountId, subject, issuer }]
       })
-      const by = principal.account ?? principal.subject
+      const by = actorOf(principal)
       const outcome = await identity.linkNames(params.vo, known, 'gridmap', by)
       const unknown = [...new Set(lines.map(({ account }) => account))].filter((name) => !ids.has(name))
       return { ...outcome, unknownAccounts: unknown, skippedLines: skipped }

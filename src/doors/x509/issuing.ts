@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import { denied } from '../../identity/index.ts'
+import { actorOf, denied } from '../../identity/index.ts'
 import type { X509DoorDeps } from './deps.ts'
 
 const Vo = Type.Object({ vo: Type.String({ maxLength: 32 }) })
@@ -30,7 +30,7 @@ export function registerIssuing(app: FastifyInstance, { identity }: X509DoorDeps
         throw denied('Log in with a token to get a certificate; a certificate cannot get another one.')
       const { pem, ...issued } = await identity.issueCertificate(
         { accountId: principal.accountId, csr: body.csr, ...(body.hours && { hours: body.hours }) },
-        principal.account ?? principal.subject,
+        actorOf(principal),
       )
       return reply
         .code(201)
@@ -65,7 +65,7 @@ export function registerIssuing(app: FastifyInstance, { identity }: X509DoorDeps
       owner: await identity.holderOfIssued(params.vo, params.serial),
     }),
     handler: async ({ params, body, principal }, reply) => {
-      const by = principal.account ?? principal.subject
+      const by = actorOf(principal)
       await identity.revokeIssuedCertificate(params.vo, params.serial, body.reason, by)
       return reply.code(204).send()
     },

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import { certificateNeeded } from '../../identity/index.ts'
+import { actorOf, certificateNeeded } from '../../identity/index.ts'
 import type { X509DoorDeps } from './deps.ts'
 
 const Vo = Type.Object({ vo: Type.String({ maxLength: 32 }) })
@@ -62,7 +62,7 @@ export function registerRequests(app: FastifyInstance, { identity }: X509DoorDep
     resource: ({ params }) => ({ vo: params.vo }),
     handler: async ({ params, body, principal }) => {
       const decision = { approve: params.decision === 'approve', motivation: body?.motivation ?? '' }
-      const by = principal.account ?? principal.subject
+      const by = actorOf(principal)
       return view(await identity.decideCertificateRequest(params.vo, params.id, decision, by))
     },
   })

@@ -1,6 +1,5 @@
 import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
-
-export type Algorithm = 'ES256' | 'RS256'
+import type { Algorithm } from './jws.ts'
 
 export interface SealedKey {
   kid: string

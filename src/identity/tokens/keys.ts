@@ -4,8 +4,8 @@ import { transaction } from '../../kernel/database.ts'
 import { seal, unseal } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import { keysUnavailable, voMissing } from '../errors.ts'
+import type { Algorithm } from './jws.ts'
 import {
-  type Algorithm,
   insertKey,
   lockKeys,
   type SealedKey,

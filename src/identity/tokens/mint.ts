@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { SignJWT } from 'jose'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import type { Holders } from './holders.ts'
+import { signed } from './jws.ts'
 import type { Keys } from './keys.ts'
 import { formatScope, formatScopes, normalise, parseScope } from './scope.ts'
 import type { Usage } from './usage.ts'
@@ -79,25 +79,20 @@ export function createMinter(
       const scope = formatScopes(scopes)
       const subject = request.subject ?? holder?.uuid ?? 'kumihimo'
       const { groups, clientId, grantId, actors, authenticatedAt } = request
-      const token = await new SignJWT({
-        'wlcg.ver': '1.0',
-        scope,
+      const payload = {
+        iss: issuer(request.vo),
+        sub: subject,
+        aud: request.audience.length === 1 ? request.audience[0] : request.audience,
+        ...{ exp, iat, nbf: iat - BACKDATED_SECONDS, jti: tokenId, 'wlcg.ver': '1.0', scope },
         ...(groups?.length && { 'wlcg.groups': groups }),
         ...(clientId !== undefined && { client_id: clientId }),
         ...(authenticatedAt && { auth_time: seconds(authenticatedAt) }),
         ...(actors?.length && { act: nested(actors) }),
         ...(grantId !== undefined && { kumi_grant: grantId }),
         ...(holder && { kumi_account: holder.name }),
-      })
-        .setProtectedHeader({ alg: signing.alg, kid: signing.kid, typ: 'JWT' })
-        .setIssuer(issuer(request.vo))
-        .setSubject(subject)
-        .setAudience(request.audience.length === 1 ? request.audience[0]! : [...request.audience])
-        .setIssuedAt(iat)
-        .setNotBefore(iat - BACKDATED_SECONDS)
-        .setExpirationTime(exp)
-        .setJti(tokenId)
-        .sign(signing.key)
+      }
+      const { alg, kid, key } = signing
+      const token = signed({ alg, kid }, payload, key)
       const expiresAt = new Date(exp * 1000)
       usage.issued({
         ...{ vo: request.vo, actor: clientId ?? holder?.name ?? 'grid', jti: tokenId, sub: subject },
@@ -111,19 +106,21 @@ export function createMinter(
       const signing = await keys.signingKey(vo)
       const iat = seconds(now())
       const digest = createHash('sha256').update(accessToken).digest()
-      return new SignJWT({
+      const { alg, kid, key } = signing
+      const claims = {
+        ...{
+          iss: issuer(vo),
+          sub: subject,
+          aud: clientId,
+          exp: iat + ID_TOKEN_SECONDS,
+          iat,
+          jti: ids.uuid(),
+        },
         auth_time: seconds(authenticatedAt),
         at_hash: digest.subarray(0, digest.length / 2).toString('base64url'),
         ...(nonce !== null && { nonce }),
-      })
-        .setProtectedHeader({ alg: signing.alg, kid: signing.kid, typ: 'JWT' })
-        .setIssuer(issuer(vo))
-        .setSubject(subject)
-        .setAudience(clientId)
-        .setIssuedAt(iat)
-        .setExpirationTime(iat + ID_TOKEN_SECONDS)
-        .setJti(ids.uuid())
-        .sign(signing.key)
+      }
+      return signed({ alg, kid }, claims, key)
     },
   }
 }
