@@ -164,18 +164,26 @@ export async function certificateWorld(database: Database) {
       ahead += ms
     },
     async openGateway(): Promise<void> {
-      gateway = await startGateway({
-        ...{
-          name: 'kek',
-          server: issuerBase,
-          endpoint,
-          host: '127.0.0.1',
-          port: gatewayPort,
-          directory: home,
+      gateway = await startGateway(
+        {
+          ...{
+            name: 'kek',
+            server: issuerBase,
+            endpoint,
+            host: '127.0.0.1',
+            port: gatewayPort,
+            directory: home,
+          },
+          ...{
+            ca: root.certificate,
+            vo: 'demo',
+            issuer: `${issuerBase}/iam/demo`,
+            logFile: join(home, 'log'),
+          },
+          ...{ scrubBytesPerSecond: 0, peers: [], trust: [directory] },
         },
-        ...{ ca: root.certificate, vo: 'demo', issuer: `${issuerBase}/iam/demo`, logFile: join(home, 'log') },
-        ...{ scrubBytesPerSecond: 0, peers: [], trust: [directory] },
-      })
+        { clock },
+      )
     },
     closeServer: () => http.close(),
     async close(): Promise<void> {
