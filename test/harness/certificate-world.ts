@@ -12,6 +12,8 @@ import {
   clientCertificates,
   createIdentity,
   openTrustDirectory,
+  openVomsDirectory,
+  proxyAttributes,
   trustFiles,
 } from '../../src/identity/index.ts'
 import { type Database, silentLogger, systemPorts, type Wakeups } from '../../src/kernel/index.ts'
@@ -58,7 +60,13 @@ export async function certificateWorld(database: Database) {
   const clock = { now: () => new Date(Date.now() + ahead), sleep: systemPorts.clock.sleep }
   const { db, pool } = database
   const crlUrl = `${issuerBase}/ca/people.crl`
+  const trust = openTrustDirectory({ directories: [directory], clock })
+  const vomsDirectory = join(pki.directory, 'vomsdir')
   const identity = createIdentity({
+    proxyAttributes: proxyAttributes({
+      ...{ trust, clock, authorities: openVomsDirectory({ directories: [vomsDirectory] }) },
+      hosts: ['localhost'],
+    }),
     ...{ db, pool, clock, ids: systemPorts.ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) },
     issuingAuthority: {
       ...{ certificatePem: people.pem, privateKeyPem: readFileSync(people.key, 'utf8'), crlUrl },
@@ -66,7 +74,6 @@ export async function certificateWorld(database: Database) {
     },
   })
   await identity.createVo({ id: 'demo', title: 'Demo' })
-  const trust = openTrustDirectory({ directories: [directory], clock })
   const http = createHttp({
     ...{ identity, audience: [issuerBase], log: silentLogger, clock, port },
     tls: { cert: host.pem, key: readFileSync(host.key) },
@@ -148,6 +155,7 @@ export async function certificateWorld(database: Database) {
       identity,
       clock,
       directory,
+      vomsDirectory,
       root,
       people,
       abroad,

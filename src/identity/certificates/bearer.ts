@@ -20,7 +20,14 @@ export interface CertificateBearers {
    * Who a verified certificate or proxy stands for. Throws certificate_unknown, certificate_issuer_changed,
    * vo_choice_needed, certificate_suspended, and what the account's standing says.
    */
-  verifyCertificate(chain: VerifiedChain, hint?: { readonly vo?: string }): Promise<Principal>
+  verifyCertificate(
+    chain: VerifiedChain,
+    hint?: {
+      readonly vo?: string
+      /** Where the certificate was shown, if not here. */
+      readonly host?: string
+    },
+  ): Promise<Principal>
 }
 
 /** What remains of a login by a limited proxy: data, and looking around. */
@@ -61,7 +68,7 @@ export function createCertificateBearers(
     return undefined
   }
   return {
-    async verifyCertificate(chain, { vo } = {}) {
+    async verifyCertificate(chain, { vo, host } = {}) {
       const { endEntity, limited } = chain
       const known = await certificates.accountsOfCertificate(endEntity)
       const record = chosen(known, vo ?? (await attestedVo(chain, known)))
@@ -73,7 +80,7 @@ export function createCertificateBearers(
         )
       await policies.refresh()
       const { accountId } = record
-      const attributes = await proxyAttributes?.of(chain, record.vo)
+      const attributes = await proxyAttributes?.of(chain, record.vo, host)
       const attested = attributes?.fqans.map(groupOfFqan) ?? []
       const key = [accountId, limited, ...attested].join(' ')
       const facts = await bearers.get(key, () => factsOf(accountId, limited, attested))
