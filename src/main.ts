@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { counterFolder, createRseTable } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
+import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -210,6 +211,7 @@ registerX509Door(http.app, {
     { ...people, subjects: ['/O=Kumihimo/OU=People/*'] },
   ],
 })
+registerGatewayBearers(http.app, { db, clock, identity, trust })
 registerGatewayRoutes(http.app, {
   db,
   clock,
