@@ -20,6 +20,16 @@ const benchmarks: readonly Benchmark[] = [
     run: async ({ seconds = 20 }) => (await import('./tokens.ts')).tokensBenchmark(seconds),
   },
   {
+    name: 'transfers',
+    about:
+      'gateway to gateway by a rule: one file of --gigabytes N (1), --files N of the 6756 of 292 B to 27 MB; peers beside it',
+    run: async ({ files = 6756, gigabytes = 1 }) =>
+      (await import('./transfers.ts')).transferBenchmark({
+        ...{ files, gigabytes },
+        say: (text) => console.error(text),
+      }),
+  },
+  {
     name: 'policy',
     about: 'one authorisation decision among --rules N (10000)',
     run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
@@ -52,6 +62,11 @@ if (values.help || !wanted) {
   console.log(help)
   process.exit(values.help ? 0 : 2)
 }
-const sizes = Object.entries(values).map(([name, value]) => [name, Number(value)])
+const sizes = Object.entries(values).map(([name, value]) => [name, Number(value)] as const)
+const wrong = sizes.find(([, size]) => !(size > 0))
+if (wrong) {
+  console.error(`--${wrong[0]} needs a number above 0.`)
+  process.exit(2)
+}
 console.log(JSON.stringify(await wanted.run(Object.fromEntries(sizes)), null, 2))
 process.exit(0)

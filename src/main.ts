@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable } from './catalog/index.ts'
+import { counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
@@ -24,6 +24,7 @@ import {
 } from './identity/index.ts'
 import {
   createLogger,
+  type Db,
   enableProcessMetrics,
   gauge,
   listen,
@@ -39,7 +40,7 @@ import {
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
-import { commandReaper, listSites } from './sites/index.ts'
+import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
@@ -126,7 +127,8 @@ const placementDeps: placement.PlacementDeps = {
   vos,
   copies: placement.gatewayCopies({ identity, client: storageClient }),
   owner: `${process.pid}-${ids.uuid()}`,
-  floor: 1,
+  floor: config.deletionFloor,
+  verifiedWithinSeconds: config.verifiedWithinDays * 86_400,
   graceSeconds: config.deletionGraceSeconds,
   requestTransfers: (tx, input) => transfer.requestTransfers(tx, { ...input, ids }),
   cancelTransfers: (tx, input) => transfer.cancelTransfers(tx, input),
@@ -136,7 +138,7 @@ const transferWorkers = transfer.createTransferWorkers({
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
 })
-const vomsPort = config.vomsPort ?? vomsPortOf(grid.port)
+const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
     ? undefined
@@ -197,7 +199,6 @@ await registerRucioDoor(
       usage: placement.accountUsage,
       limits: placement.accountLimits,
       setLimit: placement.setAccountLimit,
-      contentChanged: placement.contentChanged,
       giveUpCopies: placement.giveUpCopies,
     },
     verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
@@ -217,10 +218,14 @@ registerGatewayRoutes(http.app, {
   clock,
   wakeups,
   ids,
+  async onReport({ gateway, areas }) {
+    const site = await siteOfGateway(db, gateway)
+    await noteAreas(db, { now: clock.now(), rses: await rses.all(gateway.vo), site, areas })
+  },
   async onScrubFindings(tx, { gateway, area, findings }) {
     const damaged = findings.filter((finding) => finding.kind === 'mismatch').map((finding) => finding.path)
     const { vo } = gateway
-    const site = (await listSites(tx, clock.now(), vo)).find(({ id }) => id === gateway.siteId)?.name ?? ''
+    const site = await siteOfGateway(tx, gateway)
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
@@ -239,6 +244,10 @@ await http.listen()
 await voms?.listen()
 const running = runWorkers(workers, { clock, log, wakeups })
 log.info({ port, version }, 'server ready')
+
+async function siteOfGateway(tx: Db, { vo, siteId }: GatewayRow): Promise<string> {
+  return (await listSites(tx, clock.now(), vo)).find(({ id }) => id === siteId)?.name ?? ''
+}
 
 // The end, in the order of the beginning: no new requests, workers finish or release what they hold, then the rest.
 let ending = false

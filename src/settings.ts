@@ -1,6 +1,6 @@
 import type { Settings } from './kernel/config.ts'
 
-/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` is made of it. */
+/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` and `settings.env` are made of it. */
 export const serverSettings = {
   home: {
     type: 'string',
@@ -58,14 +58,28 @@ export const serverSettings = {
     env: 'KUMI_DELETION_GRACE',
     default: 86_400,
     min: 0,
-    help: 'Time between the renaming of a deleted copy to the trash and its removal.',
+    help: 'Seconds between the renaming of a deleted copy to the trash and its removal.',
+  },
+  deletionFloor: {
+    type: 'integerByName',
+    env: 'KUMI_DELETION_FLOOR',
+    default: '1',
+    min: 1,
+    help: 'Good copies, each at a site of its own, that must remain when a copy is deleted; others by VO, e.g. "1, belle=2". One silent loss is survived from 2 on.',
+  },
+  verifiedWithinDays: {
+    type: 'integer',
+    env: 'KUMI_VERIFIED_WITHIN_DAYS',
+    default: 90,
+    min: 1,
+    help: 'A copy counts for that floor only when its checksum was compared within this time; the deletion has older ones read again first.',
   },
   vomsPort: {
     type: 'integer',
     env: 'KUMI_VOMS_PORT',
     min: 0,
     max: 65535,
-    help: "Port of the VOMS attribute authority; 0 turns it off. Nine above the server's unless given.",
+    help: "Port of the VOMS attribute authority; 0 turns it off. Eight above the server's unless given.",
   },
   vomsMostHours: {
     type: 'integer',

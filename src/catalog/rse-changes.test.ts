@@ -12,6 +12,7 @@ import {
   deleteRseLimit,
   deleteRseProtocols,
   getRse,
+  noteAreas,
   type RseProtocol,
   readRseDistances,
   readRses,
@@ -180,6 +181,26 @@ describe('usage and distance', () => {
     ])
     const own = setRseUsage(database.db, { ...at, source: 'rucio', used: 1n })
     await expect(own).rejects.toMatchObject({ code: 'invalid_input' })
+  })
+
+  test('what a gateway reports of an area is the usage of the storages in it', async () => {
+    const { id } = await get()
+    await setRseAttribute(database.db, { ...at, key: 'site', value: 'kek' })
+    const domains = { lan: { read: 1, write: 1, delete: 1 }, wan: { read: 1, write: 1, delete: 1 } }
+    const wan = { ...domains.wan, thirdPartyRead: 1, thirdPartyWrite: 1 }
+    const place = { scheme: 'https', hostname: 'kek', port: 1, prefix: '/demo/data/', impl: '' }
+    const protocol = { ...place, domains: { ...domains, wan }, extendedAttributes: null }
+    await addRseProtocol(database.db, { ...at, protocol })
+    const rses = await readRses(database.db, { vo })
+    const area = (path: string, usedBytes: number) => ({ path, usedBytes, totalBytes: 100, files: 2 })
+    const note = (site: string, areas: Parameters<typeof noteAreas>[1]['areas']) =>
+      noteAreas(database.db, { now, site, areas, rses })
+    await note('osaka', [area('/demo', 1)])
+    await note('kek', [area('/de', 2), area('/demo', 30)])
+    const usage = await readRseUsage(database.db, { rseIds: [id], now })
+    expect(usage.filter(({ source }) => source === 'storage')).toMatchObject([
+      { used: 30n, free: 70n, files: 2n },
+    ])
   })
 
   test('distance goes one way or both, and is replaced', async () => {

@@ -222,6 +222,36 @@ export async function setRseUsage(
   await store.upsertUsage(db, { rseId: rse.id, source, used, free, files, updatedAt: input.now })
 }
 
+/** The failure domain of a storage; one without a site is its own. */
+export function siteOf(rse: Rse): string {
+  return String(rse.attributes.site ?? rse.name)
+}
+
+/** An area of a site's storage as its gateway reports it, in bytes; what is not used in it is free. */
+export interface StorageArea {
+  /** Begins with `/`. */
+  readonly path: string
+  readonly totalBytes: number
+  readonly usedBytes: number
+  readonly files: number
+}
+
+/** Notes for the RSEs of a site how full the areas are that they lie in: usage of source `storage`. */
+export async function noteAreas(
+  db: Db,
+  input: { now: Date; rses: readonly Rse[]; site: string; areas: readonly StorageArea[] },
+): Promise<void> {
+  const { now, rses, site, areas } = input
+  for (const { id, protocols } of rses.filter((rse) => siteOf(rse) === site)) {
+    const area = areas.find(({ path }) => protocols.some((p) => p.prefix.startsWith(`${path}/`)))
+    if (!area) continue
+    const used = BigInt(Math.round(area.usedBytes))
+    const free = BigInt(Math.round(area.totalBytes)) - used
+    const usage = { rseId: id, source: 'storage', used, free, files: BigInt(area.files), updatedAt: now }
+    await store.upsertUsage(db, usage)
+  }
+}
+
 export async function readRseDistances(
   db: Db,
   input: { vo: string; srcId?: number; dstId?: number },

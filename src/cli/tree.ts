@@ -136,6 +136,8 @@ Common options:
   --server <address>   server to talk to ($KUMI_SERVER)
   --json, --quiet      results for programs; no progress
 
+Settings of a server are environment variables: docs/operate/settings.md lists them, settings.env beside it is a sample.
+
 Exit status:
 ${Object.entries(exitCodes)
   .map(([code, meaning]) => `  ${code}  ${meaning}`)

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { actionsPage, doorPages } from '../../test/harness/pages.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
-import { createIdentity, openTrustDirectory } from '../identity/index.ts'
+import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
@@ -114,6 +115,7 @@ describe('the routes of all doors', () => {
       db,
       clock: systemClock,
       wakeups,
+      onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
     await registerKumiDoor(http.app, {
@@ -145,6 +147,13 @@ describe('the routes of all doors', () => {
   test('the public ones are those reviewed here', () => {
     const found = new Set(routes.filter(({ action }) => action === 'public').map(nameOf))
     expect([...found].sort()).toEqual(Object.keys(PUBLIC).sort())
+  })
+
+  test('are those of the pages in docs/doors', async () => {
+    for (const [file, text] of doorPages(routes)) {
+      await expect(text, 'run: npm run docs').toMatchFileSnapshot(`../../docs/doors/${file}`)
+    }
+    await expect(actionsPage(ACTIONS), 'run: npm run docs').toMatchFileSnapshot('../../docs/doors/actions.md')
   })
 
   test('every other route turns nobody, a forged token and a foreign cookie away', async () => {

@@ -45,7 +45,7 @@ export async function prepareHome(home: Home, options: PrepareOptions, now: Date
 }
 
 async function newGrid(options: PrepareOptions, now: Date): Promise<GridFacts> {
-  const port = await choosePorts(BLOCK, options.port)
+  const port = await choosePorts(BLOCK - 1, options.port)
   return {
     version: 1,
     vo: options.vo ?? 'demo',

@@ -18,7 +18,19 @@ export type Setting =
       readonly min?: number
       readonly max?: number
     }
+  /** One number for all and others by name, as text: `1, belle=2`. */
+  | {
+      readonly type: 'integerByName'
+      readonly env: string
+      readonly help: string
+      readonly default: string
+      readonly min?: number
+      readonly max?: number
+    }
   | { readonly type: 'boolean'; readonly env: string; readonly help: string; readonly default?: boolean }
+
+type IntegerByName = (name: string) => number
+type Value = string | number | boolean | IntegerByName
 
 export type Settings = Readonly<Record<string, Setting>>
 
@@ -26,7 +38,9 @@ type Plain<S extends Setting> = S['type'] extends 'integer'
   ? number
   : S['type'] extends 'boolean'
     ? boolean
-    : string
+    : S['type'] extends 'integerByName'
+      ? IntegerByName
+      : string
 type Required_<S extends Setting> = S extends { default: string | number | boolean } ? true : false
 export type Config<S extends Settings> = {
   readonly [K in keyof S]: Required_<S[K]> extends true ? Plain<S[K]> : Plain<S[K]> | undefined
@@ -44,9 +58,10 @@ export function readConfig<const S extends Settings>(
   const problems: string[] = []
   for (const key of Object.keys(explicit)) if (!(key in settings)) problems.push(`unknown setting ${key}`)
   const values = Object.entries(settings).map(([key, setting]) => {
-    const given = explicit[key] ?? environment[setting.env]
-    if (given === undefined || given === '') return [key, setting.default]
-    const value = parse(setting, given)
+    const set = explicit[key] ?? environment[setting.env]
+    const given = set === '' ? undefined : set
+    if (given === undefined && setting.type !== 'integerByName') return [key, setting.default]
+    const value = parse(setting, given ?? setting.default!)
     if (value === undefined) problems.push(`${key} (${setting.env}): ${expectation(setting)}, got "${given}"`)
     return [key, value]
   })
@@ -54,18 +69,39 @@ export function readConfig<const S extends Settings>(
   return Object.fromEntries(values) as Config<S>
 }
 
-function parse(setting: Setting, given: string | number | boolean): string | number | boolean | undefined {
+function parse(setting: Setting, given: string | number | boolean): Value | undefined {
   if (setting.type === 'string') return String(given)
   if (setting.type === 'boolean') return { true: true, '1': true, false: false, '0': false }[String(given)]
+  return setting.type === 'integer' ? integer(setting, given) : integersByName(setting, String(given))
+}
+
+interface Range {
+  readonly min?: number
+  readonly max?: number
+}
+
+function integer({ min = -Infinity, max = Infinity }: Range, given: unknown): number | undefined {
   const value = Number(given)
-  const inRange = value >= (setting.min ?? -Infinity) && value <= (setting.max ?? Infinity)
-  return Number.isInteger(value) && inRange ? value : undefined
+  return Number.isInteger(value) && value >= min && value <= max ? value : undefined
+}
+
+function integersByName(range: Range, given: string): IntegerByName | undefined {
+  const named = new Map<string, number>()
+  for (const part of given.split(',')) {
+    const [, name = '', digits] = /^(?:\s*([^=]*?)\s*=)?\s*(-?\d+)\s*$/.exec(part) ?? []
+    const value = digits === undefined ? undefined : integer(range, digits)
+    if (value === undefined || named.has(name)) return undefined
+    named.set(name, value)
+  }
+  const usual = named.get('')
+  return usual === undefined ? undefined : (name) => named.get(name) ?? usual
 }
 
 function expectation(setting: Setting): string {
   if (setting.type === 'boolean') return 'needs true or false'
   if (setting.type === 'string') return 'needs a text'
-  return `needs an integer${setting.min === undefined ? '' : ` from ${setting.min}`}${setting.max === undefined ? '' : ` to ${setting.max}`}`
+  const one = setting.type === 'integer' ? 'needs an integer' : 'needs integers as in "1, some name=2", each'
+  return `${one}${setting.min === undefined ? '' : ` from ${setting.min}`}${setting.max === undefined ? '' : ` to ${setting.max}`}`
 }
 
 /** The settings as a sample environment file, each with its help: also the source of the documentation. */

@@ -1,4 +1,10 @@
-export { type Config, readConfig, type Setting, type Settings, sampleConfig } from './config.ts'
+export {
+  type Config,
+  readConfig,
+  type Setting,
+  type Settings,
+  sampleConfig,
+} from './config.ts'
 export {
   affected,
   cursor,
@@ -20,6 +26,7 @@ export {
   type EventPosition,
   endOfEvents,
   eventsAfter,
+  eventsAhead,
   type GridEvent,
   listen,
   publish,

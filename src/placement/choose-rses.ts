@@ -53,6 +53,9 @@ function byRank(a: Candidate, b: Candidate): number {
   if (a.presentBytes !== b.presentBytes) return a.presentBytes > b.presentBytes ? -1 : 1
   const weights = (b.weight ?? 0) - (a.weight ?? 0)
   if (weights !== 0) return weights
-  const free = Number((b.freeBytes ?? 0n) - (a.freeBytes ?? 0n))
+  const free = spaceClass(b.freeBytes) - spaceClass(a.freeBytes)
   return free !== 0 ? free : a.name < b.name ? -1 : 1
 }
+
+/** Storages with about as much free space are alike, so that the name decides and not the last measurement. */
+const spaceClass = (free: bigint | null): number => Math.floor(2 * Math.log2(Number(free ?? 0n) + 1))

@@ -1,5 +1,5 @@
-import type { ReplicaState } from '../catalog/index.ts'
-import { affected, type Db, rows, sql } from '../kernel/index.ts'
+import { AT_ONCE, type ReplicaState } from '../catalog/index.ts'
+import { affected, type Db, row, rows, sql } from '../kernel/index.ts'
 
 export interface Intent {
   readonly wasState: ReplicaState
@@ -91,26 +91,123 @@ export const abandonedFiles = (db: Db, fileIds: readonly bigint[]) =>
     sql<{ id: bigint }>`select id from file where id = any(${fileIds}::bigint[]) and availability = 'D'`,
   )
 
+/**
+ * Copies that nobody verified since a time, of files at one RSE which would have too few left without them: AVAILABLE
+ * ones at other, readable RSEs.
+ */
+export const staleSurvivors = (
+  db: Db,
+  input: { fileIds: readonly bigint[]; exceptRseId: number; verifiedSince: Date; floor: number },
+) =>
+  rows(
+    db,
+    sql<CopyFacts>`
+      with survivor as (
+        select c.file_id, c.rse_id, c.path, coalesce(c.verified_at > ${input.verifiedSince}, false) as recent,
+          coalesce('site ' || (a.value #>> '{}'), 'rse ' || e.id) as domain
+        from unnest(${input.fileIds}::bigint[]) as k(id)
+        join replica c on c.file_id = k.id and c.state = 'A' and c.rse_id <> ${input.exceptRseId}
+        join rse e on e.id = c.rse_id and e.deleted_at is null and e.can_read
+        left join rse_attribute a on a.rse_id = e.id and a.key = 'site')
+      select f.id as "fileId", s.rse_id as "rseId", sc.name as scope, f.name, s.path, f.bytes, f.adler32
+      from survivor s join file f on f.id = s.file_id and f.availability <> 'D' join scope sc on sc.id = f.scope_id
+      where not s.recent and (select count(distinct domain) from survivor o
+        where o.file_id = s.file_id and o.recent) < ${input.floor}
+      order by s.rse_id, s.file_id`,
+  )
+
 /** RSEs at which something may be deleted now. */
 export const rsesWithTombstones = (db: Db, now: Date) =>
   rows(
     db,
-    sql<{ id: number; vo: string }>`select e.id, e.vo from rse e
-      where e.can_delete and exists (select from replica x
-        where x.rse_id = e.id and x.tombstone <= ${now} and x.state <> 'B')`,
+    sql<{ rseId: number; vo: string }>`select e.id as "rseId", e.vo from rse e
+      where e.can_delete and e.deleted_at is null and exists (select from replica x
+        where x.rse_id = e.id and x.tombstone <= ${now} and x.state not in ('B', 'C'))`,
   )
+
+export interface Candidate {
+  readonly fileId: bigint
+  readonly rseId: number
+  readonly bytes: bigint
+  /** Given up without regard to space. */
+  readonly atOnce: boolean
+}
+
+/** Copies at an RSE whose tombstone has passed and that were not refused lately: those given up at once, then least recently used first. */
+export const candidates = (db: Db, input: { rseId: number; now: Date; limit: number }) =>
+  rows(
+    db,
+    sql<Candidate>`
+      select r.file_id as "fileId", r.rse_id as "rseId", f.bytes, r.tombstone <= ${AT_ONCE} as "atOnce"
+      from (select x.file_id, x.rse_id, x.tombstone from replica x
+        where x.rse_id = ${input.rseId} and x.tombstone <= ${input.now} and x.state not in ('B', 'C')
+          and not exists (select from deletion_refused d
+            where d.file_id = x.file_id and d.rse_id = x.rse_id and d.again_at > ${input.now})
+        order by x.tombstone limit ${input.limit}) r
+      join file f on f.id = r.file_id order by r.tombstone, r.file_id`,
+  )
+
+/** Notes copies that stay for now, each with its reason. */
+export async function refuse(
+  db: Db,
+  now: Date,
+  list: readonly { fileId: bigint; rseId: number; reason: string; againAt: Date }[],
+): Promise<void> {
+  await sql`delete from deletion_refused where again_at < ${new Date(now.getTime() - FORGET_REFUSAL_MS)}`.execute(
+    db,
+  )
+  if (list.length === 0) return
+  await sql`insert into deletion_refused (file_id, rse_id, reason, again_at)
+    select w."fileId", w."rseId", w.reason, w."againAt"
+    from jsonb_to_recordset(${text(list)}::jsonb) as w("fileId" bigint, "rseId" int, reason text, "againAt" timestamptz)
+    on conflict (file_id, rse_id) do update set reason = excluded.reason, again_at = excluded.again_at`.execute(
+    db,
+  )
+}
+const FORGET_REFUSAL_MS = 86_400_000
+
+/** Free bytes as last measured (null: never), and bytes that have been leaving since or are about to. */
+export async function measuredSpace(
+  db: Db,
+  rseId: number,
+  source: string,
+): Promise<{ free: bigint | null; leaving: bigint }> {
+  const found = await row(
+    db,
+    sql<{ free: bigint | null; leaving: bigint }>`
+      select u.free, (coalesce((select sum(d.bytes) from deletion d where d.rse_id = ${rseId}), 0)
+        + coalesce((select sum(s.bytes) from freed_space s where s.rse_id = ${rseId} and s.at > u.updated_at), 0))::bigint
+        as leaving
+      from rse_usage u where u.rse_id = ${rseId} and u.source = ${source}`,
+  )
+  return found ?? { free: null, leaving: 0n }
+}
+
+/** Notes bytes that went; what was measured since by every source is forgotten. */
+export async function noteFreed(db: Db, now: Date, rseId: number, bytes: bigint): Promise<void> {
+  await sql`delete from freed_space s where s.rse_id = ${rseId}
+    and s.at <= (select min(updated_at) from rse_usage where rse_id = ${rseId} and source <> 'rucio')`.execute(
+    db,
+  )
+  await sql`insert into freed_space (rse_id, bytes, at) values (${rseId}, ${bytes}, ${now})`.execute(db)
+}
 
 export interface CopyFacts {
   readonly fileId: bigint
+  readonly rseId: number
   readonly scope: string
   readonly name: string
+  readonly path: string | null
   readonly bytes: bigint
   readonly adler32: number | null
 }
 
-export const copyFacts = (db: Db, fileIds: readonly bigint[]) =>
+/** What copies are of and where they lie. */
+export const copyFacts = (db: Db, copies: readonly { fileId: bigint; rseId: number }[]) =>
   rows(
     db,
-    sql<CopyFacts>`select f.id as "fileId", s.name as scope, f.name, f.bytes, f.adler32
-      from file f join scope s on s.id = f.scope_id where f.id = any(${fileIds}::bigint[])`,
+    sql<CopyFacts>`select f.id as "fileId", w.r as "rseId", s.name as scope, f.name, x.path, f.bytes, f.adler32
+      from unnest(${copies.map((c) => c.fileId)}::bigint[], ${copies.map((c) => c.rseId)}::int[]) as w(f, r)
+      join file f on f.id = w.f join scope s on s.id = f.scope_id
+      left join replica x on x.file_id = w.f and x.rse_id = w.r`,
   )

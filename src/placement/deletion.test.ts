@@ -1,24 +1,36 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { begin, DAY, deleterOf, later, seenBy, World } from '../../test/harness/copy-world.ts'
 import { testDatabase } from '../../test/harness/database.ts'
+import { type Pace, pacedProcess } from '../../test/harness/paced.ts'
 import {
   addReplicas,
   addRse,
   changeReplicaStates,
   createRseTable,
   createScope,
+  markVerified,
+  type Rse,
   type RseTable,
   readReplicas,
+  replicasOfFiles,
   setRseAttribute,
 } from '../catalog/index.ts'
-import { row, rows, seededRng, silentLogger, sql, systemClock, systemPorts } from '../kernel/index.ts'
-import { type CopyStore, type DeletionDeps, executeDeletions, intendAt } from './deletion.ts'
+import { type Rng, rows, seededRng, sql, transaction } from '../kernel/index.ts'
+import { eachClaimed, executeDeletions, intendAt, intendDeletions } from './deletion.ts'
+import {
+  type CopyStore,
+  type DeletionDeps,
+  intendLocked,
+  keepTrashed,
+  purgeTrashed,
+  trashCopy,
+} from './deletion-steps.ts'
 
 const database = testDatabase()
 const vo = 'demo'
-const begin = new Date('2026-01-01T00:00:00Z')
-const later = (seconds: number) => new Date(begin.getTime() + seconds * 1000)
 let rses: RseTable
+let storages: readonly Rse[]
 let rseIds: number[]
 
 beforeAll(async () => {
@@ -29,254 +41,251 @@ beforeAll(async () => {
     await setRseAttribute(database.db, { vo, now: begin, rse: name, key: 'site', value: site })
   }
   rses = createRseTable(database.db)
-  rseIds = (await rses.all(vo)).map((rse) => rse.id)
+  storages = await rses.all(vo)
+  rseIds = storages.map((rse) => rse.id)
 })
 
-/** The bytes of the world: what really lies at each storage. `good` is false after silent rot. */
-class World implements CopyStore {
-  readonly files = new Map<number, { good: boolean }>()
-  readonly bin = new Map<string, { rse: number; copy: { good: boolean } }>()
-
-  async trash(rse: { id: number }, _file: unknown, id: string): Promise<void> {
-    const copy = this.files.get(rse.id)
-    if (!copy) return
-    this.files.delete(rse.id)
-    this.bin.set(id, { rse: rse.id, copy })
-  }
-  async restore(rse: { id: number }, _file: unknown, id: string): Promise<void> {
-    const thrown = this.bin.get(id)
-    if (!thrown) return
-    this.bin.delete(id)
-    this.files.set(rse.id, thrown.copy)
-  }
-  async purge(_rse: unknown, id: string): Promise<void> {
-    this.bin.delete(id)
-  }
-  async verify(rse: { id: number }): Promise<boolean> {
-    return this.files.get(rse.id)?.good ?? false
-  }
-  goodCopies(): number {
-    return [...this.files.values()].filter((copy) => copy.good).length
-  }
+/** A deleter as it is, or put together from the same steps without one of its two guards. */
+interface Protocol {
+  intend(deps: DeletionDeps, now: Date, at: { rse: Rse; fileId: bigint }): Promise<unknown>
+  execute(deps: DeletionDeps, now: Date): Promise<number>
 }
-
-type Guards = Pick<DeletionDeps, 'lock' | 'survivorsAreGood'>
-const noLock: Guards['lock'] = async (_tx, fileIds) => fileIds
-const noCheck: Guards['survivorsAreGood'] = async () => true
-
-class Crash extends Error {}
-
-/**
- * One deleter that stops at every step until it is told to go on, and may be killed at one of them: a transaction it
- * was in is rolled back, and nobody says anything more.
- */
-class Deleter {
-  readonly done: Promise<void>
-  finished = false
-  #release: () => void = () => undefined
-  #arrived: () => void = () => undefined
-  #steps = 0
-
-  constructor(
-    world: World,
-    rseId: number,
-    fileId: bigint,
-    options: { guards: Guards; floor: number; crashAt: number },
-  ) {
-    const deps: DeletionDeps = {
-      ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
-      ...{ log: silentLogger, rses, copies: world },
-      ...{ owner: randomUUID(), floor: options.floor, graceSeconds: 0, ...options.guards },
-      step: async () => {
-        if (++this.#steps === options.crashAt) throw new Crash()
-        await this.#pause()
-      },
-    }
-    this.done = (async () => {
-      await this.#pause()
-      await intendAt(deps, later(0), vo, rseId, [{ fileId, bytes: 10n }])
-      await this.#pause()
-      await executeDeletions(deps, later(1))
-      await executeDeletions(deps, later(2))
-    })()
-      .catch((error) => {
-        if (!(error instanceof Crash)) throw error
-      })
-      .finally(() => {
-        this.finished = true
-        this.#arrived()
-      })
-  }
-
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#release = resolve
-      this.#arrived()
-    })
-  }
-
-  /** Goes on to the next step, the end, or until it waits for a lock that somebody else holds. */
-  async advance(): Promise<void> {
-    if (this.finished) return
-    const arrived = new Promise<'arrived'>((resolve) => {
-      this.#arrived = () => resolve('arrived')
-    })
-    const release = this.#release
-    this.#release = () => undefined
-    release()
-    for (;;) {
-      const state = await Promise.race([arrived, blocked()])
-      if (state !== 'running') return
-    }
-  }
+const complete: Protocol = {
+  intend: (deps, now, { rse }) => intendAt(deps, now, rse),
+  execute: executeDeletions,
 }
+const withoutLook: Protocol = {
+  intend: (deps, now, { rse }) => intendAt(deps, now, rse),
+  execute: (deps, now) =>
+    eachClaimed(deps, now, async (order) => {
+      if (order.intent.state === 'trashed') return purgeTrashed(deps, now, order)
+      await trashCopy(deps, order)
+      await keepTrashed(deps, order)
+    }),
+}
+const withoutLock: Protocol = {
+  intend: (deps, now, { fileId, rse }) =>
+    transaction(deps.db, (tx) =>
+      intendLocked(tx, deps, now, vo, [{ fileId, rseId: rse.id, bytes: 10n, atOnce: false }]),
+    ),
+  execute: executeDeletions,
+}
+const withoutBoth: Protocol = { intend: withoutLock.intend, execute: withoutLook.execute }
 
-async function blocked(): Promise<'blocked' | 'running'> {
-  const waiting = await row(
-    database.db,
-    sql<{ n: bigint }>`select count(*) as n from pg_stat_activity
-      where datname = current_database() and wait_event_type = 'Lock'`,
-  )
-  return (waiting?.n ?? 0n) > 0n ? 'blocked' : 'running'
+interface Schedule {
+  readonly protocol: Protocol
+  readonly copies: number
+  readonly floor: number
+  /** Whether the copies were verified lately; otherwise the deleters read them again. */
+  readonly verified: boolean
+  /** Who goes on, and for how many statements or effects. */
+  readonly turns: readonly { readonly who: 0 | 1; readonly steps: number }[]
+  readonly kill?: { readonly who: 0 | 1; readonly step: number }
+  readonly rot?: { readonly turn: number; readonly at: number }
 }
 
 let nextFile = 0
 
-/** Runs one schedule and returns how many good copies are left when everything has come to rest. */
-async function explore(schedule: {
-  readonly order: readonly number[]
-  readonly copies: number
-  readonly floor: number
-  readonly guards?: Guards
-  readonly crash?: { readonly deleter: number; readonly step: number }
-  readonly rotAfter?: { readonly turn: number; readonly rse: number }
-}): Promise<number> {
-  const { order, copies, floor, guards = {}, crash, rotAfter } = schedule
+/** Runs two deleters by a schedule, lets an heir finish what was begun, and returns the good copies that are left. */
+async function explore({ protocol, copies, floor, verified, turns, kill, rot }: Schedule): Promise<number> {
+  const { db } = database
   const world = new World()
-  const name = `f${nextFile++}`
+  const files = [{ scope: 's', name: `f${nextFile++}`, bytes: 10n, adler32: '00000001', tombstone: begin }]
   let fileId = 0n
   for (const rseId of rseIds.slice(0, copies)) {
-    const files = [{ scope: 's', name, bytes: 10n, adler32: '00000001', tombstone: begin }]
-    fileId = (await addReplicas(database.db, { vo, now: begin, accountId: 1, rseId, files }))[0]!.fileId
+    fileId = (await addReplicas(db, { vo, now: begin, accountId: 1, rseId, files }))[0]!.fileId
     world.files.set(rseId, { good: true })
+    if (verified) await markVerified(db, { now: begin, replicas: [{ fileId, rseId }] })
   }
-  const deleters = [0, 1].map((i) => {
-    const crashAt = crash?.deleter === i ? crash.step : 0
-    return new Deleter(world, rseIds[i]!, fileId, { guards, floor, crashAt })
-  })
-  for (const [turn, who] of order.entries()) {
-    if (rotAfter?.turn === turn) {
-      const copy = world.files.get(rseIds[rotAfter.rse]!)
-      if (copy) copy.good = false
+  const deleters = ([0, 1] as const).map((who) => {
+    const work = async (pace: Pace): Promise<void> => {
+      const owner = `deleter ${who}`
+      const deps = deleterOf(seenBy(world, pace), { db: pace.db, rses, floor, owner })
+      await protocol.intend(deps, later(0), { rse: storages[who]!, fileId })
+      await protocol.execute(deps, later(1))
+      await protocol.execute(deps, later(2))
     }
-    await deleters[who]!.advance()
+    return pacedProcess(db, work, kill?.who === who ? { killedAt: kill.step } : {})
+  })
+  for (const [turn, { who, steps }] of turns.entries()) {
+    if (rot?.turn === turn) world.rot(rseIds[rot.at]!)
+    await deleters[who]!.advance(steps)
   }
   while (deleters.some((deleter) => !deleter.finished))
-    for (const deleter of deleters) await deleter.advance()
+    for (const deleter of deleters) await deleter.advance(1000)
   await Promise.all(deleters.map((deleter) => deleter.done))
-  // After the crash somebody else finishes what was begun, when the leases are over.
-  const heir: DeletionDeps = {
-    ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
-    ...{ log: silentLogger, rses, copies: world },
-    ...{ owner: 'heir', floor, graceSeconds: 0, ...guards },
+  for (const { steps } of deleters) longest = Math.max(longest, steps)
+
+  // Leases of the killed run out, copies that came back are looked at again.
+  const heir = deleterOf(world, { db, rses, floor })
+  for (const at of [1000, 5000, 9000]) {
+    await intendDeletions(heir, later(at))
+    while ((await protocol.execute(heir, later(at))) > 0);
   }
-  for (let at = 1000; at < 1500; at += 100) await executeDeletions(heir, later(at))
-  const claimed = await rows(
-    database.db,
-    sql<{ rseId: number }>`select rse_id as "rseId" from replica where file_id = ${fileId} and state = 'A'`,
-  )
-  // The catalogue never promises a copy whose bytes are not there.
-  for (const { rseId } of claimed) expect(world.files.has(rseId)).toBe(true)
-  await sql`delete from deletion`.execute(database.db)
+  const rowsLeft = await replicasOfFiles(db, [fileId])
+  // Nothing is left half done, no copy is promised whose bytes are gone, and no bytes lie where no row is.
+  expect(await rows(db, sql`select 1 from deletion`)).toEqual([])
+  expect(world.bin.size).toBe(0)
+  expect(new Set(rowsLeft.map((copy) => copy.rseId))).toEqual(new Set(world.files.keys()))
+  await sql`delete from replica where file_id = ${fileId}`.execute(db)
   return world.goodCopies()
 }
 
-/** All orders in which two deleters of `steps` turns each can take them. */
-function interleavings(steps: number): number[][] {
-  const all: number[][] = []
-  const grow = (order: number[], zeros: number, ones: number): void => {
-    if (zeros === steps && ones === steps) all.push(order)
-    if (zeros < steps) grow([...order, 0], zeros + 1, ones)
-    if (ones < steps) grow([...order, 1], zeros, ones + 1)
+/** The most steps that a deleter took in any schedule. */
+let longest = 30
+const pick = (rng: Rng, below: number) => Math.floor(rng.next() * below)
+/** Mostly single steps, now and then many at once, so that either may be far ahead of the other. */
+const randomTurns = (rng: Rng): Schedule['turns'] =>
+  Array.from({ length: 12 }, () => ({
+    who: pick(rng, 2) as 0 | 1,
+    steps: 1 + pick(rng, rng.next() < 0.5 ? 4 : 16),
+  }))
+const randomKill = (rng: Rng) => ({ who: pick(rng, 2) as 0 | 1, step: 1 + pick(rng, longest) })
+const randomRot = (rng: Rng, copies: number) => ({ turn: pick(rng, 12), at: pick(rng, copies) })
+
+/** Good copies left after each of `count` random schedules; the same seed gives the same schedules. */
+async function exploreMany(
+  count: number,
+  seed: number,
+  schedule: (rng: Rng) => Omit<Schedule, 'turns' | 'verified'>,
+): Promise<number[]> {
+  const rng = seededRng(seed)
+  const left: number[] = []
+  for (let i = 0; i < count; i++) {
+    left.push(await explore({ ...schedule(rng), verified: i % 2 === 0, turns: randomTurns(rng) }))
   }
-  grow([], 0, 0)
-  return all
+  return left
 }
 
+describe('two deleters', () => {
+  test('leave just the floor, in whatever order they take their steps', async () => {
+    const left = await exploreMany(60, 1, () => ({ protocol: complete, copies: 2, floor: 1 }))
+    expect(new Set(left)).toEqual(new Set([1]))
+    const three = await exploreMany(30, 2, () => ({ protocol: complete, copies: 3, floor: 2 }))
+    expect(new Set(three)).toEqual(new Set([2]))
+  }, 120_000)
+
+  test('of which one is killed before any statement or effect leave just the floor, too', async () => {
+    const left = await exploreMany(80, 3, (rng) => ({
+      ...{ protocol: complete, copies: 2, floor: 1 },
+      kill: randomKill(rng),
+    }))
+    expect(new Set(left)).toEqual(new Set([1]))
+  }, 120_000)
+
+  test('with a floor of two never lose a file of which a copy rots while one of them is killed', async () => {
+    const left = await exploreMany(80, 4, (rng) => ({
+      ...{ protocol: complete, copies: 3, floor: 2 },
+      ...{ kill: randomKill(rng), rot: randomRot(rng, 3) },
+    }))
+    expect(Math.min(...left)).toBeGreaterThanOrEqual(1)
+  }, 120_000)
+
+  test('with a floor of one can lose such a file: what the second copy is for', async () => {
+    const left = await exploreMany(40, 5, (rng) => ({
+      ...{ protocol: complete, copies: 2, floor: 1 },
+      ...{ kill: randomKill(rng), rot: randomRot(rng, 2) },
+    }))
+    expect(Math.min(...left)).toBe(0)
+  }, 120_000)
+})
+
+describe('each guard alone', () => {
+  const schedule = (protocol: Protocol) => () => ({ protocol, copies: 2, floor: 1 })
+  const losses = (left: readonly number[]) => left.filter((copies) => copies === 0).length
+
+  test('keeps the last copy: the lock, when nobody looks at the survivors', async () => {
+    expect(losses(await exploreMany(50, 6, schedule(withoutLook)))).toBe(0)
+  }, 120_000)
+
+  test('keeps the last copy: the look at the survivors, when nobody locks', async () => {
+    expect(losses(await exploreMany(50, 6, schedule(withoutLock)))).toBe(0)
+  }, 120_000)
+
+  test('is missed: without the look and without the lock the same schedules lose files', async () => {
+    const left = await exploreMany(50, 6, schedule(withoutBoth))
+    expect(losses(left)).toBeGreaterThan(0)
+  }, 120_000)
+})
+
 test('a bad copy whose deletion is undone stays bad', async () => {
+  const { db } = database
   const world = new World()
   const keys = []
   for (const rseId of rseIds.slice(0, 2)) {
     const files = [{ scope: 's', name: 'was-bad', bytes: 10n, adler32: '00000001', tombstone: begin }]
-    const [made] = await addReplicas(database.db, { vo, now: begin, accountId: 1, rseId, files })
+    const [made] = await addReplicas(db, { vo, now: begin, accountId: 1, rseId, files })
     keys.push({ fileId: made!.fileId, rseId })
     world.files.set(rseId, { good: true })
   }
   const [bad, survivor] = keys as [(typeof keys)[0], (typeof keys)[0]]
-  await changeReplicaStates(database.db, { vo, now: begin, replicas: [bad], from: ['AVAILABLE'], to: 'BAD' })
-  world.files.get(survivor.rseId)!.good = false
-  const deps: DeletionDeps = {
-    ...{ db: database.db, clock: { ...systemClock, now: () => later(0) }, ids: systemPorts.ids },
-    ...{ log: silentLogger, rses, copies: world, owner: 'x', floor: 1, graceSeconds: 0 },
-  }
-  expect(await intendAt(deps, later(0), vo, bad.rseId, [{ fileId: bad.fileId, bytes: 10n }])).toBe(1)
+  await changeReplicaStates(db, { vo, now: begin, replicas: [bad], from: ['AVAILABLE'], to: 'BAD' })
+  await markVerified(db, { now: begin, replicas: [survivor] })
+  world.files.delete(survivor.rseId)
+  const deps = deleterOf(world, { db, rses, floor: 1 })
+  expect(await intendAt(deps, later(0), storages[0]!)).toMatchObject({ intended: 1 })
   await executeDeletions(deps, later(1))
-  expect(await readReplicas(database.db, [bad])).toMatchObject([{ state: 'BAD' }])
-  expect(await readReplicas(database.db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
+  expect(await readReplicas(db, [bad])).toMatchObject([{ state: 'BAD' }])
+  expect(await readReplicas(db, [survivor])).toMatchObject([{ state: 'SUSPICIOUS' }])
   expect(world.files.has(bad.rseId)).toBe(true)
 })
 
-describe('two deleters', () => {
-  const orders = interleavings(4)
-
-  test('never take the last copy, in whatever order they take their steps', async () => {
-    const left = []
-    for (const order of orders) left.push(await explore({ order, copies: 2, floor: 1 }))
-    expect(left.length).toBe(70)
-    console.log(`${left.length} orders of two deleters explored`)
-    expect(Math.min(...left)).toBeGreaterThanOrEqual(1)
-  }, 120_000)
-
-  test('nor when one of them is killed at any step', async () => {
-    const rng = seededRng(7)
-    let explored = 0
-    for (const step of [1, 2, 3, 4, 5]) {
-      for (const deleter of [0, 1]) {
-        for (let i = 0; i < 12; i++) {
-          const order = orders[Math.floor(rng.next() * orders.length)]!
-          expect(
-            await explore({ order, copies: 2, floor: 1, crash: { deleter, step } }),
-          ).toBeGreaterThanOrEqual(1)
-          explored++
-        }
-      }
+describe('a copy that nobody verified lately', () => {
+  /** One file with copies at all three storages, that at the first given up; the others verified when told. */
+  async function given(name: string, verified: readonly (Date | null)[]) {
+    const { db } = database
+    const world = new World()
+    let fileId = 0n
+    for (const [i, rseId] of rseIds.entries()) {
+      const tombstone = i === 0 ? begin : null
+      const files = [{ scope: 's', name, bytes: 10n, adler32: '00000001', tombstone }]
+      fileId = (await addReplicas(db, { vo, now: begin, accountId: 1, rseId, files }))[0]!.fileId
+      world.files.set(rseId, { good: true })
+      const now = i === 0 ? null : verified[i - 1]
+      if (now) await markVerified(db, { now, replicas: [{ fileId, rseId }] })
     }
-    expect(explored).toBe(120)
-  }, 120_000)
+    const state = async (i: number) => (await readReplicas(db, [{ fileId, rseId: rseIds[i]! }]))[0]
+    const intend = async (floor: number, now: Date, copies: CopyStore = world) =>
+      (await intendAt(deleterOf(copies, { db, rses, floor }), now, storages[0]!)).intended
+    return { world, state, intend }
+  }
 
-  test('with a floor of two, not even when a copy rots unseen at any moment', async () => {
-    const rng = seededRng(11)
-    for (let i = 0; i < 80; i++) {
-      const order = orders[Math.floor(rng.next() * orders.length)]!
-      const rotAfter = { turn: Math.floor(rng.next() * 8), rse: Math.floor(rng.next() * 3) }
-      expect(await explore({ order, copies: 3, floor: 2, rotAfter })).toBeGreaterThanOrEqual(1)
+  test('is read again before it counts, and not again while that is recent', async () => {
+    const { state, intend, world } = await given('stale', [later(0), later(0)])
+    let reads = 0
+    const counting: CopyStore = {
+      ...seenBy(world, { step: (effect) => effect() }),
+      verify: (rse, file, checksum) => {
+        reads++
+        return world.verify(rse, file, checksum)
+      },
     }
-  }, 120_000)
+    expect(await intend(2, later(DAY + 1), counting)).toBe(1)
+    expect(reads).toBe(2)
+    expect((await state(1))?.verifiedAt).toEqual(later(DAY + 1))
+    expect(await intend(2, later(DAY + 2), counting)).toBe(0)
+    expect(reads).toBe(2)
+  })
 
-  test('either guard alone, the lock or the look at the survivors, keeps the last copy', async () => {
-    const left = []
-    for (const order of orders)
-      left.push(await explore({ order, copies: 2, floor: 1, guards: { lock: noLock } }))
-    for (const order of orders) {
-      left.push(await explore({ order, copies: 2, floor: 1, guards: { survivorsAreGood: noCheck } }))
+  test('does not count when it rotted meanwhile, whatever its storage kept', async () => {
+    const { world, state, intend } = await given('rotten', [null, null])
+    world.rot(rseIds[2]!)
+    expect(await intend(2, later(10))).toBe(0)
+    expect(await state(2)).toMatchObject({ state: 'SUSPICIOUS' })
+    expect(await state(0)).toMatchObject({ state: 'AVAILABLE' })
+    expect(await intend(1, later(4000))).toBe(1)
+  })
+
+  test('does not count while its storage does not answer, and is not suspected of anything', async () => {
+    const { world, state, intend } = await given('silent', [later(5), null])
+    const silent: CopyStore = {
+      ...seenBy(world, { step: (effect) => effect() }),
+      verify: async () => {
+        throw new Error('no answer')
+      },
     }
-    expect(Math.min(...left)).toBeGreaterThanOrEqual(1)
-  }, 120_000)
-
-  test('without both guards this exploration does find a way to lose the last copy', async () => {
-    const guards = { lock: noLock, survivorsAreGood: noCheck }
-    const left = []
-    for (const order of orders) left.push(await explore({ order, copies: 2, floor: 1, guards }))
-    expect(left.filter((copies) => copies === 0).length).toBeGreaterThan(0)
-  }, 120_000)
+    expect(await intend(2, later(10), silent)).toBe(0)
+    expect(await state(2)).toMatchObject({ state: 'AVAILABLE' })
+    expect(await intend(1, later(4000), silent)).toBe(1)
+  })
 })

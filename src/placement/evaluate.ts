@@ -1,4 +1,11 @@
-import { availableCopies, datasetsOf, type Rse, type RseTable, readRseUsage } from '../catalog/index.ts'
+import {
+  availableCopies,
+  datasetsOf,
+  type Rse,
+  type RseTable,
+  readRseUsage,
+  siteOf,
+} from '../catalog/index.ts'
 import { type Db, publish, type Tx } from '../kernel/index.ts'
 import { type Candidate, chooseRses } from './choose-rses.ts'
 import * as store from './placement.store.ts'
@@ -140,11 +147,6 @@ async function candidates(
     freeBytes: free.get(rse.id) ?? null,
     ...(rule.weight && weightOf(rse, rule.weight)),
   }))
-}
-
-/** The failure domain of a storage; one without a site is its own. */
-export function siteOf(rse: Rse): string {
-  return String(rse.attributes.site ?? rse.name)
 }
 
 function weightOf(rse: Rse, attribute: string): { weight?: number } {

@@ -2,7 +2,7 @@ import { pfnOf, protocolsFor, type Rse } from '../catalog/index.ts'
 import { formatScope, type Identity, type StorageScopeOp } from '../identity/index.ts'
 import { defineError, isGridError } from '../kernel/index.ts'
 import type { WebdavClient } from '../storage/index.ts'
-import type { CopyStore, FileAt } from './deletion.ts'
+import type { CopyStore, FileAt } from './deletion-steps.ts'
 
 const noProtocol = defineError('fatal', 'no_protocol')
 
@@ -54,9 +54,9 @@ export function gatewayCopies({ identity, client }: GatewayCopiesOptions): CopyS
       const at = trashOf(rse, id)
       await client.remove(at.url, await token(at, ['modify']))
     },
-    async verify(rse, file) {
+    async verify(rse, file, checksum) {
       const at = placeOf(rse, file)
-      const found = await client.stat(at.url, await token(at, ['read']))
+      const found = await client.stat(at.url, await token(at, ['read']), undefined, checksum === 'anew')
       if (!found || found.size !== file.bytes) return false
       const wanted = file.adler32 === null ? undefined : (file.adler32 >>> 0).toString(16).padStart(8, '0')
       return wanted === undefined || found.adler32 === undefined || found.adler32 === wanted
@@ -74,7 +74,7 @@ interface Place {
 
 function placeOf(rse: Rse, file: FileAt): Place {
   const protocol = webProtocol(rse)
-  const path = pfnOf(rse, protocol, file).replace(/^[a-z]+:\/\/[^/]*/, '')
+  const path = pfnOf(rse, protocol, file, file.path).replace(/^[a-z]+:\/\/[^/]*/, '')
   return place(rse, protocol, path.split('/').filter(Boolean))
 }
 

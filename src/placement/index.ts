@@ -1,22 +1,15 @@
 /** Rules and what follows from them: placements, gaps, release, deletion, recovery. */
-import { type Did, datasetsOf, findDids, resolveDids } from '../catalog/index.ts'
-import { type Db, type Tx, transaction } from '../kernel/index.ts'
+import { type Did, datasetsOf, resolveDids } from '../catalog/index.ts'
+import type { Db } from '../kernel/index.ts'
 import * as locks from './lock.store.ts'
 import * as placements from './placement.store.ts'
-import { queueRules } from './queue.store.ts'
 import * as rules from './rules.ts'
 import type { DatasetLockView, LimitView, LockView, UsageView } from './types.ts'
 import * as usage from './usage.store.ts'
 
 export { type Candidate, type Choice, chooseRses } from './choose-rses.ts'
-export {
-  type CopyStore,
-  type DeletionDeps,
-  executeDeletions,
-  type FileAt,
-  intendAt,
-  intendDeletions,
-} from './deletion.ts'
+export { executeDeletions, intendDeletions } from './deletion.ts'
+export type { CopyStore, DeletionDeps, FileAt } from './deletion-steps.ts'
 export * as placementErrors from './errors.ts'
 export { gatewayCopies } from './gateway-copies.ts'
 export { declareBad, declareDamaged } from './recovery.ts'
@@ -33,12 +26,7 @@ export {
 } from './rules.ts'
 export { type CopyOutcome, settle } from './settle.ts'
 export type * from './types.ts'
-export {
-  followContent,
-  type PlacementDeps,
-  placementWorkers,
-  requestCopies,
-} from './workers.ts'
+export { type PlacementDeps, placementWorkers } from './workers.ts'
 
 const LOCK_PAGE = 1000
 
@@ -48,12 +36,20 @@ export async function* locksOfRule(
   input: { vo: string; id: string },
 ): AsyncGenerator<readonly LockView[]> {
   await rules.getRule(db, input)
-  let afterFile = 0n
-  let afterRse = -1
-  for (;;) {
-    const page = await locks.selectLocks(db, { ruleId: input.id, afterFile, afterRse, limit: LOCK_PAGE })
+  const ruleId = input.id
+  const limit = LOCK_PAGE
+  for (const { collectionId, rseId } of await placements.placementsOf(db, ruleId)) {
+    for (let after: bigint | undefined = -1n; after !== undefined; ) {
+      const page: Awaited<ReturnType<typeof locks.selectDatasetFileLocks>> =
+        await locks.selectDatasetFileLocks(db, { ruleId, collectionId, rseId, after, limit })
+      if (page.locks.length > 0) yield page.locks
+      after = page.next
+    }
+  }
+  for (let afterFile = -1n, afterRse = -1; ; ) {
+    const page = await locks.selectSingleFileLocks(db, { ruleId, afterFile, afterRse, limit })
     if (page.length > 0) yield page
-    if (page.length < LOCK_PAGE) return
+    if (page.length < limit) return
     const last = page.at(-1)!
     afterFile = last.fileId
     afterRse = last.rseId
@@ -96,21 +92,4 @@ export async function setAccountLimit(
   input: { accountId: number; rseId?: number; rseExpression?: string; bytes: bigint | null },
 ): Promise<void> {
   await usage.writeLimit(db, input)
-}
-
-/** Queues the rules over collections whose content changed, in the transaction that changed it. */
-export async function contentChanged(
-  tx: Tx,
-  input: { vo: string; now: Date; collections: readonly Did[] },
-): Promise<void> {
-  await transaction(tx, async (same) => {
-    const known = await findDids(same, { vo: input.vo, dids: input.collections })
-    const ids = known.filter((did) => did !== undefined).map((did) => did.id)
-    const over = await placements.rulesOver(same, ids)
-    await queueRules(
-      same,
-      input.now,
-      over.map(({ id }) => id),
-    )
-  })
 }

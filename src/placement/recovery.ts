@@ -1,4 +1,5 @@
 import {
+  AT_ONCE,
   countCopies,
   declareReplicas,
   didsOfPaths,
@@ -8,9 +9,10 @@ import {
   type RseTable,
   setAvailability,
   setTombstones,
+  siteOf,
 } from '../catalog/index.ts'
 import { type Db, publish, transaction, wake } from '../kernel/index.ts'
-import { settleStates, siteOf } from './evaluate.ts'
+import { settleStates } from './evaluate.ts'
 import { protectedCopies, reopenGaps } from './gap.store.ts'
 
 /**
@@ -36,7 +38,7 @@ export async function declareBad(
       (await protectedCopies(tx, replicas)).map((copy) => `${copy.fileId}/${copy.rseId}`),
     )
     const unwanted = replicas.filter((copy) => !wanted.has(`${copy.fileId}/${copy.rseId}`))
-    await setTombstones(tx, { replicas: unwanted, tombstone: now })
+    await setTombstones(tx, { replicas: unwanted, tombstone: AT_ONCE })
     const left = new Set(
       (await countCopies(tx, { fileIds })).filter(({ copies }) => copies > 0).map(({ fileId }) => fileId),
     )

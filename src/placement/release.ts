@@ -1,4 +1,5 @@
 import {
+  AT_ONCE,
   catalogErrors,
   didsByIds,
   lockFiles,
@@ -14,7 +15,10 @@ import { copyProtected } from './errors.ts'
 import { protectedCopies } from './gap.store.ts'
 import * as queue from './queue.store.ts'
 
-/** An unprotected copy is kept for a day, as a cache and to undo a mistake; RSE attribute `tombstone_delay` changes it. */
+/**
+ * An unprotected copy is kept for a day, as a cache and to undo a mistake; RSE attribute `tombstone_delay` (seconds;
+ * negative: given up at once) changes it.
+ */
 const KEEP_SECONDS = 86_400
 const PAGE = 1000
 
@@ -44,11 +48,7 @@ export async function releaseCopies(db: Db, deps: ReleaseDeps, now: Date): Promi
  * Gives copies up at once, on demand: all or none. They go by the deletion protocol, which still keeps the last good
  * one. Throws replica_not_found, and replica_protected when a rule wants one of them.
  */
-export async function giveUpCopies(
-  db: Db,
-  input: { now: Date; replicas: readonly ReplicaKey[] },
-): Promise<void> {
-  const { now, replicas } = input
+export async function giveUpCopies(db: Db, { replicas }: { replicas: readonly ReplicaKey[] }): Promise<void> {
   await transaction(db, async (tx) => {
     await lockFiles(
       tx,
@@ -67,7 +67,7 @@ export async function giveUpCopies(
         `A rule protects the copy of ${await namesOf(tx, kept)}; remove the rule first. Nothing was changed.`,
       )
     }
-    await setTombstones(tx, { replicas, tombstone: now })
+    await setTombstones(tx, { replicas, tombstone: AT_ONCE })
   })
 }
 
@@ -84,11 +84,12 @@ async function tombstoneAt(
   { rseId, purge }: queue.Release,
   now: Date,
 ): Promise<Date> {
-  if (purge) return now
+  if (purge) return AT_ONCE
   for (const vo of await vos()) {
     const rse = await rses.byId(vo, rseId)
     if (!rse) continue
     const delay = Number(rse.attributes.tombstone_delay ?? KEEP_SECONDS)
+    if (delay < 0) return AT_ONCE
     return new Date(now.getTime() + (Number.isFinite(delay) ? delay : KEEP_SECONDS) * 1000)
   }
   return now
@@ -100,16 +101,15 @@ async function releaseFile(tx: Tx, { targetId, rseId }: queue.Release, tombstone
 }
 
 async function releaseDataset(tx: Tx, { targetId, rseId }: queue.Release, tombstone: Date): Promise<void> {
-  let afterFileId: bigint | undefined
-  for (;;) {
-    const page = await replicasOfDataset(tx, {
+  let after: bigint | undefined
+  do {
+    const { copies, next } = await replicasOfDataset(tx, {
       ...{ collectionId: targetId, rseId, limit: PAGE },
-      ...(afterFileId !== undefined && { afterFileId }),
+      ...(after !== undefined && { afterFileId: after }),
     })
-    await entomb(tx, page, tombstone)
-    if (page.length < PAGE) return
-    afterFileId = page.at(-1)!.fileId
-  }
+    await entomb(tx, copies, tombstone)
+    after = next
+  } while (after !== undefined)
 }
 
 async function entomb(

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
+  AT_ONCE,
   addCollections,
   addFiles,
   addReplicas,
@@ -14,9 +15,19 @@ import {
   findDids,
   prepareReplicas,
   readReplicas,
+  setAvailability,
   setRseAttribute,
 } from '../catalog/index.ts'
-import { type Db, row, rows, silentLogger, sql, systemPorts, transaction } from '../kernel/index.ts'
+import {
+  type Db,
+  row,
+  rows,
+  silentLogger,
+  sql,
+  systemPorts,
+  transaction,
+  type Worker,
+} from '../kernel/index.ts'
 import {
   addRules,
   type CopyOutcome,
@@ -27,6 +38,7 @@ import {
   gapsOfRule,
   getRule,
   giveUpCopies,
+  locksOfRule,
   type PlacementDeps,
   placementWorkers,
   type RuleRequest,
@@ -42,6 +54,7 @@ const did = (name: string) => ({ scope: 's', name })
 const wishes: CopyWish[] = []
 const canceled: unknown[] = []
 let deps: PlacementDeps
+let loops: readonly Worker[]
 const rse: Record<string, number> = {}
 
 beforeAll(async () => {
@@ -67,7 +80,7 @@ beforeAll(async () => {
       rses: createRseTable(db),
       vos: async () => [vo],
     },
-    ...{ owner: 'test', floor: 1, graceSeconds: 0 },
+    ...{ owner: 'test', floor: () => 1, verifiedWithinSeconds: 86_400, graceSeconds: 0 },
     copies: {
       trash: async () => undefined,
       restore: async () => undefined,
@@ -83,6 +96,7 @@ beforeAll(async () => {
     },
     cancelTransfers: async (_tx, { keys }) => canceled.push(...keys),
   }
+  loops = placementWorkers(deps)
 })
 
 /** A dataset of files that lie at one storage. */
@@ -108,24 +122,14 @@ const rule = (id: string) => getRule(database.db, { vo, id })
 
 /** Lets every loop run until none of them finds anything to do. */
 async function work(time = now): Promise<void> {
-  // Transactions of other databases of the server hold events back for as long as they last.
-  await vi.waitFor(async () => expect(await eventsHeldBack()).toBe(false), { timeout: 20_000 })
   for (let idle = 0; idle < 2; ) {
     let changed = 0
-    for (const worker of placementWorkers(deps)) {
+    for (const worker of loops) {
       if (!/delete|trash/.test(worker.name))
         changed += (await worker.tick(time, AbortSignal.timeout(5000))).changed
     }
     idle = changed === 0 ? idle + 1 : 0
   }
-}
-
-async function eventsHeldBack(): Promise<boolean> {
-  const held = await row(
-    database.db,
-    sql`select 1 from event where xact >= pg_snapshot_xmin(pg_current_snapshot()) limit 1`,
-  )
-  return held !== undefined
 }
 
 /** What transfer does when copies end well. */
@@ -198,6 +202,87 @@ describe('a rule', () => {
     expect(await rule(id)).toMatchObject({ state: 'OK', error: null, stuckAt: null })
   })
 
+  test('ends waiting for a copy that comes by another way', async () => {
+    await recorded('elsewhere', ['away1', 'away2'])
+    const id = await add('elsewhere', { rseExpression: 'OSAKA-DISK' })
+    await work()
+    const asked = taken()
+    expect(asked).toHaveLength(2)
+    const replicas = [{ fileId: asked[0]!.fileId, rseId: rse['OSAKA-DISK']! }]
+    await changeReplicaStates(database.db, { vo, now, replicas, from: ['COPYING'], to: 'AVAILABLE' })
+    await work()
+    expect(await rule(id)).toMatchObject({ state: 'REPLICATING', locksOk: 1n, locksReplicating: 1n })
+    await arrive(asked.slice(1))
+    expect(await rule(id)).toMatchObject({ state: 'OK', locksOk: 2n })
+  })
+
+  test('waits for a file that is LOST, whose copy may turn up, but not for one that was given up', async () => {
+    await recorded('fading', ['lost', 'gone', 'kept'])
+    const [lost, gone] = await findDids(database.db, { vo, dids: [did('lost'), did('gone')] })
+    const availability = (fileId: bigint, value: 'LOST' | 'DELETED') =>
+      setAvailability(database.db, { now, fileIds: [fileId], availability: value })
+    await availability(lost!.id, 'LOST')
+    await availability(gone!.id, 'DELETED')
+    const id = await add('fading', { rseExpression: 'OSAKA-DISK' })
+    const waited = async () => (await gapsOfRule(database.db, { vo, id })).map((gap) => gap.name)
+    expect((await waited()).sort()).toEqual(['kept', 'lost'])
+    await work()
+    taken()
+    // A name that is given up later is not waited for any more, nor when its copy turns out to be bad.
+    await availability(lost!.id, 'DELETED')
+    for (const where of ['OSAKA-DISK', 'KEK-DISK']) {
+      await addReplicas(database.db, {
+        ...{ vo, now, accountId: 1, rseId: rse[where]! },
+        files: [{ ...did('there'), bytes: 10n, adler32: '00000001' }],
+      })
+    }
+    await attach(database.db, {
+      ...{ vo, now, accountId: 1 },
+      attachments: [{ ...did('fading'), dids: [did('there')] }],
+    })
+    await work()
+    expect(await waited()).toEqual(['kept'])
+    expect(canceled.splice(0)).toEqual([{ fileId: lost!.id, dstRseId: rse['OSAKA-DISK'] }])
+    const replicas = [{ fileId: gone!.id, rseId: rse['KEK-DISK']! }]
+    await add('fading', { rseExpression: 'KEK-DISK' })
+    await declareBad(database.db, { vo, now, replicas, reason: 'scrub', accountId: null })
+    await work()
+    expect(taken()).toEqual([])
+  })
+
+  test('shows one lock for each file and storage, however many of its datasets hold the file', async () => {
+    const names = Array.from({ length: 1500 }, (_, i) => `k${i}`)
+    await recorded('lock-all', names)
+    await recorded('lock-some', [])
+    await attach(database.db, {
+      ...{ vo, now, accountId: 1 },
+      attachments: [{ ...did('lock-some'), dids: names.slice(0, 1200).map(did) }],
+    })
+    const collections = [{ ...did('lock-box'), kind: 'CONTAINER' as const }]
+    await addCollections(database.db, { vo, now, accountId: 1, collections })
+    await attach(database.db, {
+      ...{ vo, now, accountId: 1 },
+      attachments: [{ ...did('lock-box'), dids: [did('lock-some'), did('lock-all')] }],
+    })
+    const id = await add('lock-box', { rseExpression: 'KEK-DISK|OSAKA-DISK', copies: 2, grouping: 'ALL' })
+    const states = new Map<string, string>()
+    let count = 0
+    for await (const page of locksOfRule(database.db, { vo, id })) {
+      for (const { name, rseId, state } of page) states.set(`${name} ${rseId}`, state)
+      count += page.length
+    }
+    expect([count, states.size]).toEqual([3000, 3000])
+    for (const [name, state] of [
+      ['KEK-DISK', 'OK'],
+      ['OSAKA-DISK', 'REPLICATING'],
+    ] as const) {
+      const there = names.map((file) => states.get(`${file} ${rse[name]}`))
+      expect(new Set(there)).toEqual(new Set([state]))
+    }
+    await work()
+    taken()
+  })
+
   test('follows its dataset: new files are copied, removed ones are no longer waited for', async () => {
     await recorded('growing', ['g1'])
     const id = await add('growing', { rseExpression: 'OSAKA-DISK' })
@@ -224,6 +309,29 @@ describe('a rule', () => {
       asked.filter((wish) => !canceled.some((key) => (key as { fileId: bigint }).fileId === wish.fileId)),
     )
     expect(await rule(id)).toMatchObject({ state: 'OK', locksOk: 2n })
+  })
+
+  test('follows its dataset at once, even while an old transaction holds events back, and once only', async () => {
+    const { db } = database
+    await recorded('held', ['old'])
+    const id = await add('held', { rseExpression: 'OSAKA-DISK' })
+    await work()
+    await arrive(taken())
+    const slow = await db.startTransaction().execute()
+    await sql`select pg_current_xact_id()`.execute(slow)
+    await recorded('aside', ['new'])
+    await attach(db, { vo, now, accountId: 1, attachments: [{ ...did('held'), dids: [did('new')] }] })
+    const follow = placementWorkers(deps).find(({ name }) => name === 'placement-content')!
+    const changed = async () => (await follow.tick(now, AbortSignal.timeout(5000))).changed
+    expect(await changed()).toBeGreaterThan(0)
+    expect(await rows(db, sql`select rule_id::text as id from evaluation_queue`)).toEqual([{ id }])
+    expect(await changed()).toBe(0)
+    await work()
+    expect(await rule(id)).toMatchObject({ state: 'REPLICATING', locksReplicating: 1n })
+    await slow.commit().execute()
+    await work()
+    await arrive(taken())
+    expect((await rule(id)).state).toBe('OK')
   })
 
   test('on a container covers datasets that are put into it later, at the same storages', async () => {
@@ -391,18 +499,18 @@ describe('copies given up on demand', () => {
     const files = await findDids(database.db, { vo, dids: [did('w1'), did('u1')] })
     const replicas = files.map((file) => ({ fileId: file!.id, rseId: rse['KEK-DISK']! }))
     const tombstones = async () => (await readReplicas(database.db, replicas)).map((copy) => copy.tombstone)
-    await expect(giveUpCopies(database.db, { now, replicas })).rejects.toMatchObject({
+    await expect(giveUpCopies(database.db, { replicas })).rejects.toMatchObject({
       code: 'replica_protected',
       message: expect.stringContaining('s:w1'),
     })
     expect(await tombstones()).toEqual([null, null])
     const elsewhere = [...replicas, { fileId: files[0]!.id, rseId: rse['OSAKA-DISK']! }]
-    await expect(giveUpCopies(database.db, { now, replicas: elsewhere })).rejects.toMatchObject({
+    await expect(giveUpCopies(database.db, { replicas: elsewhere })).rejects.toMatchObject({
       code: 'replica_not_found',
     })
     await deleteRule(database.db, { vo, now, id, purge: null })
     await work(at(4000))
-    await giveUpCopies(database.db, { now: at(4000), replicas })
-    expect(await tombstones()).toEqual([at(4000), at(4000)])
+    await giveUpCopies(database.db, { replicas })
+    expect(await tombstones()).toEqual([AT_ONCE, AT_ONCE])
   })
 })

@@ -1,7 +1,9 @@
 import { deleteCollections, expiredCollections } from '../catalog/index.ts'
-import { type Db, eventsAfter, type TickResult, transaction, type Worker, wake } from '../kernel/index.ts'
-import { type DeletionDeps, executeDeletions, intendDeletions } from './deletion.ts'
+import { type Db, type TickResult, transaction, type Worker, wake } from '../kernel/index.ts'
+import { executeDeletions, intendDeletions } from './deletion.ts'
+import type { DeletionDeps } from './deletion-steps.ts'
 import { evaluateRule, settleStates } from './evaluate.ts'
+import { contentFollower } from './follow-content.ts'
 import * as gaps from './gap.store.ts'
 import * as placements from './placement.store.ts'
 import * as queue from './queue.store.ts'
@@ -18,13 +20,14 @@ export interface PlacementDeps extends RuleDeps, DeletionDeps {
   ) => Promise<unknown>
 }
 
-const CONSUMER = 'placement'
 const GAPS_AT_ONCE = 500
+const GAPS_LOOKED_AT = 5_000
 const SWEEP_MS = 2_000
 
 /** The loops of placement; each tick does a bounded piece of work. */
 export function placementWorkers(deps: PlacementDeps): Worker[] {
   const { db } = deps
+  const follow = contentFollower(db)
   const worker = (name: string, wakeOn: string[], tick: (now: Date) => Promise<number>): Worker => ({
     name: `placement-${name}`,
     wakeOn,
@@ -34,41 +37,14 @@ export function placementWorkers(deps: PlacementDeps): Worker[] {
     },
   })
   return [
-    worker('content', ['catalog'], (now) => followContent(db, now)),
+    worker('content', ['catalog'], follow),
     worker('evaluate', ['placement'], (now) => evaluateNext(deps, now)),
-    worker('gaps', ['placement', 'rule', 'catalog'], (now) => requestCopies(deps, now)),
+    worker('gaps', ['placement', 'rule', 'catalog'], followGaps(deps)),
     worker('expiry', [], (now) => endExpired(deps, now)),
     worker('release', ['placement'], (now) => releaseCopies(db, deps, now)),
     worker('delete', [], (now) => intendDeletions(deps, now)),
     worker('trash', [], (now) => executeDeletions(deps, now)),
   ]
-}
-
-/** Turns changes of content into rules to evaluate and copies to release. */
-export async function followContent(db: Db, now: Date): Promise<number> {
-  return transaction(db, async (tx) => {
-    await queue.createCursor(tx, CONSUMER)
-    const from = await queue.readCursor(tx, CONSUMER)
-    if (!from) return 0
-    const { events, position } = await eventsAfter(tx, from, 1000)
-    if (events.length === 0) return 0
-    const changes = events.filter((event) => event.kind === 'catalog.content_changed')
-    const ids = (key: string) =>
-      changes.flatMap(({ payload }) => ((payload[key] as string[] | undefined) ?? []).map(BigInt))
-    const rules = await placements.rulesOver(tx, ids('collections'))
-    if (rules.length > 0) {
-      await queue.queueRules(
-        tx,
-        now,
-        rules.map(({ id }) => id),
-      )
-      await wake(tx, 'placement')
-    }
-    const removed = ids('removedFiles')
-    if (removed.length > 0) await queue.queueFileRelease(tx, now, removed)
-    await queue.writeCursor(tx, CONSUMER, position)
-    return events.length
-  })
 }
 
 async function evaluateNext(deps: PlacementDeps, now: Date): Promise<number> {
@@ -77,21 +53,29 @@ async function evaluateNext(deps: PlacementDeps, now: Date): Promise<number> {
     if (!next) return 0
     const [rule] = await placements.lockRules(tx, [next.id])
     if (rule) await evaluateRule(tx, deps, now, rule)
+    // New gaps of a rule whose state stays the same would wake nobody.
+    await wake(tx, 'placement')
     return 1
   })
 }
 
-/** Turns due gaps into transfers. */
-export async function requestCopies(deps: PlacementDeps, now: Date): Promise<number> {
-  return transaction(deps.db, async (tx) => {
-    const filled = await gaps.closeFilledRules(tx, GAPS_AT_ONCE)
-    if (filled.length > 0) await settleStates(tx, now, filled)
-    const due = await gaps.claimGaps(tx, now, GAPS_AT_ONCE)
-    for (const vo of new Set(due.map((gap) => gap.vo))) {
-      await deps.requestTransfers(tx, { vo, now, wishes: due.filter((gap) => gap.vo === vo) })
-    }
-    return due.length
-  })
+/**
+ * Closes gaps that are filled and turns due ones into transfers. Each tick looks at some of the gaps only and the next
+ * one at those after them: a rule may wait for a hundred thousand files.
+ */
+function followGaps(deps: PlacementDeps): (now: Date) => Promise<number> {
+  let place: gaps.GapKey | undefined
+  return (now) =>
+    transaction(deps.db, async (tx) => {
+      const filled = await gaps.closeFilledGaps(tx, place, GAPS_LOOKED_AT)
+      if (filled.rules.length > 0) await settleStates(tx, now, filled.rules)
+      const due = await gaps.claimGaps(tx, now, GAPS_AT_ONCE)
+      for (const vo of new Set(due.map((gap) => gap.vo))) {
+        await deps.requestTransfers(tx, { vo, now, wishes: due.filter((gap) => gap.vo === vo) })
+      }
+      place = filled.next
+      return due.length
+    })
 }
 
 async function endExpired(deps: PlacementDeps, now: Date): Promise<number> {

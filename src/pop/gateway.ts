@@ -24,7 +24,8 @@ import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
 import { createOrders, type Order } from './orders.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
-import { files, type ScrubFinding, scrub } from './scrub.ts'
+import { type ScrubFinding, scrub } from './scrub.ts'
+import { usageCounter } from './usage.ts'
 
 export interface Gateway {
   readonly port: number
@@ -49,7 +50,7 @@ export async function startGateway(
   const driver = posixDriver(area)
   const swept = await driver.sweep()
   if (swept > 0) log.info({ swept }, 'removed unfinished uploads')
-  const usage = { bytes: 0, files: 0 }
+  const usage = usageCounter(driver, join(config.directory, 'usage.json'))
   const stopping = new AbortController()
 
   const verifier = createTokenVerifier({
@@ -100,10 +101,7 @@ export async function startGateway(
       const chain = await certificates.of(socket)
       return chain && bearers.of(chain)
     },
-    onChange: (bytes, count) => {
-      usage.bytes += bytes
-      usage.files += count
-    },
+    onChange: usage.change,
   })
   const server = createServer(
     {
@@ -131,42 +129,45 @@ export async function startGateway(
     },
     { channel, clock, log, signal: stopping.signal },
   )
+  const counted = count()
   const loops = [recount(), reports(), commands(), backgroundScrub(), revocations()].map((loop) =>
     loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
   )
   log.info({ port: config.port }, 'storage door is open')
 
   async function areas(): Promise<AreaUsage[]> {
-    const space = await driver.space?.()
+    const used = usage.now()
+    if (!used) return []
+    const { freeBytes } = await driver.space()
     return [
       {
         path: `/${config.vo}`,
-        totalBytes: usage.bytes + (space?.freeBytes ?? 0),
-        usedBytes: usage.bytes,
-        files: usage.files,
+        totalBytes: used.bytes + freeBytes,
+        usedBytes: used.bytes,
+        files: used.files,
       },
     ]
   }
 
-  /** Counters drift after a crash or a recursive delete; once an hour they are made true again. */
+  async function count(): Promise<void> {
+    await usage.recount(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) log.warn({ err: error }, 'usage not counted')
+    })
+  }
+
+  /** Counters drift after a crash, and when others than this door change files; once an hour they are made true again. */
   async function recount(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      let [bytes, count] = [0, 0]
-      for await (const path of files(driver, [])) {
-        bytes += (await driver.stat(path))?.size ?? 0
-        count++
-        if (stopping.signal.aborted) return
-      }
-      Object.assign(usage, { bytes, files: count })
-      await clock.sleep(3_600_000, stopping.signal)
-    }
+    for (await counted; !stopping.signal.aborted; await count()) await clock.sleep(3_600_000, stopping.signal)
   }
 
   async function reports(): Promise<void> {
+    // A new area is counted in no time; one full of files is reported without figures until it is.
+    if (!usage.now()) await Promise.race([counted, clock.sleep(1_000, stopping.signal)])
     while (!stopping.signal.aborted) {
       await channel
         .post('report', { version, areas: await areas(), rssBytes: process.memoryUsage.rss() })
         .catch((error) => log.debug({ err: error }, 'report not delivered'))
+      await usage.save().catch((error) => log.warn({ err: error }, 'usage not kept'))
       await clock.sleep(5_000, stopping.signal)
     }
   }
@@ -241,6 +242,7 @@ export async function startGateway(
       clearTimeout(timer)
       outbound.close()
       await Promise.all([...loops, orders.settled()])
+      await usage.save()
     },
   }
 }

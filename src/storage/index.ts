@@ -11,9 +11,6 @@ export {
 export { fetchDocument } from './documents.ts'
 export type {
   ByteRange,
-  CallOptions,
-  CopyProgress,
-  CopyRequest,
   Entry,
   StorageDriver,
   StoragePath,
@@ -32,6 +29,7 @@ export { type PosixDriver, posixDriver } from './posix.ts'
 export {
   type CopyOrder,
   type GetOptions,
+  type PutAnswer,
   type PutOptions,
   type RemoteFile,
   type WebdavClient,

@@ -5,6 +5,7 @@ import {
   type ReplicaKey,
   readReplicas,
   resolveDeclarations,
+  touchCopies,
 } from '../catalog/index.ts'
 import { type Db, type GridEvent, publish, type Tx, transaction, wake } from '../kernel/index.ts'
 import type { TransferError } from './classify.ts'
@@ -74,6 +75,7 @@ export async function commitEndings(
     const ended = endings.filter((e) => e.result !== 'retrying')
     await store.endTransfers(tx, now, ended.map(endedOf))
     await blameSources(tx, now, endings)
+    await touchCopies(tx, { now, replicas: endings.filter((e) => e.result === 'done').flatMap(sourceOf) })
     for (const vo of new Set(ended.map((e) => e.row.vo))) {
       const lost = ended.filter(
         (e) => e.row.vo === vo && e.result === 'failed' && held.get(e.row.id)?.madeReplica,
@@ -96,6 +98,8 @@ export async function commitEndings(
 
 const heldOf = (e: Ending): store.Held => ({ id: e.row.id, attempt: e.attempt })
 const copyOf = (e: Ending): ReplicaKey => ({ fileId: e.row.fileId, rseId: e.row.dstRseId })
+const sourceOf = (e: Ending): ReplicaKey[] =>
+  e.srcRseId === null ? [] : [{ fileId: e.row.fileId, rseId: e.srcRseId }]
 const succeeded = (e: Ending): boolean => e.result === 'done' || e.result === 'adopted'
 const keyText = (key: ReplicaKey): string => `${key.fileId} ${key.rseId}`
 

@@ -72,30 +72,35 @@ export async function insertTransfers(
   return found.filter((r) => r.created).length
 }
 
-/** Destinations with something to do now, and when the next of the others is due. */
+/** SQL: every destination with queued transfers, found by leaps over the index. */
+const destinations = sql`
+  with recursive leap as (
+    (select dst_rse_id from transfer where state = 'queued' order by dst_rse_id limit 1)
+    union all
+    select (select t.dst_rse_id from transfer t where t.state = 'queued' and t.dst_rse_id > l.dst_rse_id
+      order by t.dst_rse_id limit 1)
+    from leap l where l.dst_rse_id is not null)
+  select dst_rse_id from leap where dst_rse_id is not null`
+
+/** Destinations with something to do now. */
 export async function dueDestinations(db: Db, now: Date): Promise<{ vo: string; rseId: number }[]> {
   return rows(
     db,
     sql<{ vo: string; rseId: number }>`
-      with recursive d as (
-        (select dst_rse_id from transfer where state = 'queued' order by dst_rse_id limit 1)
-        union all
-        select (select t.dst_rse_id from transfer t where t.state = 'queued' and t.dst_rse_id > d.dst_rse_id
-          order by t.dst_rse_id limit 1)
-        from d where d.dst_rse_id is not null)
-      select f.vo, d.dst_rse_id as "rseId" from d cross join lateral (
+      select f.vo, d.dst_rse_id as "rseId" from (${destinations}) d cross join lateral (
         select vo from transfer t where t.state = 'queued' and t.dst_rse_id = d.dst_rse_id and t.not_before <= ${now}
-        limit 1) f
-      where d.dst_rse_id is not null`,
+        order by t.dst_rse_id, t.not_before limit 1) f`,
   )
 }
 
+/** When the next of the others is due. */
 export async function nextDue(db: Db, now: Date): Promise<Date | null> {
   const found = await row(
     db,
     sql<{ at: Date | null }>`
-      select min(not_before) as at from (
-        select not_before from transfer where state = 'queued' and not_before > ${now} limit 1000) q`,
+      select min(f.not_before) as at from (${destinations}) d cross join lateral (
+        select not_before from transfer t where t.state = 'queued' and t.dst_rse_id = d.dst_rse_id
+          and t.not_before > ${now} order by t.dst_rse_id, t.not_before limit 1) f`,
   )
   return found?.at ?? null
 }

@@ -188,7 +188,7 @@ const ended = (n: number) =>
   })
 const gone = () =>
   new GridError({
-    code: 'gateway_unreachable',
+    code: 'remote_unreachable',
     kind: 'transient',
     message: 'gone',
     details: { party: 'destination' },

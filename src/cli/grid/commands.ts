@@ -19,7 +19,11 @@ export function registerGridCommands(program: Command): void {
     .option('--detach', 'return when the grid is ready; it goes on in the background')
     .option('--empty', 'without the three demo sites')
     .option('--json', 'print facts as JSON')
-    .addHelpText('after', '\nExamples:\n  kumi up --detach\n  kumi up --home /srv/grid --port 8400 --empty')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi up --detach\n  kumi up --home /srv/grid --port 8400 --empty\n' +
+        '  KUMI_LOG_LEVEL=debug kumi up\n\nSettings of the server come from the environment: docs/operate/settings.md',
+    )
     .action(async (options) => (await import('./up.ts')).up(options))
 
   program

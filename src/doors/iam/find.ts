@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { route } from '../../http/index.ts'
-import type { Condition } from '../../identity/index.ts'
+import { type Condition, keyOf, nameFromText } from '../../identity/index.ts'
 import {
   groupResources,
   groupTarget,
@@ -71,8 +71,8 @@ export function find(app: FastifyInstance, deps: IamDoorDeps): void {
   ofPeople('find/bylabel', labelled)
   ofPeople('find/byauthority', (request) => authority(needed(request, 'authority')))
   ofPeople('find/bycertsubject', (request) => ({
-    some: 'identities',
-    where: { all: [is('kind', 'X509'), is('identity', slashed(needed(request, 'certificateSubject')))] },
+    some: 'certificates',
+    where: is('subjectKey', keyOf(nameFromText(needed(request, 'certificateSubject')))),
   }))
   for (const [path, inside] of [
     ['bygroup', true],
@@ -130,11 +130,4 @@ function authority(name: string): Condition {
   if (name === 'ROLE_USER') return { all: [] }
   const manager = /^ROLE_GM:(.+)$/.exec(name)?.[1]
   return manager ? { some: 'managedGroups', where: is('id', manager) } : { any: [] }
-}
-
-/** Scripts write subjects as RFC 4514 or with slashes; what is known here has slashes. */
-function slashed(subject: string): string {
-  if (subject.startsWith('/')) return subject
-  const parts = subject.split(/(?<!\\),\s*/).reverse()
-  return `/${parts.map((part) => part.replace(/\\(.)/g, '$1')).join('/')}`
 }

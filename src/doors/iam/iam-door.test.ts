@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { testIdentity } from '../../../test/harness/identity.ts'
 import { createHttp, type Http } from '../../http/index.ts'
-import type { Identity } from '../../identity/index.ts'
+import { type Identity, nameFromSlash } from '../../identity/index.ts'
 import { silentLogger, systemClock } from '../../kernel/index.ts'
 import { iamDoor } from './index.ts'
 
@@ -51,7 +51,7 @@ describe('the door of IAM', () => {
     const [robot] = await identity.createAccounts([{ vo: 'demo', name: 'script', kind: 'SERVICE' }])
     const scopes = ['iam:admin.read', 'iam:admin.write']
     const { secret } = await identity.putClient({ id: 'script', vo: 'demo', accountId: robot!.id, scopes })
-    const client = await identity.authenticateClient('demo', 'script', secret!)
+    const client = await identity.authenticateClient('demo', { id: 'script', secret: secret! })
     tokens.script = (await identity.clientToken({ client })).token
     http = createHttp({ identity, audience: [ADDRESS], log: silentLogger, clock: systemClock, port: 0 })
     await http.app.register(iamDoor({ identity, address: ADDRESS }))
@@ -62,9 +62,12 @@ describe('the door of IAM', () => {
   test('finds people and groups in every way scripts ask', async () => {
     await admin('PUT', `/iam/account/${ids.mika}/labels`, { prefix: 'voms.demo', name: 'id', value: '42' })
     await admin('PUT', `/iam/group/${ids.charm}/labels`, { name: 'wlcg.optional-group' })
-    await identity.addIdentities([
-      { accountId: accounts.mika!, kind: 'X509', identity: '/C=JP/O=Grid/CN=Mika, Dr. Sato' },
-    ])
+    const mika = {
+      accountId: accounts.mika!,
+      subject: nameFromSlash('/C=JP/O=Grid/CN=Mika, Dr. Sato'),
+      issuer: null,
+    }
+    await identity.linkNames('demo', [mika], 'gridmap', 'admin')
     const subject = encodeURIComponent('CN=Mika\\, Dr. Sato,O=Grid,C=JP')
     const found: Record<string, string[]> = {
       'account/search?filter=EXAMPLE.org&count=2&startIndex=2': ['boss', 'mika'],

@@ -1,5 +1,5 @@
 import type { FastifyInstance } from 'fastify'
-import { Type } from 'typebox'
+import { type Static, Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import { denied } from '../../identity/index.ts'
 import { type Db, type Tx, transaction } from '../../kernel/database.ts'
@@ -29,11 +29,15 @@ export interface ScrubFindings {
   readonly findings: readonly ScrubFinding[]
 }
 
+export type AreaReport = Static<typeof Area>
+
 export interface GatewayRouteDeps {
   readonly db: Db
   readonly clock: Clock
   readonly wakeups: Wakeups
   readonly ids?: Ids
+  /** How full its areas are; the catalogue notes it for the storages there. */
+  readonly onReport: (report: { gateway: GatewayRow; areas: readonly AreaReport[] }) => Promise<void>
   /** Called inside one transaction per batch; the catalogue declares the copies bad there. */
   readonly onScrubFindings: (tx: Tx, batch: ScrubFindings) => Promise<void>
 }
@@ -82,6 +86,7 @@ export function registerGatewayRoutes(app: FastifyInstance, deps: GatewayRouteDe
     handler: async (request, reply) => {
       const gateway = await own(db, request, request.params.name)
       await acceptReport(db, clock.now(), gateway.name, request.body)
+      await deps.onReport({ gateway, areas: request.body.areas })
       return reply.code(204).send()
     },
   })

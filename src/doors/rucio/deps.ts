@@ -1,6 +1,6 @@
 import type { Did, ReplicaKey, Rse, RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
-import type { Clock, Db, Ids, Logger, Tx } from '../../kernel/index.ts'
+import type { Clock, Db, Ids, Logger } from '../../kernel/index.ts'
 import type {
   DatasetLockView,
   GapView,
@@ -88,7 +88,5 @@ export interface PlacementDesk {
     },
   ): Promise<void>
   /** All or none. Throws replica_protected, replica_not_found. */
-  giveUpCopies(db: Db, input: { now: Date; replicas: readonly ReplicaKey[] }): Promise<void>
-  /** Rules on these collections and those above them are looked at again; in the transaction that changed them. */
-  contentChanged(tx: Tx, input: { vo: string; now: Date; collections: readonly Did[] }): Promise<void>
+  giveUpCopies(db: Db, input: { replicas: readonly ReplicaKey[] }): Promise<void>
 }

@@ -131,10 +131,7 @@ export const didEndpoints: readonly Endpoint[] = [
     bodyLimit: BULK_BODY,
     async handler(call) {
       const { dids } = bodyOf(call, DidsBody)
-      await transaction(call.deps.db, async (tx) => {
-        await detach(tx, { vo: call.vo, now: call.now, ...didOf(call), dids })
-        await changed(call, tx, [didOf(call)])
-      })
+      await detach(call.deps.db, { vo: call.vo, now: call.now, ...didOf(call), dids })
       return sendCreated(call.reply, 200)
     },
   },
@@ -243,9 +240,12 @@ async function attachAll(
     else attachments.push({ scope, name, dids: body.dids.map(partialReplica) })
   }
   const accountId = callerAccount(call)
-  await transaction(within ?? call.deps.db, async (tx) => {
-    await attach(tx, { vo: call.vo, now: call.now, accountId, attachments, ignoreDuplicate })
-    await changed(call, tx, attachments)
+  await attach(within ?? call.deps.db, {
+    vo: call.vo,
+    now: call.now,
+    accountId,
+    attachments,
+    ignoreDuplicate,
   })
 }
 
@@ -266,13 +266,6 @@ async function arrivingCopies(call: Call, rseName: string, bodies: readonly File
   )
   return { dids, rseId: rse.id }
 }
-
-const changed = (call: Call, tx: Tx, collections: readonly Did[]): Promise<void> =>
-  call.deps.placement.contentChanged(tx, {
-    vo: call.vo,
-    now: call.now,
-    collections: collections.map(({ scope, name }) => ({ scope, name })),
-  })
 
 function collectionKind(text: string): CollectionKind {
   const kind = text.toUpperCase()

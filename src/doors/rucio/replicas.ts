@@ -259,7 +259,7 @@ async function release(call: Call, replicas: readonly (Did & { rse: string })[])
     if (!rseIds.has(rse)) rseIds.set(rse, (await call.deps.rses.byName(call.vo, rse)).id)
   }
   const keys = replicas.map(({ rse }, index) => ({ fileId: known[index]!.id, rseId: rseIds.get(rse)! }))
-  await call.deps.placement.giveUpCopies(call.deps.db, { now: call.now, replicas: keys })
+  await call.deps.placement.giveUpCopies(call.deps.db, { replicas: keys })
 }
 
 async function datasetViews(

@@ -1,4 +1,4 @@
-import type { Comparison, Condition } from '../../identity/index.ts'
+import { type Comparison, type Condition, keyOf, nameFromText } from '../../identity/index.ts'
 import { badFilter } from './errors.ts'
 import { type Filter, withoutSchema } from './filter.ts'
 import { ENTERPRISE, GROUP, INDIGO_GROUP, INDIGO_USER, USER } from './schemas.ts'
@@ -31,6 +31,15 @@ const slashed =
   ({ test, value }) => {
     const begins = test !== 'co' && test !== 'ew' && typeof value === 'string'
     return question({ test, ...(value !== undefined && { value: begins ? `/${value}` : value }) })
+  }
+
+/** Names are compared by what they mean, however they are written. */
+const named =
+  (key: string, plain: string): Question =>
+  ({ test, value }) => {
+    if (typeof value !== 'string' || (test !== 'eq' && test !== 'ne'))
+      return some('certificates', plain)({ test, ...(value !== undefined && { value }) })
+    return some('certificates', key)({ test, value: keyOf(nameFromText(value)) })
   }
 
 type Questions = Readonly<Record<string, Question>>
@@ -66,6 +75,8 @@ const USERS: Questions = {
   organization: field('institute'),
   endtime: field('endTime'),
   serviceaccount: field('service'),
+  'certificates.subjectdn': named('subjectKey', 'subject'),
+  'certificates.issuerdn': named('issuerKey', 'issuer'),
   attributes: some('attributes', 'name'),
   'attributes.name': some('attributes', 'name'),
   'attributes.value': some('attributes', 'value'),

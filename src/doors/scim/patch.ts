@@ -1,3 +1,4 @@
+import { sameCertificate } from './certificates.ts'
 import { badPath, badSyntax, badValue, immutable, noTarget } from './errors.ts'
 import { type Filter, type PatchPath, parsePatchPath } from './filter.ts'
 import { type Attribute, attributeNamed, type Schema, schemaNamed } from './schemas.ts'
@@ -247,6 +248,7 @@ function checkedSimple({ name, type }: Attribute, value: unknown): unknown {
 /** Elements are the same when what identifies them is: the value of an address, prefix and name of a label. */
 function sameElement(attribute: Attribute, a: unknown, b: unknown): boolean {
   if (!isObject(a) || !isObject(b)) return a === b
+  if (attribute.name === 'certificates') return sameCertificate(a, b)
   const keys = KEYS[attribute.name] ?? ['value']
   return keys.every((key) => String(a[key] ?? '').toLowerCase() === String(b[key] ?? '').toLowerCase())
 }

@@ -105,6 +105,13 @@ export const SCHEMAS: readonly Schema[] = [
     description: 'What INDIGO IAM knows about a user',
     attributes: [
       attribute('sshKeys', 'Public keys', many, [text('value', 'Key'), text('display', 'Name', readOnly)]),
+      attribute('certificates', 'Certificates, by themselves or by their names', many, [
+        text('subjectDn', 'Subject, as RFC 4514 writes it'),
+        text('issuerDn', 'Issuer'),
+        text('pemEncodedCertificate', 'The certificate'),
+        text('display', 'Name'),
+        attribute('primary', 'Whether it is the first one', { type: 'boolean', ...readOnly }),
+      ]),
       attribute('oidcIds', 'Logins elsewhere', many, [text('issuer', 'Issuer'), text('subject', 'Subject')]),
       LABELS,
       attribute('attributes', 'Generic attributes of VOMS', many, [

@@ -3,6 +3,7 @@ import { testDatabase } from '../../../test/harness/database.ts'
 import { testIdentity } from '../../../test/harness/identity.ts'
 import { createHttp, type Http } from '../../http/index.ts'
 import type { Identity } from '../../identity/index.ts'
+import { createCa, issueHostCertificate } from '../../identity/x509/certificates.ts'
 import { silentLogger, systemClock } from '../../kernel/index.ts'
 import { scimDoor } from './index.ts'
 import { ENTERPRISE, INDIGO_GROUP, INDIGO_USER, USER } from './schemas.ts'
@@ -41,7 +42,7 @@ describe('the SCIM door', () => {
   const service = async (name: string, scopes: string[], vo = 'demo') => {
     const [account] = await identity.createAccounts([{ vo, name, kind: 'SERVICE' }])
     const { secret } = await identity.putClient({ id: name, vo, accountId: account!.id, scopes })
-    const client = await identity.authenticateClient(vo, name, secret!)
+    const client = await identity.authenticateClient(vo, { id: name, secret: secret! })
     tokens[name] = (await identity.clientToken({ client })).token
   }
 
@@ -164,6 +165,50 @@ describe('the SCIM door', () => {
     expect((await admin('POST', '/Users', body)).status).toBe(409)
     const log = await identity.auditLog('demo', { target: 'rin' })
     expect(new Set(log.map(({ actor }) => actor))).toEqual(new Set(['writer', 'admin']))
+  })
+
+  test('links certificates, by themselves or by their names, each to one person', async () => {
+    const ca = await createCa({ name: 'SCIM test', now: new Date() })
+    const { certificatePem: pem } = await issueHostCertificate({
+      ca,
+      names: ['mika.example.org'],
+      ips: [],
+      now: new Date(),
+    })
+    const at = `/Users/${uuids.mika}`
+    const change = async (op: string, certificates: object[], path = at) => {
+      const value = { [INDIGO_USER]: { certificates } }
+      return (await admin('PATCH', path, patch({ op, path: 'certificates', value }))).status
+    }
+    const linked = async () => {
+      const own = (await admin('GET', at)).json[INDIGO_USER] as unknown as {
+        certificates: Record<string, string>[]
+      }
+      return own.certificates.map(({ subjectDn }) => subjectDn)
+    }
+    const names = { subjectDn: 'CN=Mika Sato,O=Grid,C=JP', issuerDn: 'CN=Grid CA,O=Grid,C=JP' }
+    expect(await change('add', [{ pemEncodedCertificate: pem, display: 'laptop' }])).toBe(204)
+    expect(await change('add', [names])).toBe(204)
+    expect(await change('add', [{ ...names, subjectDn: '/C=JP/O=Grid/CN=Mika Sato' }])).toBe(204)
+    expect(await linked()).toEqual([expect.stringContaining('mika.example.org'), names.subjectDn])
+    expect(await change('add', [names], `/Users/${uuids.noa}`)).toBe(409)
+    for (const bad of [
+      {},
+      { pemEncodedCertificate: 'x' },
+      { subjectDn: 'no name' },
+      { pemEncodedCertificate: ca.certificatePem },
+    ]) {
+      expect([bad, await change('add', [bad])]).toEqual([bad, 400])
+    }
+    const filter = encodeURIComponent(`${INDIGO_USER}:certificates.subjectDn eq "/C=JP/O=Grid/CN=Mika Sato"`)
+    expect(
+      (await admin('GET', `/Users?filter=${filter}`)).json.Resources.map(({ userName }) => userName),
+    ).toEqual(['mika'])
+    expect(await change('remove', [names])).toBe(204)
+    expect(await linked()).toEqual([expect.stringContaining('mika.example.org')])
+    const after = patch({ op: 'replace', path: 'name.givenName', value: 'Mika' })
+    expect((await admin('PATCH', at, after)).status).toBe(204)
+    expect(await linked()).toHaveLength(1)
   })
 
   test('changes all that a patch says, or nothing', async () => {

@@ -1,4 +1,5 @@
 import type { Identity, Label, NewEmail, Person, PersonChange } from '../../identity/index.ts'
+import { certificateView, certificateWish } from './certificates.ts'
 import { badValue, immutable } from './errors.ts'
 import { isObject, type Resource } from './patch.ts'
 import { ENTERPRISE, INDIGO_USER, USER } from './schemas.ts'
@@ -10,13 +11,14 @@ export async function userResources(
   base: string,
 ): Promise<Resource[]> {
   const ids = people.map(({ id }) => id)
-  const [labels, attributes, memberships, managed, identities, policy] = await Promise.all([
+  const [labels, attributes, memberships, managed, identities, policy, certificates] = await Promise.all([
     identity.labelsOf('account', ids),
     identity.genericAttributesOf('account', ids),
     identity.membershipsOf(ids),
     identity.managedGroups(ids),
     identity.identitiesOf(ids),
     identity.attributes(ids),
+    identity.certificatesOf(ids),
   ])
   return people.map((person) => {
     const { id, uuid, username, givenName, familyName, institute, emails, signedAt, endTime } = person
@@ -41,6 +43,7 @@ export async function userResources(
         serviceAccount: person.kind === 'SERVICE',
         sshKeys: own.filter(({ kind }) => kind === 'SSH').map(({ identity: value }) => ({ value })),
         oidcIds: own.filter(({ kind }) => kind === 'OIDC').flatMap((login) => oidcId(login.identity) ?? []),
+        certificates: (certificates.get(id) ?? []).map((record, i) => certificateView(record, i === 0)),
         labels: (labels.get(id) ?? []).map(labelView),
         attributes: attributes.get(id) ?? [],
         ...(signedAt && { aupSignatureTime: signedAt.toISOString() }),
@@ -99,6 +102,9 @@ export function changeTo(before: Resource, after: Resource, whole: boolean): Per
     ...(changed(old, next, 'endTime') && { endTime: timeOf(next.endTime) }),
     ...(changed(old, next, 'labels') && { labels: labelsOf(next) }),
     ...(changed(old, next, 'attributes') && { attributes: attributesOf(next) }),
+    ...(changed(old, next, 'certificates') && {
+      certificates: list(next.certificates).map(certificateWish),
+    }),
     ...((changed(old, next, 'oidcIds') || changed(old, next, 'sshKeys')) && { logins: loginsOf(next) }),
   }
 }

@@ -55,10 +55,15 @@ export function users(app: FastifyInstance, place: Place): void {
         emails: emailsOf(wanted),
         endTime: timeOf(own.endTime),
       } as const
-      const { labels, attributes, logins } = changeTo({ userName: wanted.userName }, wanted, false)
+      const { labels, attributes, certificates, logins } = changeTo(
+        { userName: wanted.userName },
+        wanted,
+        false,
+      )
       const more = {
         ...(labels && { labels }),
         ...(attributes && { attributes }),
+        ...(certificates && { certificates }),
         ...(logins && { logins }),
         ...(wanted.active === false && { active: false, reason: 'made inactive' }),
       }

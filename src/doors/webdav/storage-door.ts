@@ -13,10 +13,10 @@ import {
 import { type ErrorKind, toGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
 import { announcedDigests, digestHeader, reprDigestHeader, wantedDigests } from '../../storage/digests.ts'
-import type { Entry, StoragePath } from '../../storage/driver.ts'
+import type { Entry, StorageDriver, StoragePath } from '../../storage/driver.ts'
 import { alreadyExists, badRequest, isADirectory, noSuchFile } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
-import type { PosixDriver } from '../../storage/posix.ts'
+import { amountBelow } from '../../storage/walk.ts'
 import { etag, responseElement } from './multistatus.ts'
 import { encodePath, parseRange, segmentsOfTarget } from './paths.ts'
 import { pull, push } from './third-party-copy.ts'
@@ -24,7 +24,7 @@ import { pull, push } from './third-party-copy.ts'
 export interface StorageDoorOptions {
   /** The VO whose area this is; its name is the first path segment. */
   readonly vo: string
-  readonly driver: PosixDriver
+  readonly driver: StorageDriver
   readonly verifier: TokenVerifier
   /** Who stands behind the client certificate of a connection, if there is one; counts where no token came. */
   readonly bearerOf?: (socket: Socket) => Promise<Principal | undefined>
@@ -160,7 +160,9 @@ export function storageDoor(
     const wanted = wantedDigests(request.headers['want-digest'])
     const repr = String(request.headers['want-repr-digest'] ?? '')
     if (wanted.length === 0 && !repr) return {}
-    const digests = await driver.digest(path)
+    // Who will not have it from a cache gets the sum of the bytes as they are now.
+    const anew = /\bno-cache\b/i.test(request.headers['cache-control'] ?? '')
+    const digests = anew ? await driver.sum(path) : await driver.digest(path)
     const modern = reprDigestHeader(digests, repr)
     return {
       ...(wanted.length > 0 && { digest: digestHeader(digests, wanted) }),
@@ -194,9 +196,17 @@ export function storageDoor(
 
   async function remove(call: Call): Promise<void> {
     permit(call, 'delete')
-    const entry = await driver.stat(call.path)
-    await driver.remove(call.path, { recursive: true })
-    if (entry && !entry.directory) options.onChange?.(-entry.size, -1)
+    const before = await amountBelow(driver, call.path)
+    const removed = (left = { bytes: 0, files: 0 }) =>
+      options.onChange?.(left.bytes - before.bytes, left.files - before.files)
+    try {
+      await driver.remove(call.path, { recursive: true })
+    } catch (error) {
+      // Of a directory a part may be gone; a file that is gone was counted by whoever removed it.
+      if ((await driver.stat(call.path))?.directory) removed(await amountBelow(driver, call.path))
+      throw error
+    }
+    removed()
     end(call.response, 204)
   }
 
@@ -260,9 +270,8 @@ export function storageDoor(
       permit(call, 'create')
       const existing = await driver.stat(path)
       checkTarget(existing, mayReplace, call)
-      await pull(context, String(source), mayReplace && mayOverwrite(call))
-      const now = await driver.stat(path)
-      options.onChange?.((now?.size ?? 0) - (existing?.size ?? 0), existing || !now ? 0 : 1)
+      const written = await pull(context, String(source), mayReplace && mayOverwrite(call))
+      if (written) options.onChange?.(written.size - (existing?.size ?? 0), existing ? 0 : 1)
       return
     }
     permit(call, 'read')

@@ -7,8 +7,8 @@ import {
   certificateMissing,
   certificateNeeded,
   denied,
-  nameFromRfc4514,
   nameFromSlash,
+  nameFromText,
   readCertificates,
   sameName,
 } from '../../identity/index.ts'
@@ -99,8 +99,8 @@ export function registerCertificates(app: FastifyInstance, { identity }: X509Doo
     handler: async (request, reply) => {
       const { params, query, principal } = request
       const accountId = principal.accountId ?? 0
-      const subject = nameIn(query.certificateSubject)
-      const issuer = query.certificateIssuer === undefined ? undefined : nameIn(query.certificateIssuer)
+      const subject = nameFromText(query.certificateSubject)
+      const issuer = query.certificateIssuer === undefined ? undefined : nameFromText(query.certificateIssuer)
       const own = (await identity.certificatesOf([accountId])).get(accountId) ?? []
       const meant = own.filter(
         (record) =>
@@ -172,7 +172,3 @@ function certificateIn(pem: string) {
     )
   return certificate
 }
-
-/** Either form of a name. */
-export const nameIn = (name: string) =>
-  name.trim().startsWith('/') ? nameFromSlash(name) : nameFromRfc4514(name)

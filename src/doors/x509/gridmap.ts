@@ -5,11 +5,11 @@ import {
   actorOf,
   type Group,
   type Identity,
+  nameFromText,
   readGridmap,
   writeGridmap,
   writeGroupmap,
 } from '../../identity/index.ts'
-import { nameIn } from './certificates.ts'
 import type { X509DoorDeps } from './deps.ts'
 
 const Wanted = Type.Object({
@@ -49,7 +49,7 @@ export function registerGridmap(app: FastifyInstance, { identity, vo: standard }
     resource: ({ params }) => ({ vo: params.vo }),
     handler: async ({ params, body, principal }) => {
       const { lines, skipped } = readGridmap(body.text)
-      const issuer = body.issuer === undefined ? null : nameIn(body.issuer)
+      const issuer = body.issuer === undefined ? null : nameFromText(body.issuer)
       const accounts = await identity.accounts(params.vo, [...new Set(lines.map(({ account }) => account))])
       const ids = new Map(accounts.map(({ name, id }) => [name, id]))
       const known = lines.flatMap(({ subject, account }) => {

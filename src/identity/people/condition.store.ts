@@ -60,9 +60,14 @@ export const personFields: Fields = {
       from: sql.raw('account_attribute x where x.account_id = a.id'),
       columns: { name: column('text', 'x.key'), value: column('text', 'x.value') },
     },
-    identities: {
-      from: sql.raw('account_identity x where x.account_id = a.id'),
-      columns: { kind: column('text', 'x.kind'), identity: column('text', 'x.identity') },
+    certificates: {
+      from: sql.raw(`certificate x where x.account_id = a.id and x.state <> 'UNLINKED'`),
+      columns: {
+        subjectKey: column('text', 'x.subject_key'),
+        issuerKey: column('text', 'x.issuer_key'),
+        subject: column('word', 'x.subject_rfc'),
+        issuer: column('word', 'x.issuer_rfc'),
+      },
     },
     groups: {
       from: sql.raw(

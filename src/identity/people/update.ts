@@ -1,14 +1,29 @@
 import { accountOf, createAccounts } from '../accounts/accounts.ts'
 import type { Group } from '../accounts/group.ts'
 import { createGroups } from '../accounts/groups.ts'
+import {
+  certificatesById,
+  certificatesOfAccounts,
+  type StoredCertificate,
+} from '../certificates/certificates.store.ts'
+import { type CertificateNames, type LinkRequest, linkIn, unlinkIn } from '../certificates/certificates.ts'
 import type { Context } from '../context.ts'
 import { identityExists } from '../errors.ts'
+import { type Certificate, keyOf, type Name } from '../x509/index.ts'
 import type { Attribute, Label, Owner } from './labels.store.ts'
 import { createLabels } from './labels.ts'
 import { isUuid } from './names.ts'
 import { idsByUuid } from './people.store.ts'
 import { createPeople, type NewEmail, type NewPerson, type ProfileChange } from './people.ts'
 import type { Person } from './person.ts'
+
+/** A certificate, or the names of one that was not seen yet; the issuer may be unknown. */
+export interface CertificateWish {
+  readonly subject: Name
+  readonly issuer: Name | null
+  readonly certificate?: Certificate
+  readonly label?: string
+}
 
 /** Whole lists replace what is there; what is absent stays. */
 export interface PersonChange extends ProfileChange {
@@ -20,6 +35,7 @@ export interface PersonChange extends ProfileChange {
   readonly labels?: readonly Label[]
   readonly attributes?: readonly Attribute[]
   /** Other ways to log in: `SUB=…, ISS=…`, or a public key. */
+  readonly certificates?: readonly CertificateWish[]
   readonly logins?: { readonly OIDC?: readonly string[]; readonly SSH?: readonly string[] }
 }
 
@@ -109,6 +125,7 @@ async function apply(inside: Context, id: number, change: PersonChange, by: stri
   if (active === false && status === 'ACTIVE') await people.suspend(id, reason, by)
   if (labels) await replaceLabels(inside, { kind: 'account', id }, labels, by)
   if (attributes) await replaceAttributes(inside, id, attributes, by)
+  if (change.certificates) await replaceCertificates(inside, id, change.certificates, by)
   for (const kind of ['OIDC', 'SSH'] as const) {
     const wanted = logins[kind]
     if (wanted) await replaceLogins(inside, id, kind, wanted, by)
@@ -169,4 +186,27 @@ async function replaceLogins(
   }
   const added = [...new Set(fresh)].map((identity) => ({ accountId: id, kind, identity }))
   if (added.length > 0) await accounts.addIdentities(added, by)
+}
+
+async function replaceCertificates(
+  inside: Context,
+  id: number,
+  wanted: readonly CertificateWish[],
+  by: string,
+): Promise<void> {
+  const account = await accountOf(inside, id)
+  const ids = (await certificatesOfAccounts(inside.db, [id])).map((record) => record.id)
+  const present = await certificatesById(inside.db, account.vo, ids)
+  const same = (record: StoredCertificate, { subject, issuer }: CertificateWish) =>
+    record.subjectKey === keyOf(subject) && (issuer === null || record.issuerKey === keyOf(issuer))
+  for (const record of present) {
+    if (!wanted.some((wish) => same(record, wish))) await unlinkIn(inside, inside.db, record, by)
+  }
+  for (const wish of wanted) {
+    const known = present.find((record) => same(record, wish))
+    // Names that stand already gain by a certificate only.
+    if (known && !(wish.certificate && known.pem === null)) continue
+    const request = { accountId: id, origin: 'administrator', ...(wish.label && { label: wish.label }) }
+    await linkIn(inside, inside.db, account, { ...request, ...wish } as LinkRequest & CertificateNames, by)
+  }
 }

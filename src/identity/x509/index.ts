@@ -17,6 +17,7 @@ export {
   type Name,
   nameFromRfc4514,
   nameFromSlash,
+  nameFromText,
   rfc4514Of,
   sameName,
   slashOf,
