@@ -1,5 +1,6 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
@@ -13,7 +14,14 @@ import { scimDoor } from './doors/scim/index.ts'
 import { registerX509Door } from './doors/x509/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
-import { clientCertificates, createIdentity, crlWorker, openTrustDirectory } from './identity/index.ts'
+import {
+  clientCertificates,
+  createIdentity,
+  crlWorker,
+  openTrustDirectory,
+  openVomsDirectory,
+  proxyAttributes,
+} from './identity/index.ts'
 import {
   createLogger,
   type Db,
@@ -77,6 +85,12 @@ const trust = openTrustDirectory({
   crlGraceMs: config.crlGraceHours * 3_600_000,
   onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
 })
+const certificates = clientCertificates({ trust, clock })
+const vomsAuthorities = openVomsDirectory({
+  directories: [join(home, 'ca', 'vomsdir'), ...config.vomsDirectories.split(':').filter(Boolean)],
+  onProblem: (file, error) =>
+    log.warn({ file, err: error }, 'not usable as a description of a VOMS authority'),
+})
 const identity = createIdentity({
   ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
@@ -86,6 +100,10 @@ const identity = createIdentity({
     longestHours: config.certificateHours,
   },
   areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
+  proxyAttributes: proxyAttributes({
+    ...{ trust, authorities: vomsAuthorities, clock },
+    hosts: [new URL(issuerBase).hostname, hostname()],
+  }),
 })
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
@@ -122,7 +140,6 @@ const transferWorkers = transfer.createTransferWorkers({
   maxActive: config.transfersAtOnce,
 })
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
-const certificates = clientCertificates({ trust, clock })
 const voms =
   vomsPort === 0
     ? undefined

@@ -89,6 +89,12 @@ export const serverSettings = {
     max: 8760,
     help: 'How long attributes of VOMS last at most, however long somebody asks for.',
   },
+  vomsDirectories: {
+    type: 'string',
+    env: 'KUMI_VOMS_DIRECTORIES',
+    default: '',
+    help: 'Further directories of .lsc files, as X509_VOMS_DIR of grid clients, separated by ":".',
+  },
   trust: {
     type: 'string',
     env: 'KUMI_TRUST',

@@ -4,6 +4,7 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
+import type { ProxyAttributes } from './voms/proxy-attributes.ts'
 import type { TrustDirectory } from './x509/index.ts'
 
 export interface IdentityOptions {
@@ -22,6 +23,8 @@ export interface IdentityOptions {
   readonly issuingAuthority?: IssuingAuthority
   /** Authorities of certificates; without it no credentials are taken in. */
   readonly trust?: TrustDirectory
+  /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
+  readonly proxyAttributes?: ProxyAttributes
 }
 
 /** What the parts of identity share. */

@@ -68,8 +68,8 @@ export function createIdentity(options: IdentityOptions): Identity {
   const logins = createLogins(context, { holders, minter, grants, policies: scopePolicies })
   const certificates = createCertificateRoom(
     context,
-    { accounts, logins, holders, policies, scopePolicies, trust: options.trust },
-    options.issuingAuthority,
+    { accounts, logins, holders, policies, scopePolicies },
+    options,
   )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
   const lifecycle = createLifecycle(context)

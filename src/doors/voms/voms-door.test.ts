@@ -207,6 +207,24 @@ describe('the port of VOMS', () => {
     expect(await java('fqans=/demo', [noa])).toContain(told)
   })
 
+  test('refuses whose membership ended, and who has not signed the usage policy, and says where to', async () => {
+    const aya = pki.make({ subject: '/O=Grid/CN=Aya', issuer: root })
+    const { id } = await member('aya', aya)
+    await identity.setPeopleSettings('demo', { suspensionGraceDays: 0 }, 'admin')
+    await identity.setEndTime(id, new Date('2020-02-02'), 'admin')
+    await identity.runLifecycle('demo', { by: 'admin' })
+    expect(await cpp('fqans=/demo', [aya])).toMatch(
+      /<number>1004<\/number><message>The membership of aya ended on 2020-02-02; ask the managers of demo/,
+    )
+    const policy = { url: null, text: 'Be kind.', description: '', validityDays: 0, reminderDays: [] }
+    await identity.publishPolicy('demo', policy, 'admin')
+    const unsigned = /mika has not signed the usage policy of demo yet; .* https:\/\/grid\.test\//
+    expect(await cpp('fqans=/demo')).toMatch(unsigned)
+    expect(await java('fqans=/demo')).toMatch(unsigned)
+    await identity.withdrawPolicy('demo', 'admin')
+    expect(names(await java('fqans=/demo'))).toEqual(['/demo'])
+  })
+
   test('answers for the VO that knows the certificate when none is named', async () => {
     const ema = pki.make({ subject: '/O=Grid/CN=Ema', issuer: root })
     await member('ema', ema, 'other')

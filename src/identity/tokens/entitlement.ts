@@ -33,9 +33,13 @@ export async function entitled(
 ): Promise<Entitlement> {
   const wanted = distinct(asked.map(askedScope))
   const registered = client ? withinClient(client, wanted) : wanted
+  // Optional groups and roles count when they are asked for, here as in the token.
+  const named = new Set(wanted.map(groupAsked))
   const asker = {
     account: holder.name,
-    groups: holder.memberships.filter(({ optional }) => !optional).map(({ path }) => path),
+    groups: holder.memberships
+      .filter(({ path, optional }) => !optional || named.has(path))
+      .map(({ path }) => path),
     client: client?.id ?? null,
     service,
   }
