@@ -71,6 +71,7 @@ await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
 
 // The rooms, lowest floor first.
+const rses = createRseTable(db, wakeups)
 const port = config.port ?? grid.port
 const issuerBase = (config.publicUrl ?? `https://localhost:${grid.port}`).replace(/\/+$/, '')
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
@@ -108,7 +109,6 @@ const identity = createIdentity({
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
-const rses = createRseTable(db, wakeups)
 const ca = readFileSync(join(home, 'ca', 'ca.pem'))
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
