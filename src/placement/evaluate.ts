@@ -11,6 +11,9 @@ import { type Candidate, chooseRses } from './choose-rses.ts'
 import * as store from './placement.store.ts'
 import { fileIdsOfDatasets, type SpreadFile } from './spread.store.ts'
 
+/** As in the field. */
+const STUCK_PATIENCE_MS = 14 * 86_400_000
+
 export interface EvaluateDeps {
   readonly rses: RseTable
   /** Told of copies that nobody waits for any more. */
@@ -37,14 +40,33 @@ export async function evaluateRule(
   if (incomplete.length > 0) await store.openGaps(tx, now, rule.id, incomplete)
   if (rule.targetKind === 'F' || rule.grouping === 'N') await store.openFileGaps(tx, now, rule.id)
   // Asked first: without gaps the search for stray ones would still walk the content.
-  const stray = (await store.hasGaps(tx, rule.id)) ? await store.closeStrayGaps(tx, rule.id) : []
-  if (stray.length > 0) await deps.cancelTransfers(tx, { vo: rule.vo, now, keys: stray })
+  if (await store.hasGaps(tx, rule.id)) {
+    const stray = await store.closeStrayGaps(tx, rule.id)
+    if (stray.length > 0) await deps.cancelTransfers(tx, { vo: rule.vo, now, keys: stray })
+    await store.recallDeletions(tx, now, rule.id)
+  }
+  await store.setPlacementError(tx, rule.id, null)
   await settleStates(tx, now, [rule.id])
 }
 
 /** Sets states by the gaps and tells what changed. The caller holds lockRules. */
 export async function settleStates(tx: Tx, now: Date, ruleIds: readonly string[]): Promise<void> {
-  const changed = await store.refreshStates(tx, now, ruleIds)
+  await tellStates(tx, now, await store.refreshStates(tx, now, ruleIds))
+}
+
+/** Takes rules out of service that failed again and again for too long. Returns how many. */
+export async function suspendHopeless(tx: Tx, now: Date): Promise<number> {
+  const since = new Date(now.getTime() - STUCK_PATIENCE_MS)
+  const suspended = await store.suspendStuck(tx, now, since, 100)
+  await tellStates(tx, now, suspended)
+  return suspended.length
+}
+
+async function tellStates(
+  tx: Tx,
+  now: Date,
+  changed: readonly { id: string; vo: string; state: string }[],
+): Promise<void> {
   await publish(
     tx,
     now,

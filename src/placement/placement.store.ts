@@ -114,6 +114,13 @@ export async function openFileGaps(db: Db, now: Date, ruleId: string): Promise<v
     where fp.rule_id = ${ruleId} and x.file_id is null on conflict do nothing`.execute(db)
 }
 
+/** Copies on their way out that a rule waits for need not wait in the trash: the deleter brings them back now. */
+export const recallDeletions = (db: Db, now: Date, ruleId: string) =>
+  sql`update deletion d set next_try = ${now} from placement_gap g
+    where g.rule_id = ${ruleId} and d.file_id = g.file_id and d.rse_id = g.rse_id and d.next_try > ${now}`.execute(
+    db,
+  )
+
 export async function hasGaps(db: Db, ruleId: string): Promise<boolean> {
   return (await row(db, sql`select 1 from placement_gap where rule_id = ${ruleId} limit 1`)) !== undefined
 }
@@ -133,27 +140,56 @@ export async function closeStrayGaps(db: Db, ruleId: string) {
 
 /**
  * Sets rules to what their gaps say and returns those whose state changed. Call while holding lockRules, in a
- * statement after the change of the gaps.
+ * statement after the change of the gaps. A rule is stuck since its first failure, until none of its gaps has failed.
  */
 export const refreshStates = (db: Db, now: Date, ids: readonly string[]) =>
   rows(
     db,
     sql<{ id: string; vo: string; state: string }>`
       with fact as (
-        select r.id, count(g.file_id) as open, count(*) filter (where g.state = 'failed') as failed,
+        select r.id, r.state as old, r.stuck_at, r.placement_error, count(g.file_id) as open,
+          count(*) filter (where g.state = 'failed') as failed, coalesce(max(g.failures), 0) as failures,
           (array_agg(g.last_error ->> 'message' order by g.next_try desc) filter (where g.state = 'failed'))[1] as why
         from rule r left join placement_gap g on g.rule_id = r.id
         where r.id = any(${ids}::uuid[]) and r.state <> 'SUSPENDED' group by r.id),
       next as (
-        select id, failed, why,
-          case when open = 0 then 'OK' when failed > 0 then 'STUCK' else 'REPLICATING' end as state from fact)
-      update rule r set state = n.state, updated_at = ${now},
-        error = case when n.state = 'STUCK' then n.failed || ' copies are stuck; the last error: ' || coalesce(n.why, 'unknown') end,
-        stuck_at = case when n.state <> 'STUCK' then null else coalesce(r.stuck_at, ${now}) end
-      from next n where n.id = r.id
-        and (r.state is distinct from n.state or (n.state = 'STUCK' and r.error is distinct from
-          n.failed || ' copies are stuck; the last error: ' || coalesce(n.why, 'unknown')))
-      returning r.id, r.vo, r.state`,
+        select f.*,
+          case when placement_error is not null then 'STUCK' when open = 0 then 'OK' when failed > 0 then 'STUCK'
+            else 'REPLICATING' end as state from fact f),
+      told as (
+        select id, old, state,
+          case when state <> 'STUCK' then null when placement_error is not null then placement_error
+            else failed || ' copies are stuck; the last error: ' || coalesce(why, 'unknown') end as error,
+          case when state = 'OK' then null when state = 'REPLICATING' and failures = 0 then null
+            when state = 'REPLICATING' then stuck_at else coalesce(stuck_at, ${now}) end as stuck_at
+        from next),
+      changed as (
+        update rule r set state = n.state, updated_at = ${now}, error = n.error, stuck_at = n.stuck_at
+        from told n where n.id = r.id
+          and (r.state, r.error, r.stuck_at) is distinct from (n.state, n.error, n.stuck_at)
+        returning r.id, r.vo, r.state, n.old)
+      select id, vo, state from changed where state <> old`,
+  )
+
+/** Takes rules out of service that have been stuck since before a time and of which no gap is without failure. */
+export const suspendStuck = (db: Db, now: Date, since: Date, limit: number) =>
+  rows(
+    db,
+    sql<{ id: string; vo: string; state: string }>`
+      with hopeless as (
+        select r.id from rule r where r.state in ('STUCK', 'REPLICATING') and r.stuck_at < ${since}
+          and not exists (select from placement_gap g where g.rule_id = r.id and g.failures = 0)
+        order by r.id limit ${limit} for update skip locked)
+      update rule r set state = 'SUSPENDED', updated_at = ${now},
+        error = 'Suspended, because it has been stuck since ' || to_char(r.stuck_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+          || ' UTC. ' || coalesce(r.error, 'Its copies fail again and again') || '. Set the state to STUCK to try again.'
+      from hopeless h where h.id = r.id returning r.id, r.vo, r.state`,
+  )
+
+/** Notes why a rule cannot be placed, or that it can. */
+export const setPlacementError = (db: Db, id: string, error: string | null) =>
+  sql`update rule set placement_error = ${error} where id = ${id} and placement_error is distinct from ${error}::text`.execute(
+    db,
   )
 
 /** Bytes of datasets (or of a file) that are already at storages. */
