@@ -121,6 +121,7 @@ async function spreadFiles(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.Ru
   const base = await candidates(tx, deps, now, rule, new Map())
   chooseRses(base, { copies: rule.copies, weight: rule.weight })
   const datasets = await datasetsOf(tx, [rule.targetId])
+  await store.deleteLeftFiles(tx, now, rule.id, datasets)
   let turn = 0
   const place = async (files: readonly SpreadFile[]): Promise<void> => {
     const copies = new Map<bigint, number[]>()

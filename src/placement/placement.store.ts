@@ -68,6 +68,16 @@ export async function insertFilePlacements(
     on conflict do nothing`.execute(db)
 }
 
+/** Removes placements of single files that left the datasets of the target, and queues their release. */
+export const deleteLeftFiles = (db: Db, now: Date, ruleId: string, datasets: readonly bigint[]) =>
+  sql`with gone as (
+      delete from file_placement fp where fp.rule_id = ${ruleId} and not exists (
+        select from content k where k.child_id = fp.file_id and k.parent_id = any(${datasets}::bigint[]))
+      returning file_id, rse_id)
+    insert into release_queue (target_id, target_kind, rse_id, queued_at)
+    select file_id, 'F'::"char", rse_id, ${now}::timestamptz from gone
+    on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`.execute(db)
+
 /** How many files of each placement of a rule are missing, by the exact counters: no file is looked at. */
 export const incompletePlacements = (db: Db, ruleId: string) =>
   rows(
