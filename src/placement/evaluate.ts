@@ -84,7 +84,11 @@ async function placeDatasets(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.
   if (left.length > 0) await store.deletePlacements(tx, now, rule.id, left)
   const known = new Set(placed.map((p) => p.collectionId))
   const fresh = datasets.filter((id) => !known.has(id))
-  if (fresh.length === 0) return
+  if (fresh.length === 0) {
+    // Refused here, not when the first dataset comes.
+    if (rule.state === 'INJECT') chooseRses(await candidates(tx, deps, now, rule, new Map()), rule)
+    return
+  }
   const present = await store.presentBytes(tx, { datasets: fresh, fileId: null })
   const preferred = [...new Set(placed.map((p) => p.rseId))]
   const choose = async (group: readonly bigint[], keep: readonly number[]): Promise<void> => {

@@ -165,6 +165,12 @@ describe('a rule', () => {
       )
     expect(await refusal({ rseExpression: 'KEK-DISK' })).toBe('duplicate_rule')
     expect(await refusal({ rseExpression: 'country=US', copies: 2 })).toBe('insufficient_target_rses')
+    await addCollections(database.db, {
+      ...{ vo, now, accountId: 1 },
+      collections: [{ ...did('empty'), kind: 'CONTAINER' }],
+    })
+    const ofNothing = { target: did('empty'), rseExpression: 'country=US', copies: 2 }
+    expect(await refusal(ofNothing)).toBe('insufficient_target_rses')
     expect(await refusal({ rseExpression: 'country=FR' })).toBe('no_rse_matches')
     expect(await refusal({ rseExpression: 'KEK-DISK&(' })).toBe('invalid_rse_expression')
     expect(await refusal({ copies: 0 })).toBe('invalid_rule')
