@@ -87,6 +87,7 @@ const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
+  activityWeight: config.activityShares,
 })
 const workers = [
   counterFolder(db),

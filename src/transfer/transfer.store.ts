@@ -1,5 +1,6 @@
 import { affected, type Db, row, rows, sql } from '../kernel/index.ts'
 import type { TransferError } from './classify.ts'
+import type { Queue } from './fair-shares.ts'
 
 export interface TransferRow {
   readonly id: string
@@ -72,21 +73,21 @@ export async function insertTransfers(
   return found.filter((r) => r.created).length
 }
 
-/** Destinations with something to do now, and when the next of the others is due. */
-export async function dueDestinations(db: Db, now: Date): Promise<{ vo: string; rseId: number }[]> {
+/** Queues with something to do now: by destination, and at it by activity. */
+export async function dueQueues(db: Db, now: Date): Promise<Queue[]> {
   return rows(
     db,
-    sql<{ vo: string; rseId: number }>`
-      with recursive d as (
-        (select dst_rse_id from transfer where state = 'queued' order by dst_rse_id limit 1)
+    sql<Queue>`
+      with recursive q as (
+        (select dst_rse_id, vo, activity from transfer where state = 'queued' order by 1, 2, 3 limit 1)
         union all
-        select (select t.dst_rse_id from transfer t where t.state = 'queued' and t.dst_rse_id > d.dst_rse_id
-          order by t.dst_rse_id limit 1)
-        from d where d.dst_rse_id is not null)
-      select f.vo, d.dst_rse_id as "rseId" from d cross join lateral (
-        select vo from transfer t where t.state = 'queued' and t.dst_rse_id = d.dst_rse_id and t.not_before <= ${now}
-        limit 1) f
-      where d.dst_rse_id is not null`,
+        select n.* from q cross join lateral (
+          select t.dst_rse_id, t.vo, t.activity from transfer t
+          where t.state = 'queued' and (t.dst_rse_id, t.vo, t.activity) > (q.dst_rse_id, q.vo, q.activity)
+          order by 1, 2, 3 limit 1) n)
+      select vo, dst_rse_id as "rseId", activity from q where exists (
+        select from transfer t where t.state = 'queued' and t.dst_rse_id = q.dst_rse_id and t.vo = q.vo
+          and t.activity = q.activity and t.not_before <= ${now})`,
   )
 }
 
@@ -100,19 +101,25 @@ export async function nextDue(db: Db, now: Date): Promise<Date | null> {
   return found?.at ?? null
 }
 
-/** Locks queued rows of destinations, the most urgent of each; other claimers pass over them. */
+/**
+ * Locks queued rows of queues, the most urgent of each: a step of priority is worth an hour of waiting, so that nothing
+ * waits for ever. Other claimers pass over them.
+ */
 export async function lockQueued(
   tx: Db,
-  input: { rseIds: readonly number[]; perDestination: number; now: Date },
+  input: { queues: readonly Queue[]; perQueue: number; now: Date },
 ): Promise<TransferRow[]> {
+  const { queues, perQueue, now } = input
   return rows(
     tx,
     sql<TransferRow>`
-      select ${ROW} from unnest(${input.rseIds}::int[]) as d(rse_id) cross join lateral (
+      select ${ROW} from unnest(${queues.map((q) => q.rseId)}::int[], ${queues.map((q) => q.vo)}::text[],
+        ${queues.map((q) => q.activity)}::text[]) as d(rse_id, vo, activity) cross join lateral (
         select * from transfer q
-        where q.state = 'queued' and q.dst_rse_id = d.rse_id and q.not_before <= ${input.now}
-        order by q.priority desc, q.not_before, q.created_at limit ${input.perDestination}
-        for update skip locked) t`,
+        where q.state = 'queued' and q.dst_rse_id = d.rse_id and q.vo = d.vo and q.activity = d.activity
+          and q.not_before <= ${now}
+        order by (q.not_before - timestamptz '2000-01-01 00:00:00+00') - q.priority * interval '1 hour'
+        limit ${perQueue} for update skip locked) t`,
   )
 }
 
