@@ -1,8 +1,9 @@
 import { type BenchGrid, withGrid } from './grid.ts'
-import { measure, median } from './measure.ts'
+import { cpuSeconds, median, watchMemory } from './measure.ts'
 
 const SCOPE = 'bench'
 const DATASET_FILES = 1000
+const MB = 1024 * 1024
 
 interface NewReplica {
   readonly scope: string
@@ -29,20 +30,26 @@ function batch(from: number, count: number): NewReplica[] {
  * Registration, listing and rules through the Rucio door, with `files` files of two replicas each. The RSEs of this
  * benchmark have no bytes behind them (`verify_arrival` is off), so that the catalogue alone is measured.
  */
-export async function catalogueBenchmark(files: number): Promise<Record<string, number>> {
+export async function catalogueBenchmark(files: number): Promise<Record<string, unknown>> {
   return withGrid(async (bench) => {
     await prepare(bench)
-    const roots = [bench.pid('server'), bench.pid('postgres')]
-    const registered = await measure(roots, () => register(bench, files))
+    const parts = { server: () => [bench.pid('server')], postgres: () => [bench.pid('postgres')] }
+    const memory = watchMemory(parts)
+    const registered = await register(bench, files, parts)
+    const size = await bench.databaseBytes()
     const listed = await listing(bench)
     const rules = await ruleTimes(bench, files)
+    const peak = memory.stop()
     return {
       files,
       replicas: 2 * files,
-      register_files_per_s: files / registered.wallSeconds,
-      register_cpu_ms_per_file: (1000 * registered.cpuSeconds) / files,
+      ...registered,
+      database_bytes_per_file: Math.round(size / files),
+      database_mb: Math.round(size / MB),
       ...listed,
       ...rules,
+      server_peak_mb: Math.round(peak.server / MB),
+      postgres_peak_mb: Math.round(peak.postgres / MB),
     }
   })
 }
@@ -62,29 +69,65 @@ async function prepare({ doors }: BenchGrid): Promise<void> {
   }
 }
 
-async function register({ doors }: BenchGrid, files: number): Promise<void> {
-  const size = 10_000
-  const one = async (from: number): Promise<void> => {
-    const replicas = batch(from, Math.min(size, files - from))
-    await doors.call('POST', '/rucio/replicas', { rse: 'BENCH-A', files: replicas })
-    await doors.call('POST', '/rucio/replicas', { rse: 'BENCH-B', files: replicas })
-    for (let at = 0; at < replicas.length; at += DATASET_FILES) {
-      const part = replicas.slice(at, at + DATASET_FILES)
-      const dataset = `run-${String((from + at) / DATASET_FILES).padStart(6, '0')}`
-      await doors.call('POST', `/rucio/dids/${SCOPE}/${dataset}`, { type: 'DATASET' })
-      await doors.call('POST', `/rucio/dids/${SCOPE}/${dataset}/dids`, {
-        dids: part.map(({ scope, name }) => ({ scope, name })),
-      })
-    }
+/** Files at a time in one request, and how many requests are under way at once. */
+const REQUEST_FILES = 10_000
+const LANES = 2
+const STRETCH = 100_000
+
+async function registerSome({ doors }: BenchGrid, from: number, count: number): Promise<void> {
+  const replicas = batch(from, count)
+  await doors.call('POST', '/rucio/replicas', { rse: 'BENCH-A', files: replicas })
+  await doors.call('POST', '/rucio/replicas', { rse: 'BENCH-B', files: replicas })
+  for (let at = 0; at < replicas.length; at += DATASET_FILES) {
+    const part = replicas.slice(at, at + DATASET_FILES)
+    const dataset = `run-${String((from + at) / DATASET_FILES).padStart(6, '0')}`
+    await doors.call('POST', `/rucio/dids/${SCOPE}/${dataset}`, { type: 'DATASET' })
+    await doors.call('POST', `/rucio/dids/${SCOPE}/${dataset}/dids`, {
+      dids: part.map(({ scope, name }) => ({ scope, name })),
+    })
   }
+}
+
+/** Registers both replicas of each file and attaches it; the rate as a whole and for each stretch on the way. */
+async function register(
+  bench: BenchGrid,
+  files: number,
+  parts: Readonly<Record<string, () => readonly number[]>>,
+): Promise<Record<string, unknown>> {
+  const cpuBefore = Object.entries(parts).map(([name, pids]) => [name, cpuSeconds(pids())] as const)
+  const clientBefore = process.cpuUsage()
+  const start = performance.now()
+  const rates: number[] = []
+  let stretchStart = start
   let next = 0
+  let done = 0
   const lane = async (): Promise<void> => {
     for (let from = next; from < files; from = next) {
-      next += size
-      await one(from)
+      next += REQUEST_FILES
+      const count = Math.min(REQUEST_FILES, files - from)
+      await registerSome(bench, from, count)
+      done += count
+      if (Math.floor(done / STRETCH) > Math.floor((done - count) / STRETCH)) {
+        const now = performance.now()
+        rates.push(Math.round((1000 * STRETCH) / (now - stretchStart)))
+        stretchStart = now
+      }
     }
   }
-  await Promise.all([lane(), lane()])
+  await Promise.all(Array.from({ length: LANES }, lane))
+  const seconds = (performance.now() - start) / 1000
+  const client = process.cpuUsage(clientBefore)
+  return {
+    register_files_per_s: files / seconds,
+    register_files_per_s_by_100000: rates,
+    ...Object.fromEntries(
+      cpuBefore.map(([name, before]) => [
+        `register_${name}_cpu_ms_per_file`,
+        (1000 * (cpuSeconds(parts[name]!()) - before)) / files,
+      ]),
+    ),
+    register_client_cpu_ms_per_file: (client.user + client.system) / 1000 / files,
+  }
 }
 
 async function listing({ doors }: BenchGrid): Promise<Record<string, number>> {

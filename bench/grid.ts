@@ -10,6 +10,7 @@ import {
   type Supervisor,
   supervise,
 } from '../src/embedded/index.ts'
+import { openDatabase, row, sql } from '../src/kernel/index.ts'
 
 export interface BenchGrid {
   readonly home: Home
@@ -17,6 +18,8 @@ export interface BenchGrid {
   readonly grid: Supervisor
   readonly doors: Doors
   pid(part: string): number
+  /** What the catalogue and all else takes on disk. */
+  databaseBytes(): Promise<number>
 }
 
 /** Runs `work` on a fresh grid and removes it. */
@@ -33,10 +36,24 @@ export async function withGrid<T>(work: (grid: BenchGrid) => Promise<T>): Promis
       grid,
       doors,
       pid: (part) => grid.parts().find(({ name }) => name === part)?.pid ?? process.pid,
+      databaseBytes: () => databaseBytes(home),
     })
   } finally {
     await doors.close()
     await grid.stop()
     rmSync(home.path, { recursive: true, force: true })
   }
+}
+
+async function databaseBytes(home: Home): Promise<number> {
+  const connection = process.env.DATABASE_URL ?? {
+    host: home.postgres,
+    port: 5432,
+    user: 'kumi',
+    database: 'kumi',
+  }
+  const { db, close } = openDatabase({ connection, poolSize: 1 })
+  const size = await row(db, sql<{ n: bigint }>`select pg_database_size(current_database()) as n`)
+  await close()
+  return Number(size!.n)
 }

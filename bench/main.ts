@@ -1,19 +1,73 @@
 import { parseArgs } from 'node:util'
-import { catalogueBenchmark } from './catalogue.ts'
 
-const help = `npm run bench -- catalogue [--files N]
+interface Benchmark {
+  readonly name: string
+  readonly about: string
+  /** Reads the module only when it is wanted. */
+  run(size: Readonly<Record<string, number | undefined>>): Promise<unknown>
+}
 
-  catalogue   registration, listing and rules through the Rucio door, N files with two replicas each (default 100000)
+const benchmarks: readonly Benchmark[] = [
+  {
+    name: 'catalogue',
+    about: 'registration, listing and rules through the Rucio door, --files N of two replicas each (100000)',
+    run: async ({ files = 100_000 }) => (await import('./catalogue.ts')).catalogueBenchmark(files),
+  },
+  {
+    name: 'tokens',
+    about:
+      'tokens by client credentials and by refresh through the door, --seconds N each (20); verification',
+    run: async ({ seconds = 20 }) => (await import('./tokens.ts')).tokensBenchmark(seconds),
+  },
+  {
+    name: 'transfers',
+    about:
+      'gateway to gateway by a rule: one file of --gigabytes N (1), --files N of the 6756 of 292 B to 27 MB; peers beside it',
+    run: async ({ files = 6756, gigabytes = 1 }) =>
+      (await import('./transfers.ts')).transferBenchmark({
+        ...{ files, gigabytes },
+        say: (text) => console.error(text),
+      }),
+  },
+  {
+    name: 'policy',
+    about: 'one authorisation decision among --rules N (10000)',
+    run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
+  },
+  {
+    name: 'voms',
+    about: 'attribute certificates with their TLS handshakes, --acs N (2000)',
+    run: async ({ acs = 2000 }) => (await import('./voms.ts')).vomsBenchmark(acs),
+  },
+]
+
+const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--acs N] [--seconds N]
+
+${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
 Prints one JSON object. Close other programs first; figures are wall and CPU time of this machine.`
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { files: { type: 'string' }, help: { type: 'boolean' } },
+  options: {
+    files: { type: 'string' },
+    gigabytes: { type: 'string' },
+    rules: { type: 'string' },
+    seconds: { type: 'string' },
+    acs: { type: 'string' },
+    help: { type: 'boolean' },
+  },
 })
-if (values.help || positionals[0] !== 'catalogue') {
+const wanted = benchmarks.find(({ name }) => name === positionals[0])
+if (values.help || !wanted) {
   console.log(help)
   process.exit(values.help ? 0 : 2)
 }
-console.log(JSON.stringify(await catalogueBenchmark(Number(values.files ?? 100_000)), null, 2))
+const sizes = Object.entries(values).map(([name, value]) => [name, Number(value)] as const)
+const wrong = sizes.find(([, size]) => !(size > 0))
+if (wrong) {
+  console.error(`--${wrong[0]} needs a number above 0.`)
+  process.exit(2)
+}
+console.log(JSON.stringify(await wanted.run(Object.fromEntries(sizes)), null, 2))
 process.exit(0)

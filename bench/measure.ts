@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { processTree } from '../src/embedded/processes.ts'
+import { processTree, residentBytes } from '../src/embedded/processes.ts'
 
-/** Seconds of CPU that processes and their descendants have used so far (Linux). */
+/** Seconds of CPU that processes and their descendants, those that ended too, have used so far (Linux). */
 export function cpuSeconds(roots: readonly number[]): number {
   let ticks = 0
   for (const pid of processTree(roots)) {
     try {
       const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
       const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      ticks += Number(fields[11]) + Number(fields[12])
+      for (const field of fields.slice(11, 15)) ticks += Number(field)
     } catch {
       // ended in the meantime
     }
@@ -31,6 +31,25 @@ export async function measure<T>(roots: readonly number[], work: () => Promise<T
     value,
     wallSeconds: (performance.now() - start) / 1000,
     cpuSeconds: cpuSeconds(roots) - cpu,
+  }
+}
+
+/** The most bytes that each part had resident, looked at every second until `stop`. */
+export function watchMemory<Part extends string>(
+  parts: Readonly<Record<Part, () => readonly number[]>>,
+): { stop(): Record<Part, number> } {
+  const names = Object.keys(parts) as Part[]
+  const most = Object.fromEntries(names.map((name) => [name, 0])) as Record<Part, number>
+  const look = (): void => {
+    for (const name of names) most[name] = Math.max(most[name], residentBytes(processTree(parts[name]())))
+  }
+  const timer = setInterval(look, 1000)
+  return {
+    stop() {
+      clearInterval(timer)
+      look()
+      return most
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Settings } from './kernel/config.ts'
 
-/** Every setting of the server: environment variable, default and help in a sentence. */
+/** Every setting of the server: environment variable, default and help; `docs/operate/settings.md` and `settings.env` are made of it. */
 export const serverSettings = {
   home: {
     type: 'string',
@@ -18,6 +18,18 @@ export const serverSettings = {
     env: 'KUMI_HOST',
     default: '127.0.0.1',
     help: 'Address to listen on. Anything but loopback is served by TLS only.',
+  },
+  port: {
+    type: 'integer',
+    env: 'KUMI_PORT',
+    min: 1,
+    max: 65_535,
+    help: 'Port to listen on, instead of the one in grid.json: for further server processes on one database.',
+  },
+  publicUrl: {
+    type: 'string',
+    env: 'KUMI_URL',
+    help: 'Address by which clients know the grid, e.g. https://grid.example.org; the same for all its server processes. https://localhost:<port of grid.json> when absent.',
   },
   poolSize: {
     type: 'integer',
@@ -54,7 +66,7 @@ export const serverSettings = {
     env: 'KUMI_DELETION_GRACE',
     default: 86_400,
     min: 0,
-    help: 'Time between the renaming of a deleted copy to the trash and its removal.',
+    help: 'Seconds between the renaming of a deleted copy to the trash and its removal.',
   },
   deletionFloor: {
     type: 'integerByName',
@@ -69,5 +81,54 @@ export const serverSettings = {
     default: 90,
     min: 1,
     help: 'A copy counts for that floor only when its checksum was compared within this time; the deletion has older ones read again first.',
+  },
+  vomsPort: {
+    type: 'integer',
+    env: 'KUMI_VOMS_PORT',
+    min: 0,
+    max: 65535,
+    help: "Port of the VOMS attribute authority; 0 turns it off. Eight above the server's unless given.",
+  },
+  vomsMostHours: {
+    type: 'integer',
+    env: 'KUMI_VOMS_MOST_HOURS',
+    default: 24,
+    min: 1,
+    max: 8760,
+    help: 'How long attributes of VOMS last at most, however long somebody asks for.',
+  },
+  trust: {
+    type: 'string',
+    env: 'KUMI_TRUST',
+    default: '',
+    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, separated by ":".',
+  },
+  crlGraceHours: {
+    type: 'integer',
+    env: 'KUMI_CRL_GRACE',
+    default: 24,
+    min: 0,
+    max: 720,
+    help: 'Hours for which a list of revoked certificates counts after its successor was due.',
+  },
+  certificateHours: {
+    type: 'integer',
+    env: 'KUMI_CERTIFICATE_HOURS',
+    default: 12,
+    min: 1,
+    max: 168,
+    help: 'Longest life of the certificates issued to people, hours.',
+  },
+  certificatesAskedFor: {
+    type: 'string',
+    env: 'KUMI_CERTIFICATES_ASKED_FOR',
+    default: 'own',
+    help: 'Whose client certificates the server asks for: own (browsers with others stay quiet) or any.',
+  },
+  clientRegistration: {
+    type: 'boolean',
+    env: 'KUMI_CLIENT_REGISTRATION',
+    default: false,
+    help: 'Whether people may register OAuth clients of their own (RFC 7591), for login flows only.',
   },
 } as const satisfies Settings

@@ -13,16 +13,7 @@ check() { # name, command…
   shift
   if "$@"; then echo "ok - $name"; passed=$((passed + 1)); else echo "FAIL - $name"; failed=$((failed + 1)); fi
 }
-good_summary() { # file: last line is the summary and says that all went well
-  tail -n 1 "$1" | node -e '
-    const s = JSON.parse(require("fs").readFileSync(0, "utf8"))
-    const wrong = [
-      s.files >= 300 || "files", s.bytes >= 300e6 || "bytes", s.verifiedCopies === 3 * s.files || "verifiedCopies",
-      s.healed >= 1 || "healed", s.retries >= 1 || "retries", s.peakRssBytes > 50e6 || "peakRssBytes",
-    ].filter((x) => x !== true)
-    console.log(JSON.stringify(s))
-    if (wrong.length) { console.error("wrong: " + wrong); process.exit(1) }'
-}
+good_summary() { node test/good-summary.mjs "$1"; } # file
 nothing_runs() { ! pgrep -f -- "$1" >/dev/null; }
 
 npm start -- --once --json --home "$work/a" --port 7610 >"$work/a.out" 2>"$work/a.err" &
@@ -36,6 +27,22 @@ for run in a b; do
   check "nothing of $run is left running" nothing_runs "$work/$run"
   ./kumi down --home "$work/$run" --purge 2>/dev/null
   check "purge of $run leaves nothing" test ! -e "$work/$run"
+done
+
+# Four starts in the same second that name no port.
+starts=()
+for run in 1 2 3 4; do
+  ./kumi up --home "$work/at-once-$run" --detach >"$work/at-once-$run.out" 2>&1 &
+  starts+=($!)
+done
+for run in 1 2 3 4; do
+  check "one of four at once starts ($run)" wait "${starts[run - 1]}" || cat "$work/at-once-$run.out"
+done
+ports() { sed -n 's/.*"port": *\([0-9]*\).*/\1/p' "$work"/at-once-?/grid.json; }
+check "the four have ports of their own" test "$(ports | sort -u | wc -l)" = 16
+for run in 1 2 3 4; do
+  check "it runs ($run)" ./kumi status --home "$work/at-once-$run"
+  ./kumi down --home "$work/at-once-$run" --purge 2>/dev/null
 done
 
 if [ "$(id -u)" = 0 ] && command -v useradd >/dev/null; then

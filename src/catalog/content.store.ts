@@ -20,11 +20,6 @@ export const lockCollections = (db: Db, ids: readonly bigint[]) =>
       where id = any(${ids}::bigint[]) and deleted_at is null order by id for share`,
   )
 
-/** Whoever changes copies or memberships of files holds this lock, so that counters cannot miss one another. */
-export async function lockFileRows(db: Db, fileIds: readonly bigint[]): Promise<void> {
-  await sql`select 1 from file where id = any(${fileIds}::bigint[]) order by id for no key update`.execute(db)
-}
-
 export interface Pair {
   readonly parentId: bigint
   readonly childId: bigint
@@ -33,29 +28,41 @@ export interface Pair {
 const pairs = (list: readonly Pair[]) =>
   sql`unnest(${list.map((p) => p.parentId)}::bigint[], ${list.map((p) => p.childId)}::bigint[]) as w(parent_id, child_id)`
 
-/** Deltas of memberships that the CTE `changed(parent_id, child_id)` names, with a sign. */
+/** Deltas of memberships that the CTE `changed(parent_id, child_id)` names, with a sign. Each row is reached by its key. */
 const deltas = (sign: 1 | -1) => sql`
+  sized as materialized (
+    select m.parent_id, m.child_id, f.bytes
+    from changed m cross join lateral (select bytes from file where id = m.child_id offset 0) f),
   counted as (
     insert into counter_delta (kind, key1, d_files, d_bytes)
-    select 'collection', m.parent_id, ${sign} * count(*), ${sign} * sum(f.bytes)
-    from changed m join file f on f.id = m.child_id group by m.parent_id),
+    select 'collection', parent_id, ${sign} * count(*), ${sign} * sum(bytes) from sized group by parent_id),
   placed as (
     insert into counter_delta (kind, key1, key2, d_files, d_bytes)
-    select 'collection_replica', m.parent_id, r.rse_id, ${sign} * count(*), ${sign} * sum(f.bytes)
-    from changed m join file f on f.id = m.child_id join replica r on r.file_id = f.id and r.state = 'A'
-    group by m.parent_id, r.rse_id)`
+    select 'collection_replica', s.parent_id, r.rse_id, ${sign} * count(*), ${sign} * sum(s.bytes)
+    from sized s cross join lateral (select rse_id from replica where file_id = s.child_id and state = 'A' offset 0) r
+    group by s.parent_id, r.rse_id)`
 
-/** Adds memberships that are new, with their counters; returns how many were. */
-export async function insertContent(db: Db, list: readonly Pair[]): Promise<number> {
-  const inserted = await row(
+/**
+ * Adds memberships, with their counters. The caller holds the files, so that none comes up in between. Returns how many
+ * were new, and the children of (some of) those that were there.
+ */
+export async function insertContent(
+  db: Db,
+  list: readonly Pair[],
+): Promise<{ inserted: number; there: bigint[] }> {
+  const done = await row(
     db,
-    sql<{ n: number }>`
-      with changed as (
-        insert into content (parent_id, child_id) select parent_id, child_id from ${pairs(list)} order by 1, 2
-        on conflict do nothing returning parent_id, child_id), ${deltas(1)}
-      select count(*)::int as n from changed`,
+    sql<{ inserted: number; there: string[] }>`
+      with judged as materialized (
+        select w.parent_id, w.child_id, exists (select from content c
+          where c.parent_id = w.parent_id and c.child_id = w.child_id offset 0) as there
+        from ${pairs(list)}),
+      changed as materialized (select parent_id, child_id from judged where not there order by 1, 2),
+      inserted as (insert into content (parent_id, child_id) select parent_id, child_id from changed), ${deltas(1)}
+      select (select count(*)::int from changed) as inserted,
+        array(select child_id from judged where there limit 1000) as there`,
   )
-  return inserted?.n ?? 0
+  return { inserted: done?.inserted ?? 0, there: (done?.there ?? []).map(BigInt) }
 }
 
 /** Removes memberships, with their counters; returns how many there were. */
@@ -71,12 +78,12 @@ export async function deleteContent(db: Db, list: readonly Pair[]): Promise<numb
   return removed?.n ?? 0
 }
 
-/** Names of children that are members already. */
-export const existingMembers = (db: Db, table: 'content' | 'tree', list: readonly Pair[]) =>
+/** Names of collections that are in their containers already. */
+export const existingMembers = (db: Db, list: readonly Pair[]) =>
   rows(
     db,
     sql<{ scope: string; name: string }>`select s.name as scope, f.name
-      from ${pairs(list)} join ${sql.table(table)} c on c.parent_id = w.parent_id and c.child_id = w.child_id
+      from ${pairs(list)} join tree c on c.parent_id = w.parent_id and c.child_id = w.child_id
       join file f on f.id = w.child_id join scope s on s.id = f.scope_id order by 1, 2 limit 1000`,
   )
 

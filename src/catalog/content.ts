@@ -1,7 +1,8 @@
-import { type Db, transaction } from '../kernel/index.ts'
+import { type Db, type Tx, transaction } from '../kernel/index.ts'
 import { availabilityOf, didText, kindOf, some } from './codes.ts'
 import * as store from './content.store.ts'
-import { getDids, getDidsByIds, publishContentChange, resolveDids } from './did.ts'
+import { holdFiles } from './copies.store.ts'
+import { didsByIds, getDids, getDidsByIds, publishContentChange, resolveDids } from './did.ts'
 import {
   collectionClosed,
   collectionMonotonic,
@@ -134,22 +135,19 @@ const ids = (dids: readonly KnownDid[]): bigint[] => dids.map((did) => did.id)
 const pairOf = ({ parent, child }: Link): store.Pair => ({ parentId: parent.id, childId: child.id })
 
 async function attachFiles(
-  db: Db,
+  tx: Tx,
   links: readonly Link[],
   options: { ignoreDuplicate?: boolean },
 ): Promise<number> {
   const wanted = links.filter(({ child }) => child.kind === 'FILE')
   if (wanted.length === 0) return 0
   const pairs = refuseTwice(wanted, options)
-  await store.lockFileRows(
-    db,
+  await holdFiles(
+    tx,
     pairs.map((pair) => pair.childId),
   )
-  // Asked before the insert: afterwards every member would be "existing".
-  const duplicates = options.ignoreDuplicate ? [] : await store.existingMembers(db, 'content', pairs)
-  if (duplicates.length > 0) throw duplicate(duplicates)
-  const inserted = await store.insertContent(db, pairs)
-  if (inserted < pairs.length && !options.ignoreDuplicate) throw duplicate([])
+  const { inserted, there } = await store.insertContent(tx, pairs)
+  if (there.length > 0 && !options.ignoreDuplicate) throw duplicate(await didsByIds(tx, there))
   return inserted
 }
 
@@ -161,7 +159,7 @@ async function attachCollections(
   const wanted = links.filter(({ child }) => child.kind !== 'FILE')
   if (wanted.length === 0) return 0
   const pairs = refuseTwice(wanted, options)
-  const duplicates = options.ignoreDuplicate ? [] : await store.existingMembers(db, 'tree', pairs)
+  const duplicates = options.ignoreDuplicate ? [] : await store.existingMembers(db, pairs)
   if (duplicates.length > 0) throw duplicate(duplicates)
   const { inserted, circle } = await store.insertTree(db, pairs)
   if (circle) throw wouldMakeCycle('A container cannot hold itself, not even through others.')
@@ -172,17 +170,20 @@ function refuseTwice(
   links: readonly Link[],
   { ignoreDuplicate }: { ignoreDuplicate?: boolean },
 ): store.Pair[] {
-  const unique = new Map<string, store.Pair>()
+  const childrenOf = new Map<bigint, Set<bigint>>()
+  const pairs: store.Pair[] = []
   for (const link of links) {
-    const key = `${link.parent.id}/${link.child.id}`
-    if (unique.has(key) && !ignoreDuplicate) throw duplicate([link.child])
-    unique.set(key, pairOf(link))
+    const { parent, child } = link
+    const children = childrenOf.get(parent.id) ?? new Set()
+    if (!children.has(child.id)) pairs.push(pairOf(link))
+    else if (!ignoreDuplicate) throw duplicate([child])
+    childrenOf.set(parent.id, children.add(child.id))
   }
-  return [...unique.values()]
+  return pairs
 }
 
 function duplicate(dids: readonly Did[]) {
-  const names = dids.map(didText)
+  const names = dids.map(didText).sort()
   const what = names.length > 0 ? some(names) : 'One of the names'
   return duplicateContent(`${what} is attached already; nothing was attached.`, { duplicates: names })
 }
@@ -205,7 +206,7 @@ export async function detach(
     ]
     const inTree = parent!.kind === 'CONTAINER'
     if (!inTree)
-      await store.lockFileRows(
+      await holdFiles(
         tx,
         pairs.map((pair) => pair.childId),
       )

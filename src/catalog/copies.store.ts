@@ -2,55 +2,6 @@ import { type Db, rows, sql, type Tx } from '../kernel/index.ts'
 import { stateOf } from './codes.ts'
 import type { ReplicaKey, ReplicaState } from './types.ts'
 
-export interface MissingCopy extends ReplicaKey {
-  readonly bytes: bigint
-  readonly state: ReplicaState | null
-}
-type StoredMissing = ReplicaKey & { readonly bytes: bigint; readonly state: string | null }
-const toMissing = (stored: StoredMissing): MissingCopy => ({
-  ...stored,
-  state: stored.state === null ? null : stateOf(stored.state),
-})
-
-/** Files of datasets that have no AVAILABLE copy at an RSE, for each pair (dataset, RSE) given; by file and RSE. */
-export async function missingCopies(
-  db: Db,
-  input: { targets: readonly { collectionId: bigint; rseId: number }[]; after?: ReplicaKey; limit?: number },
-): Promise<MissingCopy[]> {
-  const { targets, after, limit } = input
-  const beyond = after
-    ? sql`and c.child_id >= ${after.fileId} and (c.child_id, t.rse_id) > (${after.fileId}, ${after.rseId})`
-    : sql``
-  const found = await rows(
-    db,
-    sql<StoredMissing>`
-      select distinct c.child_id as "fileId", t.rse_id as "rseId", f.bytes, r.state
-      from unnest(${targets.map((t) => t.collectionId)}::bigint[], ${targets.map((t) => t.rseId)}::int[])
-        as t(collection_id, rse_id)
-      join content c on c.parent_id = t.collection_id
-      join file f on f.id = c.child_id and f.deleted_at is null
-      left join replica r on r.file_id = c.child_id and r.rse_id = t.rse_id
-      where r.state is distinct from 'A' ${beyond}
-      order by 1, 2 ${limit === undefined ? sql`` : sql`limit ${limit}`}`,
-  )
-  return found.map(toMissing)
-}
-
-/** Same for single files. */
-export async function missingFileCopies(db: Db, replicas: readonly ReplicaKey[]): Promise<MissingCopy[]> {
-  const found = await rows(
-    db,
-    sql<StoredMissing>`
-      select distinct f.id as "fileId", t.rse_id as "rseId", f.bytes, r.state
-      from unnest(${replicas.map((r) => r.fileId)}::bigint[], ${replicas.map((r) => r.rseId)}::int[])
-        as t(file_id, rse_id)
-      join file f on f.id = t.file_id and f.deleted_at is null and not f.is_collection
-      left join replica r on r.file_id = t.file_id and r.rse_id = t.rse_id
-      where r.state is distinct from 'A' order by 1, 2`,
-  )
-  return found.map(toMissing)
-}
-
 /** Locks file rows in id order: whoever changes copies, content or protection of a file holds this lock. Returns the ids locked. */
 export async function lockFiles(
   tx: Tx,
@@ -64,6 +15,12 @@ export async function lockFiles(
       order by id for no key update ${options?.skipLocked ? sql`skip locked` : sql``}`,
   )
   return locked.map((file) => file.id)
+}
+
+/** The same for callers that know that the files are there. A statement after it sees all that earlier holders did. */
+export async function holdFiles(tx: Tx, fileIds: readonly bigint[]): Promise<void> {
+  await sql`select count(*) from (select from file where id = any(${fileIds}::bigint[]) order by id
+    for no key update) held`.execute(tx)
 }
 
 export interface CopyCount {
@@ -95,8 +52,8 @@ export async function countCopies(
         where r.deleted_at is null and r.id <> all(${exceptRseIds}::int[]) and (r.can_read or not ${readableOnly}))
       select k.file_id as "fileId", count(u.id)::int as copies, count(distinct u.domain)::int as "failureDomains"
       from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
-      left join replica c on c.file_id = k.file_id and c.state = 'A'
-        and (${verifiedSince}::timestamptz is null or c.verified_at > ${verifiedSince}::timestamptz)
+      left join lateral (select rse_id from replica where file_id = k.file_id and state = 'A'
+        and (${verifiedSince}::timestamptz is null or verified_at > ${verifiedSince}::timestamptz) offset 0) c on true
       left join usable u on u.id = c.rse_id
       group by k.file_id order by k.file_id`,
   )
@@ -112,51 +69,36 @@ export async function availableCopies(db: Db, fileIds: readonly bigint[]): Promi
     sql<SourceCopy>`
       select r.file_id as "fileId", r.rse_id as "rseId", r.path
       from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
-      join replica r on r.file_id = k.file_id and r.state = 'A'
-      join rse on rse.id = r.rse_id and rse.deleted_at is null and rse.can_read`,
+      cross join lateral (select * from replica c where c.file_id = k.file_id and c.state = 'A' offset 0) r
+      cross join lateral (select from rse where id = r.rse_id and deleted_at is null and can_read offset 0) readable`,
   )
 }
 
-/** Files of datasets with a replica row at an RSE, in id order, paged: what a released placement has to look at. */
+export interface HeldCopy extends ReplicaKey {
+  readonly tombstone: Date | null
+  readonly state: ReplicaState
+}
+
+/**
+ * Copies at an RSE of the next `limit` files of a dataset, by file: what a released placement has to look at. `next` is
+ * the file to go on after; undefined: that was the last.
+ */
 export async function replicasOfDataset(
   db: Db,
   input: { collectionId: bigint; rseId: number; afterFileId?: bigint; limit: number },
-): Promise<(ReplicaKey & { bytes: bigint; tombstone: Date | null; state: ReplicaState })[]> {
+): Promise<{ copies: HeldCopy[]; next: bigint | undefined }> {
+  const { collectionId, rseId, afterFileId = -1n, limit } = input
   const found = await rows(
     db,
-    sql<ReplicaKey & { bytes: bigint; tombstone: Date | null; state: string }>`
-      select c.child_id as "fileId", r.rse_id as "rseId", f.bytes, r.tombstone, r.state
-      from content c join replica r on r.file_id = c.child_id and r.rse_id = ${input.rseId}
-      join file f on f.id = c.child_id
-      where c.parent_id = ${input.collectionId} and c.child_id > ${input.afterFileId ?? 0n}
-      order by c.child_id limit ${input.limit}`,
+    sql<{ fileId: bigint; tombstone: Date | null; state: string | null }>`
+      select k.child_id as "fileId", r.tombstone, r.state
+      from (select child_id from content where parent_id = ${collectionId} and child_id > ${afterFileId}
+        order by child_id limit ${limit}) k
+      left join lateral (select * from replica c where c.file_id = k.child_id and c.rse_id = ${rseId} offset 0) r on true
+      order by k.child_id`,
   )
-  return found.map((copy) => ({ ...copy, state: stateOf(copy.state) }))
-}
-
-/** File ids of a dataset in id order, paged. */
-export async function fileIdsOfDataset(
-  db: Db,
-  input: { collectionId: bigint; afterFileId?: bigint; limit: number },
-): Promise<{ fileId: bigint; bytes: bigint }[]> {
-  return rows(
-    db,
-    sql<{ fileId: bigint; bytes: bigint }>`
-      select c.child_id as "fileId", f.bytes from content c join file f on f.id = c.child_id
-      where c.parent_id = ${input.collectionId} and c.child_id > ${input.afterFileId ?? 0n}
-      order by c.child_id limit ${input.limit}`,
+  const copies = found.flatMap(({ fileId, tombstone, state }) =>
+    state === null ? [] : [{ fileId, rseId, tombstone, state: stateOf(state) }],
   )
-}
-
-/** Datasets each file is in. */
-export async function datasetsOfFiles(
-  db: Db,
-  fileIds: readonly bigint[],
-): Promise<{ fileId: bigint; collectionId: bigint }[]> {
-  return rows(
-    db,
-    sql<{ fileId: bigint; collectionId: bigint }>`
-      select child_id as "fileId", parent_id as "collectionId" from content
-      where child_id = any(${fileIds}::bigint[]) order by 1, 2`,
-  )
+  return { copies, next: found.length < limit ? undefined : found.at(-1)!.fileId }
 }

@@ -4,7 +4,7 @@ import { collectionBytes, collectionCount } from './counters.store.ts'
 import { adlerText } from './names.ts'
 import type { AnyDid, Did, KnownDid } from './types.ts'
 
-interface FoundRow extends Did {
+interface FoundRow {
   readonly index: number
   readonly id: bigint
   readonly kind: string | null
@@ -19,20 +19,23 @@ export async function selectNames(
 ): Promise<(KnownDid & { index: number; deleted: boolean })[]> {
   const found = await rows(
     db,
-    sql<FoundRow>`select (w.n - 1)::int as index, f.id, w.scope, w.name, c.kind, f.deleted_at is not null as deleted
+    sql<FoundRow>`select (w.n - 1)::int as index, f.id, c.kind, f.deleted_at is not null as deleted
       from unnest(${dids.map((d) => d.scope)}::text[], ${dids.map((d) => d.name)}::text[])
         with ordinality as w(scope, name, n)
       join scope s on s.vo = ${vo} and s.name = w.scope
-      join file f on f.scope_id = s.id and f.name = w.name
+      cross join lateral (select * from file x where x.scope_id = s.id and x.name = w.name offset 0) f
       left join collection c on f.is_collection and c.id = f.id`,
   )
-  return found.map((r) => ({ ...r, kind: kindOf(r.kind) }))
+  return found.map(({ index, id, kind, deleted }) => {
+    const { scope, name } = dids[index]!
+    return { index, id, scope, name, kind: kindOf(kind), deleted }
+  })
 }
 
 export async function selectNamesById(db: Db, ids: readonly bigint[]): Promise<KnownDid[]> {
   const found = await rows(
     db,
-    sql<Omit<FoundRow, 'index' | 'deleted'>>`select f.id, s.name as scope, f.name, c.kind
+    sql<Did & Pick<FoundRow, 'id' | 'kind'>>`select f.id, s.name as scope, f.name, c.kind
       from file f join scope s on s.id = f.scope_id left join collection c on f.is_collection and c.id = f.id
       where f.id = any(${ids}::bigint[]) and f.deleted_at is null`,
   )

@@ -3,6 +3,7 @@ import { invalidInput, invalidName } from './errors.ts'
 import type { Did, NewFile } from './types.ts'
 
 const SCOPE = /^[a-zA-Z_\-.0-9]{1,25}$/
+const DOTS = /(?:^|\/)\.\.?(?:\/|$)/
 const NAME = /^[/A-Za-z0-9][/A-Za-z0-9.\-_+=@%:~#]{0,249}$/
 
 export function checkScopeName(name: string): void {
@@ -17,7 +18,7 @@ export function checkScopeName(name: string): void {
 export function checkDidName(did: Did): void {
   const bad = !NAME.test(did.name)
     ? 'use 1 to 250 of letters, digits and / . - _ + = @ % : ~ #, beginning with a letter, digit or /'
-    : did.name.split('/').some((segment) => segment === '..' || segment === '.')
+    : DOTS.test(did.name)
       ? '"." and ".." are no path segments'
       : undefined
   if (bad) {

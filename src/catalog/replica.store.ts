@@ -18,35 +18,50 @@ export interface InsertedReplica extends ReplicaKey {
   readonly tombstone: Date | null
 }
 
-/** Rows that were missing; the others stay as they are. Returns the keys of the new ones. */
-export const insertReplicas = (tx: Tx, replicas: readonly InsertedReplica[]) =>
-  rows(
+const insertedRows = (replicas: readonly InsertedReplica[]) => sql`
+  insert into replica (file_id, rse_id, state, tombstone, path)
+  select * from unnest(${fileIdsOf(replicas)}::bigint[], ${rseIdsOf(replicas)}::int[],
+    ${replicas.map((r) => STATE_CODE[r.state])}::"char"[], ${replicas.map((r) => r.tombstone)}::timestamptz[],
+    ${replicas.map((r) => r.path)}::text[])`
+
+/** Rows of files that nobody else knows yet. */
+export const insertFirstReplicas = (tx: Tx, replicas: readonly InsertedReplica[]) =>
+  insertedRows(replicas).execute(tx)
+
+/** Rows that were missing; the others stay as they are. Returns the new ones. The keys must differ. */
+export async function insertReplicas<R extends InsertedReplica>(
+  tx: Tx,
+  replicas: readonly R[],
+): Promise<R[]> {
+  const made = await row(
     tx,
-    sql<ReplicaKey>`
-      insert into replica (file_id, rse_id, state, tombstone, path)
-      select k.file_id, k.rse_id, k.state::"char", k.tombstone, k.path
-      from unnest(${fileIdsOf(replicas)}::bigint[], ${rseIdsOf(replicas)}::int[],
-        ${replicas.map((r) => STATE_CODE[r.state])}::text[], ${replicas.map((r) => r.tombstone)}::timestamptz[],
-        ${replicas.map((r) => r.path)}::text[]) as k(file_id, rse_id, state, tombstone, path)
-      on conflict (file_id, rse_id) do nothing returning file_id as "fileId", rse_id as "rseId"`,
+    sql<{ n: number; keys: string[] }>`
+      with made as (${insertedRows(replicas)} on conflict (file_id, rse_id) do nothing returning file_id, rse_id)
+      select count(*)::int as n, case when count(*) < ${replicas.length}::int
+        then array_agg(file_id || '/' || rse_id) else '{}' end as keys from made`,
   )
+  // Nearly always all of them: then nothing but their number comes back.
+  if (made?.n === replicas.length) return [...replicas]
+  const keys = new Set(made?.keys)
+  return replicas.filter(({ fileId, rseId }) => keys.has(`${fileId}/${rseId}`))
+}
 
 export const selectReplicas = async (db: Db, keys: readonly ReplicaKey[]): Promise<Replica[]> =>
   (
     await rows(
       db,
       sql<StoredReplica>`select ${COLUMNS} from (select distinct * from ${keyTable(keys)}) as k(file_id, rse_id)
-        join replica r on r.file_id = k.file_id and r.rse_id = k.rse_id`,
+        cross join lateral (select * from replica c where c.file_id = k.file_id and c.rse_id = k.rse_id offset 0) r`,
     )
   ).map(toReplica)
 
-/** A join, not `= any`: so each id is looked for in its own partition only. */
+/** Row by row, not `= any`: so each id is looked for in its own partition only. */
 export const selectReplicasOfFiles = async (db: Db, fileIds: readonly bigint[]): Promise<Replica[]> =>
   (
     await rows(
       db,
       sql<StoredReplica>`select ${COLUMNS} from (select distinct * from unnest(${fileIds}::bigint[])) as k(file_id)
-        join replica r on r.file_id = k.file_id`,
+        cross join lateral (select * from replica c where c.file_id = k.file_id offset 0) r`,
     )
   ).map(toReplica)
 
@@ -135,13 +150,36 @@ export async function addAvailabilityDeltas(
   if (changes.length === 0) return
   await sql`
     with changed as materialized (
-      select f.id as file_id, k.rse_id, f.bytes from ${keyTable(changes)} as k(file_id, rse_id)
-      join file f on f.id = k.file_id)
+      select k.file_id, k.rse_id, f.bytes from ${keyTable(changes)} as k(file_id, rse_id)
+      cross join lateral (select bytes from file where id = k.file_id offset 0) f)
     insert into counter_delta (kind, key1, key2, d_files, d_bytes)
     select 'rse', rse_id, 0, ${sign} * count(*), ${sign} * sum(bytes) from changed group by rse_id
     union all
     select 'collection_replica', c.parent_id, k.rse_id, ${sign} * count(*), ${sign} * sum(k.bytes)
-    from changed k join content c on c.child_id = k.file_id group by c.parent_id, k.rse_id`.execute(tx)
+    from changed k cross join lateral (select parent_id from content where child_id = k.file_id offset 0) c
+    group by c.parent_id, k.rse_id`.execute(tx)
+}
+
+/**
+ * The same for copies that are new at an RSE, with the sizes of their files. Files just made are in no dataset yet.
+ */
+export async function addNewCopyDeltas(
+  tx: Tx,
+  rseId: number,
+  copies: readonly { fileId: bigint; bytes: bigint; isNewFile: boolean }[],
+): Promise<void> {
+  if (copies.length === 0) return
+  const known = copies.filter((copy) => !copy.isNewFile)
+  const bytes = copies.reduce((sum, copy) => sum + copy.bytes, 0n)
+  await sql`
+    insert into counter_delta (kind, key1, key2, d_files, d_bytes)
+    select 'rse', ${rseId}::int, 0, ${copies.length}::int, ${bytes}::bigint
+    union all
+    select 'collection_replica', c.parent_id, ${rseId}, count(*), sum(k.bytes)
+    from unnest(${known.map((copy) => copy.fileId)}::bigint[], ${known.map((copy) => copy.bytes)}::bigint[])
+      as k(file_id, bytes)
+    cross join lateral (select parent_id from content where child_id = k.file_id offset 0) c
+    group by c.parent_id`.execute(tx)
 }
 
 /** A file with a good copy is neither lost nor deleted. */

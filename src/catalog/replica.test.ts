@@ -106,6 +106,22 @@ describe('registering', () => {
     expect(second.map((a) => a.added)).toEqual([false, true])
   })
 
+  test('new and known names may come mixed, in any order, and twice', async () => {
+    await add(kek, files('mixed', 3))
+    const before = await used(osaka)
+    const list = files('mixed', 6)
+    const named = (...places: number[]) => places.map((place) => list[place]!)
+    const added = async (...places: number[]) =>
+      (await add(osaka, named(...places), true)).map((a) => a.added)
+    expect(await added(3, 0, 3)).toEqual([true, true, false])
+    expect(await added(1, 4, 3, 1)).toEqual([true, true, false, false])
+    expect(await used(osaka)).toEqual({ used: before.used + 40n, files: before.files! + 4n })
+    await expect(add(osaka, named(5, 2, 0))).rejects.toMatchObject({ code: 'replica_exists' })
+    expect((await used(osaka)).files).toBe(before.files! + 4n)
+    const other = [list[5]!, { ...list[2]!, bytes: 11n }]
+    await expect(add(osaka, other)).rejects.toMatchObject({ code: 'file_consistency_mismatch' })
+  })
+
   test('a name keeps its content: other bytes or another checksum are refused, naming the file', async () => {
     await add(kek, files('same', 2))
     for (const other of [{ bytes: 11n }, { adler32: '00000001' }]) {

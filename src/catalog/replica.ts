@@ -1,6 +1,6 @@
 import { type Db, publish, type Tx, transaction } from '../kernel/index.ts'
 import { chunks, didText, some } from './codes.ts'
-import { lockFiles } from './copies.store.ts'
+import { holdFiles, lockFiles } from './copies.store.ts'
 import { invalidInput, replicaExists, replicaNotFound, replicaStateConflict, rseNotFound } from './errors.ts'
 import { ensureFileRows } from './file-rows.store.ts'
 import { computePath } from './pfn.ts'
@@ -31,43 +31,45 @@ export async function addReplicas(
     if (!rse) throw rseNotFound(`There is no RSE with id ${rseId}.`)
     const paths = files.map((file) => storedPath(rse, file))
     const ensured = await ensureFileRows(tx, input)
-    const known = ensured.filter((file) => !file.created).map((file) => file.id)
-    await lockFiles(tx, known)
-
-    const wanted = new Map<bigint, store.InsertedReplica & { place: number }>()
-    ensured.forEach((file, place) => {
-      if (wanted.has(file.id)) return
-      const { state = 'AVAILABLE', tombstone = null } = files[place]!
-      wanted.set(file.id, { fileId: file.id, rseId, state, tombstone, path: paths[place]!, place })
+    const wanted: WantedCopy[] = []
+    const placeOf = new Map<bigint, number>()
+    ensured.forEach(({ id: fileId, created }, place) => {
+      if (placeOf.has(fileId)) return
+      placeOf.set(fileId, place)
+      const { bytes, state = 'AVAILABLE', tombstone = null } = files[place]!
+      wanted.push({ fileId, rseId, state, tombstone, path: paths[place]!, bytes, place, isNewFile: created })
     })
-    const inOrder = [...wanted.values()].sort((a, b) => (a.fileId < b.fileId ? -1 : 1))
-    const added = new Set<bigint>()
-    for (const chunk of chunks(inOrder, CHUNK)) {
-      for (const key of await store.insertReplicas(tx, chunk)) added.add(key.fileId)
-    }
-    const fresh = inOrder.filter((r) => added.has(r.fileId) && r.state === 'AVAILABLE')
-    for (const chunk of chunks(fresh, CHUNK)) await store.addAvailabilityDeltas(tx, chunk, 1)
-    await restore(tx, fresh, known)
+    const known = wanted.filter((copy) => !copy.isNewFile)
+    const first = known.length === 0 ? wanted : wanted.filter((copy) => copy.isNewFile)
+    for (const chunk of chunks(first, CHUNK)) await store.insertFirstReplicas(tx, chunk)
+    if (known.length > 0) await holdFiles(tx, idsOf(known))
+    const further: WantedCopy[] = []
+    for (const chunk of chunks(known, CHUNK)) further.push(...(await store.insertReplicas(tx, chunk)))
+    const added = [...first, ...further]
+    const available = added.filter((copy) => copy.state === 'AVAILABLE')
+    await store.addNewCopyDeltas(tx, rseId, available)
+    const again = available.filter((copy) => !copy.isNewFile)
+    if (again.length > 0) await store.restoreAvailability(tx, idsOf(again))
+    const addedIds = new Set(idsOf(added))
     await announceAgain(
       tx,
       input,
-      inOrder.filter((r) => !added.has(r.fileId)),
+      known.filter((copy) => !addedIds.has(copy.fileId)),
     )
-    await tell(
-      tx,
-      vo,
-      now,
-      'added',
-      [...added].map((fileId) => ({ fileId, rseId })),
-    )
-
-    const first = new Set<bigint>()
-    return ensured.map(({ id }) => {
-      const isFirst = !first.has(id)
-      first.add(id)
-      return { fileId: id, added: isFirst && added.has(id) }
-    })
+    await tell(tx, vo, now, 'added', added)
+    return ensured.map(({ id }, place) => ({
+      fileId: id,
+      added: placeOf.get(id) === place && addedIds.has(id),
+    }))
   })
+}
+
+interface WantedCopy extends store.InsertedReplica {
+  readonly bytes: bigint
+  /** In the list given. */
+  readonly place: number
+  /** Nobody else can know the file yet, so nothing refers to it. */
+  readonly isNewFile: boolean
 }
 
 /** What the path column holds: nothing where the path follows from the name. */
@@ -94,7 +96,7 @@ function storedPath(rse: store.PlacedRse, file: NewReplica): string | null {
 async function announceAgain(
   tx: Tx,
   input: { vo: string; now: Date; files: readonly NewReplica[]; ignoreDuplicate?: boolean },
-  again: readonly (store.InsertedReplica & { place: number })[],
+  again: readonly WantedCopy[],
 ): Promise<void> {
   if (again.length === 0) return
   const states = new Map((await store.selectReplicas(tx, again)).map((r) => [r.fileId, r.state]))
@@ -107,18 +109,7 @@ async function announceAgain(
   await changeReplicaStates(tx, { ...input, replicas: ready, from: ['COPYING'], to: 'AVAILABLE' })
 }
 
-async function restore(tx: Tx, available: readonly ReplicaKey[], known: readonly bigint[]): Promise<void> {
-  if (available.length === 0 || known.length === 0) return
-  await store.restoreAvailability(
-    tx,
-    known.length < available.length ? filterIds(known, available) : idsOf(available),
-  )
-}
 const idsOf = (keys: readonly ReplicaKey[]): bigint[] => keys.map((key) => key.fileId)
-function filterIds(ids: readonly bigint[], keys: readonly ReplicaKey[]): bigint[] {
-  const inKeys = new Set(idsOf(keys))
-  return ids.filter((id) => inKeys.has(id))
-}
 
 /** One event per call: listeners look up what they need. */
 async function tell(

@@ -79,6 +79,7 @@ export async function updateRseRow(
     ${sql.join(changes, sql``)} where id = ${id}`.execute(db)
 }
 
+/** Unless copies are there. Looks through all copies for them: a storage is deleted once. */
 export const markRseDeleted = (db: Db, id: number, now: Date) =>
   affected(
     db,

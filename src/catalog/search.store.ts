@@ -134,15 +134,17 @@ export interface FoundRow {
   readonly length: bigint
 }
 
+/** SQL: the collection and the document of name `f`, each reached by its key, however the planner guesses. */
+const collectionOf = sql`left join lateral (select * from collection x where f.is_collection and x.id = f.id offset 0) c on true`
+const documentOf = sql`left join lateral (select * from file_meta x where x.file_id = f.id offset 0) m on true`
+
 /** Where names come from: collections have a table of their own, so looking for them never walks the files. */
 function names(type: Type, scopeId: number, after: string | undefined) {
   const past = (name: Sql): Sql => (after === undefined ? sql`true` : sql`${name} > ${after}::text`)
   return type === 'all' || type === 'file'
-    ? sql`file f left join collection c on f.is_collection and c.id = f.id
-        left join file_meta m on m.file_id = f.id
+    ? sql`file f ${collectionOf} ${documentOf}
         where f.scope_id = ${scopeId} and ${past(sql`f.name`)} and f.deleted_at is null and ${TYPES[type]}`
-    : sql`collection c join file f on f.id = c.id and f.scope_id = c.scope_id and f.name = c.name
-        left join file_meta m on m.file_id = f.id
+    : sql`collection c join file f on f.id = c.id and f.scope_id = c.scope_id and f.name = c.name ${documentOf}
         where c.scope_id = ${scopeId} and ${past(sql`c.name`)} and c.deleted_at is null and f.deleted_at is null
           and ${TYPES[type]}`
 }
@@ -173,8 +175,9 @@ export const selectIdsBelow = (db: Db, { scopeId, condition, type, limit }: Page
         union select t.child_id from below b join tree t on t.parent_id = b.id),
       every(id) as (select id from found union select id from below
         union select m.child_id from below b join content m on m.parent_id = b.id)
-      select f.id from every e join file f on f.id = e.id and f.deleted_at is null
-      join scope s on s.id = f.scope_id left join collection c on f.is_collection and c.id = f.id
+      select f.id from every e
+      cross join lateral (select * from file x where x.id = e.id and x.deleted_at is null offset 0) f
+      join scope s on s.id = f.scope_id ${collectionOf}
       where ${TYPES[type]} order by s.name, f.name limit ${limit}`,
   )
 
@@ -183,9 +186,9 @@ export const selectByIds = (db: Db, ids: readonly bigint[]) =>
     db,
     sql<FoundRow>`select f.id, s.name as scope, f.name, c.kind, ${bytes} as bytes, ${length} as length
       from unnest(${ids}::bigint[]) with ordinality as w(id, place)
-      join file f on f.id = w.id join scope s on s.id = f.scope_id
-      left join collection c on f.is_collection and c.id = f.id
-      where f.deleted_at is null order by w.place`,
+      cross join lateral (select * from file x where x.id = w.id and x.deleted_at is null offset 0) f
+      join scope s on s.id = f.scope_id ${collectionOf}
+      order by w.place`,
   )
 
 /** Runs work whose statements PostgreSQL breaks off after a time; the limit ends with it. */

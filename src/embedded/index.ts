@@ -9,7 +9,8 @@ export {
   secretFile,
   writeWhole,
 } from './home.ts'
-export { DEFAULT_PORT } from './ports.ts'
+export { DEFAULT_PORT, vomsPortOf } from './ports.ts'
 export { type PrepareOptions, prepareHome } from './prepare-home.ts'
 export { isAlive } from './processes.ts'
 export { type PartStatus, readPid, type Supervisor, supervise } from './supervisor.ts'
+export { ensureVomsAuthority } from './voms-authority.ts'

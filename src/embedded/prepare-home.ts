@@ -1,9 +1,19 @@
 import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createCa, issueHostCertificate, writeTrustDirectory } from '../identity/certificates.ts'
+import { readCertificates } from '../identity/x509/certificate.ts'
+import {
+  type Credential,
+  createCa,
+  createPeopleAuthority,
+  issueHostCertificate,
+  writeTrustDirectory,
+} from '../identity/x509/certificates.ts'
+import { writeCrl } from '../identity/x509/crl.ts'
+import { privateKeyOf } from '../identity/x509/signatures.ts'
 import { demoSites } from './demo-sites.ts'
 import { type GridFacts, type Home, readGrid, secretFile, writeWhole } from './home.ts'
-import { choosePorts } from './ports.ts'
+import { BLOCK, choosePorts } from './ports.ts'
+import { ensureVomsAuthority } from './voms-authority.ts'
 
 export interface PrepareOptions {
   readonly port?: number
@@ -35,8 +45,7 @@ export async function prepareHome(home: Home, options: PrepareOptions, now: Date
 }
 
 async function newGrid(options: PrepareOptions, now: Date): Promise<GridFacts> {
-  const count = options.empty ? 1 : 4
-  const port = await choosePorts(count, options.port)
+  const port = await choosePorts(BLOCK - 1, options.port)
   return {
     version: 1,
     vo: options.vo ?? 'demo',
@@ -53,13 +62,15 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
   if (!existsSync(caCertificate)) {
     const ca = await createCa({ name: `Kumihimo ${grid.vo} ${now.toISOString().slice(0, 10)}`, now })
     writeWhole(caKey, ca.privateKeyPem)
-    await writeTrustDirectory(join(home.ca, 'certificates'), ca.certificatePem)
+    const { certificatePem } = ca
+    await writeTrustDirectory(join(home.ca, 'certificates'), { certificatePem, subjects: ['/O=Kumihimo/*'] })
     writeWhole(caCertificate, ca.certificatePem, 0o644)
   }
   const ca = {
     certificatePem: readFileSync(caCertificate, 'utf8'),
     privateKeyPem: readFileSync(caKey, 'utf8'),
   }
+  await ensurePeopleAuthority(home, grid, ca, now)
   const hosts = [home.server, ...grid.sites.map((site) => join(home.sites, site.name))]
   for (const directory of hosts) {
     if (existsSync(join(directory, 'tls.pem'))) continue
@@ -67,6 +78,27 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
     writeWhole(join(directory, 'tls.key'), issued.privateKeyPem)
     writeWhole(join(directory, 'tls.pem'), issued.certificatePem, 0o644)
   }
+  await ensureVomsAuthority(home, 'localhost', now)
+}
+
+/** Certificates of people are signed by an authority of their own, whose key the server holds. */
+async function ensurePeopleAuthority(home: Home, grid: GridFacts, ca: Credential, now: Date): Promise<void> {
+  const certificate = join(home.server, 'people-ca.pem')
+  if (existsSync(certificate)) return
+  const people = createPeopleAuthority({ ca, now })
+  const issuer = readCertificates(people.certificatePem)[0]!
+  const list = writeCrl({
+    ...{ issuer, key: privateKeyOf(people.privateKeyPem), number: 1, revoked: [] },
+    ...{ thisUpdate: now, nextUpdate: new Date(now.getTime() + 7 * 86_400_000) },
+  })
+  await writeTrustDirectory(join(home.ca, 'certificates'), {
+    certificatePem: people.certificatePem,
+    subjects: [`/O=Kumihimo/OU=People/*`],
+    crlUrl: `https://localhost:${grid.port}/ca/people.crl`,
+    crl: list,
+  })
+  writeWhole(join(home.server, 'people-ca.key'), people.privateKeyPem)
+  writeWhole(certificate, people.certificatePem, 0o644)
 }
 
 function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'][number]): void {
@@ -82,6 +114,7 @@ function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'
     port: site.port,
     directory,
     ca: join(home.ca, 'ca.pem'),
+    trust: [join(home.ca, 'certificates')],
     vo: grid.vo,
     issuer: `${server}/iam/${grid.vo}`,
     // The demo sites are neighbours on this machine; a real gateway names the storages it may copy from.

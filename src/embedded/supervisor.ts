@@ -5,6 +5,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { type EmbeddedPostgres, startEmbeddedPostgres } from '../kernel/embedded-postgres.ts'
 import { defineError } from '../kernel/errors.ts'
 import { type GridFacts, type Home, writeWhole } from './home.ts'
+import { requirePorts, vomsPortOf } from './ports.ts'
 import { isAlive, processTree, residentBytes } from './processes.ts'
 
 const alreadyRunning = defineError('conflict', 'already_running')
@@ -100,6 +101,10 @@ export async function supervise(options: SuperviseOptions): Promise<Supervisor> 
   }
 
   try {
+    await requirePorts(
+      [facts.port, vomsPortOf(facts.port), ...facts.sites.map((site) => site.port)],
+      home.path,
+    )
     await startPostgres()
     const nodeOptions = (megabytes: number) => [
       '--enable-source-maps',

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { anonymous, notAuthenticated } from '../identity/verifier.ts'
+import { anonymous, notAuthenticated, type Principal } from '../identity/verifier.ts'
 import { isGridError } from '../kernel/errors.ts'
 import type { Authenticator } from './authenticator.ts'
 
@@ -10,10 +10,12 @@ export async function authenticate(
   accept: { audience: readonly string[] },
 ): Promise<void> {
   const action = request.routeOptions.config.action
-  const credential = credentialOf(request)
+  const credential = credentialOf(request, identity.verifySession !== undefined)
   if (credential) {
     try {
-      request.principal = await identity.verify(credential.token, accept)
+      request.principal = credential.cookie
+        ? await identity.verifySession!(credential.token)
+        : await identity.verify(credential.token, accept)
       if (credential.cookie && !isSafeMethod(request.method) && request.headers['x-kumi-console'] !== '1') {
         throw notAuthenticated(
           'A session cookie changes something only together with the header X-Kumi-Console: 1.',
@@ -29,21 +31,42 @@ export async function authenticate(
     }
   }
   if (action === undefined || action === 'public') return
+  if (!credential) request.principal = await bearerOfCertificate(request, identity)
   if (request.principal.kind === 'anonymous') {
-    throw notAuthenticated('Log in first: this needs a token (Authorization: Bearer …).')
+    throw notAuthenticated(
+      'Log in first: this needs a token (Authorization: Bearer …) or a certificate known here.',
+    )
   }
   if (!request.routeOptions.config.laterResource) {
     identity.authorize(request.principal, action, { vo: request.principal.vo })
   }
 }
 
-function credentialOf(request: FastifyRequest): { token: string; cookie: boolean } | undefined {
+function credentialOf(
+  request: FastifyRequest,
+  sessions: boolean,
+): { token: string; cookie: boolean } | undefined {
   const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
   if (bearer) return { token: bearer, cookie: false }
   const rucio = request.headers['x-rucio-auth-token']
   if (typeof rucio === 'string' && rucio !== '') return { token: rucio, cookie: false }
+  if (!sessions) return undefined
   const cookie = /(?:^|;\s*)kumi_session=([^;\s]+)/.exec(request.headers.cookie ?? '')?.[1]
   return cookie ? { token: cookie, cookie: true } : undefined
+}
+
+/**
+ * A certificate counts where no token came along. Browsers send theirs with whatever another page makes them ask, so
+ * from a browser it counts only together with the header that no foreign page can set.
+ */
+async function bearerOfCertificate(request: FastifyRequest, identity: Authenticator): Promise<Principal> {
+  const { headers } = request
+  const browser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+  if (browser && headers['x-kumi-console'] !== '1') return anonymous
+  const chain = await request.clientCertificate()
+  if (!chain || !identity.verifyCertificate) return anonymous
+  const vo = (request.params as { vo?: unknown } | null)?.vo ?? headers['x-rucio-vo']
+  return identity.verifyCertificate(chain, typeof vo === 'string' ? { vo } : {})
 }
 
 function isSafeMethod(method: string): boolean {

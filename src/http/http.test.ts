@@ -3,17 +3,19 @@ import { Agent as PlainAgent, request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest } from 'node:https'
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { createCa, issueHostCertificate } from '../identity/certificates.ts'
 import { anonymous, denied, invalidToken } from '../identity/verifier.ts'
+import { createCa, issueHostCertificate } from '../identity/x509/certificates.ts'
 import { silentLogger, systemClock } from '../kernel/index.ts'
 import { type Authenticator, createHttp, type Http, route, sendNdjson } from './index.ts'
 
-/** `reader` may read; every other word is no token. */
+/** `reader` may read, by token or by session; every other word is neither. */
+const readerOf = async (token: string) => {
+  if (token !== 'reader') throw invalidToken('No such token.')
+  return { ...anonymous, kind: 'user' as const, account: 'reader', accountId: 1, vo: 'demo' }
+}
 const authenticator: Authenticator = {
-  async verify(token) {
-    if (token !== 'reader') throw invalidToken('No such token.')
-    return { ...anonymous, kind: 'user', account: 'reader', accountId: 1, vo: 'demo' }
-  },
+  verify: readerOf,
+  verifySession: readerOf,
   authorize(_principal, action, resource) {
     if (action !== 'catalog.read' || resource.vo !== 'demo') throw denied(`Not allowed: ${action}.`)
   },

@@ -1,13 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { TLSSocket } from 'node:tls'
+import { TLSSocket, type TlsOptions } from 'node:tls'
 import fastify, {
   type FastifyError,
   type FastifyInstance,
   type FastifyReply,
   type FastifyRequest,
 } from 'fastify'
-import { ANY_AUDIENCE, anonymous, notAuthenticated } from '../identity/verifier.ts'
+import {
+  ANY_AUDIENCE,
+  anonymous,
+  CLIENT_CERTIFICATE_OPTIONS,
+  type ClientCertificates,
+  notAuthenticated,
+} from '../identity/verifier.ts'
 import { type ErrorKind, GridError, toGridError } from '../kernel/errors.ts'
 import { type Logger, redactText } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
@@ -30,6 +36,12 @@ export interface HttpOptions {
   readonly port: number
   /** PEM; absent means plain HTTP only, for loopback peers. */
   readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  /** Client certificates are asked for, and verified here; without this nobody is asked. */
+  readonly clientCertificates?: {
+    readonly verifier: ClientCertificates
+    /** PEM of the authorities whose certificates are asked for; any when absent, and then browsers ask people. */
+    readonly authorities?: string
+  }
   /** Whether loopback peers may speak plain HTTP on the same port; default true. */
   readonly plainForLoopback?: boolean
   /** Methods beyond the usual, e.g. PROPFIND; `hasBody` ones may carry a body. */
@@ -65,7 +77,7 @@ export function createHttp(options: HttpOptions): Http {
     audience: [...options.audience, ...(options.anyAudience === false ? [] : [ANY_AUDIENCE])],
   }
   const app = fastify({
-    serverFactory: (handler) => sniffingServer(handler, options.tls),
+    serverFactory: (handler) => sniffingServer(handler, tlsOptions(options)),
     forceCloseConnections: true,
     bodyLimit: 1024 * 1024,
     genReqId: () => randomUUID(),
@@ -78,6 +90,10 @@ export function createHttp(options: HttpOptions): Http {
   })
   app.decorate('authenticator', options.identity)
   app.decorateRequest('principal', null as unknown as typeof anonymous)
+  const certificates = options.clientCertificates?.verifier
+  app.decorateRequest('clientCertificate', async function (this: FastifyRequest) {
+    return certificates?.of(this.raw.socket)
+  })
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })
   }
@@ -137,6 +153,12 @@ export function createHttp(options: HttpOptions): Http {
     },
     close: () => app.close(),
   }
+}
+
+function tlsOptions({ tls, clientCertificates }: HttpOptions): TlsOptions | undefined {
+  if (!tls || !clientCertificates) return tls
+  const { authorities } = clientCertificates
+  return { ...tls, ...CLIENT_CERTIFICATE_OPTIONS, ...(authorities && { ca: authorities }) }
 }
 
 /** The GridError behind anything thrown in a route, also fastify's own (validation, limits). */

@@ -1,12 +1,14 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest, HTTPMethods } from 'fastify'
 import type { Static, TSchema } from 'typebox'
-import type { Principal, Resource, RouteAction } from '../identity/verifier.ts'
+import type { Principal, Resource, RouteAction, VerifiedChain } from '../identity/verifier.ts'
 import type { Authenticator } from './authenticator.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks; `anonymous` unless a good token came along. */
     principal: Principal
+    /** The chain behind the connection's client certificate, verified; undefined without one, throws when it is bad. */
+    clientCertificate(): Promise<VerifiedChain | undefined>
   }
   interface FastifyContextConfig {
     action?: RouteAction

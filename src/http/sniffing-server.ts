@@ -1,6 +1,7 @@
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import type { Socket } from 'node:net'
+import type { TlsOptions } from 'node:tls'
 
 const TLS_HANDSHAKE = 0x16
 const FIRST_BYTE_MS = 15_000
@@ -15,10 +16,7 @@ const LIMITS = {
  * One listening port for TLS and plain HTTP: the first byte of a connection says which. What may be said in plain is
  * decided per request, not here.
  */
-export function sniffingServer(
-  handler: RequestListener,
-  tls?: { cert: string | Buffer; key: string | Buffer },
-): Server {
+export function sniffingServer(handler: RequestListener, tls?: TlsOptions): Server {
   const server = createServer(LIMITS, handler)
   if (!tls) return server
   const secure = createTlsServer({ ...LIMITS, ...tls, minVersion: 'TLSv1.2' }, handler)

@@ -2,6 +2,8 @@ import { type Database, type Db, type Tx, transaction } from '../kernel/database
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import type { IssuingAuthority } from './certificates/certificate.ts'
+import { type Audit, createAudit } from './people/audit.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -13,22 +15,27 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Issues short-lived certificates; without it nobody gets one here. */
+  readonly issuingAuthority?: IssuingAuthority
 }
 
 /** What the parts of identity share. */
-export interface Context {
+export interface Context extends Audit {
   readonly db: Db
   readonly pool: Database['pool']
   readonly ids: Ids
   readonly log: Logger
   readonly sealKey: Uint8Array
   now(): Date
+  sleep(ms: number): Promise<void>
   issuer(vo: string): string
   /** Short-lived memory of what the database said; emptied by every change made here and by `forget`. */
   memory<T>(): Memory<T>
   forget(): void
   /** One use case that changes something: a transaction, its event, and no stale memory afterwards. */
   changing<T>(vo: string, subject: string, work: (tx: Db) => Promise<T>): Promise<T>
+  /** The same over an open transaction, for a use case made of others. */
+  within(tx: Db): Context
 }
 
 export interface Memory<T> {
@@ -45,13 +52,15 @@ export function createContext(options: IdentityOptions): Context {
   const forget = (): void => {
     for (const memory of memories) memory.clear()
   }
-  return {
+  const on = (db: Db): Context => ({
+    ...createAudit(db, now),
     db,
     pool,
     ids,
     log,
     sealKey,
     now,
+    sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,
     memory<T>(): Memory<T> {
       const kept = new Map<string, { at: number; value: Promise<T> }>()
@@ -81,5 +90,7 @@ export function createContext(options: IdentityOptions): Context {
       forget()
       return done
     },
-  }
+    within: on,
+  })
+  return on(db)
 }

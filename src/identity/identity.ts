@@ -1,42 +1,76 @@
 import type { Worker } from '../kernel/workers.ts'
-import { type Accounts, createAccounts } from './accounts.ts'
-import { type Clients, createClients } from './clients.ts'
+import { type Accounts, createAccounts } from './accounts/accounts.ts'
+import { createGroups, type Groups } from './accounts/groups.ts'
+import { LOGIN_WINDOW_MS } from './accounts/limits.ts'
+import { dropOldLogins } from './accounts/login.store.ts'
+import { createLogins, type Logins } from './accounts/login.ts'
+import { createVos, type Vos } from './accounts/vos.ts'
+import { type CertificateFace, createCertificateRoom } from './certificates/room.ts'
 import { createContext, type IdentityOptions } from './context.ts'
-import { createGroups, type Groups } from './groups.ts'
-import { createKeys, type Keys } from './keys.ts'
-import { dropOldLogins } from './login.store.ts'
-import { createLogins, LOGIN_WINDOW_MS, type Logins } from './login.ts'
-import { createPolicies, type Policies } from './policies.ts'
-import { dropExpiredRevocations } from './tokens.store.ts'
-import { createTokens, type Tokens } from './tokens.ts'
-import { createVos, type Vos } from './vos.ts'
+import type { Audit } from './people/audit.ts'
+import { createLabels, type Labels } from './people/labels.ts'
+import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
+import { createMails, type Mails } from './people/mails.ts'
+import { createPeople, type People } from './people/people.ts'
+import { createRegistrations, type Registrations } from './people/registrations.ts'
+import { createRequests, type Requests } from './people/requests.ts'
+import { createSettings, type Settings } from './people/settings.ts'
+import { createStandings, type Standings } from './people/standing.ts'
+import { createUpdates, type Updates } from './people/update.ts'
+import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
+import { createExplain, type Explain } from './policy/explain.ts'
+import { createPolicies, type Policies } from './policy/policies.ts'
+import { createTokenRoom, type TokenFace } from './tokens/room.ts'
 
 /** Everything the rest of the grid asks of identity. */
 export interface Identity
   extends Vos,
     Accounts,
     Groups,
-    Clients,
-    Tokens,
+    TokenFace,
     Logins,
-    Pick<Keys, 'jwks'>,
-    Pick<Policies, 'authorize' | 'explain'> {
+    Audit,
+    Standings,
+    CertificateFace,
+    People,
+    Updates,
+    Labels,
+    UsagePolicies,
+    Omit<Registrations, 'dropStaleRegistrations'>,
+    Requests,
+    Settings,
+    Lifecycle,
+    Mails,
+    Omit<Policies, 'refresh'>,
+    Explain {
   issuer(vo: string): string
   rotateSigningKeys(now: Date): Promise<{ created: number }>
   readonly workers: readonly Worker[]
   /** Forgets cached policies, accounts and keys; call when topic `identity` wakes. */
   reload(): Promise<void>
+  /** Writes what is noted in batches; call before the database closes. */
+  close(): Promise<void>
 }
 
 const HOUR_MS = 3600_000
 
 export function createIdentity(options: IdentityOptions): Identity {
   const context = createContext(options)
-  const keys = createKeys(context)
   const policies = createPolicies(context)
-  const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
-  const vos = createVos(context, keys, policies)
+  const accounts = createAccounts(context)
+  const standings = createStandings(context)
+  const room = createTokenRoom(context, policies)
+  const { keys, clients, holders, minter, grants, scopePolicies } = room
+  const vos = createVos(context, { keys, policies, clients })
+  const logins = createLogins(context, { holders, minter, grants, policies: scopePolicies })
+  const certificates = createCertificateRoom(
+    context,
+    { accounts, logins, holders, policies, scopePolicies },
+    options.issuingAuthority,
+  )
+  const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
+  const lifecycle = createLifecycle(context)
   const rotateSigningKeys = async (now: Date) =>
     keys.rotate(
       (await vos.listVos()).map(({ id }) => id),
@@ -45,14 +79,30 @@ export function createIdentity(options: IdentityOptions): Identity {
   let rotateAt = new Date(0)
   return {
     ...vos,
-    ...createAccounts(context),
+    ...accounts,
     ...groups,
-    ...createClients(context),
-    ...tokens,
-    ...createLogins(context, tokens, groups),
-    jwks: keys.jwks,
+    ...room.face,
+    ...logins,
+    ...standings,
+    ...certificates.face,
+    ...createPeople(context, accounts),
+    ...createUpdates(context),
+    ...createLabels(context),
+    ...createUsagePolicies(context),
+    ...registrations,
+    ...createRequests(context, groups),
+    ...createSettings(context),
+    ...lifecycle,
+    ...createMails(context),
+    audit: context.audit,
+    auditLog: context.auditLog,
+    verifyAuditChain: context.verifyAuditChain,
     authorize: policies.authorize,
     explain: policies.explain,
+    ...createExplain(context, policies, groups),
+    rulesOf: policies.rulesOf,
+    addRule: policies.addRule,
+    removeRule: policies.removeRule,
     issuer: context.issuer,
     rotateSigningKeys,
     workers: [
@@ -62,14 +112,20 @@ export function createIdentity(options: IdentityOptions): Identity {
         async tick(now) {
           if (now >= rotateAt) {
             await rotateSigningKeys(now)
-            await dropExpiredRevocations(context.db, now)
+            await room.sweep(now)
             await dropOldLogins(context.db, new Date(now.getTime() - LOGIN_WINDOW_MS), now)
             rotateAt = new Date(now.getTime() + HOUR_MS)
           }
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      ...certificates.workers,
+      lifecycleWorker(context, lifecycle, {
+        vos: async () => (await vos.listVos()).map(({ id }) => id),
+        dropStaleRegistrations,
+      }),
     ],
     reload: async () => context.forget(),
+    close: room.flush,
   }
 }

@@ -1,4 +1,4 @@
-import type { Scope } from './scope.ts'
+import type { Scope } from './tokens/scope.ts'
 
 /** Who makes a request, after the token was verified. */
 export interface Principal {
@@ -15,6 +15,16 @@ export interface Principal {
   readonly audience: readonly string[]
   readonly tokenId: string
   readonly expiresAt: Date
+  /** When they logged in, where that is known. */
+  readonly authenticatedAt?: Date
+  /** How they showed who they are. */
+  readonly method: 'token' | 'session' | 'x509'
+  /** Came with a limited proxy: may handle data, may not submit jobs or delegate. */
+  readonly limited: boolean
+  /** The OAuth client the token was issued to. */
+  readonly clientId: string | null
+  /** Who acts for the subject (`act` of RFC 8693), the present actor first. */
+  readonly actors: readonly string[]
 }
 
 /** Nobody: may use public routes only. */
@@ -31,4 +41,11 @@ export const anonymous: Principal = {
   audience: [],
   tokenId: '',
   expiresAt: new Date(8.64e15),
+  method: 'token',
+  limited: false,
+  clientId: null,
+  actors: [],
 }
+
+/** How the audit log names whoever makes a request. */
+export const actorOf = ({ account, subject }: Principal): string => account ?? subject

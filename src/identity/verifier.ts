@@ -1,7 +1,8 @@
 /** The database-free public face of identity: what a gateway needs to check tokens and paths. */
-export type { Action, Resource, RouteAction, StorageOperation } from './actions.ts'
-export { denied, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
-export { anonymous, type Principal } from './principal.ts'
+
+export { denied, invalidRequest, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
+export type { Action, Resource, RouteAction, StorageOperation } from './policy/actions.ts'
+export { actorOf, anonymous, type Principal } from './principal.ts'
 export {
   anyCovers,
   covers,
@@ -19,9 +20,9 @@ export {
   type StorageScope,
   type StorageScopeOp,
   segmentsOf,
-} from './scope.ts'
-export { storageAuthenticator } from './storage-authenticator.ts'
-export { ANY_AUDIENCE } from './token.ts'
+} from './tokens/scope.ts'
+export { storageAuthenticator } from './tokens/storage-authenticator.ts'
+export { ANY_AUDIENCE } from './tokens/token.ts'
 export {
   createTokenVerifier,
   type JwksDocument,
@@ -29,4 +30,20 @@ export {
   type TokenVerifier,
   type TokenVerifierOptions,
   type TrustedIssuer,
-} from './token-verifier.ts'
+} from './tokens/token-verifier.ts'
+export {
+  type AttributeTrust,
+  attributesRefused,
+  type VerifiedAttributes,
+  verifyAttributes,
+} from './voms/verify.ts'
+export {
+  CLIENT_CERTIFICATE_OPTIONS,
+  type ClientCertificates,
+  certificateRefused,
+  clientCertificates,
+  openTrustDirectory,
+  slashOf,
+  type TrustDirectory,
+  type VerifiedChain,
+} from './x509/index.ts'

@@ -1,5 +1,6 @@
 import { CompiledQuery, Kysely, PostgresDialect, type RawBuilder, sql, type Transaction } from 'kysely'
 import pg from 'pg'
+import { withQuickArrays } from './array-parameters.ts'
 import { GridError } from './errors.ts'
 import type { Logger } from './log.ts'
 
@@ -38,7 +39,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   // An idle connection that dies (server restart) must not take the process down; the next query reconnects.
   pool.on('error', (error) => options.log?.warn({ err: error }, 'idle database connection lost'))
-  const db: Db = new Kysely({ dialect: new PostgresDialect({ pool }) })
+  const db: Db = new Kysely({ dialect: new PostgresDialect({ pool: withQuickArrays(pool) }) })
   return { db, pool, close: () => db.destroy() }
 }
 

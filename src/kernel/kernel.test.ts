@@ -31,6 +31,63 @@ describe('database', () => {
     expect(seen.at(-1)).toBe(2500)
   })
 
+  test('lists of any values arrive as they were, however odd their texts', async () => {
+    const texts = [
+      '',
+      'plain',
+      'a,b',
+      '{}',
+      'NULL',
+      'null',
+      '"',
+      '\\',
+      '\\"',
+      ' x ',
+      "it's",
+      '京都',
+      'a\nb',
+      null,
+    ]
+    const [first] = await rows(
+      database.db,
+      sql<{
+        texts: (string | null)[]
+        none: string[]
+        big: (string | null)[]
+        real: number[]
+        yes: boolean[]
+        at: Date[]
+      }>`
+        select ${texts}::text[] as texts, ${[]}::text[] as none, ${[-1n, 2n ** 62n, null]}::bigint[] as big,
+          ${[1.5, -2e-7, Number.POSITIVE_INFINITY]}::float8[] as real, ${[true, false]}::boolean[] as yes,
+          ${[new Date(0), new Date('2026-02-28T23:59:59.999Z')]}::timestamptz[] as at`,
+    )
+    expect(first).toEqual({
+      texts,
+      none: [],
+      big: ['-1', String(2n ** 62n), null],
+      real: [1.5, -2e-7, Number.POSITIVE_INFINITY],
+      yes: [true, false],
+      at: [new Date(0), new Date('2026-02-28T23:59:59.999Z')],
+    })
+    const nested = await rows(
+      database.db,
+      sql<{ n: number[][]; b: string }>`select ${[
+        [1, 2],
+        [3, 4],
+      ]}::int[] as n, encode((${[Buffer.from('ab')]}::bytea[])[1], 'hex') as b`,
+    )
+    expect(nested).toEqual([
+      {
+        n: [
+          [1, 2],
+          [3, 4],
+        ],
+        b: '6162',
+      },
+    ])
+  })
+
   test('a cursor that is broken off gives its connection back', async () => {
     for (let i = 0; i < 30; i++)
       for await (const _ of cursor(database.db, sql`select n from generate_series(1, 5000) n`, 100)) break

@@ -2,6 +2,7 @@
 import { type Did, datasetsOf, resolveDids } from '../catalog/index.ts'
 import type { Db } from '../kernel/index.ts'
 import * as locks from './lock.store.ts'
+import * as placements from './placement.store.ts'
 import * as rules from './rules.ts'
 import type { DatasetLockView, LimitView, LockView, UsageView } from './types.ts'
 import * as usage from './usage.store.ts'
@@ -35,12 +36,20 @@ export async function* locksOfRule(
   input: { vo: string; id: string },
 ): AsyncGenerator<readonly LockView[]> {
   await rules.getRule(db, input)
-  let afterFile = 0n
-  let afterRse = -1
-  for (;;) {
-    const page = await locks.selectLocks(db, { ruleId: input.id, afterFile, afterRse, limit: LOCK_PAGE })
+  const ruleId = input.id
+  const limit = LOCK_PAGE
+  for (const { collectionId, rseId } of await placements.placementsOf(db, ruleId)) {
+    for (let after: bigint | undefined = -1n; after !== undefined; ) {
+      const page: Awaited<ReturnType<typeof locks.selectDatasetFileLocks>> =
+        await locks.selectDatasetFileLocks(db, { ruleId, collectionId, rseId, after, limit })
+      if (page.locks.length > 0) yield page.locks
+      after = page.next
+    }
+  }
+  for (let afterFile = -1n, afterRse = -1; ; ) {
+    const page = await locks.selectSingleFileLocks(db, { ruleId, afterFile, afterRse, limit })
     if (page.length > 0) yield page
-    if (page.length < LOCK_PAGE) return
+    if (page.length < limit) return
     const last = page.at(-1)!
     afterFile = last.fileId
     afterRse = last.rseId

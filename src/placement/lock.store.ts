@@ -1,24 +1,62 @@
 import { type Db, rows, sql } from '../kernel/index.ts'
 import type { DatasetLockView, LockView } from './types.ts'
 
-/** The field's per-file locks of a rule, made up from placements and gaps; after (file, storage), in that order. */
-export const selectLocks = (
+/** SQL: a lock of a rule on copy (l.file_id, l.rse_id), made up from the placement and its gap. */
+const lockOf = (ruleId: string, copies: ReturnType<typeof sql>) =>
+  sql<LockView & { fileId: bigint }>`
+    select l.file_id as "fileId", s.name as scope, f.name, l.rse_id as "rseId", ${ruleId}::text as "ruleId",
+      case when g.state is null then 'OK' when g.state = 'failed' then 'STUCK' else 'REPLICATING' end as state
+    from ${copies} l
+    cross join lateral (select scope_id, name from file where id = l.file_id offset 0) f
+    join scope s on s.id = f.scope_id
+    left join lateral (select state from placement_gap
+      where rule_id = ${ruleId} and file_id = l.file_id and rse_id = l.rse_id offset 0) g on true
+    order by l.file_id, l.rse_id`
+
+/**
+ * Locks of a rule on files of one of its datasets at a storage, after a file. Left out are those on files that an
+ * earlier dataset of the rule holds there too; `next` is the file to go on after.
+ */
+export async function selectDatasetFileLocks(
+  db: Db,
+  input: { ruleId: string; collectionId: bigint; rseId: number; after: bigint; limit: number },
+): Promise<{ locks: LockView[]; next: bigint | undefined }> {
+  const { ruleId, collectionId, rseId, after, limit } = input
+  const [end] = await rows(
+    db,
+    sql<{
+      id: bigint
+    }>`select child_id as id from content where parent_id = ${collectionId} and child_id > ${after}
+      order by child_id offset ${limit - 1} limit 1`,
+  )
+  const locks = await rows(
+    db,
+    lockOf(
+      ruleId,
+      sql`(select c.child_id as file_id, ${rseId}::int as rse_id from content c
+        where c.parent_id = ${collectionId} and c.child_id > ${after} ${end ? sql`and c.child_id <= ${end.id}` : sql``}
+          and not exists (select from (select parent_id from content where child_id = c.child_id
+              and parent_id < c.parent_id offset 0) k
+            cross join lateral (select from placement p where p.rule_id = ${ruleId}
+              and p.collection_id = k.parent_id and p.rse_id = ${rseId} offset 0) p)
+        order by c.child_id limit ${limit})`,
+    ),
+  )
+  return { locks, next: end?.id }
+}
+
+/** Locks of a rule on single files, after (file, storage), in that order. */
+export const selectSingleFileLocks = (
   db: Db,
   input: { ruleId: string; afterFile: bigint; afterRse: number; limit: number },
 ) =>
   rows(
     db,
-    sql<LockView & { fileId: bigint }>`
-      select l.file_id as "fileId", s.name as scope, f.name, l.rse_id as "rseId", ${input.ruleId}::text as "ruleId",
-        case when g.state is null then 'OK' when g.state = 'failed' then 'STUCK' else 'REPLICATING' end as state
-      from (
-        select k.child_id as file_id, p.rse_id from placement p join content k on k.parent_id = p.collection_id
-          where p.rule_id = ${input.ruleId} and k.child_id >= ${input.afterFile}
-        union select file_id, rse_id from file_placement where rule_id = ${input.ruleId}
-      ) l join file f on f.id = l.file_id join scope s on s.id = f.scope_id
-      left join placement_gap g on g.rule_id = ${input.ruleId} and g.file_id = l.file_id and g.rse_id = l.rse_id
-      where (l.file_id, l.rse_id) > (${input.afterFile}, ${input.afterRse})
-      order by l.file_id, l.rse_id limit ${input.limit}`,
+    lockOf(
+      input.ruleId,
+      sql`(select file_id, rse_id from file_placement where rule_id = ${input.ruleId}
+        and (file_id, rse_id) > (${input.afterFile}, ${input.afterRse}) order by 1, 2 limit ${input.limit})`,
+    ),
   )
 
 export const selectDatasetLocks = (

@@ -1,4 +1,4 @@
-import { type Db, row, rows, sql } from '../kernel/index.ts'
+import { affected, type Db, row, rows, sql } from '../kernel/index.ts'
 
 /** What the evaluation of a rule starts from. */
 export interface RuleRow {
@@ -94,6 +94,14 @@ export const incompletePlacements = (db: Db, ruleId: string) =>
       where p.rule_id = ${ruleId} and t.files <> h.files`,
   )
 
+/** SQL: no good copy of file `file` is at RSE `rse`. */
+const lacking = (file: string, rse: string) =>
+  sql`not exists (select from replica where file_id = ${sql.ref(file)} and rse_id = ${sql.ref(rse)} and state = 'A' offset 0)`
+
+/** SQL: the name of file `file` was not given up. One that is only LOST is still wanted: a good copy may turn up. */
+const wanted = (file: string) =>
+  sql`exists (select from file where id = ${sql.ref(file)} and deleted_at is null offset 0)`
+
 /** Opens gaps for files of placements without an AVAILABLE copy; returns how many are new. */
 export async function openGaps(
   db: Db,
@@ -101,49 +109,57 @@ export async function openGaps(
   ruleId: string,
   list: readonly DatasetAt[],
 ): Promise<number> {
-  const opened = await row(
+  return affected(
     db,
-    sql<{ n: bigint }>`with opened as (
-        insert into placement_gap (rule_id, file_id, rse_id, next_try, created_at)
-        select ${ruleId}, k.child_id, w.r, ${now}, ${now}
-        from unnest(${list.map((p) => p.collectionId)}::bigint[], ${list.map((p) => p.rseId)}::int[]) as w(c, r)
-        join content k on k.parent_id = w.c
-        left join replica x on x.file_id = k.child_id and x.rse_id = w.r and x.state = 'A'
-        where x.file_id is null
-        on conflict do nothing returning 1)
-      select count(*) as n from opened`,
+    sql`insert into placement_gap (rule_id, file_id, rse_id, next_try, created_at)
+      select ${ruleId}, k.child_id, w.r, ${now}, ${now}
+      from unnest(${list.map((p) => p.collectionId)}::bigint[], ${list.map((p) => p.rseId)}::int[]) as w(c, r)
+      cross join lateral (select child_id from content where parent_id = w.c
+        and ${lacking('child_id', 'w.r')} and ${wanted('child_id')} offset 0) k
+      on conflict do nothing`,
   )
-  return Number(opened?.n ?? 0n)
 }
 
 /** The same for the single files of a rule. */
 export async function openFileGaps(db: Db, now: Date, ruleId: string): Promise<void> {
   await sql`insert into placement_gap (rule_id, file_id, rse_id, next_try, created_at)
     select fp.rule_id, fp.file_id, fp.rse_id, ${now}, ${now} from file_placement fp
-    left join replica x on x.file_id = fp.file_id and x.rse_id = fp.rse_id and x.state = 'A'
-    where fp.rule_id = ${ruleId} and x.file_id is null on conflict do nothing`.execute(db)
+    where fp.rule_id = ${ruleId} and ${lacking('fp.file_id', 'fp.rse_id')} and ${wanted('fp.file_id')}
+    on conflict do nothing`.execute(db)
 }
 
 /** Copies on their way out that a rule waits for need not wait in the trash: the deleter brings them back now. */
 export const recallDeletions = (db: Db, now: Date, ruleId: string) =>
-  sql`update deletion d set next_try = ${now} from placement_gap g
-    where g.rule_id = ${ruleId} and d.file_id = g.file_id and d.rse_id = g.rse_id and d.next_try > ${now}`.execute(
-    db,
-  )
+  sql`update deletion d set next_try = ${now} from (
+      select w.id from placement_gap g cross join lateral (select id from deletion
+        where file_id = g.file_id and rse_id = g.rse_id and next_try > ${now} offset 0) w
+      where g.rule_id = ${ruleId}) waiting
+    where d.id = waiting.id`.execute(db)
+
+/**
+ * SQL: whether a rule has gaps. By the first at or after it in the order of the key: where one large rule has nearly all
+ * gaps the planner believes that any row will do, and would look through all of them for a rule that has none.
+ */
+const isWaiting = (ruleId: ReturnType<typeof sql>) =>
+  sql<boolean>`coalesce((select g.rule_id from placement_gap g where g.rule_id >= ${ruleId}
+    order by g.rule_id limit 1) = ${ruleId}, false)`
 
 export async function hasGaps(db: Db, ruleId: string): Promise<boolean> {
-  return (await row(db, sql`select 1 from placement_gap where rule_id = ${ruleId} limit 1`)) !== undefined
+  const found = await row(db, sql<{ waiting: boolean }>`select ${isWaiting(sql`${ruleId}::uuid`)} as waiting`)
+  return found!.waiting
 }
 
-/** Gaps that nothing asks for any more: the file left the dataset, or the placement went. */
+/** Gaps that nothing asks for any more: the file left the dataset or was given up, or the placement went. */
 export async function closeStrayGaps(db: Db, ruleId: string) {
   return rows(
     db,
     sql<{ fileId: bigint; dstRseId: number }>`delete from placement_gap g where g.rule_id = ${ruleId}
-      and not exists (select from placement p join content k on k.parent_id = p.collection_id
-        where p.rule_id = g.rule_id and p.rse_id = g.rse_id and k.child_id = g.file_id)
-      and not exists (select from file_placement fp
-        where fp.rule_id = g.rule_id and fp.rse_id = g.rse_id and fp.file_id = g.file_id)
+      and not (${wanted('g.file_id')} and (
+        exists (select from (select parent_id from content where child_id = g.file_id offset 0) k
+          cross join lateral (select from placement p where p.rule_id = g.rule_id
+            and p.collection_id = k.parent_id and p.rse_id = g.rse_id offset 0) p)
+        or exists (select from file_placement fp
+          where fp.rule_id = g.rule_id and fp.rse_id = g.rse_id and fp.file_id = g.file_id offset 0)))
       returning g.file_id as "fileId", g.rse_id as "dstRseId"`,
   )
 }
@@ -151,26 +167,30 @@ export async function closeStrayGaps(db: Db, ruleId: string) {
 /**
  * Sets rules to what their gaps say and returns those whose state changed. Call while holding lockRules, in a
  * statement after the change of the gaps. A rule is stuck since its first failure, until none of its gaps has failed.
+ * Counts failed gaps only: the others of a large rule are many, and it is asked after each copy.
  */
 export const refreshStates = (db: Db, now: Date, ids: readonly string[]) =>
   rows(
     db,
     sql<{ id: string; vo: string; state: string }>`
       with fact as (
-        select r.id, r.state as old, r.stuck_at, r.placement_error, count(g.file_id) as open,
-          count(*) filter (where g.state = 'failed') as failed, coalesce(max(g.failures), 0) as failures,
-          (array_agg(g.last_error ->> 'message' order by g.next_try desc) filter (where g.state = 'failed'))[1] as why
-        from rule r left join placement_gap g on g.rule_id = r.id
-        where r.id = any(${ids}::uuid[]) and r.state <> 'SUSPENDED' group by r.id),
+        select r.id, r.state as old, r.stuck_at, r.placement_error, ${isWaiting(sql`r.id`)} as open, f.failed, f.tried, f.why
+        from rule r cross join lateral (select
+          (select count(*) from placement_gap g
+            where g.rule_id between r.id and r.id and g.state = 'failed') as failed,
+          exists (select from placement_gap g where g.rule_id between r.id and r.id and g.failures > 0) as tried,
+          (select g.last_error ->> 'message' from placement_gap g
+            where g.rule_id between r.id and r.id and g.state = 'failed' order by g.next_try desc limit 1) as why) f
+        where r.id = any(${ids}::uuid[]) and r.state <> 'SUSPENDED'),
       next as (
         select f.*,
-          case when placement_error is not null then 'STUCK' when open = 0 then 'OK' when failed > 0 then 'STUCK'
+          case when placement_error is not null then 'STUCK' when not open then 'OK' when failed > 0 then 'STUCK'
             else 'REPLICATING' end as state from fact f),
       told as (
         select id, old, state,
           case when state <> 'STUCK' then null when placement_error is not null then placement_error
             else failed || ' copies are stuck; the last error: ' || coalesce(why, 'unknown') end as error,
-          case when state = 'OK' then null when state = 'REPLICATING' and failures = 0 then null
+          case when state = 'OK' then null when state = 'REPLICATING' and not tried then null
             when state = 'REPLICATING' then stuck_at else coalesce(stuck_at, ${now}) end as stuck_at
         from next),
       changed as (

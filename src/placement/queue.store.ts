@@ -31,7 +31,8 @@ export const queueFileRelease = (db: Db, now: Date, fileIds: readonly bigint[]) 
   affected(
     db,
     sql`insert into release_queue (target_id, target_kind, rse_id, queued_at)
-      select file_id, 'F'::"char", rse_id, ${now}::timestamptz from replica where file_id = any(${fileIds}::bigint[])
+      select w.id, 'F'::"char", r.rse_id, ${now}::timestamptz from (select distinct unnest(${fileIds}::bigint[])) as w(id)
+      cross join lateral (select rse_id from replica where file_id = w.id offset 0) r
       on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`,
   )
 

@@ -101,16 +101,15 @@ async function releaseFile(tx: Tx, { targetId, rseId }: queue.Release, tombstone
 }
 
 async function releaseDataset(tx: Tx, { targetId, rseId }: queue.Release, tombstone: Date): Promise<void> {
-  let afterFileId: bigint | undefined
-  for (;;) {
-    const page = await replicasOfDataset(tx, {
+  let after: bigint | undefined
+  do {
+    const { copies, next } = await replicasOfDataset(tx, {
       ...{ collectionId: targetId, rseId, limit: PAGE },
-      ...(afterFileId !== undefined && { afterFileId }),
+      ...(after !== undefined && { afterFileId: after }),
     })
-    await entomb(tx, page, tombstone)
-    if (page.length < PAGE) return
-    afterFileId = page.at(-1)!.fileId
-  }
+    await entomb(tx, copies, tombstone)
+    after = next
+  } while (after !== undefined)
 }
 
 async function entomb(

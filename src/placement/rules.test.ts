@@ -7,9 +7,11 @@ import {
   addFiles,
   addReplicas,
   attach,
+  changeReplicaStates,
   detach,
   findDids,
   readReplicas,
+  setAvailability,
 } from '../catalog/index.ts'
 import { type Db, row, rows, sql, transaction } from '../kernel/index.ts'
 import {
@@ -19,6 +21,7 @@ import {
   deleteRule,
   gapsOfRule,
   giveUpCopies,
+  locksOfRule,
   type RuleRequest,
   setAccountLimit,
   settle,
@@ -77,6 +80,87 @@ describe('a rule', () => {
     expect(again).toHaveLength(1)
     await arrive(again)
     expect(await rule(id)).toMatchObject({ state: 'OK', error: null, stuckAt: null })
+  })
+
+  test('ends waiting for a copy that comes by another way', async () => {
+    await recorded('elsewhere', ['away1', 'away2'])
+    const id = await add('elsewhere', { rseExpression: 'OSAKA-DISK' })
+    await work()
+    const asked = taken()
+    expect(asked).toHaveLength(2)
+    const replicas = [{ fileId: asked[0]!.fileId, rseId: rse['OSAKA-DISK']! }]
+    await changeReplicaStates(database.db, { vo, now, replicas, from: ['COPYING'], to: 'AVAILABLE' })
+    await work()
+    expect(await rule(id)).toMatchObject({ state: 'REPLICATING', locksOk: 1n, locksReplicating: 1n })
+    await arrive(asked.slice(1))
+    expect(await rule(id)).toMatchObject({ state: 'OK', locksOk: 2n })
+  })
+
+  test('waits for a file that is LOST, whose copy may turn up, but not for one that was given up', async () => {
+    await recorded('fading', ['lost', 'gone', 'kept'])
+    const [lost, gone] = await findDids(database.db, { vo, dids: [did('lost'), did('gone')] })
+    const availability = (fileId: bigint, value: 'LOST' | 'DELETED') =>
+      setAvailability(database.db, { now, fileIds: [fileId], availability: value })
+    await availability(lost!.id, 'LOST')
+    await availability(gone!.id, 'DELETED')
+    const id = await add('fading', { rseExpression: 'OSAKA-DISK' })
+    const waited = async () => (await gapsOfRule(database.db, { vo, id })).map((gap) => gap.name)
+    expect((await waited()).sort()).toEqual(['kept', 'lost'])
+    await work()
+    taken()
+    // A name that is given up later is not waited for any more, nor when its copy turns out to be bad.
+    await availability(lost!.id, 'DELETED')
+    for (const where of ['OSAKA-DISK', 'KEK-DISK']) {
+      await addReplicas(database.db, {
+        ...{ vo, now, accountId: 1, rseId: rse[where]! },
+        files: [{ ...did('there'), bytes: 10n, adler32: '00000001' }],
+      })
+    }
+    await attach(database.db, {
+      ...{ vo, now, accountId: 1 },
+      attachments: [{ ...did('fading'), dids: [did('there')] }],
+    })
+    await work()
+    expect(await waited()).toEqual(['kept'])
+    expect(canceled.splice(0)).toEqual([{ fileId: lost!.id, dstRseId: rse['OSAKA-DISK'] }])
+    const replicas = [{ fileId: gone!.id, rseId: rse['KEK-DISK']! }]
+    await add('fading', { rseExpression: 'KEK-DISK' })
+    await declareBad(database.db, { vo, now, replicas, reason: 'scrub', accountId: null })
+    await work()
+    expect(taken()).toEqual([])
+  })
+
+  test('shows one lock for each file and storage, however many of its datasets hold the file', async () => {
+    const names = Array.from({ length: 1500 }, (_, i) => `k${i}`)
+    await recorded('lock-all', names)
+    await recorded('lock-some', [])
+    await attach(database.db, {
+      ...{ vo, now, accountId: 1 },
+      attachments: [{ ...did('lock-some'), dids: names.slice(0, 1200).map(did) }],
+    })
+    const collections = [{ ...did('lock-box'), kind: 'CONTAINER' as const }]
+    await addCollections(database.db, { vo, now, accountId: 1, collections })
+    await attach(database.db, {
+      ...{ vo, now, accountId: 1 },
+      attachments: [{ ...did('lock-box'), dids: [did('lock-some'), did('lock-all')] }],
+    })
+    const id = await add('lock-box', { rseExpression: 'KEK-DISK|OSAKA-DISK', copies: 2, grouping: 'ALL' })
+    const states = new Map<string, string>()
+    let count = 0
+    for await (const page of locksOfRule(database.db, { vo, id })) {
+      for (const { name, rseId, state } of page) states.set(`${name} ${rseId}`, state)
+      count += page.length
+    }
+    expect([count, states.size]).toEqual([3000, 3000])
+    for (const [name, state] of [
+      ['KEK-DISK', 'OK'],
+      ['OSAKA-DISK', 'REPLICATING'],
+    ] as const) {
+      const there = names.map((file) => states.get(`${file} ${rse[name]}`))
+      expect(new Set(there)).toEqual(new Set([state]))
+    }
+    await work()
+    taken()
   })
 
   test('follows its dataset: new files are copied, removed ones are no longer waited for', async () => {

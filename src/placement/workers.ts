@@ -21,6 +21,7 @@ export interface PlacementDeps extends RuleDeps, DeletionDeps {
 }
 
 const GAPS_AT_ONCE = 500
+const GAPS_LOOKED_AT = 5_000
 const SWEEP_MS = 2_000
 const PLACE_AGAIN_MS = 600_000
 
@@ -39,7 +40,7 @@ export function placementWorkers(deps: PlacementDeps): Worker[] {
   return [
     worker('content', ['catalog'], follow),
     worker('evaluate', ['placement'], (now) => evaluateNext(deps, now)),
-    worker('gaps', ['placement', 'rule', 'catalog'], (now) => requestCopies(deps, now)),
+    worker('gaps', ['placement', 'rule', 'catalog'], followGaps(deps)),
     worker('expiry', [], (now) => endExpired(deps, now)),
     worker('release', ['placement'], (now) => releaseCopies(db, deps, now)),
     worker('delete', [], (now) => intendDeletions(deps, now)),
@@ -76,17 +77,23 @@ async function noteUnplaceable(db: Db, now: Date, id: string, message: string): 
   })
 }
 
-/** Turns due gaps into transfers. */
-export async function requestCopies(deps: PlacementDeps, now: Date): Promise<number> {
-  return transaction(deps.db, async (tx) => {
-    const filled = await gaps.closeFilledRules(tx, GAPS_AT_ONCE)
-    if (filled.length > 0) await settleStates(tx, now, filled)
-    const due = await gaps.claimGaps(tx, now, GAPS_AT_ONCE)
-    for (const vo of new Set(due.map((gap) => gap.vo))) {
-      await deps.requestTransfers(tx, { vo, now, wishes: due.filter((gap) => gap.vo === vo) })
-    }
-    return due.length
-  })
+/**
+ * Closes gaps that are filled and turns due ones into transfers. Each tick looks at some of the gaps only and the next
+ * one at those after them: a rule may wait for a hundred thousand files.
+ */
+function followGaps(deps: PlacementDeps): (now: Date) => Promise<number> {
+  let place: gaps.GapKey | undefined
+  return (now) =>
+    transaction(deps.db, async (tx) => {
+      const filled = await gaps.closeFilledGaps(tx, place, GAPS_LOOKED_AT)
+      if (filled.rules.length > 0) await settleStates(tx, now, filled.rules)
+      const due = await gaps.claimGaps(tx, now, GAPS_AT_ONCE)
+      for (const vo of new Set(due.map((gap) => gap.vo))) {
+        await deps.requestTransfers(tx, { vo, now, wishes: due.filter((gap) => gap.vo === vo) })
+      }
+      place = filled.next
+      return due.length
+    })
 }
 
 async function endExpired(deps: PlacementDeps, now: Date): Promise<number> {

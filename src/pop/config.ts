@@ -4,7 +4,8 @@ import { defineError } from '../kernel/errors.ts'
 
 const invalidConfig = defineError('invalid', 'invalid_config')
 
-const settings = {
+/** Every field of `gateway.json` but `peers`; `docs/operate/settings.md` is made of it. */
+export const gatewaySettings = {
   name: { type: 'string', env: 'KUMI_GATEWAY_NAME', help: 'Name under which the server knows this gateway.' },
   server: { type: 'string', env: 'KUMI_SERVER', help: 'Base URL of the server.' },
   endpoint: { type: 'string', env: 'KUMI_GATEWAY_ENDPOINT', help: 'Public base URL of the storage door.' },
@@ -34,10 +35,12 @@ const settings = {
 } as const
 
 type Needed = 'name' | 'server' | 'endpoint' | 'port' | 'directory' | 'ca' | 'vo' | 'issuer'
-type Plain = Config<typeof settings>
+type Plain = Config<typeof gatewaySettings>
 export type GatewayConfig = Omit<Plain, Needed> & { readonly [K in Needed]: NonNullable<Plain[K]> } & {
   /** `host:port` of the storages this gateway may copy from and to. */
   readonly peers: readonly string[]
+  /** Directories of trusted certificate authorities; without any, certificates open nothing. */
+  readonly trust: readonly string[]
 }
 
 /** Reads `gateway.json`; says everything that is wrong at once. */
@@ -48,13 +51,19 @@ export function readGatewayConfig(file: string): GatewayConfig {
   } catch (error) {
     throw invalidConfig(`${file} cannot be read as JSON: ${(error as Error).message}.`, {}, error)
   }
-  const { peers = [], ...plain } = given
+  const { peers = [], trust = [], ...plain } = given
   if (!Array.isArray(peers) || peers.some((peer) => typeof peer !== 'string'))
     throw invalidConfig(`${file}: peers needs a list of "host:port".`)
-  const config = readConfig(settings, {}, plain as Record<string, string | number | boolean | undefined>)
+  if (!Array.isArray(trust) || trust.some((directory) => typeof directory !== 'string'))
+    throw invalidConfig(`${file}: trust needs a list of directories.`)
+  const config = readConfig(
+    gatewaySettings,
+    {},
+    plain as Record<string, string | number | boolean | undefined>,
+  )
   const missing = Object.entries(config)
     .filter(([, value]) => value === undefined)
     .map(([key]) => key)
   if (missing.length > 0) throw invalidConfig(`${file} lacks ${missing.join(', ')}.`)
-  return { ...config, peers } as GatewayConfig
+  return { ...config, peers, trust } as GatewayConfig
 }

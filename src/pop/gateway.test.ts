@@ -5,6 +5,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing, mountsForbidden } from '../../test/harness/foreign.ts'
 import { everything as all, gatewayWorld, type Site } from '../../test/harness/gateway-world.ts'
 import { adler32, adler32Hex } from '../kernel/adler32.ts'
 
@@ -21,6 +22,7 @@ beforeAll(async () => {
 })
 afterAll(() => world.close())
 
+const describeWithCurl = describe.skipIf(missing('curl'))
 const curl: typeof world.curl = (...args) => world.curl(...args)
 const status = async (...args: Parameters<typeof curl>): Promise<number> => (await curl(...args))[0]
 
@@ -38,7 +40,7 @@ async function until(holds: () => boolean): Promise<void> {
   while (!holds()) await delay(5)
 }
 
-describe('files at the storage door', () => {
+describeWithCurl('files at the storage door', () => {
   test('are stored with their parents, and tell their checksum', async () => {
     const bytes = randomBytes(3_000_000)
     expect((await put(a, '/x/y/f1', bytes))[0]).toBe(201)
@@ -90,7 +92,7 @@ describe('files at the storage door', () => {
     expect(await status(all, '-I', '-H', 'Want-Digest: adler32', a.url('/kept'))).toBe(200)
   })
 
-  test('do not fit on a full disk, and the next smaller one does', async () => {
+  test.skipIf(mountsForbidden())('do not fit on a full disk, and the next smaller one does', async () => {
     await world.startProgram(full, 4)
     expect((await put(full, '/big', randomBytes(6_000_000)))[0]).toBe(507)
     expect(await status(all, '-I', full.url('/big'))).toBe(404)
@@ -103,7 +105,7 @@ describe('files at the storage door', () => {
   })
 })
 
-describe('the storage door', () => {
+describeWithCurl('the storage door', () => {
   test('denies before it tells what exists', async () => {
     expect(await status('storage.read:/other', a.url('/x/y/f1'))).toBe(403)
     expect(await status('storage.read:/other', a.url('/nothing'))).toBe(403)
@@ -174,13 +176,44 @@ describe('the storage door', () => {
   })
 })
 
+describe('the usage that a gateway tells', () => {
+  const told = async (): Promise<{ bytes: number; files: number }> => {
+    const [, answer] = await curl(all, `${a.endpoint}/api/v1/srr`)
+    const [share] = JSON.parse(answer.slice(answer.indexOf('{'))).storageservice.storageshares
+    return { bytes: share.usedsize, files: share.numberoffiles }
+  }
+
+  test('is true after every change, also of a whole directory', async () => {
+    const before = await told()
+    const more = async (bytes: number, files: number) =>
+      expect(await told()).toEqual({ bytes: before.bytes + bytes, files: before.files + files })
+    await put(a, '/usage/x/1', Buffer.alloc(1000))
+    await put(a, '/usage/x/y/2', Buffer.alloc(200))
+    await put(a, '/usage/3', Buffer.alloc(30))
+    await more(1230, 3)
+    await put(a, '/usage/3', Buffer.alloc(40))
+    await more(1240, 3)
+    const to = (path: string) => ['-X', 'MOVE', '-H', `Destination: ${a.url(path)}`]
+    expect(await status(all, ...to('/usage/x/1'), a.url('/usage/3'))).toBe(204)
+    await more(240, 2)
+    // The trash fills the disk as well.
+    expect(await status(all, ...to('/.trash/usage'), a.url('/usage/x/1'))).toBe(201)
+    await more(240, 2)
+    expect(await status(all, '-X', 'DELETE', a.url('/usage'))).toBe(204)
+    await more(40, 1)
+    expect(await status(all, '-X', 'DELETE', a.url('/usage'))).toBe(404)
+    expect(await status(all, '-X', 'DELETE', a.url('/.trash/usage'))).toBe(204)
+    await more(0, 0)
+  })
+})
+
 /** Asks `to` to fetch `source`. */
 async function copy(to: Site, path: string, source: string, ...headers: string[]): Promise<[number, string]> {
   const passive = ['-H', `TransferHeaderAuthorization: Bearer ${await world.mint(all)}`]
   return curl(all, '-X', 'COPY', '-H', `Source: ${source}`, ...passive, ...headers, to.url(path))
 }
 
-describe('third-party copy', () => {
+describeWithCurl('third-party copy', () => {
   test('pulls and pushes with markers and a last line', async () => {
     const [code, text] = await copy(b, '/p/f1', a.url('/x/y/f1'))
     expect(code).toBe(202)

@@ -5,18 +5,27 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { segmentsOfTarget } from '../doors/webdav/paths.ts'
 import { storageDoor } from '../doors/webdav/storage-door.ts'
-import { createTokenVerifier } from '../identity/verifier.ts'
+import {
+  CLIENT_CERTIFICATE_OPTIONS,
+  clientCertificates,
+  createTokenVerifier,
+  openTrustDirectory,
+} from '../identity/verifier.ts'
+import { refreshCrls } from '../identity/x509/crl-refresh.ts'
 import { createLogger } from '../kernel/log.ts'
 import { systemClock } from '../kernel/ports.ts'
 import { backoffMs } from '../kernel/retry.ts'
+import { fetchDocument } from '../storage/documents.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
 import { posixDriver } from '../storage/posix.ts'
 import { version } from '../version.ts'
+import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
 import { createOrders, type Order } from './orders.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
-import { files, type ScrubFinding, scrub } from './scrub.ts'
+import { type ScrubFinding, scrub } from './scrub.ts'
+import { usageCounter } from './usage.ts'
 
 export interface Gateway {
   readonly port: number
@@ -39,7 +48,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
   const driver = posixDriver(area)
   const swept = await driver.sweep()
   if (swept > 0) log.info({ swept }, 'removed unfinished uploads')
-  const usage = { bytes: 0, files: 0 }
+  const usage = usageCounter(driver, join(config.directory, 'usage.json'))
   const stopping = new AbortController()
 
   const verifier = createTokenVerifier({
@@ -62,6 +71,13 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     onProblem: (message, facts) => log.warn(facts, message),
   })
   const outbound = guardedOutbound({ allowed: config.peers, ca })
+  const channel = serverChannel(config, ca, now)
+  const trust = openTrustDirectory({
+    ...{ directories: config.trust, clock },
+    onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
+  })
+  const certificates = clientCertificates({ trust, clock })
+  const bearers = certificateBearers({ channel, clock })
   const door = storageDoor({
     vo: config.vo,
     driver,
@@ -79,15 +95,17 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
         now: now(),
       }),
     outbound,
-    onChange: (bytes, count) => {
-      usage.bytes += bytes
-      usage.files += count
+    bearerOf: async (socket) => {
+      const chain = await certificates.of(socket)
+      return chain && bearers.of(chain)
     },
+    onChange: usage.change,
   })
   const server = createServer(
     {
       cert: readFileSync(join(config.directory, 'tls.pem')),
       key: readFileSync(join(config.directory, 'tls.key')),
+      ...(config.trust.length > 0 && CLIENT_CERTIFICATE_OPTIONS),
       highWaterMark: 256 << 10,
       requestTimeout: 0,
       keepAliveTimeout: 30_000,
@@ -98,7 +116,6 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)
   })
-  const channel = serverChannel(config, ca, now)
   const orders = createOrders(
     {
       scrub: ({ path, limit }) =>
@@ -110,42 +127,45 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     },
     { channel, clock, log, signal: stopping.signal },
   )
-  const loops = [recount(), reports(), commands(), backgroundScrub()].map((loop) =>
+  const counted = count()
+  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations()].map((loop) =>
     loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
   )
   log.info({ port: config.port }, 'storage door is open')
 
   async function areas(): Promise<AreaUsage[]> {
-    const space = await driver.space?.()
+    const used = usage.now()
+    if (!used) return []
+    const { freeBytes } = await driver.space()
     return [
       {
         path: `/${config.vo}`,
-        totalBytes: usage.bytes + (space?.freeBytes ?? 0),
-        usedBytes: usage.bytes,
-        files: usage.files,
+        totalBytes: used.bytes + freeBytes,
+        usedBytes: used.bytes,
+        files: used.files,
       },
     ]
   }
 
-  /** Counters drift after a crash or a recursive delete; once an hour they are made true again. */
+  async function count(): Promise<void> {
+    await usage.recount(stopping.signal).catch((error) => {
+      if (!stopping.signal.aborted) log.warn({ err: error }, 'usage not counted')
+    })
+  }
+
+  /** Counters drift after a crash, and when others than this door change files; once an hour they are made true again. */
   async function recount(): Promise<void> {
-    while (!stopping.signal.aborted) {
-      let [bytes, count] = [0, 0]
-      for await (const path of files(driver, [])) {
-        bytes += (await driver.stat(path))?.size ?? 0
-        count++
-        if (stopping.signal.aborted) return
-      }
-      Object.assign(usage, { bytes, files: count })
-      await clock.sleep(3_600_000, stopping.signal)
-    }
+    for (await counted; !stopping.signal.aborted; await count()) await clock.sleep(3_600_000, stopping.signal)
   }
 
   async function reports(): Promise<void> {
+    // A new area is counted in no time; one full of files is reported without figures until it is.
+    if (!usage.now()) await Promise.race([counted, clock.sleep(1_000, stopping.signal)])
     while (!stopping.signal.aborted) {
       await channel
         .post('report', { version, areas: await areas(), rssBytes: process.memoryUsage.rss() })
         .catch((error) => log.debug({ err: error }, 'report not delivered'))
+      await usage.save().catch((error) => log.warn({ err: error }, 'usage not kept'))
       await clock.sleep(5_000, stopping.signal)
     }
   }
@@ -196,6 +216,19 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     }
   }
 
+  async function revocations(): Promise<void> {
+    if (config.trust.length === 0) return
+    const { hostname, port } = new URL(config.server)
+    const allowed = [`${hostname}:${port || 443}`]
+    const documents = guardedOutbound({ allowed, publicDocuments: true, ca })
+    const fetch = (url: string): Promise<Buffer> => fetchDocument(documents, url, { maxBytes: 20 << 20 })
+    while (!stopping.signal.aborted) {
+      const { failed } = await refreshCrls({ trust, log, fetch }, now())
+      await clock.sleep(failed.length > 0 ? 900_000 : 3_600_000, stopping.signal)
+    }
+    documents.close()
+  }
+
   return {
     port: (server.address() as AddressInfo).port,
     async close() {
@@ -207,6 +240,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
       clearTimeout(timer)
       outbound.close()
       await Promise.all([...loops, orders.settled()])
+      await usage.save()
     },
   }
 }

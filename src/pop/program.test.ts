@@ -4,6 +4,7 @@ import { request } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../../test/harness/foreign.ts'
 import { everything, gatewayWorld } from '../../test/harness/gateway-world.ts'
 
 let world: Awaited<ReturnType<typeof gatewayWorld>>
@@ -16,7 +17,7 @@ const until = async (holds: () => boolean): Promise<void> => {
   while (!holds()) await delay(10)
 }
 
-describe('the gateway as a program', () => {
+describe.skipIf(missing('curl'))('the gateway as a program', () => {
   test('opens its door while the server is away and takes tokens as soon as the server is there', async () => {
     const [site] = world.sites
     const child = await world.startProgram(site!)

@@ -1,6 +1,7 @@
-import { digester } from '../storage/digests.ts'
 import type { StoragePath } from '../storage/driver.ts'
 import type { PosixDriver } from '../storage/posix.ts'
+import { sumWhile } from '../storage/sum-while.ts'
+import { filesBelow } from '../storage/walk.ts'
 
 export interface ScrubFinding {
   /** Relative to the area, beginning with "/". */
@@ -19,40 +20,23 @@ export async function* scrub(
   pace: (bytes: number) => Promise<void>,
 ): AsyncGenerator<ScrubFinding | null> {
   let left = limit
-  for await (const path of files(driver, below)) {
+  for await (const { path } of filesBelow(driver, below)) {
     if (left-- <= 0) return
-    const sums = digester()
-    let size = 0
     const before = await driver.stat(path)
+    let found: Awaited<ReturnType<typeof sumWhile>>
     try {
-      for await (const chunk of await driver.read(path)) {
-        sums.update(chunk)
-        size += chunk.length
-        await pace(chunk.length)
-      }
+      found = await sumWhile(await driver.read(path), (bytes) => pace(bytes.length))
     } catch {
       continue
     }
+    const { size, adler32, md5 } = found
     const [record, after] = [await driver.recorded(path), await driver.stat(path)]
     // Replaced or removed while being read: nothing can be said about it.
     if (!after || after.modified.getTime() !== before?.modified.getTime() || after.size !== size) continue
-    const { adler32, md5 } = sums.done()
     const facts = { path: `/${path.join('/')}`, size, adler32 }
     if (!record) yield { ...facts, kind: 'unrecorded' }
     else if (record.md5 !== md5 || record.size !== size)
       yield { ...facts, kind: 'mismatch', expected: record.adler32 }
     else yield null
-  }
-}
-
-/** Every visible file below a path, depth first. */
-export async function* files(driver: PosixDriver, below: StoragePath): AsyncGenerator<StoragePath> {
-  const self = await driver.stat(below)
-  if (self && !self.directory) yield below
-  if (!self?.directory) return
-  for (const entry of await driver.list(below)) {
-    const path = [...below, entry.name]
-    if (entry.directory) yield* files(driver, path)
-    else yield path
   }
 }

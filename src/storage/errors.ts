@@ -30,6 +30,7 @@ export const remoteOverloaded = define('transient', 'remote_overloaded')
 export const remoteFailed = define('transient', 'remote_failed')
 export const remoteUnreachable = define('transient', 'remote_unreachable')
 export const remoteRejected = define('fatal', 'remote_rejected')
+export const documentTooLarge = define('invalid', 'document_too_large')
 export const hostNotAllowed = define('denied', 'host_not_allowed')
 /** The connection ended without a verdict: the copy may or may not be complete. Ask the destination. */
 export const copyOutcomeUnknown = define('transient', 'copy_outcome_unknown')

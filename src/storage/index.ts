@@ -8,11 +8,9 @@ export {
   digestHeader,
   wantedDigests,
 } from './digests.ts'
+export { fetchDocument } from './documents.ts'
 export type {
   ByteRange,
-  CallOptions,
-  CopyProgress,
-  CopyRequest,
   Entry,
   StorageDriver,
   StoragePath,
@@ -31,6 +29,7 @@ export { type PosixDriver, posixDriver } from './posix.ts'
 export {
   type CopyOrder,
   type GetOptions,
+  type PutAnswer,
   type PutOptions,
   type RemoteFile,
   type WebdavClient,

@@ -1,6 +1,7 @@
-import type { IncomingMessage } from 'node:http'
+import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http'
 import { Agent, type RequestOptions, request } from 'node:https'
 import { GridError } from '../kernel/errors.ts'
+import { guardedLookup, refuseAddress, type Trust } from './addresses.ts'
 import {
   hostNotAllowed,
   remoteFailed,
@@ -19,7 +20,7 @@ export interface OutboundRequest {
   readonly party: 'source' | 'destination'
 }
 
-/** The only way a gateway speaks to hosts that a client names. */
+/** The only way to hosts that a client, a certificate or a foreign document names. */
 export interface Outbound {
   (wanted: OutboundRequest): Promise<IncomingMessage>
   /** Ends idle connections. */
@@ -27,8 +28,10 @@ export interface Outbound {
 }
 
 export interface OutboundOptions {
-  /** `host:port` of the storages that may be spoken to. */
+  /** `host:port` of those that may be spoken to, wherever their addresses are. */
   readonly allowed: readonly string[]
+  /** Whether any other host may be asked for documents, at public addresses and the usual ports; default no. */
+  readonly publicDocuments?: boolean
   readonly ca?: string | Buffer
   /** Requests at once; one more is refused with `remote_overloaded`, so that clients slow down. */
   readonly most?: number
@@ -36,6 +39,8 @@ export interface OutboundOptions {
   readonly stallMs?: number
   readonly connectMs?: number
 }
+
+const DOCUMENT_PORTS = new Set(['', '80', '443', '8443'])
 
 /** `host:port` in lower case, or a rule over them. */
 export type AllowedHosts = ReadonlySet<string> | ((host: string) => boolean)
@@ -45,7 +50,9 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
 
 /**
  * HTTPS only, to the listed `host:port` only, also after each of at most three redirects. Credentials do not follow
- * a redirect to another host. Connections are kept for a while, because files come in long rows from one storage.
+ * a redirect to another host. The address is judged when the name is resolved, and the connection goes to that one.
+ * With `publicDocuments`, a GET without credentials may also go to other hosts, and by plain HTTP: revocation lists are
+ * signed and published so. Connections are kept for a while, because files come in long rows from one storage.
  */
 export function guardedOutbound(options: OutboundOptions): Outbound {
   const { most = 256, stallMs = 120_000, connectMs = 10_000, ca } = options
@@ -57,10 +64,34 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     timeout: stallMs,
     ...(ca && { ca }),
   })
+  const documents = {
+    'https:': new Agent({ timeout: stallMs, ...(ca && { ca }) }),
+    'http:': new HttpAgent({ timeout: stallMs }),
+  }
   let running = 0
 
+  /** The agent for an address, after it was found permitted; connections of strangers are not kept. */
+  function routeTo(wanted: OutboundRequest): { url: URL; agent: Agent | HttpAgent; trust: Trust } {
+    const bare =
+      wanted.method === 'GET' && !Object.keys(wanted.headers ?? {}).some((h) => CREDENTIALS.test(h))
+    if (!options.publicDocuments || !bare || isListed(wanted.url, allowed)) {
+      const url = checkedUrl(wanted.url, allowed)
+      refuseAddress(url.hostname, 'listed')
+      return { url, agent, trust: 'listed' }
+    }
+    const url = URL.parse(wanted.url)
+    const scheme = url?.protocol === 'http:' || url?.protocol === 'https:' ? url.protocol : undefined
+    if (!url || !scheme || url.username || url.password || !DOCUMENT_PORTS.has(url.port)) {
+      throw hostNotAllowed(
+        'Documents are fetched by http or https at the usual ports only, without user names.',
+      )
+    }
+    refuseAddress(url.hostname, 'public')
+    return { url, agent: documents[scheme], trust: 'public' }
+  }
+
   async function send(wanted: OutboundRequest, redirects = 3): Promise<IncomingMessage> {
-    const url = checkedUrl(wanted.url, allowed)
+    const { url, ...way } = routeTo(wanted)
     if (running >= most)
       throw remoteOverloaded(`${running} copies are running here already.`, {
         party: 'destination',
@@ -69,7 +100,7 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     running++
     let answer: IncomingMessage
     try {
-      answer = await once(wanted, url, { agent, stallMs, connectMs })
+      answer = await once(wanted, url, { ...way, stallMs, connectMs })
     } catch (error) {
       running--
       throw error
@@ -87,7 +118,16 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     )
     return send({ ...wanted, url: next.href, headers: Object.fromEntries(kept) }, redirects - 1)
   }
-  return Object.assign((wanted: OutboundRequest) => send(wanted), { close: () => agent.destroy() })
+  return Object.assign((wanted: OutboundRequest) => send(wanted), {
+    close: () => {
+      for (const each of [agent, ...Object.values(documents)]) each.destroy()
+    },
+  })
+}
+
+function isListed(text: string, allowed: ReadonlySet<string>): boolean {
+  const url = URL.parse(text.replace(/^davs:/i, 'https:'))
+  return url?.protocol === 'https:' && allowed.has(`${url.hostname}:${url.port || 443}`)
 }
 
 /** An https (or davs) address without user name, at a host that may be spoken to; throws `host_not_allowed`. */
@@ -105,7 +145,7 @@ export function checkedUrl(text: string, allowed?: AllowedHosts): URL {
 function once(
   wanted: OutboundRequest,
   url: URL,
-  limits: { agent: Agent; stallMs: number; connectMs: number },
+  limits: { agent: Agent | HttpAgent; trust: Trust; stallMs: number; connectMs: number },
 ): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const facts = { party: wanted.party, class: 'overload' }
@@ -113,21 +153,22 @@ function once(
       remoteUnreachable(`${url.host} ${why}.`, facts, cause)
     const options: RequestOptions = {
       host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port || 443,
+      port: url.port || (url.protocol === 'http:' ? 80 : 443),
+      lookup: guardedLookup(limits.trust),
       path: url.pathname + url.search,
       method: wanted.method,
       headers: { ...wanted.headers, host: url.host },
       agent: limits.agent,
       ...(wanted.signal && { signal: wanted.signal }),
     }
-    const req = request(options, resolve)
+    const req = (url.protocol === 'http:' ? httpRequest : request)(options, resolve)
     const connecting = setTimeout(
       () => req.destroy(unreachable('does not accept connections')),
       limits.connectMs,
     )
     req.on('socket', (socket) => {
       if (!socket.connecting) return clearTimeout(connecting)
-      socket.once('secureConnect', () => clearTimeout(connecting))
+      socket.once(url.protocol === 'http:' ? 'connect' : 'secureConnect', () => clearTimeout(connecting))
     })
     req.once('close', () => clearTimeout(connecting))
     req.setTimeout(limits.stallMs, () => req.destroy(unreachable('made no progress')))

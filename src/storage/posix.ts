@@ -17,7 +17,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { checkDigests, type Digests, digester } from './digests.ts'
+import { checkDigests, type Digests } from './digests.ts'
 import type { Entry, StorageDriver, StoragePath } from './driver.ts'
 import {
   alreadyExists,
@@ -30,20 +30,26 @@ import {
   notADirectory,
   sizeMismatch,
 } from './errors.ts'
+import { checkPath, HIDDEN, isWithin, show } from './names.ts'
+import { sumWhile } from './sum-while.ts'
 
-/** Names a client never sees in a listing; `.kumi` is not reachable at all. */
-export const HIDDEN = new Set(['.kumi', '.trash'])
 /** Larger pieces gain no speed worth having, but each lives until the next collection. */
 const READ_PIECE = 256 << 10
-const WRITE_PIECE = 1 << 20
+/** Files whose digests are in memory, too: those written last, which are asked for soon. */
+const MOST_RECENT = 10_000
+
+interface DigestRecord extends Digests {
+  readonly size: number
+  readonly mtimeMs: number
+}
 
 export interface PosixDriver extends StorageDriver {
   /** Removes what writers killed earlier left behind; call once before serving. */
   sweep(): Promise<number>
+  /** How much the file system holds and how much of it is free, in bytes. */
+  space(): Promise<{ totalBytes: number; freeBytes: number }>
   /** Digests as kept beside the file; undefined when there are none or the file changed since. */
   kept(path: StoragePath): Promise<Digests | undefined>
-  /** Digests of the bytes as they are now, whatever is kept: what finds a copy that rotted. Errors as of `digest`. */
-  sum(path: StoragePath): Promise<Digests>
   /** Digests as stored, even when the file's time or size differ: what a scrub compares with. */
   recorded(path: StoragePath): Promise<(Digests & { size: number }) | undefined>
 }
@@ -52,26 +58,12 @@ export interface PosixDriver extends StorageDriver {
 export function posixDriver(root: string): PosixDriver {
   const incoming = join(root, '.kumi', 'incoming')
   const digestRoot = join(root, '.kumi', 'digests')
+  const recent = new Map<string, DigestRecord>()
   let realRoot: string | undefined
-
-  function check(path: StoragePath): void {
-    if (path[0] === '.kumi') throw badPath('This path is reserved.')
-    for (const name of path) {
-      if (
-        name === '' ||
-        name === '.' ||
-        name === '..' ||
-        /[/\0]/.test(name) ||
-        Buffer.byteLength(name) > 255
-      ) {
-        throw badPath('The path has a forbidden or too long part.')
-      }
-    }
-  }
 
   /** The file system path, after making sure that no parent is a symbolic link leading elsewhere. */
   async function place(path: StoragePath): Promise<string> {
-    check(path)
+    checkPath(path)
     realRoot ??= await realpath(root)
     if (path.length === 0) return realRoot
     const parent = join(realRoot, ...path.slice(0, -1))
@@ -80,23 +72,20 @@ export function posixDriver(root: string): PosixDriver {
     return join(parent, path.at(-1)!)
   }
 
-  async function makeParents(path: StoragePath): Promise<void> {
-    check(path)
-    realRoot ??= await realpath(root)
+  /** The same, with missing parents made. */
+  async function placeWithParents(path: StoragePath): Promise<string> {
     try {
-      await place(path)
+      return await place(path)
     } catch (error) {
       if ((error as { code?: string }).code !== 'ENOENT') throw error
-      // One level at a time, so that a link planted in the middle is noticed before anything is made behind it.
-      for (let depth = 1; depth < path.length; depth++) {
-        await mkdir(await place(path.slice(0, depth))).catch((e) => {
-          if (e.code !== 'EEXIST') throw e
-        })
-      }
-      await place(path)
     }
-    if (!(await facts(path.slice(0, -1)))?.directory)
-      throw notADirectory(`A part of ${show(path)} is a file, not a directory.`)
+    // One level at a time, so that a link planted in the middle is noticed before anything is made behind it.
+    for (let depth = 1; depth < path.length; depth++) {
+      await mkdir(await place(path.slice(0, depth))).catch((error) => {
+        if (error.code !== 'EEXIST') throw error
+      })
+    }
+    return place(path)
   }
 
   async function facts(path: StoragePath): Promise<Entry | undefined> {
@@ -116,10 +105,8 @@ export function posixDriver(root: string): PosixDriver {
     }
   }
 
-  async function recorded(
-    path: StoragePath,
-  ): Promise<(Digests & { size: number; mtimeMs: number }) | undefined> {
-    check(path)
+  async function recorded(path: StoragePath): Promise<DigestRecord | undefined> {
+    checkPath(path)
     try {
       return JSON.parse(await readFile(join(digestRoot, ...path), 'utf8'))
     } catch {
@@ -128,23 +115,26 @@ export function posixDriver(root: string): PosixDriver {
   }
 
   async function kept(path: StoragePath): Promise<Digests | undefined> {
-    const record = await recorded(path)
-    const now = await facts(path)
+    const record = recent.get(show(path)) ?? (await recorded(path))
+    const now = record && (await facts(path))
     if (!record || !now || record.size !== now.size) return undefined
     if (Math.abs(record.mtimeMs - now.modified.getTime()) > 1) return undefined
     return { adler32: record.adler32, md5: record.md5 }
   }
 
-  async function keep(path: StoragePath, digests: Digests, size: number, mtimeMs: number): Promise<void> {
+  async function keep(path: StoragePath, record: DigestRecord): Promise<void> {
     const at = join(digestRoot, ...path)
     const temporary = join(incoming, `${randomUUID()}.digest`)
-    await writeFile(temporary, JSON.stringify({ size, mtimeMs, ...digests }))
+    recent.delete(show(path))
+    await writeFile(temporary, JSON.stringify(record))
     await rename(temporary, at).catch(async (error) => {
       if (error.code === 'EISDIR' || error.code === 'ENOTEMPTY' || error.code === 'EEXIST')
         await rm(at, { recursive: true })
       await mkdir(dirname(at), { recursive: true })
       await rename(temporary, at)
     })
+    if (recent.size >= MOST_RECENT) recent.delete(recent.keys().next().value!)
+    recent.set(show(path), record)
   }
 
   async function syncDirectory(path: string): Promise<void> {
@@ -153,7 +143,6 @@ export function posixDriver(root: string): PosixDriver {
   }
 
   const driver: PosixDriver = {
-    copyFrom: null,
     stat: facts,
     kept,
     recorded,
@@ -187,6 +176,7 @@ export function posixDriver(root: string): PosixDriver {
       try {
         handle = await open(await place(path), constants.O_RDONLY | constants.O_NOFOLLOW)
       } catch (error) {
+        if ((error as { code?: string }).code === 'ENOTDIR') throw noSuchFile(`${show(path)} does not exist.`)
         throw fromSystem(error, show(path))
       }
       if (!(await handle.stat()).isFile()) {
@@ -198,28 +188,27 @@ export function posixDriver(root: string): PosixDriver {
     async write(path, body, options) {
       const temporary = join(incoming, randomUUID())
       try {
-        const before = await facts(path)
-        if (before?.directory || path.length === 0) throw isADirectory(`${show(path)} is a directory.`)
+        if (path.length === 0) throw isADirectory(`${show(path)} is a directory.`)
+        const target = await placeWithParents(path)
+        const before = await lstat(target).catch(nothingThere)
+        if (before?.isDirectory()) throw isADirectory(`${show(path)} is a directory.`)
         if (before && !options.overwrite) throw alreadyExists(`${show(path)} exists already.`)
-        await makeParents(path)
-        const target = await place(path)
         const handle = await open(temporary, 'wx', 0o600)
-        const { digests, size, mtimeMs } = await fill(handle, body, options.size).finally(() =>
-          handle.close(),
-        )
-        checkDigests(options.expected, digests)
+        const record = await fill(handle, body, options.size).finally(() => handle.close())
+        const { mtimeMs: _, ...written } = record
+        checkDigests(options.expected, written)
         options.signal?.throwIfAborted()
         if (options.overwrite) {
-          await keep(path, digests, size, mtimeMs)
+          await keep(path, record)
           await rename(temporary, target)
         } else {
           // link() refuses an existing name in one step, where rename() would replace it.
           await link(temporary, target)
-          await keep(path, digests, size, mtimeMs)
+          await keep(path, record)
           await unlink(temporary)
         }
         await syncDirectory(dirname(target))
-        return { ...digests, size, created: !before }
+        return { ...written, created: !before }
       } catch (error) {
         await rm(temporary, { force: true })
         throw fromSystem(error, show(path))
@@ -240,13 +229,12 @@ export function posixDriver(root: string): PosixDriver {
       const source = await facts(from)
       const target = await facts(to)
       if (!source || from.length === 0) throw noSuchFile(`${show(from)} does not exist.`)
-      if (to.length >= from.length && from.every((part, i) => part === to[i]))
-        throw badPath('A thing cannot be moved onto or into itself.')
+      if (isWithin(to, from)) throw badPath('A thing cannot be moved onto or into itself.')
       if (target && (!overwrite || target.directory || source.directory))
         throw alreadyExists(`${show(to)} exists already.`)
       try {
-        await makeParents(to)
-        const [here, there] = [await place(from), await place(to)]
+        const there = await placeWithParents(to)
+        const here = await place(from)
         if (source.directory || overwrite) await rename(here, there)
         else {
           await link(here, there)
@@ -256,6 +244,8 @@ export function posixDriver(root: string): PosixDriver {
       } catch (error) {
         throw fromSystem(error, show(from))
       }
+      // A directory takes the records of all that is in it along.
+      recent.clear()
       const record = join(digestRoot, ...to)
       await mkdir(dirname(record), { recursive: true })
       await rename(join(digestRoot, ...from), record).catch(() => undefined)
@@ -272,12 +262,13 @@ export function posixDriver(root: string): PosixDriver {
       } catch (error) {
         throw fromSystem(error, show(path))
       }
+      if (found.directory) recent.clear()
+      else recent.delete(show(path))
       await rm(join(digestRoot, ...path), { recursive: true, force: true })
     },
     async sum(path) {
-      const sums = digester()
-      for await (const chunk of await driver.read(path)) sums.update(chunk)
-      return sums.done()
+      const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
+      return digests
     },
     async digest(path) {
       const known = await kept(path)
@@ -285,55 +276,35 @@ export function posixDriver(root: string): PosixDriver {
       const digests = await driver.sum(path)
       const now = await facts(path)
       // A file that came from outside has no record yet; one that differs from its record keeps it for the scrub.
-      if (now && !(await recorded(path))) await keep(path, digests, now.size, now.modified.getTime())
+      if (now && !(await recorded(path)))
+        await keep(path, { ...digests, size: now.size, mtimeMs: now.modified.getTime() })
       return digests
     },
   }
   return driver
 }
 
-/** Writes a body in large pieces: the next piece is received and summed while the last one is on its way to disk. */
-async function fill(handle: FileHandle, body: AsyncIterable<Uint8Array>, announced: number | undefined) {
-  const sums = digester()
-  let size = 0
-  let batch: Uint8Array[] = []
-  let held = 0
-  let writing: Promise<unknown> = Promise.resolve()
-  const flush = async (): Promise<void> => {
-    const pieces = batch
-    const bytes = held
-    batch = []
-    held = 0
-    await writing
-    writing = writeAll(handle, pieces, bytes)
-    writing.catch(() => undefined)
-  }
-  try {
-    for await (const chunk of body) {
-      size += chunk.length
-      if (announced !== undefined && size > announced) break
-      sums.update(chunk)
-      batch.push(chunk)
-      held += chunk.length
-      if (held >= WRITE_PIECE) await flush()
-    }
-    if (held > 0) await flush()
-  } finally {
-    await writing
-  }
-  if (announced !== undefined && size !== announced)
-    throw sizeMismatch(`The body has ${size} bytes, but ${announced} were announced.`, { class: 'transient' })
+/** Writes and sums a body; complete, of the announced length, and on disk when this resolves. */
+async function fill(
+  handle: FileHandle,
+  body: AsyncIterable<Uint8Array>,
+  announced: number | undefined,
+): Promise<DigestRecord> {
+  const sums = await sumWhile(body, (bytes, at) => writeAll(handle, bytes, at), { most: announced })
+  if (announced !== undefined && sums.size !== announced)
+    throw sizeMismatch(`The body has ${sums.size} bytes, but ${announced} were announced.`, {
+      class: 'transient',
+    })
   await handle.sync()
-  const { mtimeMs } = await handle.stat()
-  return { digests: sums.done(), size, mtimeMs }
+  return { ...sums, mtimeMs: (await handle.stat()).mtimeMs }
 }
 
 /** A nearly full disk writes short first and fails the next time. */
-async function writeAll(handle: FileHandle, pieces: Uint8Array[], bytes: number): Promise<void> {
-  let { bytesWritten: done } = await handle.writev(pieces)
-  if (done === bytes) return
-  const rest = Buffer.concat(pieces)
-  while (done < bytes) done += (await handle.write(rest, done)).bytesWritten
+async function writeAll(handle: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < bytes.length; )
+    done += (await handle.write(bytes, done, bytes.length - done, position + done)).bytesWritten
 }
 
-const show = (path: StoragePath): string => `/${path.join('/')}`
+function nothingThere(error: { code?: string }): undefined {
+  if (error.code !== 'ENOENT') throw error
+}

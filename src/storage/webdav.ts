@@ -3,7 +3,7 @@ import { type ErrorKind, GridError, isGridError } from '../kernel/errors.ts'
 import { copyAnswerReader } from './copy-answer.ts'
 import { announcedDigests, type Digests, digestHeader } from './digests.ts'
 import type { ByteRange } from './driver.ts'
-import { copyOutcomeUnknown, type Party, remoteFailed, remoteUnreachable } from './errors.ts'
+import { copyOutcomeUnknown, type Party, remoteFailed, remoteUnreachable, sizeMismatch } from './errors.ts'
 import { type AllowedHosts, checkedUrl } from './outbound.ts'
 
 export interface WebdavClientOptions {
@@ -56,7 +56,8 @@ export interface WebdavClient {
   /** False when there was nothing to remove. */
   remove(url: string, token: string, signal?: AbortSignal): Promise<boolean>
   get(url: string, token: string, options?: GetOptions): Promise<AsyncIterable<Uint8Array>>
-  put(url: string, token: string, body: AsyncIterable<Uint8Array>, options: PutOptions): Promise<void>
+  /** Whatever the body throws is thrown again. Errors of ours: `size_mismatch`, and those the storage tells. */
+  put(url: string, token: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutAnswer>
   close(): Promise<void>
 }
 
@@ -66,16 +67,24 @@ export interface GetOptions {
 }
 
 export interface PutOptions {
-  readonly size: number
-  readonly expected?: Partial<Digests>
+  /** Exact size; without it the body is sent in chunks, which some storages refuse. */
+  readonly size?: number | undefined
+  readonly expected?: Partial<Digests> | undefined
   /** False: the storage refuses when the file exists. */
   readonly overwrite?: boolean
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
+}
+
+/** What the storage says it has stored; our doors always tell the checksums. */
+export interface PutAnswer extends Partial<Digests> {
+  /** False when a file was replaced. */
+  readonly created: boolean
 }
 
 const TIMEOUTS = {
   connectMs: 10_000,
-  firstByteMs: 60_000,
+  /** A gateway that is asked for a copy waits two minutes for its source before it answers. */
+  firstByteMs: 130_000,
   /** A storage without kept checksums sums up the whole file before it answers a HEAD. */
   statMs: 300_000,
   noProgressMs: 120_000,
@@ -108,6 +117,8 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
         method: method as Dispatcher.HttpMethod,
         dispatcher: agent,
         headers: { authorization: `Bearer ${token}`, ...headers },
+        // The library would open a new connection after each HEAD, for servers that send a body with its answer.
+        reset: false,
         ...(body && { body: body as Dispatcher.DispatchOptions['body'] & AsyncIterable<Uint8Array> }),
         ...(headersTimeout && { headersTimeout }),
         ...(signal && { signal }),
@@ -202,17 +213,21 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
       return answer.body
     },
 
-    async put(url, token, body, { size, expected = {}, overwrite = true, signal }) {
+    async put(url, token, body, { size, expected = {}, overwrite = true, signal } = {}) {
       const digest = digestHeader(expected, ['adler32', 'md5'])
       const headers = {
-        'content-length': String(size),
+        ...(size !== undefined && { 'content-length': String(size) }),
         ...(digest && { digest }),
         ...(!overwrite && { 'if-none-match': '*' }),
       }
+      const watched = watchedBody(body)
       // The door answers only after the last byte is on disk, so the pause before the answer may be long.
-      await settled(
-        await send({ method: 'PUT', url, token, headers, body, headersTimeout: timeouts.statMs, signal }),
-      )
+      const wanted = { method: 'PUT', url, token, headers, headersTimeout: timeouts.statMs, signal }
+      const answer = await send({ ...wanted, body: watched.body }).catch((error) => {
+        throw watched.failure()?.error ?? error
+      })
+      await settled(answer)
+      return { created: answer.statusCode === 201, ...toldDigests(answer) }
     },
 
     close: () => agent.destroy(),
@@ -242,12 +257,30 @@ async function bodyText(answer: Dispatcher.ResponseData): Promise<string> {
 function factsOf(answer: Dispatcher.ResponseData): RemoteFile {
   const length = answer.headers['content-length']
   const size = typeof length === 'string' && /^\d{1,18}$/.test(length) ? BigInt(length) : -1n
+  return { size, ...toldDigests(answer) }
+}
+
+function toldDigests(answer: Dispatcher.ResponseData): Partial<Digests> {
   try {
-    return { size, ...announcedDigests({ digest: answer.headers.digest }) }
+    return announcedDigests({ digest: answer.headers.digest })
   } catch {
     // A storage that writes nonsense tells no checksum; the comparison fails where one is needed.
-    return { size }
+    return {}
   }
+}
+
+/** Remembers what a body threw: the connection that breaks because of it only says that it broke. */
+function watchedBody(body: AsyncIterable<Uint8Array>) {
+  let failed: { error: unknown } | undefined
+  async function* watched(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* body
+    } catch (error) {
+      failed = { error }
+      throw error
+    }
+  }
+  return { body: watched(), failure: () => failed }
 }
 
 function refusal(answer: Dispatcher.ResponseData, text: string): GridError {
@@ -297,6 +330,8 @@ function unreachable(error: unknown, method: string, url: URL, signal: AbortSign
   if (isGridError(error)) return error
   if (signal?.aborted) return signal.reason ?? error
   const code = (error as { code?: unknown }).code
+  if (code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH')
+    return sizeMismatch('The body is not as long as was announced.', { class: 'transient' }, error)
   const facts = { party: 'destination', class: 'overload' }
   const sent = ['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE'].includes(String(code))
   if (sent && method === 'COPY')

@@ -240,7 +240,7 @@ async function candidatesOf(
       failures,
       bad,
       up: probes.free(side) && (await up(vo, rse.name)),
-      ...deps.links.active(rseId, dstRseId),
+      ...deps.links.active(rseId, dstRseId, row.bytes),
     })
   }
   return { candidates, places, unreadable }

@@ -13,7 +13,7 @@ export interface TransferError {
   readonly party: Party
 }
 
-const AWAY = new Set(['gateway_unreachable', 'remote_unreachable', 'copy_outcome_unknown', 'gateway_closing'])
+const AWAY = new Set(['remote_unreachable', 'copy_outcome_unknown'])
 const FATAL = new Set([
   'storage_full',
   'bad_path',
@@ -34,6 +34,7 @@ export function classify(error: unknown): FailureClass {
   if (FATAL.has(code)) return 'fatal'
   if (code === 'remote_overloaded' || status === 429 || status === 503) return 'overload'
   if (AWAY.has(code)) return 'away'
+  if (details.class === 'overload') return 'overload'
   if (code === 'checksum_mismatch' || code === 'size_mismatch') return 'source_bad'
   if (party === 'source' && (status === 404 || status === 410)) return 'source_bad'
   if (status === 507) return 'fatal'

@@ -3,7 +3,6 @@ import { describe, expect, test } from 'vitest'
 import { GridError, seededRng } from '../kernel/index.ts'
 import { chooseSource, type SourceCandidate } from './choose-source.ts'
 import { classify, nextTry } from './classify.ts'
-import { readCopyAnswer } from './copy-answer.ts'
 import { type LinkRate, newLink, nextRate } from './link-rate.ts'
 
 const error = (code: string, details: Record<string, unknown> = {}) =>
@@ -13,15 +12,16 @@ const deadline = new Date('2026-01-02T00:00:00Z')
 
 describe('a failed copy', () => {
   test.each([
-    [error('gateway_unreachable', { party: 'destination' }), 'away'],
+    [error('remote_unreachable', { party: 'destination' }), 'away'],
     [error('remote_unreachable', { party: 'source' }), 'away'],
     [error('copy_outcome_unknown'), 'away'],
-    [error('copy_failed', { party: 'destination', status: 503 }), 'overload'],
+    [error('remote_failed', { party: 'destination', status: 503 }), 'overload'],
     [error('remote_overloaded', { party: 'source' }), 'overload'],
+    [error('remote_failed', { party: 'destination', class: 'overload' }), 'overload'],
     [error('checksum_mismatch', { party: 'source' }), 'source_bad'],
     [error('remote_rejected', { party: 'source', status: 404 }), 'source_bad'],
     [error('storage_full'), 'fatal'],
-    [error('copy_failed', { status: 507 }), 'fatal'],
+    [error('remote_failed', { status: 507 }), 'fatal'],
     [error('remote_failed', { party: 'source', status: 500 }), 'retry'],
     [error('already_exists', { status: 412 }), 'retry'],
     [error('arrived_different', { party: 'destination' }), 'retry'],
@@ -132,36 +132,5 @@ describe('the rate of a link', () => {
         })
       }),
     )
-  })
-})
-
-describe('the answer to a third-party copy', () => {
-  const body = async function* (text: string, size = 7) {
-    for (let i = 0; i < text.length; i += size) yield Buffer.from(text.slice(i, i + size))
-  }
-  const marker = (stripe: number, bytes: number) =>
-    `Perf Marker\n    Timestamp: 1\n    Stripe Index: ${stripe}\n    Stripe Bytes Transferred: ${bytes}\n    Total Stripe Count: 2\nEnd\n`
-
-  test('adds the stripes up, and success needs no final newline', async () => {
-    const seen: bigint[] = []
-    await readCopyAnswer(body(`${marker(0, 5)}${marker(1, 7)}${marker(0, 10)} Success: Created`), (n) =>
-      seen.push(n),
-    )
-    expect(seen).toEqual([5n, 12n, 17n])
-  })
-  test('without a verdict is an unknown outcome', async () => {
-    await expect(readCopyAnswer(body(marker(0, 5)), () => undefined)).rejects.toMatchObject({
-      code: 'copy_outcome_unknown',
-    })
-  })
-  test('tells who failed and how', async () => {
-    const ours = 'failure: localhost:1 answered 404 for /x. [code=remote_rejected party=source class=final]\n'
-    await expect(readCopyAnswer(body(ours), () => undefined)).rejects.toMatchObject({
-      code: 'remote_rejected',
-      details: { party: 'source', status: 404 },
-    })
-    await expect(readCopyAnswer(body('failure: disk is on fire\n'), () => undefined)).rejects.toMatchObject({
-      code: 'copy_failed',
-    })
   })
 })

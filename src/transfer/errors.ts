@@ -2,9 +2,6 @@ import { defineError } from '../kernel/errors.ts'
 
 /** Every error of moving bytes carries `party` and, where a peer answered, `status` in its details. */
 export const noSource = defineError('missing', 'no_source')
-export const gatewayUnreachable = defineError('transient', 'gateway_unreachable')
-export const copyOutcomeUnknown = defineError('transient', 'copy_outcome_unknown')
-export const copyFailed = defineError('transient', 'copy_failed')
 export const noProgress = defineError('transient', 'no_progress')
 export const arrivedDifferent = defineError('invalid', 'arrived_different')
 export const arrivedMissing = defineError('missing', 'arrived_missing')

@@ -35,8 +35,8 @@ export async function selectTransfers(
         bytes_done as "bytesDone", activity, priority::int as priority, state, attempt, failures, waits,
         not_before as "notBefore", deadline, last_error as error, source_expression as "sourceExpression",
         created_at as "createdAt", started_at as "startedAt"
-      from transfer where vo = ${vo}
-        ${fileIds ? sql`and file_id = any(${fileIds.map(String)}::bigint[])` : sql``}
+      from ${fileIds ? sql`(select * from transfer where file_id = any(${fileIds}::bigint[]) offset 0) t` : sql`transfer`}
+      where vo = ${vo}
         ${dstRseId === undefined ? sql`` : sql`and dst_rse_id = ${dstRseId}`}
         ${afterId === undefined ? sql`` : sql`and id > ${afterId}::uuid`}
       order by id limit ${limit}`,

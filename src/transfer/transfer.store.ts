@@ -73,38 +73,38 @@ export async function insertTransfers(
   return found.filter((r) => r.created).length
 }
 
-/** Queues with something to do now: by destination, and at it by activity. */
+/** The order of a queue: a step of priority is worth an hour of waiting, so that nothing waits for ever. */
+const URGENCY = sql`(t.not_before - timestamptz '2000-01-01 00:00:00+00') - t.priority * interval '1 hour'`
+
+/** Queues with something to do now: by destination, and at it by activity; found by leaps over the index. */
 export async function dueQueues(db: Db, now: Date): Promise<Queue[]> {
   return rows(
     db,
     sql<Queue>`
-      with recursive q as (
+      with recursive leap as (
         (select dst_rse_id, vo, activity from transfer where state = 'queued' order by 1, 2, 3 limit 1)
         union all
-        select n.* from q cross join lateral (
+        select n.* from leap l cross join lateral (
           select t.dst_rse_id, t.vo, t.activity from transfer t
-          where t.state = 'queued' and (t.dst_rse_id, t.vo, t.activity) > (q.dst_rse_id, q.vo, q.activity)
+          where t.state = 'queued' and (t.dst_rse_id, t.vo, t.activity) > (l.dst_rse_id, l.vo, l.activity)
           order by 1, 2, 3 limit 1) n)
-      select vo, dst_rse_id as "rseId", activity from q where exists (
-        select from transfer t where t.state = 'queued' and t.dst_rse_id = q.dst_rse_id and t.vo = q.vo
-          and t.activity = q.activity and t.not_before <= ${now})`,
+      select l.vo, l.dst_rse_id as "rseId", l.activity from leap l cross join lateral (
+        select from transfer t where t.state = 'queued' and t.dst_rse_id = l.dst_rse_id and t.vo = l.vo
+          and t.activity = l.activity and t.not_before <= ${now} order by ${URGENCY} limit 1) due`,
   )
 }
 
+/** When the next of the others is due. */
 export async function nextDue(db: Db, now: Date): Promise<Date | null> {
   const found = await row(
     db,
-    sql<{ at: Date | null }>`
-      select min(not_before) as at from (
-        select not_before from transfer where state = 'queued' and not_before > ${now} limit 1000) q`,
+    sql<{ at: Date }>`select not_before as at from transfer where state = 'queued' and not_before > ${now}
+      order by not_before limit 1`,
   )
   return found?.at ?? null
 }
 
-/**
- * Locks queued rows of queues, the most urgent of each: a step of priority is worth an hour of waiting, so that nothing
- * waits for ever. Other claimers pass over them.
- */
+/** Locks queued rows of queues, the most urgent of each; other claimers pass over them. */
 export async function lockQueued(
   tx: Db,
   input: { queues: readonly Queue[]; perQueue: number; now: Date },
@@ -115,11 +115,10 @@ export async function lockQueued(
     sql<TransferRow>`
       select ${ROW} from unnest(${queues.map((q) => q.rseId)}::int[], ${queues.map((q) => q.vo)}::text[],
         ${queues.map((q) => q.activity)}::text[]) as d(rse_id, vo, activity) cross join lateral (
-        select * from transfer q
-        where q.state = 'queued' and q.dst_rse_id = d.rse_id and q.vo = d.vo and q.activity = d.activity
-          and q.not_before <= ${now}
-        order by (q.not_before - timestamptz '2000-01-01 00:00:00+00') - q.priority * interval '1 hour'
-        limit ${perQueue} for update skip locked) t`,
+        select * from transfer t
+        where t.state = 'queued' and t.dst_rse_id = d.rse_id and t.vo = d.vo and t.activity = d.activity
+          and t.not_before <= ${now}
+        order by ${URGENCY} limit ${perQueue} for update skip locked) t`,
   )
 }
 

@@ -189,7 +189,7 @@ const ended = (n: number) =>
   })
 const gone = () =>
   new GridError({
-    code: 'gateway_unreachable',
+    code: 'remote_unreachable',
     kind: 'transient',
     message: 'gone',
     details: { party: 'destination' },

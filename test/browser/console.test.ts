@@ -1,10 +1,11 @@
 // Opens every screen of a really started grid in a real browser.
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../harness/foreign.ts'
 import { LONG_NAME, type StartedGrid, startGrid } from './grid.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -28,7 +29,7 @@ const VIEWS = [
   { language: 'ja', name: 'narrow-light', width: 390, height: 844, scheme: 'light' },
 ] as const
 
-describe('the console in a browser', () => {
+describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
   let grid: StartedGrid
   let context: BrowserContext
   let page: Page
@@ -36,10 +37,6 @@ describe('the console in a browser', () => {
   const complaints: string[] = []
 
   beforeAll(async () => {
-    if (!existsSync(CHROMIUM))
-      throw new Error(
-        `${CHROMIUM} is missing: install the Debian package chromium (apt-get install chromium) or name a Chromium in CHROMIUM.`,
-      )
     mkdirSync(pictures, { recursive: true })
     grid = await startGrid()
     context = await chromium.launchPersistentContext(profile, {
@@ -134,6 +131,7 @@ describe('the console in a browser', () => {
         'new-rule': '/rules/new?did=raw:run-000042',
         transfers: '/transfers?state=done',
         link: '/transfers/KEK-DISK/OSAKA-DISK',
+        access: '/people/access',
       }
       await page.setViewportSize({ width, height })
       await page.emulateMedia({ colorScheme: scheme, reducedMotion: 'reduce' })
@@ -191,6 +189,31 @@ describe('the console in a browser', () => {
     await page.getByRole('heading', { name: '1 copy at site=chicago' }).waitFor()
     await page.getByText('13 of 13 copies of files').waitFor()
     await page.getByText('All copies are there and verified.').waitFor()
+    expect(complaints).toEqual([])
+  })
+
+  test('an administrator asks who may do what, and a new rule changes the answer', async () => {
+    await open('/people/access')
+    const question = page.getByRole('region', { name: 'May somebody do something?' })
+    const ask = async () => {
+      await question.getByLabel('Action').fill('transfer.cancel')
+      await question.getByLabel('Account').fill('gateway-kek')
+      await question.getByRole('button', { name: 'Ask' }).click()
+    }
+    await ask()
+    await question.getByText('gateway-kek may not: transfer.cancel').waitFor()
+    const rule = page.getByRole('form', { name: 'Add rule' })
+    await rule.getByLabel('Who').fill('gateway-kek')
+    await rule.getByLabel('Action').fill('transfer.*')
+    await rule.getByLabel('Comment').fill('on trial')
+    await rule.getByRole('button', { name: 'Add rule' }).click()
+    const row = page.getByRole('row', { name: /gateway-kek.*on trial/ })
+    await row.waitFor()
+    await ask()
+    await question.getByText('gateway-kek may: transfer.cancel').waitFor()
+    await row.getByRole('button', { name: 'Remove' }).click()
+    await row.getByRole('button', { name: 'Remove this rule?' }).click()
+    await row.waitFor({ state: 'detached' })
     expect(complaints).toEqual([])
   })
 })

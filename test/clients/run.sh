@@ -2,7 +2,7 @@
 # Foreign clients against a grid of their own: started in a temporary directory on free ports, purged at the end.
 # Prints the lines of each script and one closing line. `npm run conformance` builds first.
 #   KUMI_CACHE        where clients from PyPI are kept between runs (~/.cache/kumi)
-#   CLIENTS           which scripts to run (rucio bad-input storage uproot)
+#   CLIENTS           which scripts to run (rucio analyst bad-input storage uproot people)
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -18,20 +18,6 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# A block of ports nobody listens on: the server's and one per site.
-port=$(python3 - <<'PY'
-import random, socket
-for base in random.sample(range(20000, 32000, 20), 100):
-    held = []
-    try:
-        for port in range(base, base + 10):
-            held.append(socket.socket()); held[-1].bind(('127.0.0.1', port))
-        print(base); break
-    except OSError: pass
-    finally: [s.close() for s in held]
-PY
-)
-
 # run NAME COMMAND…: the script's own closing line is added up, not shown; a script that ends without one has failed.
 run() {
   local name=$1 p f
@@ -46,14 +32,15 @@ run() {
   fi
 }
 
-if ! "$root/kumi" up --home "$work/home" --port "$port" --detach >"$work/up" 2>&1; then
+# Everything that can be logged is, so that a secret in a log shows.
+if ! KUMI_LOG_LEVEL=debug "$root/kumi" up --home "$work/home" --detach >"$work/up" 2>&1; then
   cat "$work/up"
   echo "0 passed, 1 failed"
   exit 1
 fi
 eval "$("$root/kumi" env --home "$work/home")"
 
-for name in ${CLIENTS:-rucio bad-input storage uproot}; do
+for name in ${CLIENTS:-rucio analyst bad-input storage uproot people}; do
   if [ "$name" = uproot ]; then
     if ! "$cache/uproot/bin/python" -c 'import uproot' 2>/dev/null; then
       python3 -m venv "$cache/uproot" && "$cache/uproot/bin/pip" install --quiet uproot
@@ -64,6 +51,7 @@ for name in ${CLIENTS:-rucio bad-input storage uproot}; do
     run "$name" bash "$here/$name.sh"
   fi
 done
+run secrets node "$here/secrets.mjs" "$work/home"
 echo "# $((SECONDS - began)) s"
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, execFileSync, type StdioOptions, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, type StdioOptions, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, request as httpsRequest } from 'node:https'
@@ -9,6 +9,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { type Gateway, startGateway } from '../../src/pop/gateway.ts'
+import { localCertificates } from './certificates.ts'
 
 const run = promisify(execFile)
 export const everything = 'storage.read:/ storage.modify:/'
@@ -34,27 +35,11 @@ export interface Site {
 /** A certificate authority, a token issuer and sites whose gateways run here or as programs of their own. */
 export async function gatewayWorld(names: readonly string[]) {
   const home = mkdtempSync(join(tmpdir(), 'kumi-gateways-'))
-  const [pem, key] = [join(home, 'tls.pem'), join(home, 'tls.key')]
-  // An authority and a certificate made by it: some clients trust no server certificate that is its own issuer.
-  const [ca, caKey, asked, extra] = ['ca.pem', 'ca.key', 'asked.pem', 'extra'].map((f) => join(home, f)) as [
-    string,
-    string,
-    string,
-    string,
-  ]
-  const kind = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
-  const authority = ['-subj', '/DC=test/CN=Test authority', '-days', '2', '-keyout', caKey, '-out', ca]
-  execFileSync('openssl', ['req', '-x509', ...kind, ...authority], { stdio: 'ignore' })
-  execFileSync('openssl', ['req', ...kind, '-subj', '/CN=localhost', '-keyout', key, '-out', asked], {
-    stdio: 'ignore',
-  })
-  writeFileSync(extra, 'subjectAltName=DNS:localhost,IP:127.0.0.1\n')
-  const signed = ['-CA', ca, '-CAkey', caKey, '-CAcreateserial', '-days', '2', '-extfile', extra, '-out', pem]
-  execFileSync('openssl', ['x509', '-req', '-in', asked, ...signed], { stdio: 'ignore' })
+  const { files, tls } = await localCertificates(home)
+  const { ca, certificates } = files
 
   const pair = await generateKeyPair('ES256')
   const jwk = { ...(await exportJWK(pair.publicKey)), kid: 'k', alg: 'ES256', use: 'sig' }
-  const tls = { cert: readFileSync(pem), key: readFileSync(key) }
   const issuerServer = createServer(tls, (request, answer) => {
     const about = { issuer, jwks_uri: `${issuer}/jwks`, token_endpoint: `${issuer}/token` }
     if (request.method === 'POST') answer.statusCode = 503
@@ -109,7 +94,7 @@ export async function gatewayWorld(names: readonly string[]) {
   const children = new Set<ChildProcess>()
   const gateways: Gateway[] = []
   return {
-    ...{ home, ca, tls, issuer, sites, mint, openIssuer, closeIssuer },
+    ...{ home, ca, certificates, tls, issuer, sites, mint, openIssuer, closeIssuer },
     async startHere(site: Site): Promise<void> {
       const { readGatewayConfig } = await import('../../src/pop/config.ts')
       gateways.push(await startGateway(readGatewayConfig(site.configFile)))

@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process'
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import {
   copyFileSync,
@@ -39,14 +38,13 @@ import {
   type TransferOutcome,
   verifyArrivals,
 } from '../../src/transfer/index.ts'
+import { localCertificates } from '../harness/certificates.ts'
 import { testDatabase } from '../harness/database.ts'
 
 const database = testDatabase()
 const { clock, rng, ids } = systemPorts
 const vo = 'demo'
 const home = mkdtempSync(join(tmpdir(), 'kumi-transfer-gateways-'))
-const pem = join(home, 'tls.pem')
-const key = join(home, 'tls.key')
 const ports = { A: 18451 + (process.pid % 500) * 3, B: 18452 + (process.pid % 500) * 3 }
 const gateways = new Map<'A' | 'B', Gateway>()
 let issuer: Server
@@ -70,22 +68,20 @@ async function startSite(name: 'A' | 'B'): Promise<void> {
       host: '127.0.0.1',
       port: ports[name],
       directory,
-      ca: pem,
+      ca: join(home, 'ca.pem'),
       vo,
       issuer: identity.issuer(vo),
       logFile: join(home, `${name}.log`),
       scrubBytesPerSecond: 0,
       peers: Object.values(ports).map((port) => `localhost:${port}`),
+      trust: [],
     }),
   )
 }
 
 beforeAll(async () => {
-  const subject = '/CN=localhost'
-  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1'
-  const kind = ['-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2']
-  spawnSync('openssl', ['req', ...kind, '-subj', subject, '-addext', names, '-keyout', key, '-out', pem])
-  issuer = createServer({ cert: readFileSync(pem), key: readFileSync(key) }, (request, response) => {
+  const { tls } = await localCertificates(home)
+  issuer = createServer(tls, (request, response) => {
     const base = identity.issuer(vo)
     if (!request.url?.endsWith('/jwks')) {
       const discovery = { issuer: base, jwks_uri: `${base}/jwks`, token_endpoint: `${base}/token` }
@@ -124,7 +120,7 @@ beforeAll(async () => {
   }
   wakeups = await listen(pool, silentLogger)
   rses = createRseTable(db, wakeups)
-  mover = createGatewayMover({ identity, clock, ca: readFileSync(pem) })
+  mover = createGatewayMover({ identity, clock, ca: readFileSync(join(home, 'ca.pem')) })
   const workers = createTransferWorkers({
     ...{ db, clock, rng, ids, log: silentLogger, rses, mover, maxActive: 32 },
     settle: async (_, input) => void outcomes.push(...input.outcomes),

@@ -8,18 +8,22 @@ export function registerGridCommands(program: Command): void {
     .option('--once', 'stop everything after the main job')
     .option('--json', 'print one JSON summary as the last line')
     .option('--home <directory>', 'home of the grid (default: $KUMI_HOME or ~/.kumi)')
-    .option('--port <number>', 'first of four ports (default: 7450 or the next free ones)')
+    .option('--port <number>', 'first of ten ports (default: 7450 or the next free ones)')
     .action(async (options) => (await import('./start.ts')).start(options))
 
   program
     .command('up')
     .description('start the grid of a home directory')
     .option('--home <directory>', 'home of the grid (default: $KUMI_HOME or ~/.kumi)')
-    .option('--port <number>', 'first of four ports (default: 7450 or the next free ones)')
+    .option('--port <number>', 'first of ten ports (default: 7450 or the next free ones)')
     .option('--detach', 'return when the grid is ready; it goes on in the background')
     .option('--empty', 'without the three demo sites')
     .option('--json', 'print facts as JSON')
-    .addHelpText('after', '\nExamples:\n  kumi up --detach\n  kumi up --home /srv/grid --port 8400 --empty')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi up --detach\n  kumi up --home /srv/grid --port 8400 --empty\n' +
+        '  KUMI_LOG_LEVEL=debug kumi up\n\nSettings of the server come from the environment: docs/operate/settings.md',
+    )
     .action(async (options) => (await import('./up.ts')).up(options))
 
   program

@@ -1,5 +1,8 @@
 import { join } from 'node:path'
 import { defaultHome, homeAt, requireGrid, writeWhole } from '../../embedded/index.ts'
+import { isGridError } from '../../kernel/errors.ts'
+import { withClient } from '../client/http.ts'
+import { installVomsContact, vomsVariables } from '../voms/setup.ts'
 import { adminToken } from './login.ts'
 
 /** Variables that point kumi and the field's own clients at this grid. Only paths and addresses, never a secret. */
@@ -18,6 +21,7 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
     RUCIO_VO: facts.vo,
     BEARER_TOKEN_FILE: tokenFile,
     X509_CERT_DIR: join(home.ca, 'certificates'),
+    ...(await voms(home.path, server, home.client)),
     CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
     RCLONE_CA_CERT: join(home.ca, 'ca.pem'),
     ...Object.fromEntries(
@@ -29,6 +33,17 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
   }
   if (options.json) console.log(JSON.stringify(variables))
   else for (const [name, value] of Object.entries(variables)) console.log(`export ${name}=${quote(value)}`)
+}
+
+/** Where the clients of VOMS find the attribute authority; nothing when the grid has none. */
+async function voms(home: string, server: string, directory: string): Promise<Record<string, string>> {
+  return withClient({ home, server }, async (client) => {
+    await installVomsContact(client, directory)
+    return vomsVariables(directory)
+  }).catch((error) => {
+    if (isGridError(error) && error.kind === 'missing') return {}
+    throw error
+  })
 }
 
 function quote(value: string): string {

@@ -12,6 +12,7 @@ import {
   transferExplanation,
   transferLines,
 } from '../../operations/index.ts'
+import { registerAccess } from './access.ts'
 import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './answers.ts'
 import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
@@ -19,6 +20,7 @@ import { eventStream } from './events.ts'
 import { registerHistories } from './histories.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
+import { registerPeople } from './people.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
 
@@ -34,6 +36,8 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   const { db, clock } = deps
   const door = operations(app)
   registerHistories(door, db)
+  registerAccess(door, deps)
+  registerPeople(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
@@ -152,6 +156,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
     [
       ...door.described,
       {
+        method: 'GET',
         url: '/kumi/v1/events',
         action: 'operations.read',
         summary: 'Live events; resumes after Last-Event-ID',

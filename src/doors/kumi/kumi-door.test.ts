@@ -1,22 +1,18 @@
-import pino from 'pino'
+import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
-import { type Authenticator, createHttp, type Http, routeInventory } from '../../http/index.ts'
-import { anonymous } from '../../identity/index.ts'
-import { publish, sql, systemClock, transaction, type Wakeups } from '../../kernel/index.ts'
+import { createHttp, type Http, routeInventory } from '../../http/index.ts'
+import { createIdentity } from '../../identity/index.ts'
+import {
+  publish,
+  silentLogger,
+  sql,
+  systemClock,
+  systemPorts,
+  transaction,
+  type Wakeups,
+} from '../../kernel/index.ts'
 import { registerKumiDoor } from './index.ts'
-
-const everybody: Authenticator = {
-  verify: async () => ({
-    ...anonymous,
-    kind: 'user',
-    account: 'sato',
-    accountId: 1,
-    vo: 'demo',
-    attributes: { admin: 'True' },
-  }),
-  authorize: () => undefined,
-}
 
 describe('the door for what has no standard', () => {
   const database = testDatabase()
@@ -30,18 +26,39 @@ describe('the door for what has no standard', () => {
     },
     close: async () => undefined,
   }
-  const headers = { authorization: 'Bearer x' }
+  const headers = { authorization: '' }
+  const ordinary = { authorization: '' }
 
   beforeAll(async () => {
+    const identity = createIdentity({
+      ...{
+        db: database.db,
+        pool: database.pool,
+        clock: systemClock,
+        ids: systemPorts.ids,
+        log: silentLogger,
+      },
+      issuerBase: 'https://localhost',
+      sealKey: randomBytes(32),
+    })
+    await identity.createVo({ id: 'demo', title: 'Demo' })
+    const [sato, mika] = await identity.createAccounts([
+      { vo: 'demo', name: 'sato' },
+      { vo: 'demo', name: 'mika' },
+    ])
+    await identity.setAttributes(sato!.id, { admin: 'True' })
+    headers.authorization = `Bearer ${(await identity.mintForAccount(sato!.id)).token}`
+    ordinary.authorization = `Bearer ${(await identity.mintForAccount(mika!.id)).token}`
     http = createHttp({
-      identity: everybody,
-      audience: ['x'],
-      log: pino({ level: 'silent' }),
+      identity,
+      audience: [],
+      log: silentLogger,
       clock: systemClock,
       port: 0,
     })
     await registerKumiDoor(http.app, {
       db: database.db,
+      identity,
       wakeups,
       clock: systemClock,
       vo: 'demo',
@@ -87,11 +104,92 @@ describe('the door for what has no standard', () => {
     const routes = routeInventory(http.app)
       .filter(
         ({ method, url: path }) =>
-          method === 'GET' && path.startsWith('/kumi/v1') && !path.endsWith('openapi.json'),
+          method !== 'HEAD' && path.startsWith('/kumi/v1') && !path.endsWith('openapi.json'),
       )
-      .map(({ url: path }) => path.replace(/:(\w+)/g, '{$1}'))
+      .map(({ method, url: path }) => `${method} ${path.replace(/:(\w+)/g, '{$1}')}`)
     expect(document.openapi).toBe('3.1.0')
-    expect(Object.keys(document.paths).sort()).toEqual(routes.sort())
+    const described = Object.entries(document.paths).flatMap(([path, of]) =>
+      Object.keys(of).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+    expect(described.sort()).toEqual(routes.sort())
+  })
+
+  describe('the policy', () => {
+    const call = async (method: string, path: string, body?: object, as = headers) => {
+      const answer = await fetch(`${url}/kumi/v1/access/${path}`, {
+        method,
+        headers: { ...as, ...(body && { 'content-type': 'application/json' }) },
+        ...(body && { body: JSON.stringify(body) }),
+      })
+      // biome-ignore lint/suspicious/noExplicitAny: a test looks into answers of many shapes
+      return { status: answer.status, body: (await answer.json()) as any }
+    }
+    const ask = async (question: object, as = headers) => (await call('POST', 'explain', question, as)).body
+
+    test('a question names the rule or the scope that decides', async () => {
+      expect(await ask({ action: 'catalog.rse.admin' })).toMatchObject({
+        allow: true,
+        reason: 'allow attribute admin=true * on *',
+        who: { account: 'sato' },
+        rule: { subjectKind: 'attribute', subject: 'admin=true' },
+      })
+      expect(await ask({ action: 'catalog.rse.admin', account: 'mika' })).toMatchObject({
+        allow: false,
+        reason: 'no rule allows it',
+        who: { account: 'mika' },
+      })
+      expect(await ask({ action: 'catalog.did.create', owner: 'mika', account: 'mika' })).toMatchObject({
+        allow: true,
+        reason: 'allow everyone catalog.did.* on owner',
+      })
+      expect(await ask({ action: 'storage.read', path: '/raw/run-1' })).toMatchObject({
+        allow: true,
+        reason: 'the scope storage.read:/ permits it',
+      })
+      expect((await call('POST', 'explain', { action: 'storage.read', path: '/a/../b' })).status).toBe(400)
+      expect((await call('POST', 'explain', { action: 'catalog.nonsense' })).status).toBe(400)
+    })
+    test('a member asks about itself or the holder of a token, not about other accounts', async () => {
+      const [, token] = headers.authorization.split(' ')
+      expect((await ask({ action: 'identity.write' }, ordinary)).allow).toBe(false)
+      expect((await ask({ action: 'identity.write', token }, ordinary)).who.account).toBe('sato')
+      expect(
+        (await call('POST', 'explain', { action: 'identity.write', account: 'sato' }, ordinary)).status,
+      ).toBe(403)
+    })
+    test('a new rule takes effect at once, shows in the table, and can be taken back', async () => {
+      const rule = { subjectKind: 'account', subject: 'mika', action: 'catalog.rse.*', comment: 'on shift' }
+      expect((await call('POST', 'rules', rule, ordinary)).status).toBe(403)
+      const made = await call('POST', 'rules', rule)
+      expect(made).toMatchObject({ status: 200, body: { ...rule, effect: 'allow', resource: '*' } })
+      expect((await call('POST', 'rules', rule)).status).toBe(409)
+      expect((await ask({ action: 'catalog.rse.admin' }, ordinary)).allow).toBe(true)
+      const { actions, rows } = (await call('GET', 'matrix', undefined, ordinary)).body
+      const column = actions.findIndex(({ name }: { name: string }) => name === 'catalog.rse.admin')
+      const cells = rows.map((row: { subject: string; cells: string[] }) => [row.subject, row.cells[column]])
+      expect(Object.fromEntries(cells)).toMatchObject({ '': 'no', mika: 'yes', 'admin=true': 'yes' })
+      expect((await call('DELETE', `rules/${made.body.id}`)).body).toEqual({ removed: made.body.id })
+      expect((await call('DELETE', `rules/${made.body.id}`)).status).toBe(404)
+      expect((await ask({ action: 'catalog.rse.admin' }, ordinary)).allow).toBe(false)
+    })
+    test('nobody can shut oneself out, and nonsense is refused with the reason', async () => {
+      const deny = { subjectKind: 'everyone', action: '*', effect: 'deny' }
+      expect(await call('POST', 'rules', deny)).toMatchObject({ status: 403, body: { code: 'denied' } })
+      expect((await call('GET', 'rules')).status).toBe(200)
+      for (const bad of [
+        { subjectKind: 'group', subject: 'no-slash', action: '*' },
+        { subjectKind: 'everyone', subject: 'x', action: '*' },
+        { subjectKind: 'account', subject: 'mika', action: 'catalogue.read' },
+        { subjectKind: 'account', subject: 'mika', action: '*', resource: '/a/../b' },
+        { subjectKind: 'account', subject: 'mika', action: '*', resource: 'mine' },
+      ]) {
+        expect(await call('POST', 'rules', bad)).toMatchObject({
+          status: 400,
+          body: { code: 'invalid_rule' },
+        })
+      }
+      expect((await call('POST', 'rules', { subjectKind: 'role', action: '*' })).status).toBe(400)
+    })
   })
 
   test('an event of the own VO reaches a listening console, and a reconnect goes on where it was', async () => {

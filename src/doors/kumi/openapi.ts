@@ -18,17 +18,21 @@ function parameters(schema: TSchema | undefined, place: 'path' | 'query') {
 
 /** The OpenAPI 3.1 document of the described operations. */
 export function openApi(described: readonly Described[], version: string) {
-  const paths = described.map(({ url, action, summary, schema, answer, contentType }) => [
-    url.replace(/:(\w+)/g, '{$1}'),
-    {
-      get: {
+  const paths: Record<string, Record<string, unknown>> = {}
+  for (const { method, url, action, summary, schema, answer, contentType } of described) {
+    const words = `${method === 'GET' ? '' : `${method.toLowerCase()} `}${url.replace('/kumi/v1/', '')}`
+    const path = url.replace(/:(\w+)/g, '{$1}')
+    paths[path] = {
+      ...paths[path],
+      [method.toLowerCase()]: {
         summary,
-        operationId: url
-          .replace('/kumi/v1/', '')
-          .replace(/[^a-z]+(\w)?/gi, (_, c?: string) => c?.toUpperCase() ?? ''),
+        operationId: words.replace(/[^a-z]+(\w)?/gi, (_, c?: string) => c?.toUpperCase() ?? ''),
         'x-action': action,
         ...(action === 'public' && { security: [] }),
         parameters: [...parameters(schema?.params, 'path'), ...parameters(schema?.querystring, 'query')],
+        ...(schema?.body && {
+          requestBody: { required: true, content: { 'application/json': { schema: schema.body } } },
+        }),
         responses: {
           200: {
             description: summary,
@@ -37,17 +41,17 @@ export function openApi(described: readonly Described[], version: string) {
           default: { $ref: '#/components/responses/Error' },
         },
       },
-    },
-  ])
+    }
+  }
   return {
     openapi: '3.1.0',
     info: {
       title: 'Kumihimo',
       version,
-      description: 'What no standard covers: sites, explanations, live pictures.',
+      description: 'What no standard covers: sites, explanations, policy, live pictures.',
     },
     security: [{ bearer: [] }, { session: [] }],
-    paths: Object.fromEntries(paths),
+    paths,
     components: {
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' },

@@ -1,20 +1,25 @@
 import type { FastifyInstance } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { bigintSafeJson, type RouteRequest, route } from '../../http/index.ts'
-import type { RouteAction } from '../../identity/index.ts'
+import type { Resource, RouteAction } from '../../identity/index.ts'
 
 interface Schemas {
   readonly params?: TSchema
   readonly querystring?: TSchema
+  readonly body?: TSchema
 }
 
-/** One question this door answers: route, permission, description and answer in one object. */
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
+
+/** One thing this door does: route, permission, description and answer in one object. */
 export interface Operation<S extends Schemas = Schemas, A extends TSchema = TSchema> {
   readonly url: string
   readonly action: RouteAction
   readonly summary: string
   readonly schema?: S
   readonly answer: A
+  /** What it is done to; everything of the caller's VO when absent. */
+  readonly resource?: (request: RouteRequest<S>) => Resource | Promise<Resource>
   readonly handler: (request: RouteRequest<S>) => Promise<Answer<A>>
 }
 
@@ -31,6 +36,7 @@ type Loose<T> = T extends number
 type Answer<A extends TSchema> = Loose<Static<A>>
 
 export interface Described {
+  readonly method: Method
   readonly url: string
   readonly action: RouteAction
   readonly summary: string
@@ -39,24 +45,27 @@ export interface Described {
   readonly contentType?: string
 }
 
-/** Registers questions and keeps their descriptions for the OpenAPI document. */
+/** Registers what the door does and keeps the descriptions for the OpenAPI document. */
 export function operations(app: FastifyInstance) {
   const described: Described[] = []
-  return {
-    described,
-    get<const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void {
-      const { url, action, summary, schema, answer, handler } = operation
-      described.push({ url, action, summary, ...(schema && { schema }), answer })
+  const add =
+    (method: Method) =>
+    <const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void => {
+      const { url, action, summary, schema, answer, resource, handler } = operation
+      described.push({ method, url, action, summary, ...(schema && { schema }), answer })
       route(app, {
-        method: 'GET',
+        method,
         url,
         action,
         ...(schema && { schema }),
+        ...(resource && { resource: (request: unknown) => resource(request as RouteRequest<S>) }),
         handler: async (request, reply) => {
           const body = bigintSafeJson(await handler(request as RouteRequest<S>))
           return reply.header('cache-control', 'no-store').type('application/json').send(body)
         },
       })
-    },
-  }
+    }
+  return { described, get: add('GET'), post: add('POST'), put: add('PUT'), delete: add('DELETE') }
 }
+
+export type Operations = ReturnType<typeof operations>

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Static, TSchema } from 'typebox'
-import { Value } from 'typebox/value'
+import { Compile, type Validator } from 'typebox/compile'
 import { getScope } from '../../catalog/index.ts'
 import type { Action, Principal, Resource, RouteAction } from '../../identity/index.ts'
 import type { RucioDoorDeps } from './deps.ts'
@@ -54,9 +54,21 @@ export function bodyOf<T extends TSchema>(call: Call, schema: T): Static<T> {
   return checked(schema, call.body)
 }
 
-export function checked<T extends TSchema>(schema: T, value: unknown): Static<T> {
-  if (Value.Check(schema, value)) return value as Static<T>
-  const [first] = Value.Errors(schema, value)
+const validators = new WeakMap<TSchema, Validator>()
+/** The schema each body was found to fit: leave and handler ask for the same one, and bodies have 100,000 entries. */
+const fitting = new WeakMap<object, TSchema>()
+
+function checked<T extends TSchema>(schema: T, value: unknown): Static<T> {
+  const known = typeof value === 'object' && value !== null ? value : undefined
+  if (known && fitting.get(known) === schema) return value as Static<T>
+  // Compiled on first use: most schemas are never asked for in the life of a process.
+  const validator = validators.get(schema) ?? Compile(schema)
+  validators.set(schema, validator)
+  if (validator.Check(value)) {
+    if (known) fitting.set(known, schema)
+    return value as Static<T>
+  }
+  const [first] = validator.Errors(value)
   const where = first && 'instancePath' in first ? String(first.instancePath) : ''
   throw badRequest(
     `The request body is not as expected${where ? ` at ${where}` : ''}: ${first?.message ?? 'no body'}.`,

@@ -9,6 +9,14 @@ const BytesBody = Type.Object({ bytes: Type.Number() })
 const accountId = async (call: Call): Promise<number> =>
   (await call.deps.identity.account(call.vo, param(call, 'account'))).id
 
+/** Where limits are changed: line 41 of the client knows the first form, line 38 the second. */
+const LIMIT_PATHS = [
+  '/accounts/:account/limits/local/:rse',
+  '/accounts/:account/limits/global/:expression',
+  '/accountlimits/local/:account/:rse',
+  '/accountlimits/global/:account/:expression',
+]
+
 export const limitEndpoints: readonly Endpoint[] = [
   ...['', '/:rse'].flatMap((rest) => [
     get(`/accounts/:account/limits/local${rest}`, 'identity.read', localLimits),
@@ -21,32 +29,24 @@ export const limitEndpoints: readonly Endpoint[] = [
     get(`/accounts/:account/usage/global${rest.replace('rse', 'expression')}`, 'identity.read', globalUsage),
   ]),
   ...(['POST', 'DELETE'] as const).flatMap((method) =>
-    (['local', 'global'] as const).map(
-      (kind): Endpoint => ({
-        method,
-        path: `/accounts/:account/limits/${kind}/${kind === 'local' ? ':rse' : ':expression'}`,
-        action: 'admin.limits',
-        async handler(call) {
-          // -1 and infinity both mean "without limit" in the field.
-          const given = method === 'POST' ? bodyOf(call, BytesBody).bytes : -1
-          const bytes = given < 0 || !Number.isFinite(given) ? null : BigInt(Math.round(given))
-          const target =
-            kind === 'local'
-              ? { rseId: (await call.deps.rses.byName(call.vo, param(call, 'rse'))).id }
-              : { rseExpression: param(call, 'expression') }
-          await call.deps.placement.setLimit(call.deps.db, {
-            vo: call.vo,
-            now: call.now,
-            accountId: await accountId(call),
-            bytes,
-            ...target,
-          })
-          return sendCreated(call.reply, method === 'POST' ? 201 : 200)
-        },
-      }),
-    ),
+    LIMIT_PATHS.map((path): Endpoint => ({ method, path, action: 'admin.limits', handler: change })),
   ),
 ]
+
+/** Sets a limit, or takes it away: -1 and infinity both mean "without limit" in the field. */
+async function change(call: Call): Promise<unknown> {
+  const given = call.request.method === 'POST' ? bodyOf(call, BytesBody).bytes : -1
+  const { rse, expression } = call.params
+  await call.deps.placement.setLimit(call.deps.db, {
+    vo: call.vo,
+    now: call.now,
+    accountId: await accountId(call),
+    bytes: given < 0 || !Number.isFinite(given) ? null : BigInt(Math.round(given)),
+    ...(rse && { rseId: (await call.deps.rses.byName(call.vo, rse)).id }),
+    ...(expression && { rseExpression: expression }),
+  })
+  return sendCreated(call.reply, call.request.method === 'POST' ? 201 : 200)
+}
 
 async function limits(call: Call) {
   return call.deps.placement.limits(call.deps.db, { vo: call.vo, accountId: await accountId(call) })

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import {
   ANY_AUDIENCE,
@@ -12,10 +13,10 @@ import {
 import { type ErrorKind, toGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
 import { announcedDigests, digestHeader, reprDigestHeader, wantedDigests } from '../../storage/digests.ts'
-import type { Entry, StoragePath } from '../../storage/driver.ts'
+import type { Entry, StorageDriver, StoragePath } from '../../storage/driver.ts'
 import { alreadyExists, badRequest, isADirectory, noSuchFile } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
-import type { PosixDriver } from '../../storage/posix.ts'
+import { amountBelow } from '../../storage/walk.ts'
 import { etag, responseElement } from './multistatus.ts'
 import { encodePath, parseRange, segmentsOfTarget } from './paths.ts'
 import { pull, push } from './third-party-copy.ts'
@@ -23,8 +24,10 @@ import { pull, push } from './third-party-copy.ts'
 export interface StorageDoorOptions {
   /** The VO whose area this is; its name is the first path segment. */
   readonly vo: string
-  readonly driver: PosixDriver
+  readonly driver: StorageDriver
   readonly verifier: TokenVerifier
+  /** Who stands behind the client certificate of a connection, if there is one; counts where no token came. */
+  readonly bearerOf?: (socket: Socket) => Promise<Principal | undefined>
   /** Public base URL; also the audience of tokens made for this door. */
   readonly endpoint: string
   readonly outbound: Outbound
@@ -89,13 +92,16 @@ export function storageDoor(
     if (!handler) return end(response, 405, { allow: METHODS })
     const segments = segmentsOfTarget(request.url ?? '')
     const principal = await authenticate(request)
-    if (segments[0] !== vo || principal.vo !== vo) throw denied('This token is not for this storage area.')
+    if (segments[0] !== vo || principal.vo !== vo)
+      throw denied('These credentials are not for this storage area.')
     await handler({ request, response, principal, path: segments.slice(1) })
   }
 
   async function authenticate(request: IncomingMessage): Promise<Principal> {
     const token = /^bearer +([^ ]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-    if (!token) throw notAuthenticated('This storage needs a bearer token.')
+    const bearer = token === undefined ? await options.bearerOf?.(request.socket) : undefined
+    if (bearer) return bearer
+    if (!token) throw notAuthenticated('This storage needs a bearer token, or a certificate or proxy.')
     return options.verifier.verify(token, { audience: [options.endpoint, ANY_AUDIENCE] })
   }
 
@@ -109,7 +115,7 @@ export function storageDoor(
     const trash = path[0] === '.trash'
     const needed = trash && !['rename', 'mkdir', 'create'].includes(operation) ? 'delete' : operation
     if (path[0] === '.kumi' || !pathAllowed(call.principal.scopes, needed, path, { directory }))
-      throw denied(`The token does not permit to ${operation} ${encodePath(path)}.`)
+      throw denied(`Your rights do not permit to ${operation} ${encodePath(path)}.`)
   }
 
   async function get({ request, response, principal, path }: Call): Promise<void> {
@@ -190,9 +196,17 @@ export function storageDoor(
 
   async function remove(call: Call): Promise<void> {
     permit(call, 'delete')
-    const entry = await driver.stat(call.path)
-    await driver.remove(call.path, { recursive: true })
-    if (entry && !entry.directory) options.onChange?.(-entry.size, -1)
+    const before = await amountBelow(driver, call.path)
+    const removed = (left = { bytes: 0, files: 0 }) =>
+      options.onChange?.(left.bytes - before.bytes, left.files - before.files)
+    try {
+      await driver.remove(call.path, { recursive: true })
+    } catch (error) {
+      // Of a directory a part may be gone; a file that is gone was counted by whoever removed it.
+      if ((await driver.stat(call.path))?.directory) removed(await amountBelow(driver, call.path))
+      throw error
+    }
+    removed()
     end(call.response, 204)
   }
 
@@ -256,9 +270,8 @@ export function storageDoor(
       permit(call, 'create')
       const existing = await driver.stat(path)
       checkTarget(existing, mayReplace, call)
-      await pull(context, String(source), mayReplace && mayOverwrite(call))
-      const now = await driver.stat(path)
-      options.onChange?.((now?.size ?? 0) - (existing?.size ?? 0), existing || !now ? 0 : 1)
+      const written = await pull(context, String(source), mayReplace && mayOverwrite(call))
+      if (written) options.onChange?.(written.size - (existing?.size ?? 0), existing ? 0 : 1)
       return
     }
     permit(call, 'read')

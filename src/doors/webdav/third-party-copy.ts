@@ -1,10 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { toGridError } from '../../kernel/errors.ts'
-import { announcedDigests, checkDigests, type Digests } from '../../storage/digests.ts'
-import type { StoragePath } from '../../storage/driver.ts'
+import { announcedDigests, checkDigests } from '../../storage/digests.ts'
+import type { StorageDriver, StoragePath, Written } from '../../storage/driver.ts'
 import { badRequest, checksumMismatch } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
-import type { PosixDriver } from '../../storage/posix.ts'
 
 const HOP = new Set([
   'host',
@@ -32,14 +31,21 @@ export function forwardedHeaders(request: IncomingMessage): Record<string, strin
 export interface CopyContext {
   readonly request: IncomingMessage
   readonly response: ServerResponse
-  readonly driver: PosixDriver
+  readonly driver: StorageDriver
   readonly outbound: Outbound
   readonly path: StoragePath
   readonly now: () => Date
 }
 
-/** Fetches a remote file into this storage; errors known before the first byte have a real status. */
-export async function pull(context: CopyContext, source: string, overwrite: boolean): Promise<void> {
+/**
+ * Fetches a remote file into this storage; errors known before the first byte have a real status. Undefined when it
+ * failed later, which the client is told in the last line.
+ */
+export async function pull(
+  context: CopyContext,
+  source: string,
+  overwrite: boolean,
+): Promise<Written | undefined> {
   const { request, driver, path, outbound } = context
   const expected = announcedDigests(request.headers)
   const gone = whenGone(context.response)
@@ -61,14 +67,14 @@ export async function pull(context: CopyContext, source: string, overwrite: bool
     throw error
   }
   const length = answer.headers['content-length']
-  await withMarkers(context, remote, async (progress) => {
+  return withMarkers(context, remote, (progress) => {
     const options = {
       overwrite,
       size: length === undefined ? undefined : Number(length),
       expected: { ...announced, ...expected },
       signal: gone,
     }
-    await driver.write(path, counted(answer, progress), options)
+    return driver.write(path, counted(answer, progress), options)
   })
 }
 
@@ -77,7 +83,7 @@ export async function push(context: CopyContext, destination: string): Promise<v
   const { request, driver, path, outbound } = context
   const entry = await driver.stat(path)
   if (!entry || entry.directory) throw badRequest('Only files can be copied to another storage.')
-  const sums: Digests = (await driver.digest(path)) as Digests
+  const sums = await driver.digest(path)
   const gone = whenGone(context.response)
   await withMarkers(context, undefined, async (progress) => {
     const answer = await outbound({
@@ -97,11 +103,11 @@ export async function push(context: CopyContext, destination: string): Promise<v
 }
 
 /** Answers 202 at once and reports progress, at least every five seconds, until one final line tells the outcome. */
-async function withMarkers(
+async function withMarkers<T>(
   context: CopyContext,
   remote: string | undefined,
-  work: (progress: (n: number) => void) => Promise<void>,
-): Promise<void> {
+  work: (progress: (n: number) => void) => Promise<T>,
+): Promise<T | undefined> {
   const { response, now } = context
   let bytes = 0
   response.writeHead(202, { 'content-type': 'text/perf-marker-stream' })
@@ -115,16 +121,18 @@ async function withMarkers(
   mark()
   const timer = setInterval(mark, MARKER_MS - 1000)
   try {
-    await work((n) => {
+    const done = await work((n) => {
       bytes += n
     })
     mark()
     response.end('success: Created\n')
+    return done
   } catch (error) {
     const { code, message, details } = toGridError(error)
     response.end(
       `failure: ${message.replace(/\s+/g, ' ')} [code=${code} party=${details.party ?? 'destination'} class=${details.class ?? 'final'}]\n`,
     )
+    return undefined
   } finally {
     clearInterval(timer)
   }

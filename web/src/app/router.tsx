@@ -4,6 +4,7 @@ import {
   createRoute,
   createRouter,
   lazyRouteComponent,
+  redirect,
 } from '@tanstack/react-router'
 import { NotFound } from './not-found.tsx'
 import { Shell } from './shell.tsx'
@@ -67,8 +68,21 @@ const link = createRoute({
   component: lazyRouteComponent(() => import('../transfers/link-page.tsx'), 'LinkPage'),
 })
 
+const people = createRoute({
+  getParentRoute: () => root,
+  path: '/people',
+  beforeLoad: () => {
+    throw redirect({ to: '/people/access' })
+  },
+})
+const access = createRoute({
+  getParentRoute: () => root,
+  path: '/people/access',
+  component: lazyRouteComponent(() => import('../people/access-page.tsx'), 'AccessPage'),
+})
+
 export const router = createRouter({
-  routeTree: root.addChildren([login, now, data, did, rules, newRule, rule, transfers, link]),
+  routeTree: root.addChildren([login, now, data, did, rules, newRule, rule, transfers, link, people, access]),
   history: createHashHistory(),
   defaultPreload: 'intent',
 })

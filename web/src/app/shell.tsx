@@ -12,6 +12,7 @@ const SCREENS = [
   ['/data', 'data'],
   ['/rules', 'rules'],
   ['/transfers', 'transfers'],
+  ['/people', 'people'],
 ] as const
 
 export function Shell() {

@@ -15,7 +15,7 @@ import {
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, RuleMark, Scroll, Time } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, More, Pending, RuleMark, Scroll, Time } from '../shared/parts.tsx'
 
 const PAGE = 100
 /** What the page says elsewhere, and bookkeeping. */
@@ -253,13 +253,7 @@ function Content({ scope, name }: { scope: string; name: string }) {
               </tbody>
             </table>
           </Scroll>
-          {asked.data.more && (
-            <p className="empty">
-              <Button variant="default" size="xs" onClick={() => setMost(most * 4)}>
-                {t.data.more}
-              </Button>
-            </p>
-          )}
+          {asked.data.more && <More onMore={() => setMost(most * 4)} />}
         </>
       )}
     </section>

@@ -5,7 +5,7 @@ import { type FormEvent, useState } from 'react'
 import { scopesQuery, searchQuery } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Pending, Scroll } from '../shared/parts.tsx'
+import { CopyCommand, Empty, More, Pending, Scroll } from '../shared/parts.tsx'
 import { parseConditions } from './conditions.ts'
 
 const PAGE = 100
@@ -115,13 +115,7 @@ export function SearchPage() {
                   </tbody>
                 </table>
               </Scroll>
-              {found.data.more && (
-                <p className="empty">
-                  <Button variant="default" size="xs" onClick={() => setMost(most * 4)}>
-                    {t.data.more}
-                  </Button>
-                </p>
-              )}
+              {found.data.more && <More onMore={() => setMost(most * 4)} />}
             </>
           )}
         </div>

@@ -1,9 +1,11 @@
+import { people } from './people.en.ts'
+
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
 
 /** The English messages; their shape is the contract every other language fulfils. */
 export const en = {
   name: 'English',
-  screens: { now: 'Now', data: 'Data', rules: 'Rules', transfers: 'Transfers' },
+  screens: { now: 'Now', data: 'Data', rules: 'Rules', transfers: 'Transfers', people: 'People' },
   app: {
     skip: 'Skip to the content',
     language: 'Language',
@@ -205,6 +207,7 @@ export const en = {
     },
     explain: 'Explain',
   },
+  people,
 }
 
 /** What every language provides; a missing key does not compile. */

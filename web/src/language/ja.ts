@@ -1,10 +1,11 @@
 import type { Messages } from './en.ts'
+import { people } from './people.ja.ts'
 
 const n = (value: number) => value.toLocaleString('ja')
 
 export const ja: Messages = {
   name: '日本語',
-  screens: { now: '現況', data: 'データ', rules: '複製規則', transfers: '転送' },
+  screens: { now: '現況', data: 'データ', rules: '複製規則', transfers: '転送', people: '利用者' },
   app: {
     skip: '本文へ移動',
     language: '言語',
@@ -199,4 +200,5 @@ export const ja: Messages = {
     },
     explain: '説明',
   },
+  people,
 }

@@ -91,6 +91,18 @@ export function CopyCommand({ command }: { command: string }) {
   )
 }
 
+/** The end of a list that goes on. */
+export function More({ onMore }: { onMore: () => void }) {
+  const t = useMessages()
+  return (
+    <p className="empty">
+      <Button variant="default" size="xs" onClick={onMore}>
+        {t.data.more}
+      </Button>
+    </p>
+  )
+}
+
 /** How far the copies are: there, moving, failed, still to come. */
 export function Strip({
   files,

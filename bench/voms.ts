@@ -1,0 +1,66 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { vomsPortOf } from '../src/embedded/index.ts'
+import { readCertificates } from '../src/identity/x509/certificate.ts'
+import { issueHostCertificate } from '../src/identity/x509/certificates.ts'
+import { slashOf } from '../src/identity/x509/names.ts'
+import { type BenchGrid, withGrid } from './grid.ts'
+import { measure } from './measure.ts'
+
+const LANES = 16
+
+/** Attribute certificates through the VOMS port, each over a TLS connection of its own, as the clients do it. */
+export async function vomsBenchmark(count: number): Promise<Record<string, number>> {
+  return withGrid(async (bench) => {
+    const ask = await member(bench)
+    await inLanes(100, ask)
+    const roots = [bench.pid('server'), bench.pid('postgres')]
+    const { wallSeconds, cpuSeconds } = await measure(roots, () => inLanes(count, ask))
+    return {
+      attributeCertificates: count,
+      perSecond: Math.round(count / wallSeconds),
+      serverCpuMillisecondsEach: Math.round((cpuSeconds / count) * 1e5) / 100,
+    }
+  })
+}
+
+async function inLanes(count: number, work: () => Promise<void>): Promise<void> {
+  let left = count
+  const lane = async (): Promise<void> => {
+    while (left-- > 0) await work()
+  }
+  await Promise.all(Array.from({ length: LANES }, lane))
+}
+
+/** Makes somebody with a certificate and ten groups; the function asks for that person's attributes once. */
+async function member({ home, facts, doors }: BenchGrid): Promise<() => Promise<void>> {
+  const ca = {
+    certificatePem: readFileSync(join(home.ca, 'ca.pem'), 'utf8'),
+    privateKeyPem: readFileSync(join(home.ca, 'ca.key'), 'utf8'),
+  }
+  const { certificatePem, privateKeyPem } = await issueHostCertificate({
+    ca,
+    names: ['bench'],
+    now: new Date(),
+  })
+  const [certificate] = readCertificates(certificatePem)
+  await doors.call('POST', '/rucio/accounts/bench', { type: 'USER', email: 'bench@example.org' })
+  const identity = { identity: slashOf(certificate!.subject), authtype: 'X509', email: 'bench@example.org' }
+  await doors.call('POST', '/rucio/accounts/bench/identities', identity)
+  const options = {
+    ...{ host: 'localhost', port: vomsPortOf(facts.port), ca: ca.certificatePem },
+    ...{ cert: certificatePem, key: privateKeyPem },
+  }
+  const request = `0GET /generate-ac?fqans=/${facts.vo}&lifetime=43200 HTTP/1.0\nUser-Agent: voms APIs 2.0\n\n`
+  return () =>
+    new Promise((resolve, reject) => {
+      let answer = ''
+      const socket = connect(options, () => socket.write(request))
+      socket.on('data', (chunk) => {
+        answer += chunk
+      })
+      socket.on('error', reject)
+      socket.on('close', () => (answer.includes('<voms><ac>') ? resolve() : reject(new Error(answer))))
+    })
+}

@@ -1,0 +1,50 @@
+import type { Rule } from './decide.ts'
+
+const READS = [
+  'identity.read',
+  'catalog.read',
+  'placement.rule.read',
+  'transfer.read',
+  'sites.read',
+  'operations.read',
+]
+const OWNERS = [
+  'identity.login',
+  'identity.certificate.read',
+  'identity.certificate.write',
+  'identity.delegate',
+  'catalog.scope.create',
+  'catalog.did.*',
+  'catalog.replica.*',
+  'placement.rule.*',
+  'transfer.cancel',
+  'identity.people.read',
+  'identity.profile.write',
+  'identity.policy.sign',
+  'identity.group.request',
+]
+const MANAGERS = ['identity.people.read', 'identity.group.manage']
+
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, gateways report. */
+export function defaultRules(vo: string): Rule[] {
+  const rule = (
+    subjectKind: Rule['subjectKind'],
+    subject: string,
+    action: string,
+    resource: string,
+  ): Rule => ({
+    vo,
+    subjectKind,
+    subject,
+    action,
+    resource,
+    effect: 'allow',
+  })
+  return [
+    ...READS.map((action) => rule('everyone', '', action, '*')),
+    ...OWNERS.map((action) => rule('everyone', '', action, 'owner')),
+    ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
+    rule('attribute', 'admin=true', '*', '*'),
+    rule('attribute', 'gateway', 'gateway.report', '*'),
+  ]
+}

@@ -1,0 +1,117 @@
+import { selectAttributes } from '../accounts/accounts.store.ts'
+import { accountOf } from '../accounts/accounts.ts'
+import type { Groups } from '../accounts/groups.ts'
+import type { Context } from '../context.ts'
+import { anonymous, type Principal } from '../principal.ts'
+import { formatScope, parseScope, pathAllowed, segmentsOf } from '../tokens/scope.ts'
+import { ANY_AUDIENCE } from '../tokens/token.ts'
+import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
+import { ACTIONS, type Action, type Resource, type StorageOperation } from './actions.ts'
+import { compilePolicy, type Rule } from './decide.ts'
+import type { Policies, StoredRule } from './policies.ts'
+
+export interface AccessAnswer {
+  readonly allow: boolean
+  readonly reason: string
+  /** The policy rule that decided. */
+  readonly rule?: StoredRule
+  /** For storage actions: the scopes that permit it. */
+  readonly scopes?: readonly string[]
+}
+
+export interface AccessRow {
+  readonly subjectKind: Rule['subjectKind']
+  readonly subject: string
+  /** In the order of ACTIONS without those of storage, which tokens decide. */
+  readonly cells: readonly ('yes' | 'own' | 'no')[]
+}
+
+export interface Explain {
+  /** What `principal` may do and why, for the services of the grid and, with `storage.*`, for its gateways. */
+  explainAccess(principal: Principal, action: Action, resource: Resource): AccessAnswer
+  /** For each subject the rules name, what it may do by itself: with anything, with own things only, or not at all. */
+  accessMatrix(vo: string): Promise<AccessRow[]>
+  /** Who somebody would be after an ordinary login; for questions only, it lets nobody in. */
+  asAfterLogin(accountId: number): Promise<Principal>
+}
+
+export function createExplain(context: Context, policies: Policies, groups: Groups): Explain {
+  return {
+    explainAccess(principal, action, resource) {
+      const operation = storageOperation(action)
+      if (operation) return storageAnswer(principal, operation, resource)
+      return policies.explain(principal, action, resource)
+    },
+    async accessMatrix(vo) {
+      const rules = await policies.rulesOf(vo)
+      const policy = compilePolicy(rules)
+      const subjects = new Map<string, Pick<Rule, 'subjectKind' | 'subject'>>([
+        ['everyone', { subjectKind: 'everyone', subject: '' }],
+        ...rules.map((rule) => [`${rule.subjectKind} ${rule.subject}`.trim(), rule] as const),
+      ])
+      return [...subjects.values()].map(({ subjectKind, subject }) => {
+        const who = memberKnownFor(vo, subjectKind, subject)
+        const may = (action: Action, owner: string) => policy.decide(who, action, { vo, owner }).allow
+        const cells = (Object.keys(ACTIONS) as Action[])
+          .filter((action) => !storageOperation(action))
+          .map((action) => (may(action, 'somebody else') ? 'yes' : may(action, who.account!) ? 'own' : 'no'))
+        return { subjectKind, subject, cells }
+      })
+    },
+    async asAfterLogin(accountId) {
+      const account = await accountOf(context, accountId)
+      await policies.refresh()
+      const attributes = await selectAttributes(context.db, [accountId])
+      return {
+        ...anonymous,
+        kind: account.kind === 'SERVICE' ? 'service' : 'user',
+        accountId,
+        account: account.name,
+        vo: account.vo,
+        issuer: context.issuer(account.vo),
+        subject: account.uuid,
+        groups: (await groups.groupsOf([accountId])).get(accountId) ?? [],
+        attributes: Object.fromEntries(attributes.map(({ key, value }) => [key, value])),
+        scopes: LOGIN_SCOPES.map(parseScope),
+        audience: [ANY_AUDIENCE],
+        expiresAt: context.now(),
+        method: 'session',
+      }
+    },
+  }
+}
+
+/** A member of the VO with this one mark and no other. */
+function memberKnownFor(vo: string, kind: Rule['subjectKind'], subject: string): Principal {
+  const [key = '', value = 'true'] = subject.split('=')
+  return {
+    ...anonymous,
+    kind: 'user',
+    vo,
+    account: kind === 'account' ? subject : '(member)',
+    groups: kind === 'group' ? [subject] : [],
+    attributes: kind === 'attribute' ? { [key]: value } : {},
+    scopes: [parseScope('grid')],
+  }
+}
+
+function storageOperation(action: Action): StorageOperation | undefined {
+  return action.startsWith('storage.') ? (action.slice('storage.'.length) as StorageOperation) : undefined
+}
+
+/** Gateways know no policy rows: there the storage scopes of the token say everything. */
+function storageAnswer(
+  principal: Principal,
+  operation: StorageOperation,
+  { vo, path }: Resource,
+): AccessAnswer {
+  if (principal.vo !== vo) return { allow: false, reason: `the token is of VO ${principal.vo}` }
+  if (path === undefined) return { allow: false, reason: 'a storage action needs a path' }
+  const segments = segmentsOf(path)
+  const permitting = principal.scopes.filter((scope) => pathAllowed([scope], operation, segments))
+  const scopes = permitting.map(formatScope)
+  const [first] = scopes
+  return first
+    ? { allow: true, reason: `the scope ${first} permits it`, scopes }
+    : { allow: false, reason: `no scope of the token permits storage.${operation} at ${path}`, scopes }
+}

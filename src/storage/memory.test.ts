@@ -1,0 +1,4 @@
+import { driverContract } from './driver.contract.ts'
+import { memoryDriver } from './memory.ts'
+
+driverContract('memory', async () => memoryDriver())

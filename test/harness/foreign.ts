@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process'
+import { accessSync, constants } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, isAbsolute, join } from 'node:path'
+
+/** Debian's package of each foreign program that tests use. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  curl: 'curl',
+  'davix-get': 'davix',
+  'gfal-copy': 'gfal2-util-scripts python3-gfal2 gfal2-plugin-http gfal2-plugin-file',
+  openssl: 'openssl',
+  rclone: 'rclone',
+  '/usr/bin/chromium': 'chromium',
+}
+
+/**
+ * Whether tests that need these programs must be left out here, because some are missing; says which and how to get
+ * them. CI leaves nothing out: there the tests fail instead.
+ */
+export function missing(...programs: string[]): boolean {
+  if (process.env.CI) return false
+  const absent = programs.filter((program) => !installed(program))
+  if (absent.length === 0) return false
+  const packages = [...new Set(absent.map((program) => PACKAGES[program] ?? program))].join(' ')
+  console.warn(`Some tests are left out: ${absent.join(', ')} missing. Debian: apt-get install ${packages}`)
+  return true
+}
+
+/** Whether a program may not have a disk of its own here, as in many containers. */
+export function mountsForbidden(): boolean {
+  const user = process.getuid?.() === 0 ? [] : ['--map-root-user']
+  const inside = ['--mount', ...user, 'mount', '-t', 'tmpfs', 'tmpfs', tmpdir()]
+  if (process.env.CI || spawnSync('unshare', inside).status === 0) return false
+  console.warn('Tests with a full disk are left out: mount namespaces are not allowed here.')
+  return true
+}
+
+function installed(program: string): boolean {
+  const directories = isAbsolute(program) ? [''] : (process.env.PATH ?? '').split(delimiter)
+  return directories.some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK)
+      return true
+    } catch {
+      return false
+    }
+  })
+}

@@ -1,0 +1,38 @@
+import type { people as english } from './people.en.ts'
+
+export const people: typeof english = {
+  title: '利用者と権限',
+  tabs: { access: '誰が何をできるか' },
+  access: {
+    ask: 'この操作は許可されていますか',
+    action: '操作',
+    account: 'アカウント',
+    accountHint: '空欄：自分',
+    path: 'パスまたはファイルのアドレス',
+    pathHint: 'ストレージの操作に使います。例：/raw/run-1',
+    owner: '所有者',
+    ownerHint: '誰かの所有物の場合、そのアカウント',
+    submit: '調べる',
+    may: (who, what) => `${who} は実行できます：${what}`,
+    mayNot: (who, what) => `${who} は実行できません：${what}`,
+    because: '理由',
+    table: '対象者と操作の一覧',
+    tableHint:
+      '各列は、その条件だけを満たすメンバーに許される操作です。複数の条件は合算され、拒否はすべての許可に優先します。ストレージのファイルはトークンの storage スコープで決まります。',
+    cell: { yes: '可', own: '自分のみ', no: '不可' },
+    everyone: '全員',
+    rules: '規則',
+    rulesHint: '規則で許可されていない操作は、すべて拒否されます。',
+    effect: { allow: '許可', deny: '拒否' },
+    who: '対象者',
+    whoHint: 'everyone、グループ（/demo/shift）、アカウント、または attribute:名前=値',
+    on: '対象',
+    onHint: '*、owner（自分のもの）、またはパス',
+    comment: 'コメント',
+    effectLabel: '効果',
+    add: '規則を追加',
+    remove: '削除',
+    removeSure: 'この規則を削除しますか',
+    keep: '残す',
+  },
+}
