@@ -138,6 +138,7 @@ const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
+  activityWeight: config.activityShares,
 })
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =

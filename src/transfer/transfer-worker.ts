@@ -12,13 +12,15 @@ import {
   wake,
 } from '../kernel/index.ts'
 import { type Claimed, claimTransfers, LEASE_MS } from './claim.ts'
-import { classify, describeError, nextTry } from './classify.ts'
+import { classify, describeError, faultySide, nextTry } from './classify.ts'
+import { createFairShares } from './fair-shares.ts'
 import { commitEndings, type Ending, type Settle } from './finish.ts'
 import { putLinks, readLinks } from './link.store.ts'
 import { createLinks } from './links.ts'
 import { type MoveProgress, moveOne, stalled } from './move-one.ts'
 import type { Mover } from './mover.ts'
 import { TRANSFER_WISHES, TRANSFERS_CANCELED } from './request.ts'
+import { createStorageHealth, sideKey } from './storage-health.ts'
 import * as store from './transfer.store.ts'
 
 export interface TransferWorkerOptions {
@@ -35,6 +37,8 @@ export interface TransferWorkerOptions {
   readonly siteUp?: (vo: string, rseName: string) => boolean | Promise<boolean>
   /** Copies at once, all links together. */
   readonly maxActive: number
+  /** What an activity gets where several wait for one storage; default: all the same. */
+  readonly activityWeight?: (activity: string) => number
 }
 
 /** Workers for `runWorkers`; after those have stopped, `drain` gives back what is still running. */
@@ -68,7 +72,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const owner = `${hostname()}:${process.pid}:${ids.secret(6)}`
   const links = createLinks(maxActive)
   const siteUp = options.siteUp ?? (() => true)
-  const claims = { db, rng, owner, rses: options.rses, links, siteUp }
+  const health = createStorageHealth()
+  const shares = createFairShares(options.activityWeight ?? (() => 1))
+  const claims = { db, rng, owner, rses: options.rses, links, health, shares, siteUp }
   const runs = new Map<string, Run>()
   const moves = new Set<Promise<void>>()
   /** Claimed and not ended: copies, and those that wait for their turn. */
@@ -160,8 +166,10 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
         run.phase = 'moving'
         const watch = { clock, signal: run.abort.signal, moved }
         ending = { ...base, result: await moveOne(mover, wanted, run.progress, watch) }
+        observe(run.claimed, null)
       } catch (thrown) {
         const error = run.abort.signal.aborted ? run.abort.signal.reason : thrown
+        observe(run.claimed, error)
         kind = classify(error)
         ending =
           stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
@@ -181,6 +189,21 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     }
     hurry()
     if (more && !stopping) fillSoon()
+  }
+
+  /** What a move that ended says about its two storages; null: it succeeded. */
+  function observe({ move, probes }: Claimed, error: unknown): void {
+    const faulty = error === null ? null : faultySide(error)
+    const sides = [
+      { rseId: move!.source.rse.id, side: 'source' },
+      { rseId: move!.destination.rse.id, side: 'destination' },
+    ] as const
+    for (const side of sides) {
+      const saw = error === null ? 'success' : faulty === side.side ? 'fault' : 'nothing'
+      const probe = probes.some((p) => sideKey(p) === sideKey(side))
+      const reason = error === null ? '' : describeError(error).message
+      health.observe({ ...side, saw, reason, probe, at: clock.now() })
+    }
   }
 
   function afterFailure(run: Run, thrown: unknown): Ending {
@@ -234,6 +257,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
           continue
         }
       }
+      await health
+        .write(db, clock.now())
+        .catch((error) => log.warn({ err: error }, 'states of storages cannot be written yet'))
       waiting = waiting.slice(batch.length)
       for (const { row, attempt } of batch)
         if (runs.get(row.id)?.claimed.attempt === attempt) runs.delete(row.id)
@@ -304,7 +330,8 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
           await store.releaseExpired(db, now)
         }
         await fill()
-        return { changed: 0, nextWake: await store.nextDue(db, now) }
+        const [due, opened] = [await store.nextDue(db, now), (await health.read(db, now)).next]
+        return { changed: 0, nextWake: due && opened ? (due < opened ? due : opened) : (due ?? opened) }
       },
     },
     {
