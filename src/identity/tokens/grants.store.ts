@@ -18,14 +18,16 @@ export interface GrantRow {
   readonly revokedAt: Date | null
 }
 
+/** A grant as its refresh token finds it. */
 export interface RefreshRow extends Omit<GrantRow, 'clientName'> {
-  readonly tokenHash: Buffer
-  /** Digests of the tokens before it, newest first, with the times at which they were replaced. */
-  readonly replaced: readonly Buffer[]
-  readonly replacedAt: readonly Date[]
+  /** The token is the present one of its family. */
+  readonly present: boolean
+  /** When it was replaced; null for one that never belonged to the family, and for the present one. */
+  readonly replacedAt: Date | null
 }
 
-const GRANT = `g.id, g.vo, g.client_id as "clientId", g.account_id as "accountId", g.subject, g.scopes, g.audience, g.actors,
+const GRANT = `g.id, g.vo, g.client_id as "clientId", g.account_id as "accountId", g.subject,
+  to_jsonb(g.scopes) as scopes, to_jsonb(g.audience) as audience, to_jsonb(g.actors) as actors,
   g.authenticated_at as "authenticatedAt", g.created_at as "createdAt", g.used_at as "usedAt",
   g.expires_at as "expiresAt", g.revoked_at as "revokedAt"`
 
@@ -50,13 +52,18 @@ export const insertGrant = (
   )
 
 /** Every refresh asks this, so it is one prepared statement. */
-export async function selectRefresh(pool: Database['pool'], id: string): Promise<RefreshRow | undefined> {
+export async function selectRefresh(
+  pool: Database['pool'],
+  id: string,
+  hash: Buffer,
+): Promise<RefreshRow | undefined> {
   const found = await named<RefreshRow>(
     pool,
     'identity-refresh',
-    `select ${GRANT}, g.token_hash as "tokenHash", g.replaced, g.replaced_at as "replacedAt"
+    `select ${GRANT}, g.token_hash = $2 as present,
+       g.replaced_at[array_position(g.replaced, $2)] as "replacedAt"
      from token_grant g where g.id = $1`,
-    [id],
+    [id, hash],
   )
   return found[0]
 }

@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, timingSafeEqual } from 'node:crypto'
+import { createHmac, hkdfSync } from 'node:crypto'
 import { type Db, transaction } from '../../kernel/database.ts'
 import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
@@ -80,9 +80,12 @@ export function createGrants(
   const key = Buffer.from(hkdfSync('sha256', context.sealKey, '', 'kumi refresh token', 32))
   const successor = (id: string, token: string) =>
     refreshToken(id, createHmac('sha256', key).update(token).digest('base64url'))
-  const familyOf = async (token: string): Promise<store.RefreshRow | undefined> => {
+  /** The grant a refresh token belongs to, if it ever did, to this client. */
+  const familyOf = async (client: Client, token: string): Promise<store.RefreshRow | undefined> => {
     const id = grantIn(token)
-    return id ? store.selectRefresh(pool, id) : undefined
+    const grant = id && (await store.selectRefresh(pool, id, digestOf(token)))
+    if (!grant || !(grant.present || grant.replacedAt)) return undefined
+    return grant.vo === client.vo && grant.clientId === client.id ? grant : undefined
   }
 
   const voided = async (tx: Db, id: string): Promise<void> => {
@@ -157,15 +160,12 @@ export function createGrants(
       return { ...issued, refreshToken: first }
     },
     async refresh({ client, token, scopes, audience }) {
-      const grant = await familyOf(token)
+      const grant = await familyOf(client, token)
       const at = now()
-      const hash = digestOf(token)
-      const place = grant ? placeOf(hash, grant) : undefined
-      const own = grant?.vo === client.vo && grant.clientId === client.id
-      if (!grant || !place || !own || grant.revokedAt || grant.expiresAt <= at) {
+      if (!grant || grant.revokedAt || grant.expiresAt <= at) {
         throw e.invalidGrant('The refresh token is wrong, over or revoked; log in again.')
       }
-      const { replacedAt } = place
+      const { replacedAt } = grant
       if (replacedAt && at.getTime() - replacedAt.getTime() > client.graceSeconds * 1000) {
         // Either its thief or its owner uses a token that the other has replaced: nobody may go on with it.
         log.warn({ grant: grant.id, client: client.id, account: grant.accountId }, 'refresh token used twice')
@@ -188,7 +188,7 @@ export function createGrants(
         return { ...issued, refreshToken: token }
       }
       const next = successor(grantId, token)
-      if (!replacedAt) await store.replaceRefresh(pool, grantId, hash, digestOf(next), at)
+      if (!replacedAt) await store.replaceRefresh(pool, grantId, digestOf(token), digestOf(next), at)
       return { ...issued, refreshToken: next }
     },
     grantsOf: (vo, accountId) => store.selectGrants(db, vo, accountId, now()),
@@ -209,18 +209,15 @@ export function createGrants(
       })
     },
     async revokeRefreshToken(client, token) {
-      const grant = await familyOf(token)
-      const own = grant?.vo === client.vo && grant.clientId === client.id
-      if (!own || !placeOf(digestOf(token), grant)) return false
+      const grant = await familyOf(client, token)
+      if (!grant) return false
       await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'given back by its client'))
       return true
     },
     async inspectRefreshToken(client, token) {
-      const grant = await familyOf(token)
-      const good = grant?.vo === client.vo && grant.clientId === client.id && !grant.revokedAt
-      if (!good || grant.expiresAt <= now()) return undefined
-      const place = placeOf(digestOf(token), grant)
-      return place && !place.replacedAt ? { ...grant, clientName: client.name } : undefined
+      const grant = await familyOf(client, token)
+      const good = grant?.present && !grant.revokedAt && grant.expiresAt > now()
+      return good ? { ...grant, clientName: client.name } : undefined
     },
     async revokeAll(tx, { vo, id }, reason) {
       await store.lockGrant(tx, id)
@@ -236,11 +233,4 @@ const refreshToken = (grantId: string, secret: string) => `krt_${grantId.replace
 
 function grantIn(token: string): string | undefined {
   return /^krt_([0-9a-f]{32})_[\w-]{43}$/.exec(token)?.[1]
-}
-
-/** Whether it is the present token of its family, or one that was replaced and when; undefined for any other. */
-function placeOf(hash: Buffer, grant: store.RefreshRow): { replacedAt: Date | null } | undefined {
-  if (timingSafeEqual(hash, grant.tokenHash)) return { replacedAt: null }
-  const at = grant.replaced.findIndex((one) => timingSafeEqual(hash, one))
-  return at < 0 ? undefined : { replacedAt: grant.replacedAt[at]! }
 }
