@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
 import { dropOldInteractions } from './authorization.store.ts'
 import { type Authorization, createAuthorization } from './authorization.ts'
@@ -52,11 +53,11 @@ export interface TokenRoom {
 const DAY_MS = 86_400_000
 
 /** The parts of issuing and checking, put together. */
-export function createTokenRoom(context: Context, policies: Policies): TokenRoom {
+export function createTokenRoom(context: Context, policies: Policies, afterLogin: AfterLogin): TokenRoom {
   const keys = createKeys(context)
   const clients = createClients(context)
   const holders = createHolders(context)
-  const scopePolicies = createScopePolicies(context)
+  const scopePolicies = createScopePolicies(context, afterLogin)
   const usage = createUsage(context)
   const minter = createMinter(context, { keys, holders, usage })
   const tokens = createTokens(context, { keys, policies, holders, minter, scopePolicies })
