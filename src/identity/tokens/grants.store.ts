@@ -71,16 +71,24 @@ export async function selectRefresh(
 /** So many tokens back a second use is noticed; one further back is simply wrong. */
 const REMEMBERED = 20
 
-/** Puts the successor in place of the present token; a second caller changes nothing. */
-export const replaceRefresh = (pool: Database['pool'], id: string, hash: Buffer, next: Buffer, now: Date) =>
-  named(
+/** Puts the successor in place of the present token of a good grant; false, and no change, for any other token. */
+export async function replaceRefresh(
+  pool: Database['pool'],
+  id: string,
+  hash: Buffer,
+  next: Buffer,
+  now: Date,
+): Promise<boolean> {
+  const replaced = await named(
     pool,
     'identity-refresh-replace',
     `update token_grant set token_hash = $3, used_at = $4, replaced = (array_prepend($2, replaced))[1:${REMEMBERED}],
        replaced_at = (array_prepend($4::timestamptz, replaced_at))[1:${REMEMBERED}]
-     where id = $1 and token_hash = $2 and revoked_at is null`,
+     where id = $1 and token_hash = $2 and revoked_at is null and expires_at > $4 returning 1`,
     [id, hash, next, now],
   )
+  return replaced.length > 0
+}
 
 /** The grants that are still good. */
 export const selectGrants = (db: Db, vo: string, accountId: number, now: Date) =>

@@ -67,6 +67,8 @@ export interface GrantBook extends Grants {
   revokeAll(tx: Db, which: { vo: string; id: string }, reason: string): Promise<void>
 }
 
+type Family = Omit<store.GrantRow, 'clientName' | 'usedAt' | 'expiresAt' | 'revokedAt'>
+const MOST_REMEMBERED = 20_000
 /** No access token lives longer. */
 const ACCESS_MS = 6 * 3600_000
 
@@ -76,6 +78,8 @@ export function createGrants(
 ): GrantBook {
   const { db, pool, ids, now, log, changing } = context
   const { holders, minter, policies, usage } = deps
+  /** What a person agreed to never changes, so whoever comes again is asked for nothing but the token itself. */
+  const families = new Map<string, Family>()
   // A lost answer can be given again, because the successor of a token is always the same; only with this key.
   const key = Buffer.from(hkdfSync('sha256', context.sealKey, '', 'kumi refresh token', 32))
   const successor = (id: string, token: string) =>
@@ -85,7 +89,25 @@ export function createGrants(
     const id = grantIn(token)
     const grant = id && (await store.selectRefresh(pool, id, digestOf(token)))
     if (!grant || !(grant.present || grant.replacedAt)) return undefined
-    return grant.vo === client.vo && grant.clientId === client.id ? grant : undefined
+    return isOf(grant, client) ? grant : undefined
+  }
+  /** The same for a token that may be used; throws invalid_grant for every other, and ends a family used twice. */
+  const usable = async (client: Client, token: string): Promise<store.RefreshRow> => {
+    const grant = await familyOf(client, token)
+    const at = now()
+    if (!grant || grant.revokedAt || grant.expiresAt <= at) {
+      throw e.invalidGrant('The refresh token is wrong, over or revoked; log in again.')
+    }
+    const { id, replacedAt } = grant
+    if (replacedAt && at.getTime() - replacedAt.getTime() > client.graceSeconds * 1000) {
+      // Either its thief or its owner uses a token that the other has replaced: nobody may go on with it.
+      log.warn({ grant: id, client: client.id, account: grant.accountId }, 'refresh token used twice')
+      await changing(client.vo, id, (tx) => self.revokeAll(tx, grant, 'refresh token used twice'))
+      throw e.invalidGrant('The refresh token was used before; all of its family are revoked. Log in again.')
+    }
+    if (families.size >= MOST_REMEMBERED) families.delete(families.keys().next().value!)
+    families.set(id, grant)
+    return grant
   }
 
   const voided = async (tx: Db, id: string): Promise<void> => {
@@ -160,35 +182,26 @@ export function createGrants(
       return { ...issued, refreshToken: first }
     },
     async refresh({ client, token, scopes, audience }) {
-      const grant = await familyOf(client, token)
-      const at = now()
-      if (!grant || grant.revokedAt || grant.expiresAt <= at) {
-        throw e.invalidGrant('The refresh token is wrong, over or revoked; log in again.')
-      }
-      const { replacedAt } = grant
-      if (replacedAt && at.getTime() - replacedAt.getTime() > client.graceSeconds * 1000) {
-        // Either its thief or its owner uses a token that the other has replaced: nobody may go on with it.
-        log.warn({ grant: grant.id, client: client.id, account: grant.accountId }, 'refresh token used twice')
-        await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'refresh token used twice'))
-        throw e.invalidGrant(
-          'The refresh token was used before; all of its family are revoked. Log in again.',
-        )
-      }
+      const known = families.get(grantIn(token) ?? '')
+      const rotates = client.refreshUse === 'rotate'
+      const fast = rotates && known && isOf(known, client) ? known : undefined
+      const grant = fast ?? (await usable(client, token))
       const holder = await holders.of(grant.accountId)
       const asked = attenuated(grant.scopes, scopes, holder.memberships)
       const lenient = scopes.length === 0
       const entitlement = await entitled(policies, { holder, client, asked, lenient })
+      const aud = audienceOf(client, audience, grant.audience)
       const { id: grantId, accountId, subject, authenticatedAt, actors } = grant
+      const next = rotates ? successor(grantId, token) : token
+      // Only now, when nothing can be wrong with the request any more: a refusal must not cost the token.
+      const replaced =
+        rotates && (await store.replaceRefresh(pool, grantId, digestOf(token), digestOf(next), now()))
+      // Replaced before, and good for a while yet; or not good at all.
+      if (rotates && !replaced) await usable(client, token)
+      if (!rotates) usage.grant(grantId)
       const issued = await minted({
-        ...{ ...entitlement, client, grantId, accountId, subject, authenticatedAt, actors },
-        audience: audienceOf(client, audience, grant.audience),
+        ...{ ...entitlement, client, grantId, accountId, subject, authenticatedAt, actors, audience: aud },
       })
-      if (client.refreshUse === 'reuse') {
-        usage.grant(grantId)
-        return { ...issued, refreshToken: token }
-      }
-      const next = successor(grantId, token)
-      if (!replacedAt) await store.replaceRefresh(pool, grantId, digestOf(token), digestOf(next), at)
       return { ...issued, refreshToken: next }
     },
     grantsOf: (vo, accountId) => store.selectGrants(db, vo, accountId, now()),
@@ -227,6 +240,8 @@ export function createGrants(
   }
   return self
 }
+
+const isOf = (grant: Family, client: Client) => grant.vo === client.vo && grant.clientId === client.id
 
 /** The name of its family comes with a token, so that it is found without an index over secrets. */
 const refreshToken = (grantId: string, secret: string) => `krt_${grantId.replaceAll('-', '')}_${secret}`
