@@ -27,6 +27,7 @@ export interface Context extends Audit {
   readonly log: Logger
   readonly sealKey: Uint8Array
   now(): Date
+  sleep(ms: number): Promise<void>
   issuer(vo: string): string
   /** Short-lived memory of what the database said; emptied by every change made here and by `forget`. */
   memory<T>(): Memory<T>
@@ -59,6 +60,7 @@ export function createContext(options: IdentityOptions): Context {
     log,
     sealKey,
     now,
+    sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,
     memory<T>(): Memory<T> {
       const kept = new Map<string, { at: number; value: Promise<T> }>()
