@@ -14,6 +14,12 @@ const benchmarks: readonly Benchmark[] = [
     run: async ({ files = 100_000 }) => (await import('./catalogue.ts')).catalogueBenchmark(files),
   },
   {
+    name: 'tokens',
+    about:
+      'tokens by client credentials and by refresh through the door, --seconds N each (20); verification',
+    run: async ({ seconds = 20 }) => (await import('./tokens.ts')).tokensBenchmark(seconds),
+  },
+  {
     name: 'transfers',
     about:
       'gateway to gateway by a rule: one file of --gigabytes N (1), --files N of the 6756 of 292 B to 27 MB; peers beside it',
@@ -35,7 +41,7 @@ const benchmarks: readonly Benchmark[] = [
   },
 ]
 
-const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--acs N]
+const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--acs N] [--seconds N]
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
@@ -47,6 +53,7 @@ const { values, positionals } = parseArgs({
     files: { type: 'string' },
     gigabytes: { type: 'string' },
     rules: { type: 'string' },
+    seconds: { type: 'string' },
     acs: { type: 'string' },
     help: { type: 'boolean' },
   },

@@ -11,6 +11,7 @@ const problems = []
 function run(name, command, args) {
   const { status, stdout, stderr } = spawnSync(join('node_modules', '.bin', command), args, {
     encoding: 'utf8',
+    // The graph of all modules is long.
     maxBuffer: 64 * 1024 * 1024,
   })
   if (status !== 0) problems.push(`${name}:\n${stdout}${stderr}`)

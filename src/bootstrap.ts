@@ -8,6 +8,7 @@ import {
   readRses,
   setRseAttribute,
 } from './catalog/index.ts'
+import { addDemoPeople } from './demo-people.ts'
 import type { GridFacts, SiteFacts } from './embedded/home.ts'
 import type { Identity } from './identity/index.ts'
 import { type Db, type Ids, isGridError } from './kernel/index.ts'
@@ -23,11 +24,16 @@ interface BootstrapDeps {
 
 /**
  * Makes the database know what `grid.json` says: the VO, its first administrator, the sites with their gateways and
- * storages. What is there already is left as it is, so this runs at every start.
+ * storages, and in a demo grid the people it begins with. What is there already is left as it is, so this runs at every
+ * start.
  */
 export async function bootstrap(deps: BootstrapDeps, grid: GridFacts): Promise<void> {
   const { identity, home } = deps
-  await identity.createVo({ id: grid.vo, title: grid.title, storagePrefix: `/${grid.vo}` })
+  const { created } = await identity.createVo({
+    id: grid.vo,
+    title: grid.title,
+    storagePrefix: `/${grid.vo}`,
+  })
   const admin = await ensureAccount(deps, grid.vo, 'admin', 'USER', { admin: 'true' })
   const password = readFileSync(join(home, 'client', 'password'), 'utf8').trim()
   await identity.setPassword(admin, 'admin', password)
@@ -36,6 +42,7 @@ export async function bootstrap(deps: BootstrapDeps, grid: GridFacts): Promise<v
     await ensureSite(deps, grid, site)
     await ensureRse(deps, grid, site)
   }
+  if (created && grid.sites.length > 0) await addDemoPeople(identity, grid.vo)
 }
 
 async function ensureAccount(

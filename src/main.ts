@@ -3,17 +3,21 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
+import { scimDoor } from './doors/scim/index.ts'
+import { registerX509Door } from './doors/x509/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
-import { clientCertificates, createIdentity, openTrustDirectory } from './identity/index.ts'
+import { clientCertificates, createIdentity, crlWorker, openTrustDirectory } from './identity/index.ts'
 import {
   createLogger,
   type Db,
   enableProcessMetrics,
+  gauge,
   listen,
   migrate,
   openDatabase,
@@ -28,7 +32,7 @@ import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
-import { webdavClient } from './storage/index.ts'
+import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
@@ -58,17 +62,41 @@ await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
 
 // The rooms, lowest floor first.
-const issuerBase = `https://localhost:${grid.port}`
+const port = config.port ?? grid.port
+const issuerBase = (config.publicUrl ?? `https://localhost:${grid.port}`).replace(/\/+$/, '')
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
+const people = {
+  certificatePem: readFileSync(join(home, 'server', 'people-ca.pem'), 'utf8'),
+  crlUrl: `${issuerBase}/ca/people.crl`,
+}
+const trustDirectory = join(home, 'ca', 'certificates')
 const identity = createIdentity({
   ...{ db, pool, clock, ids, log, issuerBase, sealKey },
   areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
+  issuingAuthority: {
+    ...people,
+    privateKeyPem: readFileSync(join(home, 'server', 'people-ca.key'), 'utf8'),
+    trustDirectory,
+    longestHours: config.certificateHours,
+  },
 })
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
 const rses = createRseTable(db, wakeups)
 const ca = readFileSync(join(home, 'ca', 'ca.pem'))
+const trust = openTrustDirectory({
+  directories: [trustDirectory, ...config.trust.split(':').filter(Boolean)],
+  clock,
+  crlGraceMs: config.crlGraceHours * 3_600_000,
+  onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
+})
+const crlSecondsLeft = gauge(
+  'grid_identity_crl_left_seconds',
+  'Until the list of revoked certificates of an authority is due to be replaced; negative: late',
+  ['authority'],
+)
+const documents = guardedOutbound({ allowed: [`localhost:${grid.port}`], publicDocuments: true, ca })
 const mover = transfer.createGatewayMover({ identity, clock, ca })
 const storageClient = webdavClient({ ca })
 const vos = async () => (await identity.listVos()).map((vo) => vo.id)
@@ -92,8 +120,7 @@ const transferWorkers = transfer.createTransferWorkers({
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
 })
-const vomsPort = config.vomsPort ?? vomsPortOf(grid.port)
-const trust = openTrustDirectory({ directories: [join(home, 'ca', 'certificates')], clock })
+const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const certificates = clientCertificates({ trust, clock })
 const voms =
   vomsPort === 0
@@ -107,6 +134,11 @@ const workers = [
   counterFolder(db),
   commandReaper({ db }),
   ...identity.workers,
+  crlWorker({
+    ...{ trust, log },
+    fetch: (url) => fetchDocument(documents, url, { maxBytes: 20 << 20 }),
+    tell: (authority, seconds) => crlSecondsLeft.set({ authority }, seconds),
+  }),
   ...placement.placementWorkers(placementDeps),
   ...transferWorkers,
 ]
@@ -114,19 +146,25 @@ const workers = [
 // The doors.
 const http = createHttp({
   identity,
-  audience: [issuerBase, `https://127.0.0.1:${grid.port}`],
+  audience: [...new Set([issuerBase, `https://localhost:${port}`, `https://127.0.0.1:${port}`])],
   log,
   clock,
   host: config.host,
-  port: grid.port,
+  port,
   tls: {
     cert: readFileSync(join(home, 'server', 'tls.pem')),
     key: readFileSync(join(home, 'server', 'tls.key')),
   },
+  clientCertificates: {
+    verifier: certificates,
+    ...(config.certificatesAskedFor !== 'any' && { authorities: `${ca}${people.certificatePem}` }),
+  },
   rewriteUrl: (url) => (url.startsWith('/rucio/') ? canonicalRucioUrl(url) : url),
   ready: async () => Boolean(await row(db, sql`select 1`)),
 })
-await http.app.register(oidcDoor({ identity, clock }))
+await http.app.register(scimDoor({ identity, address: issuerBase }))
+await http.app.register(iamDoor({ identity, address: issuerBase }))
+await http.app.register(oidcDoor({ identity, clock, clientRegistration: config.clientRegistration }))
 await registerRucioDoor(
   http.app,
   {
@@ -150,6 +188,13 @@ await registerRucioDoor(
   },
   '/rucio',
 )
+registerX509Door(http.app, {
+  ...{ identity, clock, vo: grid.vo },
+  authorities: [
+    { certificatePem: String(ca), subjects: ['/O=Kumihimo/*'] },
+    { ...people, subjects: ['/O=Kumihimo/OU=People/*'] },
+  ],
+})
 registerGatewayRoutes(http.app, {
   db,
   clock,
@@ -180,7 +225,7 @@ voms?.register(http.app)
 await http.listen()
 await voms?.listen()
 const running = runWorkers(workers, { clock, log, wakeups })
-log.info({ port: grid.port, version }, 'server ready')
+log.info({ port, version }, 'server ready')
 
 async function siteOfGateway(tx: Db, { vo, siteId }: GatewayRow): Promise<string> {
   return (await listSites(tx, clock.now(), vo)).find(({ id }) => id === siteId)?.name ?? ''
@@ -195,7 +240,9 @@ async function end(reason: string): Promise<void> {
   await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
+  documents.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
+  await identity.close()
   await database.close()
   process.exit(0)
 }

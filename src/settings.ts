@@ -19,6 +19,18 @@ export const serverSettings = {
     default: '127.0.0.1',
     help: 'Address to listen on. Anything but loopback is served by TLS only.',
   },
+  port: {
+    type: 'integer',
+    env: 'KUMI_PORT',
+    min: 1,
+    max: 65_535,
+    help: 'Port to listen on, instead of the one in grid.json: for further server processes on one database.',
+  },
+  publicUrl: {
+    type: 'string',
+    env: 'KUMI_URL',
+    help: 'Address by which clients know the grid, e.g. https://grid.example.org; the same for all its server processes. https://localhost:<port of grid.json> when absent.',
+  },
   poolSize: {
     type: 'integer',
     env: 'KUMI_POOL_SIZE',
@@ -76,5 +88,39 @@ export const serverSettings = {
     min: 1,
     max: 8760,
     help: 'How long attributes of VOMS last at most, however long somebody asks for.',
+  },
+  trust: {
+    type: 'string',
+    env: 'KUMI_TRUST',
+    default: '',
+    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, separated by ":".',
+  },
+  crlGraceHours: {
+    type: 'integer',
+    env: 'KUMI_CRL_GRACE',
+    default: 24,
+    min: 0,
+    max: 720,
+    help: 'Hours for which a list of revoked certificates counts after its successor was due.',
+  },
+  certificateHours: {
+    type: 'integer',
+    env: 'KUMI_CERTIFICATE_HOURS',
+    default: 12,
+    min: 1,
+    max: 168,
+    help: 'Longest life of the certificates issued to people, hours.',
+  },
+  certificatesAskedFor: {
+    type: 'string',
+    env: 'KUMI_CERTIFICATES_ASKED_FOR',
+    default: 'own',
+    help: 'Whose client certificates the server asks for: own (browsers with others stay quiet) or any.',
+  },
+  clientRegistration: {
+    type: 'boolean',
+    env: 'KUMI_CLIENT_REGISTRATION',
+    default: false,
+    help: 'Whether people may register OAuth clients of their own (RFC 7591), for login flows only.',
   },
 } as const satisfies Settings

@@ -9,14 +9,31 @@ export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[]
   if (rows.length === 0) return ''
   const cells = rows.map((row) => columns.map((column) => printable(String(column.value(row) ?? '-'))))
   const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...cells.map((line) => line[i]!.length)),
+    Math.max(column.title.length, ...cells.map((line) => width(line[i]!))),
   )
   const line = (texts: readonly string[]) =>
     texts
-      .map((text, i) => (columns[i]!.right ? text.padStart(widths[i]!) : text.padEnd(widths[i]!)))
+      .map((text, i) => {
+        const gap = ' '.repeat(Math.max(0, widths[i]! - width(text)))
+        return columns[i]!.right ? gap + text : text + gap
+      })
       .join('  ')
       .trimEnd()
   return [line(columns.map((column) => column.title)), ...cells.map(line)].join('\n')
+}
+
+/** Cells of the terminal: letters of Chinese, Japanese and Korean and full-width forms take two. */
+function width(text: string): number {
+  let cells = 0
+  for (const letter of text.normalize('NFC')) {
+    cells +=
+      /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|[\u{20000}-\u{3fffd}]/u.test(
+        letter,
+      )
+        ? 2
+        : 1
+  }
+  return cells
 }
 
 /** Control characters in a name must not reach the terminal. */

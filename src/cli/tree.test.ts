@@ -107,6 +107,8 @@ describe('what people read', () => {
       { title: 'N', right: true, value: (row: string) => row.length },
     ]
     expect(table(['xx', 'y\u001b'], columns)).toBe('A   N\nxx  2\ny?  2')
+    // 佐藤 takes four cells of a terminal.
+    expect(table(['佐藤', 'abcde'], columns)).toBe('A      N\n佐藤   2\nabcde  5')
   })
 
   test('fits the width of the terminal', () => {

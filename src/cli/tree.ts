@@ -13,10 +13,10 @@ const nouns: readonly Noun[] = [
   {
     names: ['login', 'logout', 'whoami', 'token'],
     summaries: [
-      'log in and keep the token in the home directory',
-      'forget the token',
+      'log in and stay logged in',
+      'give the login back and forget it',
       'which account the server takes you for',
-      'what the token in use says',
+      'what the token in use says, or a token for one purpose',
     ],
     register: async (program) => (await import('./session/commands.ts')).registerSessionCommands(program),
   },
@@ -49,6 +49,26 @@ const nouns: readonly Noun[] = [
     names: ['access'],
     summaries: ['who may do what, and why'],
     register: async (program) => (await import('./access/commands.ts')).registerAccessCommands(program),
+  },
+  {
+    names: ['people'],
+    summaries: ['who belongs to the collaboration, and who would like to'],
+    register: async (program) => (await import('./people/commands.ts')).registerPeopleCommands(program),
+  },
+  {
+    names: ['group'],
+    summaries: ['groups and roles, their members and requests'],
+    register: async (program) => (await import('./group/commands.ts')).registerGroupCommands(program),
+  },
+  {
+    names: ['policy'],
+    summaries: ['the usage policy that everybody signs'],
+    register: async (program) => (await import('./policy/commands.ts')).registerPolicyCommands(program),
+  },
+  {
+    names: ['audit'],
+    summaries: ['who did what to whom'],
+    register: async (program) => (await import('./audit/commands.ts')).registerAuditCommands(program),
   },
   {
     names: ['scrub'],

@@ -6,11 +6,14 @@ import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { ACTIONS, createIdentity } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import { iamDoor } from './iam/index.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
+import { scimDoor } from './scim/index.ts'
 import { registerVomsContact } from './voms/index.ts'
+import { registerX509Door } from './x509/index.ts'
 
 /** Each route that anybody may call, and why. Whoever adds one adds it here. */
 const PUBLIC: Readonly<Record<string, string>> = {
@@ -22,8 +25,12 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/userpass': 'the login itself',
   'GET /rucio/auth/validate': 'checks the token itself',
   'GET /rucio/auth/oidc_refresh': 'answers nothing',
-  'GET /rucio/auth/x509': 'refuses',
-  'GET /rucio/auth/x509_proxy': 'refuses',
+  'GET /rucio/auth/x509': 'the login itself, by certificate',
+  'GET /rucio/auth/x509_proxy': 'the login itself, by proxy',
+  'GET /ca/people.crl': 'which certificates were taken back',
+  'GET /ca/authorities.pem': 'certificates of the authorities',
+  'GET /ca/trust': 'the same as files of a trust directory',
+  'POST /iam/:vo/certificate-requests': 'whoever asks is not known yet; checks the certificate itself',
   'GET /rucio/auth/gss': 'refuses',
   'GET /rucio/auth/ssh': 'refuses',
   'GET /rucio/auth/ssh_challenge_token': 'refuses',
@@ -37,7 +44,16 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
   'GET /.well-known/oauth-authorization-server/iam/:vo': 'the same at the place of RFC 8414',
+  'GET /iam/:vo/.well-known/oauth-authorization-server': 'the same under its other name',
+  'GET /.well-known/openid-configuration/iam/:vo': 'the same where some libraries look',
   'GET /iam/:vo/jwks': 'public keys',
+  'GET /iam/:vo/jwk': 'the same under the name of the field',
+  'GET /iam/:vo/authorize': 'checks client and redirect URI itself; a person decides at the console',
+  'POST /iam/:vo/authorize': 'the same as a form',
+  'POST /iam/:vo/devicecode': 'checks the client itself; a person decides at the console',
+  'GET /iam/:vo/device': 'leads to the console; decides nothing',
+  'GET /iam/:vo/interaction/:id': 'what a program asks for, to whoever holds its one-time name',
+  'POST /iam/:vo/userinfo': 'any valid token; checks it itself',
   'POST /iam/:vo/token': 'checks password, code or client secret itself',
   'POST /iam/:vo/revoke': 'checks client and token itself',
   'POST /iam/:vo/introspect': 'checks the client itself',
@@ -45,6 +61,14 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'POST /iam/:vo/session': 'the login itself',
   'GET /iam/:vo/session': 'checks the session itself',
   'DELETE /iam/:vo/session': 'ends only the session it comes with',
+  'GET /iam/:vo/iam/aup': 'the usage policy, read before anybody registers',
+  'GET /iam/:vo/registration/config': 'whether and how one registers',
+  'POST /iam/:vo/registration/create':
+    'the registration itself; only where a VO opened it, limited per address',
+  'GET /iam/:vo/registration/verify/:token': 'a page with a button',
+  'POST /iam/:vo/registration/verify': 'checks the secret of the link itself',
+  'GET /iam/:vo/registration/username-available/:id': 'as limited as registering',
+  'GET /iam/:vo/registration/email-available/:email': 'as limited as registering',
 }
 
 describe('the routes of all doors', () => {
@@ -71,7 +95,9 @@ describe('the routes of all doors', () => {
       port: 0,
       rewriteUrl: canonicalRucioUrl,
     })
-    await http.app.register(oidcDoor({ identity, clock: systemClock }))
+    await http.app.register(scimDoor({ identity, address: 'https://localhost:7443' }))
+    await http.app.register(iamDoor({ identity, address: 'https://localhost:7443' }))
+    await http.app.register(oidcDoor({ identity, clock: systemClock, clientRegistration: true }))
     await registerRucioDoor(http.app, {
       ...common,
       identity,
@@ -81,6 +107,7 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       defaultVo: 'demo',
     })
+    registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,

@@ -94,7 +94,8 @@ async function ensurePeopleAuthority(home: Home, grid: GridFacts, ca: Credential
   await writeTrustDirectory(join(home.ca, 'certificates'), {
     certificatePem: people.certificatePem,
     subjects: [`/O=Kumihimo/OU=People/*`],
-    crl: { url: `https://localhost:${grid.port}/ca/people.crl`, list },
+    crlUrl: `https://localhost:${grid.port}/ca/people.crl`,
+    crl: list,
   })
   writeWhole(join(home.server, 'people-ca.key'), people.privateKeyPem)
   writeWhole(certificate, people.certificatePem, 0o644)
@@ -113,6 +114,7 @@ function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'
     port: site.port,
     directory,
     ca: join(home.ca, 'ca.pem'),
+    trust: [join(home.ca, 'certificates')],
     vo: grid.vo,
     issuer: `${server}/iam/${grid.vo}`,
     // The demo sites are neighbours on this machine; a real gateway names the storages it may copy from.

@@ -10,11 +10,12 @@ export async function authenticate(
   accept: { audience: readonly string[] },
 ): Promise<void> {
   const action = request.routeOptions.config.action
-  const credential = credentialOf(request)
+  const credential = credentialOf(request, identity.verifySession !== undefined)
   if (credential) {
     try {
-      const principal = await identity.verify(credential.token, accept)
-      request.principal = credential.cookie ? { ...principal, method: 'session' } : principal
+      request.principal = credential.cookie
+        ? await identity.verifySession!(credential.token)
+        : await identity.verify(credential.token, accept)
       if (credential.cookie && !isSafeMethod(request.method) && request.headers['x-kumi-console'] !== '1') {
         throw notAuthenticated(
           'A session cookie changes something only together with the header X-Kumi-Console: 1.',
@@ -41,11 +42,15 @@ export async function authenticate(
   }
 }
 
-function credentialOf(request: FastifyRequest): { token: string; cookie: boolean } | undefined {
+function credentialOf(
+  request: FastifyRequest,
+  sessions: boolean,
+): { token: string; cookie: boolean } | undefined {
   const bearer = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1]
   if (bearer) return { token: bearer, cookie: false }
   const rucio = request.headers['x-rucio-auth-token']
   if (typeof rucio === 'string' && rucio !== '') return { token: rucio, cookie: false }
+  if (!sessions) return undefined
   const cookie = /(?:^|;\s*)kumi_session=([^;\s]+)/.exec(request.headers.cookie ?? '')?.[1]
   return cookie ? { token: cookie, cookie: true } : undefined
 }

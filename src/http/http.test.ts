@@ -8,12 +8,14 @@ import { createCa, issueHostCertificate } from '../identity/x509/certificates.ts
 import { silentLogger, systemClock } from '../kernel/index.ts'
 import { type Authenticator, createHttp, type Http, route, sendNdjson } from './index.ts'
 
-/** `reader` may read; every other word is no token. */
+/** `reader` may read, by token or by session; every other word is neither. */
+const readerOf = async (token: string) => {
+  if (token !== 'reader') throw invalidToken('No such token.')
+  return { ...anonymous, kind: 'user' as const, account: 'reader', accountId: 1, vo: 'demo' }
+}
 const authenticator: Authenticator = {
-  async verify(token) {
-    if (token !== 'reader') throw invalidToken('No such token.')
-    return { ...anonymous, kind: 'user', account: 'reader', accountId: 1, vo: 'demo' }
-  },
+  verify: readerOf,
+  verifySession: readerOf,
   authorize(_principal, action, resource) {
     if (action !== 'catalog.read' || resource.vo !== 'demo') throw denied(`Not allowed: ${action}.`)
   },

@@ -30,6 +30,7 @@ export interface Context extends Audit {
   readonly sealKey: Uint8Array
   areasOf(vo: string, accountId: number): Promise<readonly string[]>
   now(): Date
+  sleep(ms: number): Promise<void>
   issuer(vo: string): string
   /** Short-lived memory of what the database said; emptied by every change made here and by `forget`. */
   memory<T>(): Memory<T>
@@ -63,6 +64,7 @@ export function createContext(options: IdentityOptions): Context {
     sealKey,
     areasOf: options.areasOf ?? (async () => []),
     now,
+    sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,
     memory<T>(): Memory<T> {
       const kept = new Map<string, { at: number; value: Promise<T> }>()

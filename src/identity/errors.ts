@@ -11,6 +11,28 @@ export const accountSuspended = defineError('denied', 'account_suspended')
 export const denied = defineError('denied', 'denied')
 export const invalidScope = defineError('invalid', 'invalid_scope')
 export const invalidClient = defineError('unauthenticated', 'invalid_client')
+/** The scope or group is not for this person. */
+export const accessDenied = defineError('denied', 'access_denied')
+/** The code, device code, refresh token or subject token is of no use. */
+export const invalidGrant = defineError('invalid', 'invalid_grant')
+/** RFC 8707: the audience asked for may not be had. */
+export const invalidTarget = defineError('invalid', 'invalid_target')
+export const unauthorizedClient = defineError('invalid', 'unauthorized_client')
+/** RFC 8628 §3.5 */
+export const authorizationPending = defineError('invalid', 'authorization_pending')
+export const slowDown = defineError('invalid', 'slow_down')
+export const expiredToken = defineError('invalid', 'expired_token')
+/** RFC 7591 §3.2.2 */
+export const invalidClientMetadata = defineError('invalid', 'invalid_client_metadata')
+export const invalidRedirectUri = defineError('invalid', 'invalid_redirect_uri')
+export const clientExists = defineError('conflict', 'client_exists')
+export const interactionOver = defineError('missing', 'interaction_over')
+export const userCodeWrong = defineError('missing', 'user_code_wrong')
+export const tooManyCodes = defineError('exhausted', 'too_many_codes')
+export const scopePolicyMissing = defineError('missing', 'scope_policy_missing')
+export const invalidPolicy = defineError('invalid', 'invalid_policy')
+export const sessionMissing = defineError('missing', 'session_missing')
+export const grantMissing = defineError('missing', 'grant_missing')
 export const invalidRequest = defineError('invalid', 'invalid_request')
 export const invalidPassword = defineError('invalid', 'invalid_password')
 export const invalidAccount = defineError('invalid', 'invalid_account')

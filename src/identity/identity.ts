@@ -1,8 +1,9 @@
 import type { Worker } from '../kernel/workers.ts'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createGroups, type Groups } from './accounts/groups.ts'
+import { LOGIN_WINDOW_MS } from './accounts/limits.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
-import { createLogins, LOGIN_WINDOW_MS, type Logins } from './accounts/login.ts'
+import { createLogins, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
 import { type CertificateFace, createCertificateRoom } from './certificates/room.ts'
 import { createContext, type IdentityOptions } from './context.ts'
@@ -15,27 +16,24 @@ import { createRegistrations, type Registrations } from './people/registrations.
 import { createRequests, type Requests } from './people/requests.ts'
 import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
+import { createUpdates, type Updates } from './people/update.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
-import { createAfterLogin } from './policy/after-login.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
-import { type Clients, createClients } from './tokens/clients.ts'
-import { createKeys, type Keys } from './tokens/keys.ts'
-import { dropExpiredRevocations } from './tokens/tokens.store.ts'
-import { createTokens, type Tokens } from './tokens/tokens.ts'
+import { createTokenRoom, type TokenFace } from './tokens/room.ts'
 
 /** Everything the rest of the grid asks of identity. */
 export interface Identity
   extends Vos,
     Accounts,
     Groups,
-    Clients,
-    Tokens,
+    TokenFace,
     Logins,
     Audit,
     Standings,
     CertificateFace,
     People,
+    Updates,
     Labels,
     UsagePolicies,
     Omit<Registrations, 'dropStaleRegistrations'>,
@@ -43,7 +41,6 @@ export interface Identity
     Settings,
     Lifecycle,
     Mails,
-    Pick<Keys, 'jwks'>,
     Omit<Policies, 'refresh'>,
     Explain {
   issuer(vo: string): string
@@ -51,23 +48,25 @@ export interface Identity
   readonly workers: readonly Worker[]
   /** Forgets cached policies, accounts and keys; call when topic `identity` wakes. */
   reload(): Promise<void>
+  /** Writes what is noted in batches; call before the database closes. */
+  close(): Promise<void>
 }
 
 const HOUR_MS = 3600_000
 
 export function createIdentity(options: IdentityOptions): Identity {
   const context = createContext(options)
-  const keys = createKeys(context)
   const policies = createPolicies(context)
-  const tokens = createTokens(context, keys, policies)
   const groups = createGroups(context)
-  const afterLogin = createAfterLogin(context, policies, groups)
-  const vos = createVos(context, keys, policies)
   const accounts = createAccounts(context)
   const standings = createStandings(context)
+  const room = createTokenRoom(context, policies)
+  const { keys, clients, holders, minter, grants, scopePolicies } = room
+  const vos = createVos(context, { keys, policies, clients })
+  const logins = createLogins(context, { holders, minter, grants, policies: scopePolicies })
   const certificates = createCertificateRoom(
     context,
-    { accounts, afterLogin, standings, policies },
+    { accounts, logins, holders, policies, scopePolicies },
     options.issuingAuthority,
   )
   const { dropStaleRegistrations, ...registrations } = createRegistrations(context)
@@ -82,12 +81,12 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...vos,
     ...accounts,
     ...groups,
-    ...createClients(context),
-    ...tokens,
-    ...createLogins(context, tokens, afterLogin),
+    ...room.face,
+    ...logins,
     ...standings,
     ...certificates.face,
     ...createPeople(context, accounts),
+    ...createUpdates(context),
     ...createLabels(context),
     ...createUsagePolicies(context),
     ...registrations,
@@ -98,10 +97,9 @@ export function createIdentity(options: IdentityOptions): Identity {
     audit: context.audit,
     auditLog: context.auditLog,
     verifyAuditChain: context.verifyAuditChain,
-    jwks: keys.jwks,
     authorize: policies.authorize,
     explain: policies.explain,
-    ...createExplain(policies, afterLogin),
+    ...createExplain(context, policies, { holders, scopePolicies }),
     rulesOf: policies.rulesOf,
     addRule: policies.addRule,
     removeRule: policies.removeRule,
@@ -114,7 +112,7 @@ export function createIdentity(options: IdentityOptions): Identity {
         async tick(now) {
           if (now >= rotateAt) {
             await rotateSigningKeys(now)
-            await dropExpiredRevocations(context.db, now)
+            await room.sweep(now)
             await dropOldLogins(context.db, new Date(now.getTime() - LOGIN_WINDOW_MS), now)
             rotateAt = new Date(now.getTime() + HOUR_MS)
           }
@@ -128,5 +126,6 @@ export function createIdentity(options: IdentityOptions): Identity {
       }),
     ],
     reload: async () => context.forget(),
+    close: room.flush,
   }
 }

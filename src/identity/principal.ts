@@ -15,6 +15,8 @@ export interface Principal {
   readonly audience: readonly string[]
   readonly tokenId: string
   readonly expiresAt: Date
+  /** When they logged in, where that is known. */
+  readonly authenticatedAt?: Date
   /** How they showed who they are. */
   readonly method: 'token' | 'session' | 'x509'
   /** Came with a limited proxy: may handle data, may not submit jobs or delegate. */
@@ -44,3 +46,6 @@ export const anonymous: Principal = {
   clientId: null,
   actors: [],
 }
+
+/** How the audit log names whoever makes a request. */
+export const actorOf = ({ account, subject }: Principal): string => account ?? subject

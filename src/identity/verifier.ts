@@ -2,7 +2,7 @@
 
 export { denied, invalidRequest, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
 export type { Action, Resource, RouteAction, StorageOperation } from './policy/actions.ts'
-export { anonymous, type Principal } from './principal.ts'
+export { actorOf, anonymous, type Principal } from './principal.ts'
 export {
   anyCovers,
   covers,

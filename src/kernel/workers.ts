@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Wakeups } from './events.ts'
 import type { Logger } from './log.ts'
 import { histogram } from './metrics.ts'
@@ -38,6 +39,8 @@ export function runWorkers(
   deps: { clock: Clock; log: Logger; wakeups: Wakeups },
 ): RunningWorkers {
   const stopping = new AbortController()
+  // Every sleeping worker listens to it.
+  setMaxListeners(0, stopping.signal)
   const loops = workers.map((worker) => loop(worker, deps, stopping.signal))
   return {
     async stop() {

@@ -39,6 +39,8 @@ type Plain = Config<typeof gatewaySettings>
 export type GatewayConfig = Omit<Plain, Needed> & { readonly [K in Needed]: NonNullable<Plain[K]> } & {
   /** `host:port` of the storages this gateway may copy from and to. */
   readonly peers: readonly string[]
+  /** Directories of trusted certificate authorities; without any, certificates open nothing. */
+  readonly trust: readonly string[]
 }
 
 /** Reads `gateway.json`; says everything that is wrong at once. */
@@ -49,9 +51,11 @@ export function readGatewayConfig(file: string): GatewayConfig {
   } catch (error) {
     throw invalidConfig(`${file} cannot be read as JSON: ${(error as Error).message}.`, {}, error)
   }
-  const { peers = [], ...plain } = given
+  const { peers = [], trust = [], ...plain } = given
   if (!Array.isArray(peers) || peers.some((peer) => typeof peer !== 'string'))
     throw invalidConfig(`${file}: peers needs a list of "host:port".`)
+  if (!Array.isArray(trust) || trust.some((directory) => typeof directory !== 'string'))
+    throw invalidConfig(`${file}: trust needs a list of directories.`)
   const config = readConfig(
     gatewaySettings,
     {},
@@ -61,5 +65,5 @@ export function readGatewayConfig(file: string): GatewayConfig {
     .filter(([, value]) => value === undefined)
     .map(([key]) => key)
   if (missing.length > 0) throw invalidConfig(`${file} lacks ${missing.join(', ')}.`)
-  return { ...config, peers } as GatewayConfig
+  return { ...config, peers, trust } as GatewayConfig
 }

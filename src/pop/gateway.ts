@@ -5,13 +5,21 @@ import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { segmentsOfTarget } from '../doors/webdav/paths.ts'
 import { storageDoor } from '../doors/webdav/storage-door.ts'
-import { createTokenVerifier } from '../identity/verifier.ts'
+import {
+  CLIENT_CERTIFICATE_OPTIONS,
+  clientCertificates,
+  createTokenVerifier,
+  openTrustDirectory,
+} from '../identity/verifier.ts'
+import { refreshCrls } from '../identity/x509/crl-refresh.ts'
 import { createLogger } from '../kernel/log.ts'
 import { systemClock } from '../kernel/ports.ts'
 import { backoffMs } from '../kernel/retry.ts'
+import { fetchDocument } from '../storage/documents.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
 import { posixDriver } from '../storage/posix.ts'
 import { version } from '../version.ts'
+import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
 import { createOrders, type Order } from './orders.ts'
@@ -63,6 +71,13 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     onProblem: (message, facts) => log.warn(facts, message),
   })
   const outbound = guardedOutbound({ allowed: config.peers, ca })
+  const channel = serverChannel(config, ca, now)
+  const trust = openTrustDirectory({
+    ...{ directories: config.trust, clock },
+    onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
+  })
+  const certificates = clientCertificates({ trust, clock })
+  const bearers = certificateBearers({ channel, clock })
   const door = storageDoor({
     vo: config.vo,
     driver,
@@ -80,12 +95,17 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
         now: now(),
       }),
     outbound,
+    bearerOf: async (socket) => {
+      const chain = await certificates.of(socket)
+      return chain && bearers.of(chain)
+    },
     onChange: usage.change,
   })
   const server = createServer(
     {
       cert: readFileSync(join(config.directory, 'tls.pem')),
       key: readFileSync(join(config.directory, 'tls.key')),
+      ...(config.trust.length > 0 && CLIENT_CERTIFICATE_OPTIONS),
       highWaterMark: 256 << 10,
       requestTimeout: 0,
       keepAliveTimeout: 30_000,
@@ -96,7 +116,6 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)
   })
-  const channel = serverChannel(config, ca, now)
   const orders = createOrders(
     {
       scrub: ({ path, limit }) =>
@@ -109,7 +128,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     { channel, clock, log, signal: stopping.signal },
   )
   const counted = count()
-  const loops = [recount(), reports(), commands(), backgroundScrub()].map((loop) =>
+  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations()].map((loop) =>
     loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
   )
   log.info({ port: config.port }, 'storage door is open')
@@ -195,6 +214,19 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
         log.warn({ err: error }, 'scrub interrupted'),
       )
     }
+  }
+
+  async function revocations(): Promise<void> {
+    if (config.trust.length === 0) return
+    const { hostname, port } = new URL(config.server)
+    const allowed = [`${hostname}:${port || 443}`]
+    const documents = guardedOutbound({ allowed, publicDocuments: true, ca })
+    const fetch = (url: string): Promise<Buffer> => fetchDocument(documents, url, { maxBytes: 20 << 20 })
+    while (!stopping.signal.aborted) {
+      const { failed } = await refreshCrls({ trust, log, fetch }, now())
+      await clock.sleep(failed.length > 0 ? 900_000 : 3_600_000, stopping.signal)
+    }
+    documents.close()
   }
 
   return {

@@ -9,7 +9,7 @@ import { type SumRequest, type Sums, type SumThreadData, sumThread } from './sum
 /** Bytes summed and written at once. */
 export const PIECE_BYTES = 1 << 20
 /** Places for pieces; whoever finds none free waits, and so does the sender of his bytes. */
-const PLACES = 16
+const PLACES = 8
 
 /** The sums of one file. */
 export interface LongSum {

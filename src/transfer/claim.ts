@@ -204,7 +204,7 @@ async function candidatesOf(
       failures,
       bad,
       up: await up(vo, rse.name),
-      ...deps.links.active(rseId, dstRseId),
+      ...deps.links.active(rseId, dstRseId, row.bytes),
     })
   }
   return { candidates, places, unreadable }

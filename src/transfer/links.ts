@@ -1,5 +1,6 @@
 import type { LinkRow } from './link.store.ts'
 import { type LinkRate, newLink, nextRate } from './link-rate.ts'
+import { createTurns } from './turns.ts'
 
 interface LiveLink {
   readonly srcRseId: number
@@ -18,8 +19,16 @@ interface LiveLink {
 export interface Links {
   /** What was learned before the last stop; half of it, because the world may have changed. */
   remember(rows: readonly LinkRow[]): void
-  active(srcRseId: number, dstRseId: number): { active: number; maxActive: number }
+  /** How many transfers the link has, and how many it may have if one of `bytes` is added. */
+  active(srcRseId: number, dstRseId: number, bytes: bigint): { active: number; maxActive: number }
+  /** A transfer of this link was claimed. */
   started(srcRseId: number, dstRseId: number): void
+  /** Resolves when a claimed transfer may begin to copy; throws the signal's reason when that comes first. */
+  turn(srcRseId: number, dstRseId: number, signal: AbortSignal): Promise<void>
+  /** It no longer copies. */
+  turnEnded(srcRseId: number, dstRseId: number): void
+  /** Whether so few wait for their turn that more should be claimed. */
+  thirsty(srcRseId: number, dstRseId: number): boolean
   moved(srcRseId: number, dstRseId: number, bytes: number): void
   ended(srcRseId: number, dstRseId: number, how: { finished: boolean; overload: boolean }): void
   /** Somebody had to wait because the link was full. */
@@ -29,11 +38,18 @@ export interface Links {
 }
 
 const EPOCH_MS = 1_000
+/**
+ * Files up to this size are claimed before their turn: as many as copy at the moment, so that one claim and one commit
+ * serve many of them and no link stands still meanwhile. Larger ones stay free for others until they can begin.
+ */
+const AHEAD_BYTES = 33_554_432n
 
+/** At most `most` copies at once, all links together. */
 export function createLinks(most: number): Links {
   const links = new Map<string, LiveLink>()
+  const turns = createTurns((key) => links.get(key)?.rate.maxActive ?? 0, most)
   const get = (srcRseId: number, dstRseId: number): LiveLink => {
-    const key = `${srcRseId} ${dstRseId}`
+    const key = keyOf(srcRseId, dstRseId)
     let link = links.get(key)
     if (!link) {
       const rate = newLink(Math.min(most, newLink().maxActive))
@@ -52,13 +68,19 @@ export function createLinks(most: number): Links {
         link.written = link.rate
       }
     },
-    active: (src, dst) => {
-      const link = get(src, dst)
-      return { active: link.active, maxActive: link.rate.maxActive }
+    active: (src, dst, bytes) => {
+      const { active, rate } = get(src, dst)
+      return { active, maxActive: rate.maxActive * (bytes > AHEAD_BYTES ? 1 : 2) }
     },
     started(src, dst) {
       get(src, dst).active++
     },
+    async turn(src, dst, signal) {
+      await turns.take(keyOf(src, dst), signal)
+      if (turns.waiting(keyOf(src, dst)) > 0) get(src, dst).saturated = true
+    },
+    turnEnded: (src, dst) => turns.end(keyOf(src, dst)),
+    thirsty: (src, dst) => turns.waiting(keyOf(src, dst)) <= get(src, dst).rate.maxActive / 2,
     moved(src, dst, bytes) {
       get(src, dst).bytes += bytes
     },
@@ -86,10 +108,13 @@ export function createLinks(most: number): Links {
         const { maxActive, rate, rationale } = link.rate
         changed.push({ srcRseId: link.srcRseId, dstRseId: link.dstRseId, maxActive, rate, rationale })
       }
+      turns.look()
       return changed
     },
   }
 }
+
+const keyOf = (srcRseId: number, dstRseId: number): string => `${srcRseId} ${dstRseId}`
 
 function worthWriting(old: LinkRate | undefined, now: LinkRate): boolean {
   if (!old) return now.rate !== null || now.rationale !== 'new link'

@@ -44,15 +44,15 @@ interface Run {
   readonly claimed: Claimed
   readonly abort: AbortController
   readonly progress: MoveProgress
-  /** Bytes are no longer moving; only the commit is missing. */
-  ended: boolean
+  /** Waits for its turn on the link; then bytes move; ended: only the commit is missing. */
+  phase: 'waiting' | 'moving' | 'ended'
   renewedAt: number
   writtenBytes: bigint
 }
 
 const RENEW_MS = 5_000
 const FLUSH_MS = 900
-const GATHER_MS = 5
+const GATHER_MS = 40
 const MOST_IN_COMMIT = 100
 const SWEEP_MS = 1_000
 const STARTED = 'transfer_started'
@@ -69,7 +69,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const claims = { db, rng, owner, rses: options.rses, links, siteUp }
   const runs = new Map<string, Run>()
   const moves = new Set<Promise<void>>()
-  let copying = 0
+  /** Claimed and not ended: copies, and those that wait for their turn. */
+  let taken = 0
+  const mostTaken = 2 * maxActive
   let waiting: Ending[] = []
   let committing: Promise<void> | undefined
   let claiming: Promise<number> | undefined
@@ -104,12 +106,12 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     let total = 0
     do {
       claimAgain = false
-      const found = stopping ? [] : await claimTransfers(claims, clock.now(), maxActive - copying)
+      const found = stopping ? [] : await claimTransfers(claims, clock.now(), mostTaken - taken)
       const idle = runs.size === 0
       for (const claimed of found) begin(claimed)
       if (idle && found.length > 0) await wake(db, STARTED)
       total += found.length
-      if (found.length > 0 && copying < maxActive) claimAgain = true
+      if (found.length > 0 && taken < mostTaken) claimAgain = true
     } while (claimAgain && !stopping)
     return total
   }
@@ -123,12 +125,12 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       claimed,
       abort: new AbortController(),
       progress: { bytes: 0n, verifying: false, movedAt: at },
-      ended: false,
+      phase: 'waiting',
       renewedAt: at,
       writtenBytes: 0n,
     }
     runs.set(claimed.row.id, run)
-    copying++
+    taken++
     const move = runOne(run).finally(() => moves.delete(move))
     moves.add(move)
     if (stopping) run.abort.abort()
@@ -140,14 +142,18 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     const base = { row, attempt, srcRseId: src, error: null }
     let ending: Ending
     let kind: string | undefined
+    let more = true
     if (!move) ending = { ...base, result: 'failed', error: run.claimed.error }
     else {
+      const link = [move.source.rse.id, row.dstRseId] as const
       const wanted = { ...move, overwrite: row.overwrite, lookFirst: attempt > 1 }
       const moved = (bytes: number): void => {
         movedBytes.inc(bytes)
-        links.moved(move.source.rse.id, row.dstRseId, bytes)
+        links.moved(...link, bytes)
       }
       try {
+        await links.turn(...link, run.abort.signal)
+        run.phase = 'moving'
         const watch = { clock, signal: run.abort.signal, moved }
         ending = { ...base, result: await moveOne(mover, wanted, run.progress, watch) }
       } catch (thrown) {
@@ -156,18 +162,20 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
         ending =
           stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
       }
+      if (run.phase === 'moving') links.turnEnded(...link)
       const finished = ending.result === 'done' || ending.result === 'adopted'
-      links.ended(move.source.rse.id, row.dstRseId, { finished, overload: kind === 'overload' })
+      links.ended(...link, { finished, overload: kind === 'overload' })
+      more = links.thirsty(...link)
     }
-    run.ended = true
-    copying--
+    run.phase = 'ended'
+    taken--
     if (run.abort.signal.reason === LOST) {
       if (runs.get(row.id) === run) runs.delete(row.id)
     } else {
       waiting.push(ending)
       commitSoon()
     }
-    if (!stopping) fillSoon()
+    if (more && !stopping) fillSoon()
   }
 
   function afterFailure(run: Run, thrown: unknown): Ending {
@@ -230,13 +238,17 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   async function keep(now: Date, all = false): Promise<TickResult> {
     const at = now.getTime()
     for (const run of runs.values()) {
-      const reason = run.ended ? undefined : stalled(run.progress, now)
+      const reason = run.phase === 'moving' ? stalled(run.progress, now) : undefined
       if (reason) run.abort.abort(reason)
     }
     const flush = at - flushedAt >= FLUSH_MS
     if (flush) flushedAt = at
     const due = [...runs.values()].filter(
-      (run) => all || at - run.renewedAt >= RENEW_MS || (flush && run.progress.bytes !== run.writtenBytes),
+      (run) =>
+        all ||
+        at - run.renewedAt >= RENEW_MS ||
+        // Who ended is about to be committed: two statements would wait for each other's rows.
+        (flush && run.phase === 'moving' && run.progress.bytes !== run.writtenBytes),
     )
     if (due.length > 0) {
       const running = due.map(({ claimed, progress }) => ({
@@ -251,7 +263,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
         run.renewedAt = at
         run.writtenBytes = running[i]!.bytesDone
         // A row that was ended by our own commit meanwhile is no longer in `runs`.
-        if (!held.has(run.claimed.row.id) && !run.ended) run.abort.abort(LOST)
+        if (!held.has(run.claimed.row.id) && run.phase !== 'ended') run.abort.abort(LOST)
       }
     }
     return { changed: 0, nextWake: runs.size > 0 ? new Date(at + 1000) : null }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, inject } from 'vitest'
 import { type Database, openDatabase } from '../../src/kernel/index.ts'
 
 /** A database of its own for the calling test file, migrated, dropped at the end. Use inside `describe` or at top. */
-export function testDatabase(): Database {
+export function testDatabase(): Database & { readonly url: string } {
   const name = `test_${randomUUID().replaceAll('-', '')}`
   const host = inject('postgresHost')
   const admin = async (statement: string): Promise<void> => {
@@ -33,5 +33,7 @@ export function testDatabase(): Database {
       return opened().pool
     },
     close: () => opened().close(),
+    /** For programs of their own. */
+    url: `postgresql://kumi@localhost/${name}?host=${encodeURIComponent(host)}`,
   }
 }

@@ -20,6 +20,20 @@ const DOORS: readonly DoorPage[] = [
     has: (url) => url.startsWith('/rucio'),
   },
   {
+    file: 'scim.md',
+    title: 'People and groups in SCIM',
+    about:
+      'SCIM 2.0 for the caller’s VO and, below the issuer, for a named one; [its README](../../src/doors/scim/README.md) says what it refuses.',
+    has: (url) => url.startsWith('/scim/') || url.startsWith('/iam/:vo/scim/'),
+  },
+  {
+    file: 'iam.md',
+    title: 'The interface of IAM',
+    about:
+      'What scripts written for INDIGO IAM call; [its README](../../src/doors/iam/README.md) says what it refuses.',
+    has: (url) => /^\/iam\/:vo\/(registration\/|iam\/(account|group|group_requests|aup|me)\b)/.test(url),
+  },
+  {
     file: 'oidc.md',
     title: 'The token issuer',
     about: 'One issuer for each VO; [its README](../../src/doors/oidc/README.md) names the grants.',

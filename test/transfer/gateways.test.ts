@@ -74,6 +74,7 @@ async function startSite(name: 'A' | 'B'): Promise<void> {
       logFile: join(home, `${name}.log`),
       scrubBytesPerSecond: 0,
       peers: Object.values(ports).map((port) => `localhost:${port}`),
+      trust: [],
     }),
   )
 }

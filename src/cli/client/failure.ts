@@ -7,7 +7,9 @@ import { type ErrorKind, GridError } from '../../kernel/errors.ts'
 export function failureOf(status: number, body: string, what: string): GridError {
   const fields = parse(body)
   const code = fields.ExceptionClass ?? fields.code ?? fields.error ?? `http_${status}`
-  const said = fields.ExceptionMessage ?? fields.message ?? fields.error_description
+  // SCIM says it in detail; the door of IAM in error, next to a code.
+  const inWords = fields.detail ?? (fields.code === undefined ? undefined : fields.error)
+  const said = fields.ExceptionMessage ?? fields.message ?? fields.error_description ?? inWords
   return new GridError({
     code,
     kind: kindOf(status, code),

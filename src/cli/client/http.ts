@@ -1,15 +1,11 @@
-import { readFileSync } from 'node:fs'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { defineError, isGridError } from '../../kernel/errors.ts'
 import { failureOf } from './failure.ts'
+import { keepFresh } from './fresh-token.ts'
 import { type ClientOptions, findPlace, type Place } from './home.ts'
-import { refreshHomeToken } from './home-token.ts'
 import { readJsonLines } from './ndjson.ts'
 import { findToken } from './token.ts'
-
-const unreachable = defineError('transient', 'server_unreachable')
-const untrusted = defineError('fatal', 'server_untrusted')
+import { connectionFailure, connectOptions } from './trust.ts'
 
 export interface Call {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
@@ -46,11 +42,11 @@ export async function openClient(
   environment: NodeJS.ProcessEnv = process.env,
 ): Promise<GridClient> {
   const place = findPlace(options, environment)
-  await refreshHomeToken(place, environment)
+  await keepFresh(place, environment)
   const { Agent, request } = await import('undici')
   const agent = new Agent({
     connections: 16,
-    connect: { timeout: 10_000, ...(place.caFile && { ca: readFileSync(place.caFile) }) },
+    connect: connectOptions(place),
     headersTimeout: 120_000,
     bodyTimeout: 120_000,
   })
@@ -129,23 +125,4 @@ function parseJson(text: string): unknown {
   } catch {
     return text.trim()
   }
-}
-
-function connectionFailure(error: unknown, target: URL, signal: AbortSignal | undefined): unknown {
-  if (signal?.aborted || isGridError(error)) return error
-  const code = (error as { code?: string }).code ?? ''
-  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code))
-    return untrusted(
-      `The certificate of ${target.host} is not trusted (${code}).`,
-      {
-        hint: 'Name the authority that signed it: KUMI_CA=/path/to/ca.pem, or the home of its grid: --home',
-      },
-      error,
-    )
-  if (!code) return error
-  return unreachable(
-    `${target.host} cannot be reached (${code}).`,
-    { hint: 'Look at it with: kumi status' },
-    error,
-  )
 }

@@ -12,8 +12,12 @@ interface GridLogin {
 }
 
 /** A fresh token of the home's own administrator, who is whoever can read the home. */
-export async function adminToken({ client, port, vo }: GridLogin): Promise<string> {
+export async function adminToken(
+  { client, port, vo }: GridLogin,
+  wish: { scope?: string; audience?: string } = {},
+): Promise<string> {
   const body = new URLSearchParams({
+    ...wish,
     grant_type: 'password',
     client_id: 'kumi-cli',
     username: 'admin',

@@ -169,7 +169,11 @@ function registerOrderRoutes(
 }
 
 /** A gateway speaks for itself only: the token's subject is its service client. */
-async function own(db: Db, request: Pick<RouteRequest, 'principal'>, name: string): Promise<GatewayRow> {
+export async function own(
+  db: Db,
+  request: Pick<RouteRequest, 'principal'>,
+  name: string,
+): Promise<GatewayRow> {
   const gateway = await gatewayOf(db, name)
   const { subject, vo } = request.principal
   if (vo !== gateway.vo || subject !== gateway.clientId) throw denied('A gateway may speak only for itself.')

@@ -20,6 +20,7 @@ import { eventStream } from './events.ts'
 import { registerHistories } from './histories.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
+import { registerPeople } from './people.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
 
@@ -36,6 +37,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   const door = operations(app)
   registerHistories(door, db)
   registerAccess(door, deps)
+  registerPeople(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

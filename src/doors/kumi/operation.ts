@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Static, TSchema } from 'typebox'
 import { bigintSafeJson, type RouteRequest, route } from '../../http/index.ts'
-import type { RouteAction } from '../../identity/index.ts'
+import type { Resource, RouteAction } from '../../identity/index.ts'
 
 interface Schemas {
   readonly params?: TSchema
@@ -9,7 +9,7 @@ interface Schemas {
   readonly body?: TSchema
 }
 
-export type Method = 'GET' | 'POST' | 'DELETE'
+export type Method = 'GET' | 'POST' | 'PUT' | 'DELETE'
 
 /** One thing this door does: route, permission, description and answer in one object. */
 export interface Operation<S extends Schemas = Schemas, A extends TSchema = TSchema> {
@@ -18,6 +18,8 @@ export interface Operation<S extends Schemas = Schemas, A extends TSchema = TSch
   readonly summary: string
   readonly schema?: S
   readonly answer: A
+  /** What it is done to; everything of the caller's VO when absent. */
+  readonly resource?: (request: RouteRequest<S>) => Resource | Promise<Resource>
   readonly handler: (request: RouteRequest<S>) => Promise<Answer<A>>
 }
 
@@ -49,20 +51,21 @@ export function operations(app: FastifyInstance) {
   const add =
     (method: Method) =>
     <const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void => {
-      const { url, action, summary, schema, answer, handler } = operation
+      const { url, action, summary, schema, answer, resource, handler } = operation
       described.push({ method, url, action, summary, ...(schema && { schema }), answer })
       route(app, {
         method,
         url,
         action,
         ...(schema && { schema }),
+        ...(resource && { resource: (request: unknown) => resource(request as RouteRequest<S>) }),
         handler: async (request, reply) => {
           const body = bigintSafeJson(await handler(request as RouteRequest<S>))
           return reply.header('cache-control', 'no-store').type('application/json').send(body)
         },
       })
     }
-  return { described, get: add('GET'), post: add('POST'), delete: add('DELETE') }
+  return { described, get: add('GET'), post: add('POST'), put: add('PUT'), delete: add('DELETE') }
 }
 
 export type Operations = ReturnType<typeof operations>

@@ -1,52 +1,66 @@
 import type { FastifyRequest } from 'fastify'
-import type { Client, Identity } from '../../identity/index.ts'
-import { OWN_PROGRAMS } from './door.ts'
+import { decodeJwt } from 'jose'
+import type { Client, ClientProof, Identity } from '../../identity/index.ts'
 import { oauthError } from './errors.ts'
 import type { Form } from './form.ts'
 
-/** Who calls: a client that proved itself, or one of the grid's own programs. */
-export type Caller = { readonly client: Client } | { readonly program: string }
+const BY_KEY = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+type Headers = Pick<FastifyRequest, 'headers'>
 
-interface Credentials {
-  readonly id: string
-  readonly secret: string
+/** The client by HTTP Basic, form fields or a signed assertion, never two of them; throws `invalid_client`. */
+export function clientOf(identity: Identity, vo: string, request: Headers, form: Form): Promise<Client> {
+  return identity.authenticateClient(vo, proofOf(request, form))
 }
 
-/** The client by HTTP Basic or by form fields (never both); throws `invalid_client`. */
-export async function clientOf(
+/** As `clientOf`, but a client that proves nothing is not enough. */
+export async function provenClientOf(
   identity: Identity,
   vo: string,
-  request: Pick<FastifyRequest, 'headers'>,
+  request: Headers,
   form: Form,
 ): Promise<Client> {
-  const { id, secret } = credentialsOf(request, form)
-  return identity.authenticateClient(vo, id, secret)
+  const client = await clientOf(identity, vo, request, form)
+  if (client.auth === 'none') throw oauthError('invalid_client', 'This needs a client that proves itself.')
+  return client
 }
 
-/** As `clientOf`, but the grid's own programs need no secret. */
-export async function callerOfForm(
-  identity: Identity,
-  vo: string,
-  request: Pick<FastifyRequest, 'headers'>,
-  form: Form,
-): Promise<Caller> {
-  const id = form.get('client_id')
-  if (id && OWN_PROGRAMS.includes(id) && !form.get('client_secret')) return { program: id }
-  return { client: await clientOf(identity, vo, request, form) }
-}
-
-export function credentialsOf(request: Pick<FastifyRequest, 'headers'>, form: Form): Credentials {
+function proofOf(request: Headers, form: Form): ClientProof {
   const basic = /^basic +([A-Za-z0-9+/=]+)$/i.exec(request.headers.authorization ?? '')?.[1]
   const secret = form.get('client_secret')
-  if (basic && secret) throw oauthError('invalid_request', 'Show the client secret in one place only.')
+  const assertion = form.get('client_assertion')
+  if ([basic, secret, assertion].filter(Boolean).length > 1) {
+    throw oauthError('invalid_request', 'Show who the client is in one way only.')
+  }
   if (basic) {
     const text = Buffer.from(basic, 'base64').toString()
     const colon = text.indexOf(':')
-    if (colon > 0) return { id: unescaped(text.slice(0, colon)), secret: unescaped(text.slice(colon + 1)) }
+    if (colon > 0) {
+      const id = unescaped(text.slice(0, colon))
+      const password = unescaped(text.slice(colon + 1))
+      if (form.get('client_id') && form.get('client_id') !== id) {
+        throw oauthError('invalid_request', 'The header and client_id name different clients.')
+      }
+      return password ? { id, secret: password } : { id }
+    }
   }
+  if (assertion) return byKey(form, assertion)
   const id = form.get('client_id')
-  if (!id || !secret) throw oauthError('invalid_client', 'This needs client_id and client_secret.')
-  return { id, secret }
+  if (!id) throw oauthError('invalid_client', 'This needs a client: client_id, and how it proves itself.')
+  return secret ? { id, secret } : { id }
+}
+
+function byKey(form: Form, assertion: string): ClientProof {
+  if (form.get('client_assertion_type') !== BY_KEY) {
+    throw oauthError('invalid_request', `The client_assertion_type must be ${BY_KEY}.`)
+  }
+  try {
+    // Says only whose key to check it with.
+    const id = form.get('client_id') ?? decodeJwt(assertion).sub
+    if (id) return { id, assertion }
+  } catch {
+    // falls through to the refusal
+  }
+  throw oauthError('invalid_client', 'The client assertion is not readable.')
 }
 
 /** Both halves are form-encoded (RFC 6749 §2.3.1); many clients send them raw, which differs only for `%` and `+`. */

@@ -18,31 +18,35 @@ export function oauthError(word: OauthWord, message: string): GridError {
   })
 }
 
-/** How errors of identity read in the words of OAuth; what is not here follows its kind. */
+/** How errors of identity read in the words of OAuth (RFC 6749, 7591, 8628, 8707); what is not here follows its kind. */
 const WORD_OF_CODE: Readonly<Record<string, string>> = {
   login_failed: 'invalid_grant',
   account_choice_needed: 'invalid_grant',
-  account_suspended: 'invalid_grant',
+  account_missing: 'invalid_grant',
   login_rate_limited: 'temporarily_unavailable',
+  too_many_codes: 'temporarily_unavailable',
   invalid_token: 'invalid_grant',
-  invalid_scope: 'invalid_scope',
-  invalid_client: 'invalid_client',
-  invalid_grant: 'invalid_grant',
-  unauthorized_client: 'unauthorized_client',
-  unsupported_grant_type: 'unsupported_grant_type',
+  invalid_password: 'invalid_client_metadata',
 }
+const OWN_WORDS: ReadonlySet<string> = new Set([
+  ...['invalid_request', 'invalid_client', 'invalid_grant', 'invalid_scope', 'invalid_target'],
+  ...['unauthorized_client', 'unsupported_grant_type', 'access_denied'],
+  ...['authorization_pending', 'slow_down', 'expired_token'],
+  ...['invalid_client_metadata', 'invalid_redirect_uri'],
+])
 
-/** Any error of the token, revocation and introspection endpoints, as RFC 6749 §5.2 wants it. */
+/** Any error of the token, revocation, introspection, device and registration endpoints, as RFC 6749 §5.2 wants it. */
 export function sendOauthError(thrown: unknown, reply: FastifyReply): FastifyReply {
   const error = asGridError(thrown)
-  const status = STATUS_OF_KIND[error.kind]
-  const word = WORD_OF_CODE[error.code] ?? wordOfStatus(status)
-  if (word === 'invalid_client') reply.header('www-authenticate', 'Basic realm="kumihimo"')
+  const kindStatus = STATUS_OF_KIND[error.kind]
+  const word = OWN_WORDS.has(error.code) ? error.code : (WORD_OF_CODE[error.code] ?? wordOfStatus(kindStatus))
+  const status = statusOf(word, kindStatus)
+  if (status === 401) reply.header('www-authenticate', 'Basic realm="kumihimo"')
   if (status === 429 || status === 503) {
     reply.header('retry-after', String(error.details.retryAfterSeconds ?? 5))
   }
   return reply
-    .code(word === 'invalid_client' ? 401 : word.startsWith('invalid_') ? 400 : status)
+    .code(status)
     .header('cache-control', 'no-store')
     .header('pragma', 'no-cache')
     .send({
@@ -52,7 +56,14 @@ export function sendOauthError(thrown: unknown, reply: FastifyReply): FastifyRep
     })
 }
 
+function statusOf(word: string, kindStatus: number): number {
+  if (word === 'invalid_client') return 401
+  return word === 'temporarily_unavailable' || word === 'server_error' ? kindStatus : 400
+}
+
 function wordOfStatus(status: number): string {
+  // Somebody who may have no token at the moment: suspended, expired, has not signed.
+  if (status === 403) return 'invalid_grant'
   if (status === 429 || status === 503) return 'temporarily_unavailable'
   return status >= 500 ? 'server_error' : 'invalid_request'
 }

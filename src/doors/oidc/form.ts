@@ -1,6 +1,6 @@
 import { oauthError } from './errors.ts'
 
-/** The fields of a form; each at most once, except `resource` and `audience` (RFC 8707). */
+/** The fields of a form or a query; each at most once, except `resource` and `audience` (RFC 8707). */
 export interface Form {
   readonly get: (name: string) => string | undefined
   readonly need: (name: string) => string
@@ -9,7 +9,9 @@ export interface Form {
 
 const REPEATABLE: readonly string[] = ['resource', 'audience']
 
-export function formOf(body: unknown): Form {
+export function formOf(given: unknown): Form {
+  // A form without fields is no body at all.
+  const body = given ?? new URLSearchParams()
   if (!(body instanceof URLSearchParams)) {
     throw oauthError('invalid_request', 'Send the parameters as application/x-www-form-urlencoded.')
   }
@@ -29,4 +31,10 @@ export function formOf(body: unknown): Form {
     },
     list: (name) => body.getAll(name).flatMap((value) => value.split(' ').filter(Boolean)),
   }
+}
+
+/** The query as it came: fastify's own parser would merge what is given twice. */
+export function queryOf(url: string): Form {
+  const at = url.indexOf('?')
+  return formOf(new URLSearchParams(at < 0 ? '' : url.slice(at + 1)))
 }

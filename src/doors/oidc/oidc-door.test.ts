@@ -65,7 +65,7 @@ describe('the issuer', () => {
       clock: systemClock,
       port: 0,
     })
-    await http.app.register(oidcDoor({ identity, clock: systemClock }))
+    await http.app.register(oidcDoor({ identity, clock: systemClock, clientRegistration: false }))
     const { port } = await http.listen()
     base = `http://127.0.0.1:${port}/iam/demo`
   })
@@ -77,7 +77,7 @@ describe('the issuer', () => {
       issuer: ISSUER,
       jwks_uri: `${ISSUER}/jwks`,
       token_endpoint: `${ISSUER}/token`,
-      grant_types_supported: ['password', 'client_credentials', 'urn:kumihimo:grant:one-time-code'],
+      grant_types_supported: expect.arrayContaining(['authorization_code', 'client_credentials']),
       id_token_signing_alg_values_supported: ['ES256'],
     })
     const keys = await fetch(`${base}/jwks`)
@@ -91,7 +91,10 @@ describe('the issuer', () => {
     const answer = await byPassword()
     expect([answer.status, answer.headers.get('cache-control')]).toEqual([200, 'no-store'])
     const { access_token, token_type, expires_in, scope } = await json(answer)
-    expect([token_type, scope]).toEqual(['Bearer', 'grid storage.modify:/ storage.read:/ storage.stage:/'])
+    expect([token_type, scope]).toEqual([
+      'Bearer',
+      'grid storage.modify:/ storage.read:/ storage.stage:/ wlcg.groups',
+    ])
     expect(expires_in).toBeGreaterThan(3500)
     const keys = createLocalJWKSet((await json(await fetch(`${base}/jwks`))) as never)
     const { payload } = await jwtVerify(String(access_token), keys, {
@@ -119,7 +122,8 @@ describe('the issuer', () => {
   test('refuses in the words of RFC 6749', async () => {
     const cases: [Promise<Response>, number, string][] = [
       [byPassword({ password: 'wrong' }), 400, 'invalid_grant'],
-      [byPassword({ client_id: 'robot' }), 400, 'unauthorized_client'],
+      [byPassword({ client_id: 'robot' }), 401, 'invalid_client'],
+      [byPassword({ client_id: 'robot', client_secret: SECRET }), 400, 'unauthorized_client'],
       [byPassword({ grant_type: 'implicit' }), 400, 'unsupported_grant_type'],
       [byPassword({ grant_type: 'toString' }), 400, 'unsupported_grant_type'],
       [byPassword({ username: '' }), 400, 'invalid_request'],
@@ -215,7 +219,7 @@ describe('the issuer', () => {
     expect((await begin({})).status).toBe(401)
     const answer = await begin({ 'x-kumi-console': '1' })
     const set = answer.headers.get('set-cookie')!
-    expect(set).toMatch(/^kumi_session=[^;]+; Path=\/; Max-Age=21\d\d\d; HttpOnly; SameSite=Strict$/)
+    expect(set).toMatch(/^kumi_session=[^;]+; Path=\/; Max-Age=43\d\d\d; HttpOnly; SameSite=Strict$/)
     const cookie = { cookie: set.split(';')[0]! }
     const present = () => fetch(`${base}/session`, { headers: cookie })
     expect(await json(await present())).toMatchObject({ account: 'mika', vo: 'demo' })

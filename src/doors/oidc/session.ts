@@ -1,11 +1,10 @@
 import { TLSSocket } from 'node:tls'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import { type LoginResult, notAuthenticated } from '../../identity/index.ts'
+import { notAuthenticated, type Standing } from '../../identity/index.ts'
 import { BASE, callerOf, type OidcDoorDeps, unstored, VoParams } from './door.ts'
 
-const SESSION_SECONDS = 6 * 3600
 const Credentials = Type.Union([
   Type.Object({ code: Type.String({ minLength: 1, maxLength: 200 }) }),
   Type.Object({
@@ -17,7 +16,7 @@ const Credentials = Type.Union([
 const url = `${BASE}/session`
 const params = { params: VoParams }
 
-/** The console's session: a token in a cookie that scripts cannot read and other sites cannot send. */
+/** The console's session: its secret is in a cookie that scripts cannot read and other sites cannot send. */
 export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps): void {
   route(app, {
     method: 'POST',
@@ -31,19 +30,27 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
       }
       const { vo } = request.params
       const { body } = request
-      const options = { lifetimeSeconds: SESSION_SECONDS }
-      const login =
+      const { accountId } =
         'code' in body
-          ? await identity.redeemLoginCode(vo, body.code, options)
-          : await identity.login({
-              vo,
-              username: body.username,
-              password: body.password,
+          ? await identity.takeLoginCode(vo, body.code)
+          : await identity.checkPassword({
+              ...{ vo, username: body.username, password: body.password, peer: request.ip },
               ...(body.account !== undefined && { account: body.account }),
-              ...options,
-              peer: request.ip,
             })
-      return begun(request, reply, vo, login, clock.now())
+      const opened = await identity.openSession({
+        ...{ accountId, address: request.ip },
+        userAgent: request.headers['user-agent'] ?? '',
+      })
+      const { expiresAt } = opened.session
+      const seconds = Math.floor((expiresAt.getTime() - clock.now().getTime()) / 1000)
+      return unstored(reply)
+        .header('set-cookie', cookie(request, opened.secret, seconds))
+        .send({
+          account: opened.account,
+          vo,
+          expires_at: expiresAt.toISOString(),
+          ...mustSign(opened.standing),
+        })
     },
   })
   route(app, {
@@ -52,8 +59,10 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
     action: 'public',
     schema: params,
     handler: async ({ params: { vo }, principal }, reply) => {
-      const { account, expiresAt } = callerOf(principal, vo)
-      return unstored(reply).send({ account, vo, expires_at: expiresAt.toISOString() })
+      const { account, accountId, expiresAt } = callerOf(principal, vo)
+      const standings = await identity.standingOf(accountId === null ? [] : [accountId])
+      const standing = standings.get(accountId ?? -1) ?? { state: 'good' as const }
+      return unstored(reply).send({ account, vo, expires_at: expiresAt.toISOString(), ...mustSign(standing) })
     },
   })
   route(app, {
@@ -62,9 +71,9 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
     action: 'public',
     schema: params,
     handler: async (request, reply) => {
-      const { principal } = request
-      if (principal.kind === 'user' && principal.vo === request.params.vo) {
-        await identity.revoke(principal.tokenId, principal.expiresAt)
+      const { method, vo, accountId, tokenId } = request.principal
+      if (method === 'session' && accountId !== null && vo === request.params.vo) {
+        await identity.endSession(vo, accountId, tokenId)
       }
       return unstored(reply)
         .header('set-cookie', cookie(request, '', 0))
@@ -74,18 +83,9 @@ export function session(app: FastifyInstance, { identity, clock }: OidcDoorDeps)
   })
 }
 
-function begun(
-  request: Pick<FastifyRequest, 'raw'>,
-  reply: FastifyReply,
-  vo: string,
-  login: LoginResult,
-  now: Date,
-): FastifyReply {
-  const seconds = Math.floor((login.expiresAt.getTime() - now.getTime()) / 1000)
-  return unstored(reply)
-    .header('set-cookie', cookie(request, login.token, seconds))
-    .send({ account: login.account, vo, expires_at: login.expiresAt.toISOString() })
-}
+/** Whoever has to sign the usage policy is told so; until then the session serves for nothing else. */
+const mustSign = (standing: Standing) =>
+  standing.state === 'good' ? {} : { standing: { code: standing.code, message: standing.message } }
 
 function cookie(request: Pick<FastifyRequest, 'raw'>, value: string, seconds: number): string {
   const secure = request.raw.socket instanceof TLSSocket ? '; Secure' : ''

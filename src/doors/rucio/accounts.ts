@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { changeScopeOwner, createScope, listScopes } from '../../catalog/index.ts'
-import type { Account, AccountKind, AccountStatus, IdentityKind } from '../../identity/index.ts'
+import { type Account, type AccountKind, actorOf, type IdentityKind } from '../../identity/index.ts'
 import { accountNames, accountOwner, bodyOf, type Call, type Endpoint, get, param } from './endpoint.ts'
 import { badRequest, noScopes } from './errors.ts'
 import { listRuleLines } from './rules.ts'
@@ -20,6 +20,7 @@ const IdentityBody = Type.Object({
 })
 const AttributeBody = Type.Object({ value: Type.Union([Type.String(), Type.Number(), Type.Boolean()]) })
 
+const by = (call: Call): string => actorOf(call.principal)
 const named = (call: Call): Promise<Account> => call.deps.identity.account(call.vo, param(call, 'account'))
 
 export const accountEndpoints: readonly Endpoint[] = [
@@ -42,7 +43,7 @@ export const accountEndpoints: readonly Endpoint[] = [
         kind: accountKind(type),
         email: email ?? null,
       }
-      await call.deps.identity.createAccounts([account])
+      await call.deps.identity.createAccounts([account], by(call))
       return sendCreated(call.reply)
     },
   },
@@ -53,11 +54,12 @@ export const accountEndpoints: readonly Endpoint[] = [
     async handler(call) {
       const body = bodyOf(call, Free) as Record<string, unknown>
       const account = await named(call)
-      await call.deps.identity.updateAccount(account.id, {
-        ...(typeof body.status === 'string' && { status: body.status.toUpperCase() as AccountStatus }),
+      const change = {
+        ...(typeof body.status === 'string' && { status: accountStatus(body.status) }),
         ...(typeof body.email === 'string' && { email: body.email }),
         ...(typeof body.account_type === 'string' && { kind: accountKind(body.account_type) }),
-      })
+      }
+      await call.deps.identity.updateAccount(account.id, change, by(call))
       return sendCreated(call.reply, 200)
     },
   },
@@ -66,7 +68,7 @@ export const accountEndpoints: readonly Endpoint[] = [
     path: '/accounts/:account',
     action: 'identity.write',
     async handler(call) {
-      await call.deps.identity.updateAccount((await named(call)).id, { status: 'DELETED' })
+      await call.deps.identity.updateAccount((await named(call)).id, { status: 'DELETED' }, by(call))
       return sendCreated(call.reply, 200)
     },
   },
@@ -84,7 +86,11 @@ export const accountEndpoints: readonly Endpoint[] = [
     action: 'identity.write',
     async handler(call) {
       const { value } = bodyOf(call, AttributeBody)
-      await call.deps.identity.setAttributes((await named(call)).id, { [param(call, 'key')]: String(value) })
+      await call.deps.identity.setAttributes(
+        (await named(call)).id,
+        { [param(call, 'key')]: String(value) },
+        by(call),
+      )
       return sendCreated(call.reply)
     },
   },
@@ -93,7 +99,7 @@ export const accountEndpoints: readonly Endpoint[] = [
     path: '/accounts/:account/attr/:key',
     action: 'identity.write',
     async handler(call) {
-      await call.deps.identity.deleteAttributes((await named(call)).id, [param(call, 'key')])
+      await call.deps.identity.deleteAttributes((await named(call)).id, [param(call, 'key')], by(call))
       return sendCreated(call.reply, 200)
     },
   },
@@ -111,15 +117,18 @@ export const accountEndpoints: readonly Endpoint[] = [
     action: 'identity.write',
     async handler(call) {
       const body = bodyOf(call, IdentityBody)
-      await call.deps.identity.addIdentities([
-        {
-          accountId: (await named(call)).id,
-          kind: identityKind(body.authtype),
-          identity: body.identity,
-          isDefault: body.default === true,
-          ...(body.password && { password: body.password }),
-        },
-      ])
+      await call.deps.identity.addIdentities(
+        [
+          {
+            accountId: (await named(call)).id,
+            kind: identityKind(body.authtype),
+            identity: body.identity,
+            isDefault: body.default === true,
+            ...(body.password && { password: body.password }),
+          },
+        ],
+        by(call),
+      )
       return sendCreated(call.reply)
     },
   },
@@ -130,7 +139,12 @@ export const accountEndpoints: readonly Endpoint[] = [
     async handler(call) {
       const body = bodyOf(call, IdentityBody)
       const account = await named(call)
-      await call.deps.identity.removeIdentity(account.id, identityKind(body.authtype), body.identity)
+      await call.deps.identity.removeIdentity(
+        account.id,
+        identityKind(body.authtype),
+        body.identity,
+        by(call),
+      )
       return sendCreated(call.reply, 200)
     },
   },
@@ -226,6 +240,12 @@ function accountKind(text: string): AccountKind {
   const kind = text.toUpperCase()
   if (kind === 'USER' || kind === 'GROUP' || kind === 'SERVICE') return kind
   throw badRequest(`"${text.slice(0, 40)}" is not an account type; use USER, GROUP or SERVICE.`)
+}
+
+function accountStatus(text: string): 'ACTIVE' | 'SUSPENDED' | 'DELETED' {
+  const status = text.toUpperCase()
+  if (status === 'ACTIVE' || status === 'SUSPENDED' || status === 'DELETED') return status
+  throw badRequest(`"${text.slice(0, 40)}" is not an account status; use ACTIVE, SUSPENDED or DELETED.`)
 }
 
 function identityKind(text: string): IdentityKind {

@@ -4,8 +4,6 @@ import { cannotAuthenticate } from './errors.ts'
 import { rucioDate } from './wire.ts'
 
 const REFUSED: Readonly<Record<string, string>> = {
-  x509: 'Login by client certificate is not offered here; use userpass, or a bearer token.',
-  x509_proxy: 'Login by proxy certificate is not offered here; use userpass, or a bearer token.',
   gss: 'Kerberos login is not offered here; use userpass, or a bearer token.',
   ssh_challenge_token: 'Login by SSH key is not offered here; use userpass, or a bearer token.',
   ssh: 'Login by SSH key is not offered here; use userpass, or a bearer token.',
@@ -17,6 +15,8 @@ const REFUSED: Readonly<Record<string, string>> = {
 
 export const authEndpoints: readonly Endpoint[] = [
   get('/auth/userpass', 'public', userpass),
+  get('/auth/x509', 'public', x509),
+  get('/auth/x509_proxy', 'public', x509),
   get('/auth/validate', 'public', validate),
   // Nothing is refreshed here; empty headers say so and the client goes on with the token it has.
   get('/auth/oidc_refresh', 'public', ({ reply }) =>
@@ -42,13 +42,7 @@ async function userpass(call: Call): Promise<unknown> {
       peer: call.request.ip,
       ...(account && { account }),
     })
-    return call.reply
-      .header('x-rucio-auth-token', login.token)
-      .header('x-rucio-auth-token-expires', rucioDate(login.expiresAt))
-      .header('x-rucio-auth-account', login.account)
-      .header('cache-control', 'no-store')
-      .header('content-type', 'application/octet-stream')
-      .send('')
+    return loggedIn(call, login)
   } catch (error) {
     const accounts = isGridError(error, 'account_choice_needed') ? error.details.accounts : undefined
     if (!Array.isArray(accounts)) throw error
@@ -58,6 +52,29 @@ async function userpass(call: Call): Promise<unknown> {
       .header('content-type', 'application/json')
       .send(Buffer.from(JSON.stringify(accounts)))
   }
+}
+
+/** A certificate and a proxy are the same to us: the chain of the connection says which it is. */
+async function x509(call: Call): Promise<unknown> {
+  const chain = await call.request.clientCertificate()
+  if (!chain) throw cannotAuthenticate('No client certificate came with this request.')
+  const account = headerOf(call, 'x-rucio-account')
+  const login = await call.deps.identity.loginByCertificate({
+    vo: call.vo,
+    chain,
+    ...(account && { account }),
+  })
+  return loggedIn(call, login)
+}
+
+function loggedIn({ reply }: Call, login: { token: string; expiresAt: Date; account: string }): unknown {
+  return reply
+    .header('x-rucio-auth-token', login.token)
+    .header('x-rucio-auth-token-expires', rucioDate(login.expiresAt))
+    .header('x-rucio-auth-account', login.account)
+    .header('cache-control', 'no-store')
+    .header('content-type', 'application/octet-stream')
+    .send('')
 }
 
 function validate(call: Call): unknown {

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import {
   ANY_AUDIENCE,
@@ -25,6 +26,8 @@ export interface StorageDoorOptions {
   readonly vo: string
   readonly driver: StorageDriver
   readonly verifier: TokenVerifier
+  /** Who stands behind the client certificate of a connection, if there is one; counts where no token came. */
+  readonly bearerOf?: (socket: Socket) => Promise<Principal | undefined>
   /** Public base URL; also the audience of tokens made for this door. */
   readonly endpoint: string
   readonly outbound: Outbound
@@ -89,13 +92,16 @@ export function storageDoor(
     if (!handler) return end(response, 405, { allow: METHODS })
     const segments = segmentsOfTarget(request.url ?? '')
     const principal = await authenticate(request)
-    if (segments[0] !== vo || principal.vo !== vo) throw denied('This token is not for this storage area.')
+    if (segments[0] !== vo || principal.vo !== vo)
+      throw denied('These credentials are not for this storage area.')
     await handler({ request, response, principal, path: segments.slice(1) })
   }
 
   async function authenticate(request: IncomingMessage): Promise<Principal> {
     const token = /^bearer +([^ ]+)$/i.exec(request.headers.authorization ?? '')?.[1]
-    if (!token) throw notAuthenticated('This storage needs a bearer token.')
+    const bearer = token === undefined ? await options.bearerOf?.(request.socket) : undefined
+    if (bearer) return bearer
+    if (!token) throw notAuthenticated('This storage needs a bearer token, or a certificate or proxy.')
     return options.verifier.verify(token, { audience: [options.endpoint, ANY_AUDIENCE] })
   }
 
@@ -109,7 +115,7 @@ export function storageDoor(
     const trash = path[0] === '.trash'
     const needed = trash && !['rename', 'mkdir', 'create'].includes(operation) ? 'delete' : operation
     if (path[0] === '.kumi' || !pathAllowed(call.principal.scopes, needed, path, { directory }))
-      throw denied(`The token does not permit to ${operation} ${encodePath(path)}.`)
+      throw denied(`Your rights do not permit to ${operation} ${encodePath(path)}.`)
   }
 
   async function get({ request, response, principal, path }: Call): Promise<void> {

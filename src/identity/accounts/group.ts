@@ -24,6 +24,8 @@ export interface NewGroup {
 
 /** One account's place in one group. */
 export interface Membership {
+  /** Of the group. */
+  readonly uuid: string
   readonly path: string
   readonly optional: boolean
   readonly role: boolean

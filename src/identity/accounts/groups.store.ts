@@ -141,7 +141,7 @@ export const selectMemberships = (db: Db, ids: readonly number[], now: Date) =>
     db,
     sql<
       Membership & { id: number }
-    >`select m.account_id as id, g.path, g.optional, g.role, m.until, m.since, m.origin
+    >`select m.account_id as id, g.uuid, g.path, g.optional, g.role, m.until, m.since, m.origin
     from membership m join grp g on g.id = m.grp_id
     where m.account_id = any(${ids as number[]}::int[]) and (m.until is null or m.until > ${now})
     order by g.path collate "C"`,
@@ -168,9 +168,26 @@ export const selectManagers = (db: Db, groupIds: readonly number[]) =>
     where m.grp_id = any(${groupIds as number[]}::int[]) and a.status = 'ACTIVE' order by a.name`,
   )
 
-export const selectManaged = (db: Db, accountId: number) =>
+export const selectManaged = (db: Db, ids: readonly number[]) =>
   rows(
     db,
-    sql<Group>`select ${GROUP} from group_manager m join grp g on g.id = m.grp_id
-    where m.account_id = ${accountId} order by g.path`,
+    sql<Group & { manager: number }>`select m.account_id as manager, ${GROUP}
+    from group_manager m join grp g on g.id = m.grp_id
+    where m.account_id = any(${ids as number[]}::int[]) order by g.path collate "C"`,
+  )
+
+/** Active accounts that manage one of the groups somebody is in. */
+export const managersOfMember = (db: Db, accountId: number, now: Date) =>
+  rows(
+    db,
+    sql<{ id: number }>`select distinct gm.account_id as id from membership m
+    join group_manager gm on gm.grp_id = m.grp_id join account a on a.id = gm.account_id
+    where m.account_id = ${accountId} and (m.until is null or m.until > ${now}) and a.status = 'ACTIVE'`,
+  )
+
+export const memberIds = (db: Db, groupId: number, now: Date) =>
+  rows(
+    db,
+    sql<{ id: number }>`select account_id as id from membership
+    where grp_id = ${groupId} and (until is null or until > ${now})`,
   )

@@ -1,6 +1,7 @@
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import { grouped } from '../grouped.ts'
+import { checkedText } from '../people/names.ts'
 import { accountsById } from './accounts.store.ts'
 import type { Group, Membership, NewGroup } from './group.ts'
 import * as store from './groups.store.ts'
@@ -39,12 +40,23 @@ export interface Groups {
   removeManagers(vo: string, path: string, accountIds: readonly number[], by?: string): Promise<void>
   /** Active managers by group id. */
   managersOf(groupIds: readonly number[]): Promise<Map<number, number[]>>
-  managedGroups(accountId: number): Promise<Group[]>
+  /** The groups each of them manages. */
+  managedGroups(accountIds: readonly number[]): Promise<Map<number, Group[]>>
+  /** Who manages a group that this account is in. */
+  managersOfMember(accountId: number): Promise<number[]>
+  /** Some in and some out, or exactly these, in one step. */
+  changeMembers(
+    vo: string,
+    path: string,
+    change: { add: readonly number[]; remove: readonly number[] } | { exactly: readonly number[] },
+    by?: string,
+  ): Promise<void>
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9_.-]*$/
 /** The longest group part of a VOMS attribute. */
 const LONGEST_PATH = 255
+const LONGEST_DESCRIPTION = 1000
 
 /** The path as it is, if it is one of the VO; throws invalid_group. */
 export function checkedPath(vo: string, path: string): string {
@@ -77,7 +89,8 @@ export function createGroups(context: Context): Groups {
   }
   const self: Groups = {
     async createGroups(vo, list, by = 'grid') {
-      for (const { path } of list) {
+      for (const { path, description = '' } of list) {
+        checkedText('description', description, LONGEST_DESCRIPTION)
         if (checkedPath(vo, path) === `/${vo}`)
           throw e.groupExists(`The group ${path} exists: it is the VO itself.`)
       }
@@ -109,6 +122,7 @@ export function createGroups(context: Context): Groups {
     subgroups: ({ id }) => store.childrenOf(db, id),
     updateGroup: (vo, path, change, by = 'grid') =>
       changing(vo, path, async (tx) => {
+        checkedText('description', change.description ?? '', LONGEST_DESCRIPTION)
         const group = await groupOf(tx, vo, path)
         if (path === `/${vo}` && (change.optional || change.role)) {
           throw e.invalidGroup(`${path} is the VO itself; it is neither optional nor a role.`)
@@ -190,7 +204,32 @@ export function createGroups(context: Context): Groups {
       const found = grouped(await store.selectManagers(db, groupIds), ({ groupId }) => groupId)
       return new Map([...found].map(([id, rows]) => [id, rows.map(({ accountId }) => accountId)]))
     },
-    managedGroups: (accountId) => store.selectManaged(db, accountId),
+    async managedGroups(list) {
+      const found = grouped(await store.selectManaged(db, list), ({ manager }) => manager)
+      return new Map(
+        [...found].map(([id, rows]) => [id, rows.map(({ manager: _manager, ...group }) => group)]),
+      )
+    },
+    managersOfMember: async (accountId) =>
+      (await store.managersOfMember(db, accountId, now())).map(({ id }) => id),
+    async changeMembers(vo, path, change, by = 'grid') {
+      await changing(vo, path, async (tx) => {
+        const inside = createGroups(context.within(tx))
+        const { add, remove } = 'exactly' in change ? await difference(tx, vo, path, change.exactly) : change
+        if (remove.length > 0) await inside.removeMembers(vo, path, remove, by)
+        if (add.length > 0) await inside.addMembers(vo, path, add, { by })
+      })
+    },
+  }
+  const difference = async (tx: Context['db'], vo: string, path: string, exactly: readonly number[]) => {
+    const wanted = new Set(exactly)
+    const present = new Set(
+      (await store.memberIds(tx, (await groupOf(tx, vo, path)).id, now())).map(({ id }) => id),
+    )
+    return {
+      add: [...wanted].filter((id) => !present.has(id)),
+      remove: [...present].filter((id) => !wanted.has(id)),
+    }
   }
   const noteManagers = (
     tx: Context['db'],

@@ -1,12 +1,17 @@
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import type { AfterLogin } from '../policy/after-login.ts'
-import { formatScope } from '../tokens/scope.ts'
+import { audienceOf } from '../tokens/audience.ts'
+import type { Client } from '../tokens/client.ts'
+import { entitled } from '../tokens/entitlement.ts'
+import type { GrantBook, Issued } from '../tokens/grants.ts'
+import type { Holders } from '../tokens/holders.ts'
+import type { MintedToken, Minter } from '../tokens/mint.ts'
+import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
 import { ANY_AUDIENCE } from '../tokens/token.ts'
-import { type MintedToken, narrowed, type Tokens } from '../tokens/tokens.ts'
+import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
+import { createLimits } from './limits.ts'
 import * as store from './login.store.ts'
 import { digestOf, passwordMatches } from './secrets.ts'
-import { createTurnstile } from './turnstile.ts'
 
 export interface LoginOptions {
   readonly lifetimeSeconds?: number
@@ -14,7 +19,7 @@ export interface LoginOptions {
   readonly scopes?: readonly string[]
 }
 
-export interface LoginRequest extends LoginOptions {
+export interface PasswordRequest {
   readonly vo: string
   readonly username: string
   readonly password: string
@@ -24,30 +29,32 @@ export interface LoginRequest extends LoginOptions {
   readonly peer?: string
 }
 
+export interface LoginRequest extends LoginOptions, PasswordRequest {}
+
 export interface LoginResult extends MintedToken {
   readonly account: string
   readonly accountId: number
 }
 
 export interface Logins {
-  /** Logs in by password; throws login_failed, account_choice_needed, login_rate_limited. */
+  /** The account that the password opens; throws login_failed, account_choice_needed, login_rate_limited. */
+  checkPassword(request: PasswordRequest): Promise<{ accountId: number }>
+  /** Logs in by password; throws as `checkPassword`. */
   login(request: LoginRequest): Promise<LoginResult>
   /** The token of a user as at login: any audience, groups, every storage right of the account. */
   mintForAccount(accountId: number, options?: LoginOptions): Promise<LoginResult>
+  /** The tokens of somebody who has just logged in at a program of the grid; a refresh token if they ask for one. */
+  loginTokens(request: {
+    client: Client
+    accountId: number
+    scopes: readonly string[]
+    audience: readonly string[]
+  }): Promise<Issued>
   createLoginCode(accountId: number): Promise<{ code: string; expiresAt: Date }>
-  redeemLoginCode(vo: string, code: string, options?: LoginOptions): Promise<LoginResult>
+  /** The account behind a login code, once; throws login_failed. */
+  takeLoginCode(vo: string, code: string): Promise<{ accountId: number }>
 }
 
-/** What the token of a login carries at most: that of an administrator. */
-export const LOGIN_SCOPES: readonly string[] = [
-  'grid',
-  'storage.read:/',
-  'storage.modify:/',
-  'storage.stage:/',
-]
-
-/** Failures are counted over this long. */
-export const LOGIN_WINDOW_MS = 300_000
 const TOKEN_SECONDS = 3600
 const CODE_MS = 600_000
 /** For one user name at one address: a program with a wrong password shuts out nobody but itself. */
@@ -57,46 +64,49 @@ const MOST_FAILURES_OF_PEER = 200
 /** For one user name at all addresses together, against guessing from many. */
 const MOST_FAILURES_OF_USER = 300
 
-export function createLogins(context: Context, tokens: Tokens, afterLogin: AfterLogin): Logins {
-  const { db, ids, log, now } = context
-  const turnstile = createTurnstile()
-  /** Within the limit of this key; counts the failure if the attempt is one. */
-  const limited = <T>(key: string, most: number, attempt: () => Promise<T>): Promise<T> => {
-    const since = new Date(now().getTime() - LOGIN_WINDOW_MS)
-    const refuse = () => {
-      log.warn({ limit: key }, 'too many failed logins')
-      throw e.tooManyLogins('Too many failed logins; wait five minutes.', {
-        retryAfterSeconds: LOGIN_WINDOW_MS / 1000,
-      })
-    }
-    return turnstile.pass(key, { most, failures: () => store.failuresOf(db, key, since), refuse }, () =>
-      attempt().catch(async (error) => {
-        if (error?.code === 'login_failed') await store.countFailure(db, key, since, now())
-        throw error
-      }),
-    )
-  }
+export function createLogins(
+  context: Context,
+  deps: { holders: Holders; minter: Minter; grants: GrantBook; policies: ScopePolicyBook },
+): Logins {
+  const { db, ids, now } = context
+  const { holders, minter, grants, policies } = deps
+  const limits = createLimits(context)
   const self: Logins = {
-    async login({ vo, username, password, account, peer, ...options }) {
+    async checkPassword({ vo, username, password, account, peer }) {
       const user = `user ${vo}/${username}`
       const here = `${user} at ${peer ?? 'no address'}`
       const opened = () => openedAccounts(db, vo, username, password)
-      const ofUser = () => limited(user, MOST_FAILURES_OF_USER, opened)
-      const ofPeer = () => (peer ? limited(`peer ${peer}`, MOST_FAILURES_OF_PEER, ofUser) : ofUser())
+      const ofUser = () => limits.within(user, MOST_FAILURES_OF_USER, opened)
+      const ofPeer = () => (peer ? limits.within(`peer ${peer}`, MOST_FAILURES_OF_PEER, ofUser) : ofUser())
       // The narrowest first, so that whoever is refused there is in nobody else's way.
-      const accounts = await limited(here, MOST_FAILURES, ofPeer)
+      const accounts = await limits.within(here, MOST_FAILURES, ofPeer)
       await store.forgetFailures(db, here)
-      return self.mintForAccount(chosen(accounts, username, account).id, options)
+      return { accountId: chosen(accounts, username, account).id }
+    },
+    async login({ lifetimeSeconds, scopes, ...request }) {
+      const { accountId } = await self.checkPassword(request)
+      return self.mintForAccount(accountId, {
+        ...(lifetimeSeconds !== undefined && { lifetimeSeconds }),
+        ...(scopes && { scopes }),
+      })
     },
     async mintForAccount(accountId, { lifetimeSeconds = TOKEN_SECONDS, scopes } = {}) {
-      const { vo, account, groups, scopes: most } = await afterLogin(accountId)
-      const minted = await tokens.mint({
-        ...{ vo, accountId, groups },
-        scopes: narrowed(most.map(formatScope), scopes),
-        audience: [ANY_AUDIENCE],
-        lifetimeSeconds,
+      const holder = await holders.of(accountId)
+      const asked = scopes?.length ? scopes : LOGIN_SCOPES
+      const minted = await minter.mint({
+        ...{ vo: holder.vo, accountId, lifetimeSeconds, audience: [ANY_AUDIENCE], authenticatedAt: now() },
+        ...(await entitled(policies, { holder, client: null, asked })),
       })
-      return { ...minted, account: account!, accountId }
+      return { ...minted, account: holder.name, accountId }
+    },
+    async loginTokens({ client, accountId, scopes, audience }) {
+      const holder = await holders.of(accountId)
+      const asked = scopes.length > 0 ? scopes : LOGIN_SCOPES
+      const entitlement = await entitled(policies, { holder, client, asked })
+      return grants.issue({
+        ...{ client, accountId, grantId: ids.uuid(), authenticatedAt: now() },
+        ...{ scopes: entitlement.scopes, audience: audienceOf(client, audience) },
+      })
     },
     async createLoginCode(accountId) {
       const code = ids.secret(24)
@@ -104,12 +114,12 @@ export function createLogins(context: Context, tokens: Tokens, afterLogin: After
       await store.insertLoginCode(db, digestOf(code), accountId, expiresAt)
       return { code, expiresAt }
     },
-    async redeemLoginCode(vo, code, options) {
+    async takeLoginCode(vo, code) {
       const taken = await store.takeLoginCode(db, vo, digestOf(code), now())
       if (!taken) {
         throw e.loginFailed('The login code is wrong, used or older than ten minutes; ask for a new one.')
       }
-      return self.mintForAccount(taken.id, options)
+      return { accountId: taken.id }
     },
   }
   return self

@@ -3,7 +3,10 @@ import { invalidRequest } from '../errors.ts'
 import { defaultRules } from '../policy/default-rules.ts'
 import { insertRules } from '../policy/policies.store.ts'
 import type { Policies } from '../policy/policies.ts'
+import type { ClientBook } from '../tokens/clients.ts'
 import type { Keys } from '../tokens/keys.ts'
+import { putScopePolicies } from '../tokens/scope-policies.store.ts'
+import { defaultScopePolicies } from '../tokens/scope-policies.ts'
 import { insertRoot } from './groups.store.ts'
 import { insertVo, selectVos, type Vo } from './vos.store.ts'
 
@@ -15,7 +18,10 @@ export interface Vos {
   listVos(): Promise<Vo[]>
 }
 
-export function createVos(context: Context, keys: Keys, policies: Policies): Vos {
+export function createVos(
+  context: Context,
+  { keys, policies, clients }: { keys: Keys; policies: Policies; clients: ClientBook },
+): Vos {
   const { db, ids, now, changing } = context
   return {
     async createVo({ id, title, storagePrefix }) {
@@ -24,13 +30,14 @@ export function createVos(context: Context, keys: Keys, policies: Policies): Vos
       }
       const created = await changing(id, id, async (tx) => {
         const inserted = await insertVo(tx, { id, title, prefix: storagePrefix ?? `/${id}` }, now())
-        if (inserted > 0) {
-          await insertRules(tx, defaultRules(id))
-          await insertRoot(tx, id, ids.uuid(), now())
-          await context.audit(tx, { vo: id, actor: 'grid', action: 'vo.created', target: id })
-        }
-        return inserted > 0
+        if (inserted === 0) return false
+        await insertRules(tx, defaultRules(id))
+        await insertRoot(tx, id, ids.uuid(), now())
+        await putScopePolicies(tx, defaultScopePolicies(id, ids.uuid))
+        await context.audit(tx, { vo: id, actor: 'grid', action: 'vo.created', target: id })
+        return true
       })
+      await clients.ensureOwnPrograms(id)
       await keys.rotate([id], now())
       await policies.refresh()
       return { created }

@@ -1,16 +1,17 @@
+import type { Accounts } from '../accounts/accounts.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import type { Standings } from '../people/standing.ts'
-import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Principal } from '../principal.ts'
+import { entitled } from '../tokens/entitlement.ts'
+import type { Holders } from '../tokens/holders.ts'
 import { parseScope } from '../tokens/scope.ts'
+import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
+import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
 import { slashOf, type VerifiedChain } from '../x509/index.ts'
-import type { StoredCertificate } from './certificates.store.ts'
-import { certificatesOfSubjects } from './certificates.store.ts'
+import { certificatesOfSubjects, type StoredCertificate } from './certificates.store.ts'
 import type { Certificates } from './certificates.ts'
 import type { Issuing } from './issuing.ts'
-import { refuseUnlessGood } from './standing.ts'
 
 export interface CertificateBearers {
   /**
@@ -20,66 +21,65 @@ export interface CertificateBearers {
   verifyCertificate(chain: VerifiedChain, hint?: { readonly vo?: string }): Promise<Principal>
 }
 
-/** What remains of a login by a limited proxy besides its rights at storages: the data's names, and looking around. */
-const LIMITED_SCOPES: readonly string[] = [
+/** What remains of a login by a limited proxy: data, and looking around. */
+export const LIMITED_SCOPES: readonly string[] = [
   ...['grid.catalog.*', 'grid.placement.*', 'grid.transfer.*'],
   ...['grid.identity.read', 'grid.sites.read', 'grid.operations.read'],
+  ...LOGIN_SCOPES.filter((scope) => scope !== 'grid'),
 ]
 
 export function createCertificateBearers(
   context: Context,
   rooms: {
     certificates: Certificates
-    afterLogin: AfterLogin
-    standings: Standings
-    policies: Policies
     issuing: Pick<Issuing, 'isRevokedHere'>
+    accounts: Pick<Accounts, 'attributes'>
+    holders: Holders
+    policies: Policies
+    scopePolicies: ScopePolicyBook
   },
 ): CertificateBearers {
-  const { certificates, afterLogin, standings, policies, issuing } = rooms
+  const { certificates, issuing, accounts, holders, policies, scopePolicies } = rooms
   const bearers = context.memory<Pick<Principal, 'groups' | 'attributes' | 'scopes'>>()
-  const factsOf = async (id: number) => {
-    await refuseUnlessGood(standings, id)
-    const { groups, attributes, scopes } = await afterLogin(id)
-    return { groups, attributes, scopes }
+  const factsOf = async (id: number, limited: boolean) => {
+    const holder = await holders.of(id)
+    const asked = limited ? LIMITED_SCOPES : LOGIN_SCOPES
+    const { scopes, groups } = await entitled(scopePolicies, { holder, client: null, asked })
+    const attributes = (await accounts.attributes([id])).get(id) ?? {}
+    return { groups, attributes, scopes: scopes.map(parseScope) }
   }
   return {
     async verifyCertificate(chain, { vo } = {}) {
       const { endEntity, limited, expiresAt } = chain
-      const known = await certificates.accountsOfCertificate(endEntity)
-      const record = chosen(known, vo)
+      const record = chosen(await certificates.accountsOfCertificate(endEntity), vo)
       if (!record) throw await stranger(context, chain, vo)
-      if (record.state === 'SUSPENDED')
-        throw e.certificateSuspended(
-          `The certificate ${record.subject} is suspended${record.reason && ` (${record.reason})`}.`,
-        )
+      refuseSuspended(record)
       if (await issuing.isRevokedHere(endEntity))
         throw e.certificateSuspended(
-          `The certificate ${record.subject} was revoked; get a new one with "kumi proxy".`,
+          `The certificate ${record.subject} was revoked; get a new one: kumi proxy.`,
         )
       await policies.refresh()
-      const facts = await bearers.get(String(record.accountId), () => factsOf(record.accountId))
+      const { accountId } = record
+      const facts = await bearers.get(`${accountId} ${limited}`, () => factsOf(accountId, limited))
       return {
         ...facts,
+        ...{ accountId, account: record.account, vo: record.vo, limited, expiresAt },
         kind: record.accountKind === 'SERVICE' ? 'service' : 'user',
-        accountId: record.accountId,
-        account: record.account,
-        vo: record.vo,
         subject: slashOf(endEntity.subject),
         issuer: slashOf(endEntity.issuer),
-        scopes: limited
-          ? [...LIMITED_SCOPES.map(parseScope), ...facts.scopes.filter(({ family }) => family === 'storage')]
-          : facts.scopes,
         audience: [],
         tokenId: `x509:${endEntity.fingerprint.slice(0, 32)}`,
-        expiresAt,
         method: 'x509',
-        limited,
         clientId: null,
         actors: [],
       }
     },
   }
+}
+
+function refuseSuspended({ state, subject, reason }: StoredCertificate): void {
+  if (state !== 'SUSPENDED') return
+  throw e.certificateSuspended(`The certificate ${subject} is suspended${reason && ` (${reason})`}.`)
 }
 
 function chosen(known: readonly StoredCertificate[], vo: string | undefined): StoredCertificate | undefined {

@@ -134,12 +134,7 @@ export function createCertificates(context: Context): Certificates {
     by: string,
   ): Promise<void> {
     const record = await recordOf(db, vo, id)
-    await changing(vo, record.account, async (tx) => {
-      await store.setCertificateState(tx, [id], state, reason, now())
-      if (state === 'UNLINKED') await store.dropUnusedNames(tx, record.accountId, record.subject)
-      const detail = { subject: record.subject, issuer: record.issuer, ...(reason && { reason }) }
-      await context.audit(tx, { vo, actor: by, action, target: record.account, detail })
-    })
+    await changing(vo, record.account, (tx) => changeIn(context, tx, record, state, action, reason, by))
   }
 
   /** What is learnt from a certificate in use: the issuer of a bare name, the certificate behind names, the time. */
@@ -157,6 +152,26 @@ export function createCertificates(context: Context): Certificates {
     return { ...record, ...keysOf(certificate), issuer: slashOf(certificate.issuer), weak: false }
   }
   return self
+}
+
+/** Unlinks within a transaction that does more. */
+export const unlinkIn = (context: Context, tx: Db, record: store.StoredCertificate, by: string) =>
+  changeIn(context, tx, record, 'UNLINKED', 'certificate.unlinked', '', by)
+
+async function changeIn(
+  context: Context,
+  tx: Db,
+  record: store.StoredCertificate,
+  state: CertificateRecord['state'],
+  action: string,
+  reason: string,
+  by: string,
+): Promise<void> {
+  const { id, vo, accountId, account, subject, issuer } = record
+  await store.setCertificateState(tx, [id], state, reason, context.now())
+  if (state === 'UNLINKED') await store.dropUnusedNames(tx, accountId, subject)
+  const detail = { subject, issuer, ...(reason && { reason }) }
+  await context.audit(tx, { vo, actor: by, action, target: account, detail })
 }
 
 /** Links within a transaction that does more; the id of the record. */

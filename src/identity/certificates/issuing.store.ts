@@ -53,6 +53,14 @@ export const selectIssued = (db: Db, accountIds: readonly number[]) =>
       select ${ISSUED} from issued_certificate where account_id = a.id order by issued_at desc limit 100) i`,
   )
 
+export const holderOf = (db: Db, vo: string, serial: string) =>
+  row(
+    db,
+    sql<{
+      accountId: number
+    }>`select account_id as "accountId" from issued_certificate where vo = ${vo} and serial = ${serial}`,
+  )
+
 /** Those that were not revoked before. */
 export const revokeIssued = (db: Db, vo: string, serials: readonly string[], reason: string, now: Date) =>
   rows(

@@ -7,7 +7,7 @@ import type { Account } from '../accounts/account.ts'
 import { accountOf } from '../accounts/accounts.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import type { Standings } from '../people/standing.ts'
+import type { Holders } from '../tokens/holders.ts'
 import { type Certificate, readCertificate, readCertificates } from '../x509/certificate.ts'
 import { writeCrl } from '../x509/crl.ts'
 import { replaceList } from '../x509/crl-refresh.ts'
@@ -18,7 +18,6 @@ import { privateKeyOf } from '../x509/signatures.ts'
 import type { IssuingAuthority } from './certificate.ts'
 import { linkIn, pemOf } from './certificates.ts'
 import * as store from './issuing.store.ts'
-import { refuseUnlessGood } from './standing.ts'
 
 export interface Issued {
   readonly pem: string
@@ -35,6 +34,8 @@ export interface Issuing {
    */
   issueCertificate(request: { accountId: number; csr: string; hours?: number }, by: string): Promise<Issued>
   issuedCertificates(accountIds: readonly number[]): Promise<store.IssuedCertificate[]>
+  /** The account it was issued to; throws certificate_missing. */
+  holderOfIssued(vo: string, serial: string): Promise<number>
   revokeIssuedCertificate(vo: string, serial: string, reason: string, by: string): Promise<void>
   /** Whether this grid issued the certificate and took it back. */
   isRevokedHere(certificate: Certificate): Promise<boolean>
@@ -53,7 +54,7 @@ const KEPT_MS = 90 * DAY_MS
 
 export function createIssuing(
   context: Context,
-  standings: Standings,
+  holders: Holders,
   options: IssuingAuthority | undefined,
 ): { issuing: Issuing; workers: Worker[] } {
   const { db, now, changing } = context
@@ -68,7 +69,7 @@ export function createIssuing(
     async issueCertificate({ accountId, csr, hours }, by) {
       if (!authority) throw e.noAuthority('This grid has no authority that issues certificates.')
       const account = await accountOf(context, accountId)
-      await refuseUnlessGood(standings, accountId)
+      await holders.of(accountId)
       const { spki } = requestedKey(csr)
       const signed = sign(authority, account, spki, hours ?? authority.longestHours, now())
       const { certificate, serial, subject, notBefore, notAfter } = signed
@@ -89,6 +90,11 @@ export function createIssuing(
       return { pem: pemOf(certificate), serial, subject, notAfter }
     },
     issuedCertificates: (accountIds) => store.selectIssued(db, accountIds),
+    async holderOfIssued(vo, serial) {
+      const holder = await store.holderOf(db, vo, serial.toLowerCase())
+      if (!holder) throw e.certificateMissing(`No certificate ${serial} was issued here.`)
+      return holder.accountId
+    },
     async revokeIssuedCertificate(vo, serial, reason, by) {
       await changing(vo, serial, async (tx) => {
         const [revoked] = await store.revokeIssued(tx, vo, [serial.toLowerCase()], reason, now())

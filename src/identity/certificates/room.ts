@@ -1,35 +1,50 @@
 import type { Worker } from '../../kernel/workers.ts'
 import type { Accounts } from '../accounts/accounts.ts'
+import type { Logins } from '../accounts/login.ts'
 import type { Context } from '../context.ts'
-import type { Standings } from '../people/standing.ts'
-import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
+import type { Holders } from '../tokens/holders.ts'
+import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
 import { type CertificateBearers, createCertificateBearers } from './bearer.ts'
 import type { IssuingAuthority } from './certificate.ts'
 import { type Certificates, createCertificates } from './certificates.ts'
 import { withCertificateNames } from './identities.ts'
 import { createIssuing, type Issuing } from './issuing.ts'
+import { type CertificateLogins, createCertificateLogins } from './login.ts'
 import { type CertificateRequests, createCertificateRequests } from './requests.ts'
 
 /** What others see of certificates. */
-export interface CertificateFace extends Certificates, CertificateRequests, CertificateBearers, Issuing {}
+export interface CertificateFace
+  extends Certificates,
+    CertificateRequests,
+    CertificateBearers,
+    CertificateLogins,
+    Issuing {}
 
 /** The parts of certificates, put together. */
 export function createCertificateRoom(
   context: Context,
-  rooms: { accounts: Accounts; afterLogin: AfterLogin; standings: Standings; policies: Policies },
+  rooms: {
+    accounts: Accounts
+    logins: Logins
+    holders: Holders
+    policies: Policies
+    scopePolicies: ScopePolicyBook
+  },
   authority: IssuingAuthority | undefined,
 ): {
   face: CertificateFace & Pick<Accounts, 'addIdentities' | 'removeIdentity'>
   workers: readonly Worker[]
 } {
   const certificates = createCertificates(context)
-  const { issuing, workers } = createIssuing(context, rooms.standings, authority)
+  const { issuing, workers } = createIssuing(context, rooms.holders, authority)
+  const bearers = createCertificateBearers(context, { ...rooms, certificates, issuing })
   return {
     face: {
       ...certificates,
       ...createCertificateRequests(context),
-      ...createCertificateBearers(context, { ...rooms, certificates, issuing }),
+      ...bearers,
+      ...createCertificateLogins(context, { ...rooms, bearers }),
       ...issuing,
       ...withCertificateNames(context, rooms.accounts, certificates),
     },

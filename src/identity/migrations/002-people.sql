@@ -24,6 +24,7 @@ alter table account
   add status_reason text not null default '';
 create index on account (vo, end_time) where end_time is not null;
 create index on account (vo, ending) where ending is not null;
+create index account_removed on account (id) where status = 'DELETED';
 
 create table email (
   account_id int not null references account on delete cascade,
@@ -61,7 +62,7 @@ create unique index grp_path on grp (vo, path collate "C");
 create index on grp (parent);
 
 alter table membership add origin text not null default 'manual';
-create index membership_of_group on membership (grp_id, account_id);
+create index membership_of_group on membership (grp_id, account_id) include (until);
 create index membership_end on membership (until) where until is not null;
 insert into membership (account_id, grp_id, since, until, origin)
 select m.account_id, above.id, min(m.since), null, 'subgroup'

@@ -1,5 +1,29 @@
 import { affected, cursor, type Db, rows, sql } from '../../kernel/database.ts'
-import type { AuditEntry, AuditFilter } from './audit.ts'
+
+/** One thing that somebody did, as it is told to the audit log. */
+export interface AuditEntry {
+  readonly vo: string
+  /** Account or client that did it; `grid` for the grid itself. */
+  readonly actor: string
+  /** What was done, dotted and in the past tense: `account.suspended`. */
+  readonly action: string
+  /** To whom or what: an account name, a group path, a client id. */
+  readonly target: string
+  /** Facts; never a secret. */
+  readonly detail?: Readonly<Record<string, unknown>>
+}
+
+export interface AuditFilter {
+  readonly actor?: string | undefined
+  readonly target?: string | undefined
+  /** A whole name, or its beginning followed by `.*`. */
+  readonly action?: string | undefined
+  readonly since?: Date | undefined
+  readonly until?: Date | undefined
+  /** Only entries before this number: the next page of a list that is read backwards. */
+  readonly before?: bigint | undefined
+  readonly limit?: number | undefined
+}
 
 export interface StoredEntry {
   readonly seq: bigint

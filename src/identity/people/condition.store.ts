@@ -60,14 +60,23 @@ export const personFields: Fields = {
       from: sql.raw('account_attribute x where x.account_id = a.id'),
       columns: { name: column('text', 'x.key'), value: column('text', 'x.value') },
     },
-    identities: {
-      from: sql.raw('account_identity x where x.account_id = a.id'),
-      columns: { kind: column('text', 'x.kind'), identity: column('text', 'x.identity') },
+    certificates: {
+      from: sql.raw(`certificate x where x.account_id = a.id and x.state <> 'UNLINKED'`),
+      columns: {
+        subjectKey: column('text', 'x.subject_key'),
+        issuerKey: column('text', 'x.issuer_key'),
+        subject: column('word', 'x.subject_rfc'),
+        issuer: column('word', 'x.issuer_rfc'),
+      },
     },
     groups: {
       from: sql.raw(
         'membership m join grp x on x.id = m.grp_id where m.account_id = a.id and (m.until is null or m.until > now.at)',
       ),
+      columns: { id: column('uuid', 'x.uuid'), path: column('text', 'x.path') },
+    },
+    managedGroups: {
+      from: sql.raw('group_manager m join grp x on x.id = m.grp_id where m.account_id = a.id'),
       columns: { id: column('uuid', 'x.uuid'), path: column('text', 'x.path') },
     },
   },

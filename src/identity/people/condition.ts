@@ -20,6 +20,7 @@ export type ComparisonTest = 'eq' | 'ne' | 'co' | 'sw' | 'ew' | 'gt' | 'ge' | 'l
 export interface Page {
   readonly offset: number
   readonly limit: number
+  readonly descending?: boolean
 }
 
 export interface Paged<T> {

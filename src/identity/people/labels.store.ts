@@ -13,14 +13,12 @@ export interface Attribute {
 }
 
 export type OwnerKind = 'account' | 'group' | 'client'
-export type OwnerId<K extends OwnerKind> = K extends 'client' ? string : number
-export type Owner =
-  | { readonly kind: 'account'; readonly id: number }
-  | { readonly kind: 'group'; readonly id: number }
-  | { readonly kind: 'client'; readonly id: string }
+export interface Owner {
+  readonly kind: OwnerKind
+  readonly id: number
+}
 
 const COLUMN = { account: sql.raw('account_id'), group: sql.raw('grp_id'), client: sql.raw('client_id') }
-const LIST = { account: sql.raw('int[]'), group: sql.raw('int[]'), client: sql.raw('text[]') }
 
 /** VO and name of an owner: account name, group path, client id. */
 export const selectOwner = (db: Db, { kind, id }: Owner) =>
@@ -30,16 +28,14 @@ export const selectOwner = (db: Db, { kind, id }: Owner) =>
       ? sql<{ vo: string; name: string }>`select vo, name from account where id = ${id}`
       : kind === 'group'
         ? sql<{ vo: string; name: string }>`select vo, path as name from grp where id = ${id}`
-        : sql<{ vo: string; name: string }>`select vo, id as name from oauth_client where id = ${id}`,
+        : sql<{ vo: string; name: string }>`select vo, id as name from oauth_client where number = ${id}`,
   )
 
-export const selectLabels = (db: Db, kind: OwnerKind, ids: readonly (number | string)[]) =>
+export const selectLabels = (db: Db, kind: OwnerKind, ids: readonly number[]) =>
   rows(
     db,
-    sql<
-      Label & { owner: number | string }
-    >`select ${COLUMN[kind]} as owner, prefix, name, value from label_seen
-    where ${COLUMN[kind]} = any(${ids as number[]}::${LIST[kind]}) order by prefix, name`,
+    sql<Label & { owner: number }>`select ${COLUMN[kind]} as owner, prefix, name, value from label_seen
+    where ${COLUMN[kind]} = any(${ids as number[]}::int[]) order by prefix, name`,
   )
 
 export const putLabel = (db: Db, { kind, id }: Owner, { prefix, name, value }: Label) =>

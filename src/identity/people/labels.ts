@@ -7,23 +7,19 @@ import * as store from './labels.store.ts'
 
 export type { Attribute, Label, Owner, OwnerKind } from './labels.store.ts'
 
+/** Clients have labels only. */
+type AttributeOwner = Owner & { readonly kind: 'account' | 'group' }
+
 export interface Labels {
   /** By id of the owner; also what the grid itself knows, such as `voms.role` and `lifecycle.status`. */
-  labelsOf<K extends store.OwnerKind>(
-    kind: K,
-    ids: readonly store.OwnerId<K>[],
-  ): Promise<Map<store.OwnerId<K>, Label[]>>
+  labelsOf(kind: store.OwnerKind, ids: readonly number[]): Promise<Map<number, Label[]>>
   /** Sets the value of one label; on groups `wlcg.optional-group` and `voms.role` make the group what they say. */
   setLabel(owner: Owner, label: Label, by: string): Promise<void>
   deleteLabel(owner: Owner, label: { prefix?: string; name: string }, by: string): Promise<void>
   /** Generic attributes as VOMS and tokens assert them; no policy looks at them. */
   genericAttributesOf(kind: 'account' | 'group', ids: readonly number[]): Promise<Map<number, Attribute[]>>
-  setGenericAttribute(
-    owner: Exclude<Owner, { kind: 'client' }>,
-    attribute: Attribute,
-    by: string,
-  ): Promise<void>
-  deleteGenericAttribute(owner: Exclude<Owner, { kind: 'client' }>, name: string, by: string): Promise<void>
+  setGenericAttribute(owner: AttributeOwner, attribute: Attribute, by: string): Promise<void>
+  deleteGenericAttribute(owner: AttributeOwner, name: string, by: string): Promise<void>
 }
 
 const PREFIX = /^(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,62}[A-Za-z0-9])?)?$/
@@ -50,7 +46,7 @@ export function createLabels(context: Context): Labels {
       const found = grouped(await store.selectLabels(db, kind, ids), ({ owner }) => owner)
       return new Map(
         [...found].map(([owner, list]) => [owner, list.map(({ owner: _owner, ...label }) => label)]),
-      ) as never
+      )
     },
     async setLabel(owner, label, by) {
       checkName(label)

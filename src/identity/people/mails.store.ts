@@ -1,6 +1,24 @@
 import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 import type { Page } from './condition.ts'
-import type { Mail, WrittenMail } from './mails.ts'
+
+export interface Mail {
+  readonly vo: string
+  readonly accountId: number | null
+  readonly recipient: string
+  /** What it is about: `registration.confirm`, `membership.ends`, … */
+  readonly kind: string
+  readonly subject: string
+  readonly body: string
+  /** The same news is told once. */
+  readonly once?: string
+}
+
+export interface WrittenMail extends Omit<Mail, 'once'> {
+  readonly id: bigint
+  readonly createdAt: Date
+  /** Null: nobody sent it yet; without a mail server, managers hand it over themselves. */
+  readonly sentAt: Date | null
+}
 
 export const insertMails = (tx: Db, mails: readonly Mail[], now: Date) =>
   affected(

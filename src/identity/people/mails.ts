@@ -1,26 +1,9 @@
 import type { Db } from '../../kernel/database.ts'
 import type { Context } from '../context.ts'
 import type { Page, Paged } from './condition.ts'
-import { countMails, insertMails, selectMails } from './mails.store.ts'
+import { countMails, insertMails, type Mail, selectMails, type WrittenMail } from './mails.store.ts'
 
-export interface Mail {
-  readonly vo: string
-  readonly accountId: number | null
-  readonly recipient: string
-  /** What it is about: `registration.confirm`, `membership.ends`, … */
-  readonly kind: string
-  readonly subject: string
-  readonly body: string
-  /** The same news is told once. */
-  readonly once?: string
-}
-
-export interface WrittenMail extends Omit<Mail, 'once'> {
-  readonly id: bigint
-  readonly createdAt: Date
-  /** Null: nobody sent it yet; without a mail server, managers hand it over themselves. */
-  readonly sentAt: Date | null
-}
+export type { Mail, WrittenMail } from './mails.store.ts'
 
 export interface Mails {
   /** What people should be told, newest first. */

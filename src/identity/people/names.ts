@@ -38,3 +38,6 @@ export function checkedLines(what: string, text: string, longest: number): strin
 function shown(text: string): string {
   return text.slice(0, 60).replace(/\p{Cc}/gu, '?')
 }
+
+/** Whether a text could be the id of an account, a group or a request. */
+export const isUuid = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)

@@ -44,19 +44,28 @@ export const personByUuid = async (db: Db, vo: string, uuid: string) =>
 export const personByName = async (db: Db, vo: string, name: string) =>
   read(await rows(db, sql<Raw>`select ${PERSON} from account a where a.vo = ${vo} and a.name = ${name}`))[0]
 
+export const idsByUuid = (db: Db, vo: string, uuids: readonly string[]) =>
+  rows(
+    db,
+    sql<{ id: number; uuid: string }>`select id, uuid from account
+    where uuid = any(${uuids as string[]}::uuid[]) and vo = ${vo} and status <> 'DELETED'`,
+  )
+
+const direction = (descending = false) => sql.raw(descending ? 'desc' : 'asc')
+
 /** Those that fit, by name; the tombstones of removed people are no people. */
 export const selectPeople = async (
   db: Db,
   vo: string,
   which: Predicate,
-  { offset, limit }: Page,
+  { offset, limit, descending }: Page,
   now: Date,
 ) =>
   read(
     await rows(
       db,
       sql<Raw>`select ${PERSON} from account a cross join (select ${now}::timestamptz as at) now
-      where a.vo = ${vo} and a.status <> 'DELETED' and ${which} order by a.name offset ${offset} limit ${limit}`,
+      where a.vo = ${vo} and a.status <> 'DELETED' and ${which} order by a.name ${direction(descending)} offset ${offset} limit ${limit}`,
     ),
   )
 
@@ -73,11 +82,17 @@ const GROUP =
   sql.raw(`g.id, g.uuid, g.vo, g.path, g.description, g.optional, g.role, g.created_at as "createdAt",
   g.updated_at as "updatedAt", (select p.uuid from grp p where p.id = g.parent) as "parentUuid"`)
 
-export const selectGroups = (db: Db, vo: string, which: Predicate, { offset, limit }: Page, now: Date) =>
+export const selectGroups = (
+  db: Db,
+  vo: string,
+  which: Predicate,
+  { offset, limit, descending }: Page,
+  now: Date,
+) =>
   rows(
     db,
     sql<Group>`select ${GROUP} from grp g cross join (select ${now}::timestamptz as at) now
-    where g.vo = ${vo} and ${which} order by g.path collate "C" offset ${offset} limit ${limit}`,
+    where g.vo = ${vo} and ${which} order by g.path collate "C" ${direction(descending)} offset ${offset} limit ${limit}`,
   )
 
 export const countGroups = async (db: Db, vo: string, which: Predicate, now: Date): Promise<number> =>
@@ -95,21 +110,27 @@ export interface Member {
   readonly until: Date | null
 }
 
+/** Removed people are few, so leaving them out costs little. */
+const present = (
+  groupId: number,
+  now: Date,
+) => sql`m.grp_id = ${groupId} and (m.until is null or m.until > ${now})
+  and not exists (select 1 from account gone where gone.id = m.account_id and gone.status = 'DELETED')`
+
 /** In the order in which they were made known to the grid: pages stay in place while people come. */
 export const selectMembers = (db: Db, groupId: number, { offset, limit }: Page, now: Date) =>
   rows(
     db,
-    sql<Member>`select a.id, a.uuid, a.name as username, m.since, m.until
-    from membership m join account a on a.id = m.account_id
-    where m.grp_id = ${groupId} and (m.until is null or m.until > ${now}) and a.status <> 'DELETED'
-    order by m.account_id offset ${offset} limit ${limit}`,
+    sql<Member>`select a.id, a.uuid, a.name as username, part.since, part.until
+    from (select m.account_id, m.since, m.until from membership m where ${present(groupId, now)}
+      order by m.account_id offset ${offset} limit ${limit}) part
+    join account a on a.id = part.account_id order by part.account_id`,
   )
 
 export const countMembers = async (db: Db, groupId: number, now: Date): Promise<number> =>
   (await row(
     db,
-    sql<{ n: number }>`select count(*)::int as n from membership m join account a on a.id = m.account_id
-    where m.grp_id = ${groupId} and (m.until is null or m.until > ${now}) and a.status <> 'DELETED'`,
+    sql<{ n: number }>`select count(*)::int as n from membership m where ${present(groupId, now)}`,
   ))!.n
 
 export const updateProfile = (

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import { groupFields, personFields, predicate } from './condition.store.ts'
 import { type Condition, everybody, type Page, type Paged } from './condition.ts'
-import { checkedEmail, checkedText } from './names.ts'
+import { checkedEmail, checkedText, isUuid } from './names.ts'
 import * as store from './people.store.ts'
 import type { Email, Person } from './person.ts'
 
@@ -61,7 +61,6 @@ export interface People {
 
 const MOST_EMAILS = 20
 const LONGEST_REASON = 1000
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 export function createPeople(context: Context, accounts: Accounts): People {
   const { db, now, changing } = context
@@ -86,7 +85,7 @@ export function createPeople(context: Context, accounts: Accounts): People {
       return found
     },
     async personByUuid(vo, uuid) {
-      const found = UUID.test(uuid) ? await store.personByUuid(db, vo, uuid) : undefined
+      const found = isUuid(uuid) ? await store.personByUuid(db, vo, uuid) : undefined
       if (!found) throw missing(vo, uuid.slice(0, 60))
       return found
     },

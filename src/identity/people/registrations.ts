@@ -7,11 +7,11 @@ import * as e from '../errors.ts'
 import { administratorAddresses, primaryAddresses } from './mails.store.ts'
 import { post } from './mails.ts'
 import { checkedEmail, checkedLines } from './names.ts'
-import { verifyEmail } from './people.store.ts'
+import { usersOfEmails, verifyEmail } from './people.store.ts'
 import { refuseTaken } from './people.ts'
 import * as store from './requests.store.ts'
 import { checkedMotivation, openRequest } from './requests.ts'
-import { createSettings } from './settings.ts'
+import { createSettings, type PeopleSettings } from './settings.ts'
 
 export interface Registration {
   readonly vo: string
@@ -33,6 +33,8 @@ export interface Registrations {
    * email_taken, registration_rate_limited.
    */
   register(registration: Registration): Promise<store.MembershipRequest>
+  /** Whether somebody who registers could have this name or address; as limited as registering itself. */
+  nameIsFree(vo: string, name: { username: string } | { email: string }, peer: string): Promise<boolean>
   /** The link of the confirmation e-mail was used; throws request_missing for a wrong or used one. */
   confirmRegistration(vo: string, secret: string): Promise<store.MembershipRequest>
   approveRegistration(vo: string, requestId: string, by: string): Promise<store.MembershipRequest>
@@ -109,6 +111,13 @@ export function createRegistrations(context: Context): Registrations {
       })
       return (await store.selectRequest(db, vo, id))!
     },
+    async nameIsFree(vo, name, peer) {
+      await openSettings(context, vo)
+      await limitPeer(context, peer)
+      if ('email' in name) return (await usersOfEmails(db, vo, [checkedEmail(name.email)], null)).length === 0
+      const known = await createAccounts(context).accounts(vo, [name.username])
+      return known.length === 0 && !(await store.userNameTaken(db, vo, name.username))
+    },
     async confirmRegistration(vo, secret) {
       const confirmed = await changing(vo, vo, async (tx) => {
         const found = await store.confirmRequest(tx, vo, digestOf(secret), now())
@@ -173,6 +182,12 @@ export function createRegistrations(context: Context): Registrations {
     if (decided === 0) throw e.requestDecided('Somebody else decided this request just now.')
   }
   return self
+}
+
+async function openSettings(context: Context, vo: string): Promise<PeopleSettings> {
+  const settings = await createSettings(context).peopleSettings(vo)
+  if (settings.registrationOpen) return settings
+  throw e.registrationClosed(`${vo} takes no registrations here; ask its managers to make you a member.`)
 }
 
 async function limitPeer({ db, now }: Context, peer: string | undefined): Promise<void> {

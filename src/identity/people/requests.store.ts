@@ -31,11 +31,14 @@ export interface MembershipRequest {
 
 export interface RequestFilter {
   readonly kind: RequestKind
+  readonly id?: string | undefined
   readonly states?: readonly RequestState[] | undefined
   readonly username?: string | undefined
   readonly group?: string | undefined
   /** Only requests of groups that this account manages. */
   readonly managedBy?: number | undefined
+  /** Only requests that this account made or, as a manager, decides. */
+  readonly concerning?: number | undefined
 }
 
 const REQUEST = sql.raw(`r.id, r.vo, r.kind, r.account_id as "accountId", a.uuid as "accountUuid", r.username,
@@ -50,8 +53,11 @@ const fits = (vo: string, f: RequestFilter) => sql`r.vo = ${vo} and r.kind = ${f
   and (${f.states === undefined} or r.state = any(${(f.states ?? []) as string[]}::text[]))
   and (${f.username ?? null}::text is null or r.username = ${f.username ?? null})
   and (${f.group ?? null}::text is null or g.path = ${f.group ?? null})
+  and (${f.id ?? null}::uuid is null or r.id = ${f.id ?? null}::uuid)
   and (${f.managedBy ?? null}::int is null or exists (
-    select 1 from group_manager m where m.grp_id = r.grp_id and m.account_id = ${f.managedBy ?? null}))`
+    select 1 from group_manager m where m.grp_id = r.grp_id and m.account_id = ${f.managedBy ?? null}))
+  and (${f.concerning ?? null}::int is null or r.account_id = ${f.concerning ?? null} or exists (
+    select 1 from group_manager m where m.grp_id = r.grp_id and m.account_id = ${f.concerning ?? null}))`
 
 export const selectRequests = (db: Db, vo: string, filter: RequestFilter, { offset, limit }: Page) =>
   rows(

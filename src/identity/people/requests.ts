@@ -5,7 +5,7 @@ import * as e from '../errors.ts'
 import type { Page, Paged } from './condition.ts'
 import { primaryAddresses } from './mails.store.ts'
 import { post } from './mails.ts'
-import { checkedLines } from './names.ts'
+import { checkedLines, isUuid } from './names.ts'
 import type { MembershipRequest, RequestFilter, RequestKind } from './requests.store.ts'
 import * as store from './requests.store.ts'
 
@@ -26,7 +26,6 @@ export interface Requests {
 
 const LONGEST_NOTES = 4000
 const LONGEST_MOTIVATION = 1000
-const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i
 
 export function createRequests(context: Context, groups: Groups): Requests {
   const { db, ids, now, changing } = context
@@ -39,7 +38,7 @@ export function createRequests(context: Context, groups: Groups): Requests {
       return { total, items }
     },
     async request(vo, id) {
-      const found = UUID.test(id) ? await store.selectRequest(db, vo, id) : undefined
+      const found = isUuid(id) ? await store.selectRequest(db, vo, id) : undefined
       if (!found) throw e.requestMissing(`There is no request ${id.slice(0, 60)} in ${vo}.`)
       return found
     },
@@ -65,7 +64,7 @@ export function createRequests(context: Context, groups: Groups): Requests {
         const managers = (await createGroups(context.within(tx)).managersOf([group.id])).get(group.id) ?? []
         const to = await primaryAddresses(tx, managers)
         const subject = `${name} would like to join ${path}`
-        const body = `Approve or reject the request in the console, or with: kumi group request approve ${id}`
+        const body = `Approve or reject the request in the console, or with: kumi group approve ${id}`
         await post(
           tx,
           now(),
@@ -127,7 +126,7 @@ export async function openRequest(
   id: string,
   kind: RequestKind,
 ): Promise<MembershipRequest> {
-  const found = UUID.test(id) ? await store.selectRequest(db, vo, id) : undefined
+  const found = isUuid(id) ? await store.selectRequest(db, vo, id) : undefined
   if (found?.kind !== kind) throw e.requestMissing(`There is no such request ${id.slice(0, 60)} in ${vo}.`)
   if (found.state === 'APPROVED' || found.state === 'REJECTED') {
     throw e.requestDecided(`This request was ${found.state.toLowerCase()} by ${found.decidedBy} already.`)

@@ -1,5 +1,18 @@
 import { affected, type Db, row, sql } from '../../kernel/database.ts'
-import type { PeopleSettings } from './settings.ts'
+
+/** How a VO takes people in and lets them go. */
+export interface PeopleSettings {
+  /** Whether anybody may ask to become a member. */
+  readonly registrationOpen: boolean
+  /** Whether a registration waits until the link sent to its e-mail address was used; for grids that send mail. */
+  readonly confirmEmail: boolean
+  /** Groups that everybody joins on approval. */
+  readonly defaultGroups: readonly string[]
+  /** Days of notice before a membership that ended leads to suspension, and before a removal. */
+  readonly suspensionGraceDays: number
+  /** Days between suspension and the notice of removal. */
+  readonly removalGraceDays: number
+}
 
 export const selectSettings = (db: Db, vo: string) =>
   row(

@@ -2,21 +2,9 @@ import { groupsByPath } from '../accounts/groups.store.ts'
 import { checkedPath } from '../accounts/groups.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import { selectSettings, updateSettings } from './settings.store.ts'
+import { type PeopleSettings, selectSettings, updateSettings } from './settings.store.ts'
 
-/** How a VO takes people in and lets them go. */
-export interface PeopleSettings {
-  /** Whether anybody may ask to become a member. */
-  readonly registrationOpen: boolean
-  /** Whether a registration waits until the link sent to its e-mail address was used; for grids that send mail. */
-  readonly confirmEmail: boolean
-  /** Groups that everybody joins on approval. */
-  readonly defaultGroups: readonly string[]
-  /** Days of notice before a membership that ended leads to suspension, and before a removal. */
-  readonly suspensionGraceDays: number
-  /** Days between suspension and the notice of removal. */
-  readonly removalGraceDays: number
-}
+export type { PeopleSettings } from './settings.store.ts'
 
 export interface Settings {
   /** Throws vo_missing. */

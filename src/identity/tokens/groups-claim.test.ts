@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Membership, selectGroups } from './groups-claim.ts'
+import { type HeldGroup, selectGroups } from './groups-claim.ts'
 
-const member = (path: string, optional = false): Membership => ({ path, optional, role: false, until: null })
+const member = (path: string, optional = false): HeldGroup => ({ path, optional })
 const cms = [member('/cms'), member('/cms/uscms', true), member('/cms/ALARM', true)]
 const groups = (asked: string, memberships = cms) =>
   selectGroups(asked.split(' ').filter(Boolean), memberships).groups

@@ -1,10 +1,8 @@
-/** A group somebody belongs to now. `/vo` is the root; a VOMS role is a group with `role`, which is always optional. */
-export interface Membership {
+/** A group somebody belongs to now; its path begins with the VO. */
+export interface HeldGroup {
   readonly path: string
-  /** Counts only when asked for by name. */
+  /** Counts only when asked for by name, as VOMS roles do. */
   readonly optional: boolean
-  readonly role: boolean
-  readonly until: Date | null
 }
 
 /**
@@ -14,7 +12,7 @@ export interface Membership {
  */
 export function selectGroups(
   scopes: readonly string[],
-  memberships: readonly Membership[],
+  memberships: readonly HeldGroup[],
 ): { groups: string[]; refused: string[] } {
   const asked = scopes.filter((scope) => scope === 'wlcg.groups' || scope.startsWith('wlcg.groups:'))
   if (asked.length === 0) return { groups: [], refused: [] }

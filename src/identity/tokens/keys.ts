@@ -1,9 +1,18 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { createPrivateKey, generateKeyPair, type KeyObject } from 'node:crypto'
+import { promisify } from 'node:util'
 import { transaction } from '../../kernel/database.ts'
 import { seal, unseal } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import { keysUnavailable, voMissing } from '../errors.ts'
-import { insertKey, lockKeys, type SealedKey, selectKeys } from './keys.store.ts'
+import type { Algorithm } from './jws.ts'
+import {
+  insertKey,
+  lockKeys,
+  type SealedKey,
+  selectAlgorithm,
+  selectKeys,
+  updateAlgorithm,
+} from './keys.store.ts'
 import { importKey, type PublicKey } from './token.ts'
 import type { JwksDocument } from './token-verifier.ts'
 
@@ -11,7 +20,9 @@ export interface Keys {
   /** The VO's public keys: all that are not retired. Throws vo_missing. */
   jwks(vo: string): Promise<JwksDocument>
   publicKey(vo: string, kid: string): Promise<PublicKey | undefined>
-  signingKey(vo: string): Promise<{ kid: string; key: KeyObject }>
+  signingKey(vo: string): Promise<{ kid: string; alg: Algorithm; key: KeyObject }>
+  /** The VO signs with this algorithm from the day on which a key made for it now has been published long enough. */
+  setAlgorithm(vo: string, alg: Algorithm, by: string): Promise<void>
   /** Makes the next key of each VO that needs one; safe to call often and from everywhere. */
   rotate(vos: readonly string[], now: Date): Promise<{ created: number }>
 }
@@ -26,23 +37,42 @@ const STAYS_MS = 6 * DAY_MS
 export function createKeys(context: Context): Keys {
   const { db, ids, sealKey } = context
   const memory = context.memory<SealedKey[]>()
+  const opened = new Map<string, KeyObject>()
+  const imported = new Map<string, PublicKey | undefined>()
   const keysOf = (vo: string) => memory.get(vo, () => selectKeys(db, vo, context.now()))
-  return {
+  const self: Keys = {
     async jwks(vo) {
       const known = await keysOf(vo)
       if (known.length === 0) throw voMissing(`There is no VO ${vo} here.`)
-      return { keys: known.map(({ jwk, kid }) => ({ ...jwk, kid, alg: 'ES256', use: 'sig' })) }
+      return { keys: known.map(({ jwk, kid, alg }) => ({ ...jwk, kid, alg, use: 'sig' })) }
     },
     async publicKey(vo, kid) {
       const found = (await keysOf(vo)).find((key) => key.kid === kid)
-      return found && importKey({ ...found.jwk, kid })
+      if (found && !imported.has(kid)) imported.set(kid, importKey({ ...found.jwk, kid }))
+      return found && imported.get(kid)
     },
     async signingKey(vo) {
       const at = context.now()
       const newest = (await keysOf(vo)).filter((key) => key.activeFrom <= at).at(-1)
       if (!newest) throw keysUnavailable(`VO ${vo} has no signing key yet; try again.`)
-      const opened = unseal(newest.sealed, sealKey)
-      return { kid: newest.kid, key: createPrivateKey({ key: opened, format: 'der', type: 'pkcs8' }) }
+      const { kid, alg } = newest
+      const key = opened.get(kid) ?? openedKey(newest, sealKey)
+      opened.set(kid, key)
+      return { kid, alg, key }
+    },
+    async setAlgorithm(vo, alg, by) {
+      await context.changing(vo, vo, async (tx) => {
+        const found = await updateAlgorithm(tx, vo, alg)
+        if (found === 0) throw voMissing(`There is no VO ${vo} here.`)
+        await context.audit(tx, {
+          vo,
+          actor: by,
+          action: 'signing.algorithm_set',
+          target: vo,
+          detail: { alg },
+        })
+      })
+      await self.rotate([vo], context.now())
     },
     async rotate(vos, at) {
       let created = 0
@@ -50,11 +80,14 @@ export function createKeys(context: Context): Keys {
         created += await transaction(db, async (tx) => {
           await lockKeys(tx, vo)
           const newest = (await selectKeys(tx, vo, at)).at(-1)
-          if (newest && newest.activeFrom.getTime() + SIGNS_MS - PUBLISHED_AHEAD_MS > at.getTime()) return 0
+          const alg = await selectAlgorithm(tx, vo)
+          const lasts = newest && newest.activeFrom.getTime() + SIGNS_MS - PUBLISHED_AHEAD_MS > at.getTime()
+          if (lasts && newest.alg === alg) return 0
           // The first key signs at once: nobody has cached anything.
           const activeFrom = new Date(at.getTime() + (newest ? PUBLISHED_AHEAD_MS : 0))
           const retireAt = new Date(activeFrom.getTime() + SIGNS_MS + STAYS_MS)
-          await insertKey(tx, vo, { kid: ids.uuid(), activeFrom, ...freshPair(sealKey) }, retireAt, at)
+          const pair = await freshPair(alg, sealKey)
+          await insertKey(tx, vo, { kid: ids.uuid(), alg, activeFrom, ...pair }, retireAt, at)
           return 1
         })
       }
@@ -65,10 +98,19 @@ export function createKeys(context: Context): Keys {
       return { created }
     },
   }
+  return self
 }
 
-function freshPair(sealKey: Uint8Array): Pick<SealedKey, 'jwk' | 'sealed'> {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const openedKey = ({ sealed }: SealedKey, sealKey: Uint8Array): KeyObject =>
+  createPrivateKey({ key: unseal(sealed, sealKey), format: 'der', type: 'pkcs8' })
+
+const generate = promisify(generateKeyPair)
+
+async function freshPair(alg: Algorithm, sealKey: Uint8Array): Promise<Pick<SealedKey, 'jwk' | 'sealed'>> {
+  const { publicKey, privateKey } =
+    alg === 'ES256'
+      ? await generate('ec', { namedCurve: 'P-256' })
+      : await generate('rsa', { modulusLength: 2048 })
   return {
     jwk: publicKey.export({ format: 'jwk' }) as Record<string, unknown>,
     sealed: seal(privateKey.export({ format: 'der', type: 'pkcs8' }), sealKey),

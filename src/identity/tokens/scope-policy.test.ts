@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { anyCovers, covers, formatScope, intersect, parseScope, type Scope } from './scope.ts'
-import { type Asker, DEFAULT_PEOPLE_SCOPES, permittedScopes, type ScopePolicy } from './scope-policy.ts'
-import { askedScope } from './vocabulary.ts'
+import { type Asker, permittedScopes, type ScopePolicy } from './scope-policy.ts'
+import { askedScope, DEFAULT_PEOPLE_SCOPES } from './vocabulary.ts'
 
 const policy = (
   subject: string,

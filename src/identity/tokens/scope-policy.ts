@@ -89,10 +89,3 @@ export function within(most: readonly Scope[], scope: Scope): Scope[] {
   if (groupAsked(scope) && most.some((one) => formatScope(one) === 'wlcg.groups')) return [scope]
   return intersect(most, [scope])
 }
-
-/** What a new VO begins with: people get what a login carries and who they are, services all that is registered for them. */
-export const DEFAULT_PEOPLE_SCOPES: readonly string[] = [
-  ...['openid', 'profile', 'email', 'offline_access', 'wlcg', 'wlcg:1.0', 'wlcg.groups'],
-  ...['eduperson_entitlement', 'eduperson_scoped_affiliation', 'fts', 'grid'],
-  ...['storage.read:/', 'storage.modify:/', 'storage.stage:/'],
-]

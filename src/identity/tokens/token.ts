@@ -1,13 +1,13 @@
 import { createHash, createPublicKey, type KeyObject } from 'node:crypto'
-import { compactVerify, decodeProtectedHeader } from 'jose'
 import { invalidToken } from '../errors.ts'
+import { type Algorithm, signatureIsRight, unverified } from './jws.ts'
 import { parseScopes, type Scope } from './scope.ts'
 
 /** The audience that means "every service"; user tokens carry it. */
 export const ANY_AUDIENCE = 'https://wlcg.cern.ch/jwt/v1/any'
 const MAX_TOKEN_BYTES = 16 * 1024
 const LEEWAY_SECONDS = 60
-const ALGORITHMS = ['ES256', 'RS256']
+const ALGORITHMS: readonly unknown[] = ['ES256', 'RS256'] satisfies Algorithm[]
 const MAX_REMEMBERED = 5000
 
 export interface Claims {
@@ -20,12 +20,15 @@ export interface Claims {
   readonly scopes: readonly Scope[]
   readonly account: string | null
   readonly clientId: string | null
+  /** The grant it comes from. */
+  readonly grantId: string | null
+  readonly authenticatedAt: Date | null
   readonly actors: readonly string[]
 }
 
 export interface PublicKey {
   readonly kid: string
-  readonly alg: string
+  readonly alg: Algorithm
   readonly key: KeyObject
 }
 
@@ -54,29 +57,20 @@ export function tokenChecker(options: {
     const digest = createHash('sha256').update(token).digest('base64')
     const known = remembered.get(digest)
     if (known) return known
-    let header: { alg?: string; kid?: string; crit?: unknown }
-    let issuer: unknown
-    try {
-      header = decodeProtectedHeader(token) as typeof header
-      issuer = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).iss
-    } catch (cause) {
-      throw invalidToken('This is not a token.', undefined, cause)
-    }
-    if (!ALGORITHMS.includes(header.alg ?? '') || header.crit !== undefined) {
+    const parts = unverified(token)
+    if (!parts) throw invalidToken('This is not a token.')
+    const { header, payload } = parts
+    if (!ALGORITHMS.includes(header.alg) || header.crit !== undefined) {
       throw invalidToken('The token is signed in a way that is not accepted.')
     }
     if (typeof header.kid !== 'string') throw invalidToken('The token does not name its key.')
-    if (typeof issuer !== 'string' || !options.trusts(issuer))
+    const { iss } = payload
+    if (typeof iss !== 'string' || !options.trusts(iss)) {
       throw invalidToken('The token is from an unknown issuer.')
-    const key = await options.keyOf(issuer, header.kid)
-    if (!key || key.alg !== header.alg) throw invalidToken('The key of the token is not known.')
-    let payload: Record<string, unknown>
-    try {
-      const verified = await compactVerify(token, key.key, { algorithms: [key.alg] })
-      payload = JSON.parse(new TextDecoder().decode(verified.payload))
-    } catch (cause) {
-      throw invalidToken('The signature of the token is wrong.', undefined, cause)
     }
+    const key = await options.keyOf(iss, header.kid)
+    if (!key || key.alg !== header.alg) throw invalidToken('The key of the token is not known.')
+    if (!signatureIsRight(token, key.key)) throw invalidToken('The signature of the token is wrong.')
     if (remembered.size >= MAX_REMEMBERED) remembered.delete(remembered.keys().next().value!)
     remembered.set(digest, payload)
     return payload
@@ -112,11 +106,18 @@ function claimsOf(p: Record<string, unknown>, audience: readonly string[] | 'any
     throw invalidToken('The token has an unusable storage scope.', undefined, cause)
   }
   const groups = Array.isArray(p['wlcg.groups']) ? p['wlcg.groups'].filter((g) => typeof g === 'string') : []
-  const account = typeof p.kumi_account === 'string' ? p.kumi_account : null
-  const clientId = typeof p.client_id === 'string' ? p.client_id : null
+  const text = (claim: unknown) => (typeof claim === 'string' ? claim : null)
   return {
     ...{ iss: p.iss, sub: p.sub, aud: aud as string[], exp: p.exp, jti: p.jti },
-    ...{ groups, scopes, account, clientId, actors: actorsOf(p.act) },
+    ...{
+      groups,
+      scopes,
+      account: text(p.kumi_account),
+      clientId: text(p.client_id),
+      grantId: text(p.kumi_grant),
+    },
+    authenticatedAt: typeof p.auth_time === 'number' ? new Date(p.auth_time * 1000) : null,
+    actors: actorsOf(p.act),
   }
 }
 

@@ -12,32 +12,47 @@ export interface BearerFacts {
     readonly attributes: Record<string, string>
   } | null
   /** Null when the subject is no client of the VO. */
-  readonly client: { readonly accountId: number; readonly enabled: boolean } | null
+  readonly client: { readonly accountId: number | null; readonly enabled: boolean } | null
+  /** Null when there is no client of that id. */
+  readonly issuedTo: { readonly enabled: boolean } | null
+}
+
+export interface Bearer {
+  readonly vo: string
+  readonly account: string | null
+  readonly subject: string
+  readonly tokenId: string
+  readonly clientId: string | null
+  readonly grantId: string | null
 }
 
 /** Every request needs this, so it is one prepared statement. */
 export async function selectBearer(
   pool: Database['pool'],
-  bearer: { vo: string; account: string | null; subject: string; tokenId: string },
+  { vo, account, subject, tokenId, clientId, grantId }: Bearer,
 ): Promise<BearerFacts> {
   const found = await named<BearerFacts>(
     pool,
     'identity-bearer',
-    `select exists (select 1 from revoked_token where jti = $4) as revoked,
+    `select exists (select 1 from revoked_token where jti in ($4, $6)) as revoked,
        (select jsonb_build_object('id', a.id, 'uuid', a.uuid, 'kind', a.kind, 'status', a.status, 'attributes',
           coalesce((select jsonb_object_agg(key, value) from account_attribute where account_id = a.id), '{}'))
         from account a where a.vo = $1 and a.name = $2) as account,
        (select jsonb_build_object('accountId', c.account_id, 'enabled', c.enabled)
-        from oauth_client c where c.vo = $1 and c.id = $3) as client`,
-    [bearer.vo, bearer.account, bearer.subject, bearer.tokenId],
+        from oauth_client c where c.vo = $1 and c.id = $3) as client,
+       (select jsonb_build_object('enabled', c.enabled)
+        from oauth_client c where c.vo = $1 and c.id = $5) as "issuedTo"`,
+    [vo, account, subject, tokenId, clientId, grantId],
   )
   return found[0]!
 }
 
+/** By the id of a token, or of the grant it comes from. */
 export const insertRevoked = (db: Db, jti: string, expiresAt: Date) =>
   affected(
     db,
-    sql`insert into revoked_token (jti, expires_at) values (${jti}, ${expiresAt}) on conflict do nothing`,
+    sql`insert into revoked_token (jti, expires_at) values (${jti}, ${expiresAt})
+    on conflict (jti) do update set expires_at = greatest(revoked_token.expires_at, excluded.expires_at)`,
   )
 
 export const dropExpiredRevocations = (db: Db, now: Date) =>

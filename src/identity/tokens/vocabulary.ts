@@ -7,6 +7,7 @@ const WORDS: ReadonlySet<string> = new Set([
   ...['wlcg', 'wlcg:1.0', 'wlcg.groups', 'eduperson_entitlement', 'eduperson_scoped_affiliation'],
   ...['compute.read', 'compute.modify', 'compute.create', 'compute.cancel', 'fts'],
   ...['scim:read', 'scim:write', 'iam:admin.read', 'iam:admin.write'],
+  ...['registration:read', 'registration:write'],
 ])
 const GROUP = /^wlcg\.groups:((?:\/[A-Za-z0-9][A-Za-z0-9_.-]*)+)$/
 const GRID = /^grid(\.[a-z][a-z_]*)*(\.\*)?$/
@@ -29,4 +30,20 @@ export const SCOPES_OFFERED: readonly string[] = [
   ...WORDS,
   ...['read', 'create', 'modify', 'stage', 'poll'].map((op) => `storage.${op}:/`),
   'grid',
+]
+
+/** What people of a new VO may ask for: what a login carries and who they are. */
+export const DEFAULT_PEOPLE_SCOPES: readonly string[] = [
+  ...['openid', 'profile', 'email', 'offline_access', 'wlcg', 'wlcg:1.0', 'wlcg.groups'],
+  ...['eduperson_entitlement', 'eduperson_scoped_affiliation', 'fts', 'grid'],
+  ...['storage.read:/', 'storage.modify:/', 'storage.stage:/'],
+]
+
+/** What the token of a login carries unless something else is asked for, and what a session of the console may do. */
+export const LOGIN_SCOPES: readonly string[] = [
+  'grid',
+  'storage.read:/',
+  'storage.modify:/',
+  'storage.stage:/',
+  'wlcg.groups',
 ]

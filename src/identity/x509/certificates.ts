@@ -3,11 +3,10 @@ import { generateKeyPairSync, randomBytes, webcrypto } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as x509 from '@peculiar/x509'
-import { invalidCertificate, readCertificates } from './certificate.ts'
+import { readCertificates } from './certificate.ts'
 import { issueAuthority } from './issue.ts'
-import { oldSubjectHash, subjectHash } from './names.ts'
 import { privateKeyOf, spkiOf } from './signatures.ts'
-import { signingPolicyText } from './signing-policy.ts'
+import { type PublishedAuthority, trustFiles } from './trust-files.ts'
 
 /** A certificate with its private key, both PEM. */
 export interface Credential {
@@ -99,30 +98,17 @@ export function createPeopleAuthority(input: { ca: Credential; now: Date }): Cre
   }
 }
 
-/**
- * Writes an authority into a trust directory as grid clients read it (X509_CERT_DIR): its certificate under the hash
- * of its subject, a signing policy, and where it lists revoked certificates. Older clients look for the older hash.
- */
+/** Writes an authority into a trust directory; `crl` is the list it begins with, DER. */
 export async function writeTrustDirectory(
   directory: string,
-  authority: {
-    readonly certificatePem: string
-    /** What it may sign, slash form with `*`. */
-    readonly subjects: readonly string[]
-    readonly crl?: { readonly url: string; readonly list: Uint8Array }
-  },
+  authority: PublishedAuthority & { readonly crl?: Uint8Array },
 ): Promise<void> {
-  const [ca] = readCertificates(authority.certificatePem)
-  if (!ca) throw invalidCertificate('The authority has no certificate.')
-  const files: Record<string, string | Uint8Array> = {
-    '0': authority.certificatePem,
-    signing_policy: signingPolicyText(ca.subject, authority.subjects),
-    ...(authority.crl && { crl_url: `${authority.crl.url}\n`, r0: authority.crl.list }),
-  }
   await mkdir(directory, { recursive: true, mode: 0o755 })
-  for (const hash of [subjectHash(ca.subject), oldSubjectHash(ca.subjectDer)])
-    for (const [ending, content] of Object.entries(files))
-      await writeFile(join(directory, `${hash}.${ending}`), content, { mode: 0o644 })
+  for (const { name, content } of trustFiles(authority)) {
+    await writeFile(join(directory, name), content, { mode: 0o644 })
+    if (authority.crl && name.endsWith('.0'))
+      await writeFile(join(directory, name.replace(/\.0$/, '.r0')), authority.crl, { mode: 0o644 })
+  }
 }
 
 const serial = (): string => {

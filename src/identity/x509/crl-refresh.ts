@@ -1,6 +1,5 @@
 import { rename, stat, writeFile } from 'node:fs/promises'
 import type { Logger } from '../../kernel/log.ts'
-import { gauge } from '../../kernel/metrics.ts'
 import type { Worker } from '../../kernel/workers.ts'
 import { crlState, invalidCrl, isCrlOf, readCrl } from './crl.ts'
 import { slashOf } from './names.ts'
@@ -11,6 +10,8 @@ export interface CrlRefresh {
   /** A whole document from an address that an authority named: must be guarded, and bounded to 20 MB. */
   readonly fetch: (url: string) => Promise<Buffer>
   readonly log: Logger
+  /** Told for each list at hand: seconds until its successor is due, negative when it is late. */
+  readonly tell?: (authority: string, secondsLeft: number) => void
 }
 
 const REFRESH_MS = 6 * 3_600_000
@@ -18,25 +19,20 @@ const RETRY_MS = 900_000
 const HOUR_MS = 3_600_000
 const DAY_MS = 86_400_000
 
-const secondsLeft = gauge(
-  'grid_identity_crl_left_seconds',
-  'Until the list of revoked certificates of an authority is due to be replaced; negative: late',
-  ['authority'],
-)
-
 /**
  * Fetches the lists of revoked certificates of every authority that says where its list is, when the file is older
  * than six hours. A list counts only if that authority signed it and it is not older than the one at hand; whatever
  * fails, the last good one stays. Returns how many came and what failed.
  */
 export async function refreshCrls(
-  { trust, fetch, log }: CrlRefresh,
+  { trust, fetch, log, tell }: CrlRefresh,
   now: Date,
 ): Promise<{ updated: number; failed: readonly string[] }> {
   const failed: string[] = []
   let updated = 0
   for (const authority of (await trust.current()).all) {
-    tell(authority, now)
+    const { certificate, crl } = authority
+    if (crl) tell?.(slashOf(certificate.subject), (crl.nextUpdate.getTime() - now.getTime()) / 1000)
     if (authority.crlUrls.length === 0 || !(await isOld(authority, now))) continue
     try {
       const bytes = await fetchFirst(authority, fetch)
@@ -69,10 +65,6 @@ export function crlWorker(deps: CrlRefresh): Worker {
       return { changed: 0, nextWake: at }
     },
   }
-}
-
-function tell({ certificate, crl }: TrustedAuthority, now: Date): void {
-  if (crl) secondsLeft.set({ authority: slashOf(certificate.subject) }, (+crl.nextUpdate - +now) / 1000)
 }
 
 async function isOld({ bases, crl }: TrustedAuthority, now: Date): Promise<boolean> {

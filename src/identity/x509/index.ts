@@ -9,6 +9,7 @@ export {
   type VerifiedChain,
   verifyChain,
 } from './chain.ts'
+export { type CrlRefresh, crlWorker, refreshCrls } from './crl-refresh.ts'
 export {
   hasPlainSlash,
   invalidName,
@@ -16,6 +17,7 @@ export {
   type Name,
   nameFromRfc4514,
   nameFromSlash,
+  nameFromText,
   rfc4514Of,
   sameName,
   slashOf,
@@ -23,3 +25,4 @@ export {
 export { pemBlocks, toPem } from './pem.ts'
 export { CLIENT_CERTIFICATE_OPTIONS, type ClientCertificates, clientCertificates } from './tls.ts'
 export { openTrustDirectory, type TrustDirectory, trustFromPem } from './trust.ts'
+export { type PublishedAuthority, trustFiles } from './trust-files.ts'

@@ -205,6 +205,10 @@ function rfcValue(value: string): string {
   return value.replace(/[,+"\\<>;]/g, '\\$&').replace(/^[ #]| $/g, '\\$&')
 }
 
+/** A name in either writing; throws invalid_name. */
+export const nameFromText = (text: string): Name =>
+  text.startsWith('/') ? nameFromSlash(text) : nameFromRfc4514(text)
+
 /** Reads RFC 4514 and its predecessors: also `;` between parts, blanks around them and quoted values. */
 export function nameFromRfc4514(text: string): Name {
   if (text.length > 16 * LONGEST_VALUE) throw invalidName('A name is too long.')

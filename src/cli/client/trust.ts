@@ -1,0 +1,31 @@
+import { readFileSync } from 'node:fs'
+import { defineError, isGridError } from '../../kernel/errors.ts'
+import type { Place } from './home.ts'
+
+const unreachable = defineError('transient', 'server_unreachable')
+const untrusted = defineError('fatal', 'server_untrusted')
+
+/** How connections to the grid's servers are made: in time, and trusting its authority. */
+export function connectOptions({ caFile }: Place): { timeout: number; ca?: Buffer } {
+  return { timeout: 10_000, ...(caFile && { ca: readFileSync(caFile) }) }
+}
+
+/** Why a server was not reached, in words that say what to do; anything else stays as it is. */
+export function connectionFailure(error: unknown, target: URL, signal?: AbortSignal): unknown {
+  if (signal?.aborted || isGridError(error)) return error
+  const code = (error as { code?: string }).code ?? ''
+  if (/CERT|SELF_SIGNED|ISSUER|ALTNAME/.test(code))
+    return untrusted(
+      `The certificate of ${target.host} is not trusted (${code}).`,
+      {
+        hint: 'Name the authority that signed it: KUMI_CA=/path/to/ca.pem, or the home of its grid: --home',
+      },
+      error,
+    )
+  if (!code) return error
+  return unreachable(
+    `${target.host} cannot be reached (${code}).`,
+    { hint: 'Look at it with: kumi status' },
+    error,
+  )
+}

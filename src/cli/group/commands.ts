@@ -1,0 +1,67 @@
+import type { Command } from 'commander'
+import { withShared } from '../common-options.ts'
+
+/** `kumi group …`: the groups of the collaboration. */
+export function registerGroupCommands(program: Command): void {
+  const group = program.command('group').description('groups and roles, their members and requests')
+  withShared(group.command('ls'))
+    .description('list groups')
+    .argument('[text]', 'part of a name')
+    .action(async (text, options) => (await import('./groups.ts')).ls(text, options))
+  withShared(group.command('show'))
+    .description('a group and, for its managers, its members')
+    .argument('<path>', 'such as /demo/analysis, or analysis')
+    .addHelpText('after', '\nExamples:\n  kumi group show analysis\n  kumi group show /demo/analysis --json')
+    .action(async (path, options) => (await import('./groups.ts')).showGroup(path, options))
+  withShared(group.command('create'))
+    .description('make a group below an existing one')
+    .argument('<path>')
+    .option('--description <text>', 'what it is for')
+    .option('--optional', 'counts only when asked for')
+    .option('--role', 'a VOMS role of the group above it')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi group create analysis/charm --description "Charm physics"\n  kumi group create analysis/production --role',
+    )
+    .action(async (path, options) => (await import('./groups.ts')).create(path, options))
+  withShared(group.command('add'))
+    .description('add members, or managers; who joins a group joins all above it')
+    .argument('<path>')
+    .argument('<names...>')
+    .option('--manager', 'let them decide who is in the group')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi group add analysis mika noa\n  kumi group add analysis mika --manager',
+    )
+    .action(async (path, names, options) => (await import('./groups.ts')).add(path, names, options))
+  withShared(group.command('remove'))
+    .description('take members out, also of all groups below; or managers')
+    .argument('<path>')
+    .argument('<names...>')
+    .option('--manager', 'take the management away, not the membership')
+    .addHelpText('after', '\nExamples:\n  kumi group remove analysis noa')
+    .action(async (path, names, options) => (await import('./groups.ts')).remove(path, names, options))
+  withShared(group.command('rm'))
+    .description('remove a group that has none below it')
+    .argument('<path>')
+    .action(async (path, options) => (await import('./groups.ts')).removeGroup(path, options))
+  withShared(group.command('request'))
+    .description('ask the managers of a group to let you in')
+    .argument('<path>')
+    .option('--notes <text>', 'why')
+    .addHelpText('after', '\nExamples:\n  kumi group request analysis --notes "for my thesis"')
+    .action(async (path, options) => (await import('./requests.ts')).request(path, options))
+  withShared(group.command('requests'))
+    .description('your requests, and those you decide')
+    .option('--all', 'also those that are decided')
+    .action(async (options) => (await import('./requests.ts')).requests(options))
+  withShared(group.command('approve'))
+    .description('let somebody in')
+    .argument('<id>', 'of the request')
+    .action(async (id, options) => (await import('./requests.ts')).approve(id, options))
+  withShared(group.command('reject'))
+    .description('turn a request down')
+    .argument('<id>', 'of the request')
+    .requiredOption('--reason <text>', 'why; the person reads it')
+    .action(async (id, options) => (await import('./requests.ts')).reject(id, options))
+}
