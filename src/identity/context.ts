@@ -4,6 +4,8 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
+import type { ProxyAttributes } from './voms/proxy-attributes.ts'
+import type { TrustDirectory } from './x509/index.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -19,6 +21,10 @@ export interface IdentityOptions {
   readonly areasOf?: (vo: string, accountId: number) => Promise<readonly string[]>
   /** Issues short-lived certificates; without it nobody gets one here. */
   readonly issuingAuthority?: IssuingAuthority
+  /** Authorities of certificates; without it no credentials are taken in. */
+  readonly trust?: TrustDirectory
+  /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
+  readonly proxyAttributes?: ProxyAttributes
 }
 
 /** What the parts of identity share. */

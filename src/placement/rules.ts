@@ -4,6 +4,7 @@ import { duplicateRule, invalidRule, quotaExceeded, ruleLocked, ruleNotFound } f
 import { type EvaluateDeps, evaluateRule } from './evaluate.ts'
 import * as gaps from './gap.store.ts'
 import * as placements from './placement.store.ts'
+import { queueRules } from './queue.store.ts'
 import * as store from './rule.store.ts'
 import type { GapView, RuleChanges, RuleFilter, RuleRequest, RuleView } from './types.ts'
 import { exceededLimits, selectLimits, selectUsage } from './usage.store.ts'
@@ -144,7 +145,10 @@ async function targetIdsOf(db: Db, vo: string, targets: readonly Did[], above: b
   return above ? placements.selfAndAncestors(db, known) : known
 }
 
-/** Changes a rule. Throws rule_not_found, invalid_rule. */
+/**
+ * Changes a rule. State SUSPENDED stops asking for copies, but protects those that are there; STUCK takes it into
+ * service again. Throws rule_not_found, invalid_rule.
+ */
 export async function updateRule(
   db: Db,
   input: { vo: string; now: Date; id: string; changes: RuleChanges },
@@ -156,7 +160,10 @@ export async function updateRule(
   }
   await transaction(db, async (tx) => {
     await getRule(tx, { vo, id })
+    await placements.lockRules(tx, [id])
     await store.updateRule(tx, vo, now, id, changes)
+    if (changes.boost || changes.state === 'STUCK') await gaps.retryGaps(tx, now, id)
+    if (changes.state === 'STUCK') await queueRules(tx, now, [id])
     await publish(tx, now, [{ vo, kind: 'rule.updated', subject: id }])
     await wake(tx, 'placement')
   })

@@ -48,10 +48,10 @@ export async function issuerWorld(database: Database, options: { clientRegistrat
   const port = await freePort()
   const issuerBase = `https://localhost:${port}`
   const identity = createIdentity({
-    // All is everybody's here, so that the scopes asked for alone decide.
-    areasOf: async () => ['/'],
     ...{ db: database.db, pool: database.pool, clock, ids: systemPorts.ids, log },
     ...{ issuerBase, sealKey: randomBytes(32) },
+    // Nothing here is about who owns which directory: everybody owns all.
+    areasOf: async () => ['/'],
   })
   await identity.createVo({ id: 'demo', title: 'Demo' })
   await identity.createVo({ id: 'other', title: 'Other' })

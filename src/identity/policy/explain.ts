@@ -1,13 +1,7 @@
-import { selectAttributes } from '../accounts/accounts.store.ts'
-import type { Context } from '../context.ts'
 import { anonymous, type Principal } from '../principal.ts'
-import { entitled } from '../tokens/entitlement.ts'
-import type { Holders } from '../tokens/holders.ts'
 import { formatScope, parseScope, pathAllowed, segmentsOf } from '../tokens/scope.ts'
-import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
-import { ANY_AUDIENCE } from '../tokens/token.ts'
-import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
 import { ACTIONS, type Action, type Resource, type StorageOperation } from './actions.ts'
+import type { AfterLogin } from './after-login.ts'
 import { compilePolicy, type Rule } from './decide.ts'
 import type { Policies, StoredRule } from './policies.ts'
 
@@ -33,14 +27,10 @@ export interface Explain {
   /** For each subject the rules name, what it may do by itself: with anything, with own things only, or not at all. */
   accessMatrix(vo: string): Promise<AccessRow[]>
   /** Who somebody would be after an ordinary login; for questions only, it lets nobody in. */
-  asAfterLogin(accountId: number): Promise<Principal>
+  readonly asAfterLogin: AfterLogin
 }
 
-export function createExplain(
-  context: Context,
-  policies: Policies,
-  { holders, scopePolicies }: { holders: Holders; scopePolicies: ScopePolicyBook },
-): Explain {
+export function createExplain(policies: Policies, afterLogin: AfterLogin): Explain {
   return {
     explainAccess(principal, action, resource) {
       const operation = storageOperation(action)
@@ -63,27 +53,7 @@ export function createExplain(
         return { subjectKind, subject, cells }
       })
     },
-    async asAfterLogin(accountId) {
-      const holder = await holders.anyhow(accountId)
-      await policies.refresh()
-      const attributes = await selectAttributes(context.db, [accountId])
-      const { scopes, groups } = await entitled(scopePolicies, { holder, client: null, asked: LOGIN_SCOPES })
-      return {
-        ...anonymous,
-        groups,
-        scopes: scopes.map(parseScope),
-        kind: holder.kind === 'SERVICE' ? 'service' : 'user',
-        accountId,
-        account: holder.name,
-        vo: holder.vo,
-        issuer: context.issuer(holder.vo),
-        subject: holder.uuid,
-        attributes: Object.fromEntries(attributes.map(({ key, value }) => [key, value])),
-        audience: [ANY_AUDIENCE],
-        expiresAt: context.now(),
-        method: 'session',
-      }
-    },
+    asAfterLogin: afterLogin,
   }
 }
 

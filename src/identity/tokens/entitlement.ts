@@ -24,8 +24,8 @@ export interface EntitlementRequest {
 }
 
 /**
- * What somebody gets of what is asked for: what the client is registered for, the VO's policies permit, membership
- * supports and, at storages, the account may do: only a client in its own name has all it is registered for. Throws invalid_scope for what means nothing or when nothing is left, access_denied for a group of others.
+ * What somebody gets of what is asked for: what the client is registered for, the VO's policies permit and membership
+ * supports. Throws invalid_scope for what means nothing or when nothing is left, access_denied for a group of others.
  */
 export async function entitled(
   policies: ScopePolicyBook,
@@ -33,15 +33,20 @@ export async function entitled(
 ): Promise<Entitlement> {
   const wanted = distinct(asked.map(askedScope))
   const registered = client ? withinClient(client, wanted) : wanted
+  // Optional groups and roles count when they are asked for, here as in the token.
+  const named = new Set(wanted.map(groupAsked))
   const asker = {
     account: holder.name,
-    groups: holder.memberships.filter(({ optional }) => !optional).map(({ path }) => path),
+    groups: holder.memberships
+      .filter(({ path, optional }) => !optional || named.has(path))
+      .map(({ path }) => path),
     client: client?.id ?? null,
     service: service ?? holder.kind === 'SERVICE',
   }
   const { granted } = permittedScopes(await policies.rules(holder.vo), asker, registered)
-  const permitted = service ? granted : await withinRights(policies, holder, granted)
-  const texts = distinct(permitted).map(formatScope)
+  // A client in its own name is bound by its registration alone; who logs in, also as a service, by what the account may do.
+  const allowed = service ? granted : await withinRights(policies, holder, granted)
+  const texts = distinct(allowed).map(formatScope)
   const { groups, refused } = selectGroups(texts, holder.memberships)
   if (refused.length > 0 && !lenient) {
     throw e.accessDenied(`${holder.name} is not a member of ${refused.join(', ')}.`)
@@ -51,23 +56,33 @@ export async function entitled(
   return { scopes, groups }
 }
 
+/** The scopes as far as the policy lets the person do at storages what they say. */
 async function withinRights(
   policies: ScopePolicyBook,
-  holder: Holder,
+  { id }: Holder,
   scopes: readonly Scope[],
 ): Promise<readonly Scope[]> {
   if (!scopes.some(({ family }) => family === 'storage')) return scopes
-  const rights = await policies.storageOf(holder)
-  return scopes.flatMap((scope) => (scope.family === 'storage' ? intersect(rights, [scope]) : [scope]))
+  const most = await policies.atStorages(id)
+  return scopes.flatMap((scope) => (scope.family === 'storage' ? intersect(most, [scope]) : [scope]))
 }
 
 /** What the client is registered for; a refresh token only if it can do something with it. */
 export function withinClient(client: Pick<Client, 'scopes' | 'grants'>, asked: readonly Scope[]): Scope[] {
-  const most = client.scopes.map(parseScope)
+  const most = registeredScopes(client)
   const lasting = client.grants.includes('refresh_token')
   return asked.flatMap((scope) =>
     formatScope(scope) === 'offline_access' && !lasting ? [] : within(most, scope),
   )
+}
+
+/** A client is registered once and asks often. */
+const parsed = new WeakMap<readonly string[], readonly Scope[]>()
+
+function registeredScopes({ scopes }: Pick<Client, 'scopes'>): readonly Scope[] {
+  const known = parsed.get(scopes) ?? scopes.map(parseScope)
+  parsed.set(scopes, known)
+  return known
 }
 
 /** What a client gets that names no scope: all it is registered for, but no refresh token. */
