@@ -71,6 +71,12 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./audit/commands.ts')).registerAuditCommands(program),
   },
   {
+    names: ['proxy', 'cert'],
+    summaries: ['proxy certificates for grid clients', 'the certificates of people'],
+    register: async (program) =>
+      (await import('./certificate/commands.ts')).registerCertificateCommands(program),
+  },
+  {
     names: ['scrub'],
     summaries: ['let a site read its files again and compare their checksums'],
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),

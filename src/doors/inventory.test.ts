@@ -4,9 +4,10 @@ import { testDatabase } from '../../test/harness/database.ts'
 import { actionsPage, doorPages } from '../../test/harness/pages.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
-import { ACTIONS, createIdentity } from '../identity/index.ts'
+import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
 import { iamDoor } from './iam/index.ts'
+import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
@@ -107,7 +108,9 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       defaultVo: 'demo',
     })
-    registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
+    await registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
+    const trust = openTrustDirectory({ directories: [], clock: systemClock })
+    registerGatewayBearers(http.app, { db, clock: systemClock, identity, trust })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,

@@ -13,7 +13,7 @@ import {
 } from '../identity/verifier.ts'
 import { refreshCrls } from '../identity/x509/crl-refresh.ts'
 import { createLogger } from '../kernel/log.ts'
-import { systemClock } from '../kernel/ports.ts'
+import { type Clock, systemPorts } from '../kernel/ports.ts'
 import { backoffMs } from '../kernel/retry.ts'
 import { fetchDocument } from '../storage/documents.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
@@ -34,12 +34,14 @@ export interface Gateway {
 }
 
 /** The gateway of a site: storage door, reports, commands, scrub. Serves also while the server is away. */
-export async function startGateway(config: GatewayConfig): Promise<Gateway> {
+export async function startGateway(
+  config: GatewayConfig,
+  { clock }: { readonly clock: Clock } = systemPorts,
+): Promise<Gateway> {
   const log = createLogger({
     name: `gateway-${config.name}`,
     ...(config.logFile && { file: config.logFile }),
   })
-  const clock = systemClock
   const now = clock.now
   const area = join(config.directory, 'storage', config.vo)
   const keys = join(config.directory, 'jwks.json')

@@ -12,6 +12,8 @@ import {
   clientCertificates,
   createIdentity,
   openTrustDirectory,
+  openVomsDirectory,
+  proxyAttributes,
   trustFiles,
 } from '../../src/identity/index.ts'
 import { type Database, silentLogger, systemPorts, type Wakeups } from '../../src/kernel/index.ts'
@@ -58,15 +60,21 @@ export async function certificateWorld(database: Database) {
   const clock = { now: () => new Date(Date.now() + ahead), sleep: systemPorts.clock.sleep }
   const { db, pool } = database
   const crlUrl = `${issuerBase}/ca/people.crl`
+  const trust = openTrustDirectory({ directories: [directory], clock })
+  const vomsDirectory = join(pki.directory, 'vomsdir')
   const identity = createIdentity({
+    proxyAttributes: proxyAttributes({
+      ...{ trust, clock, authorities: openVomsDirectory({ directories: [vomsDirectory] }) },
+      hosts: ['localhost'],
+    }),
     ...{ db, pool, clock, ids: systemPorts.ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) },
     issuingAuthority: {
       ...{ certificatePem: people.pem, privateKeyPem: readFileSync(people.key, 'utf8'), crlUrl },
       ...{ trustDirectory: directory, longestHours: 12 },
     },
+    trust,
   })
   await identity.createVo({ id: 'demo', title: 'Demo' })
-  const trust = openTrustDirectory({ directories: [directory], clock })
   const http = createHttp({
     ...{ identity, audience: [issuerBase], log: silentLogger, clock, port },
     tls: { cert: host.pem, key: readFileSync(host.key) },
@@ -77,7 +85,7 @@ export async function certificateWorld(database: Database) {
     { certificatePem: root.pem, subjects: ['/O=Kumihimo/*'] },
     { certificatePem: people.pem, subjects: ['/O=Kumihimo/OU=People/*'], crlUrl },
   ]
-  registerX509Door(http.app, { identity, clock, vo: 'demo', authorities })
+  await registerX509Door(http.app, { identity, clock, vo: 'demo', authorities })
   registerGatewayRoutes(http.app, {
     ...{ db, clock, wakeups },
     onReport: async () => undefined,
@@ -152,6 +160,7 @@ export async function certificateWorld(database: Database) {
       identity,
       clock,
       directory,
+      vomsDirectory,
       root,
       people,
       abroad,
@@ -168,18 +177,26 @@ export async function certificateWorld(database: Database) {
       ahead += ms
     },
     async openGateway(): Promise<void> {
-      gateway = await startGateway({
-        ...{
-          name: 'kek',
-          server: issuerBase,
-          endpoint,
-          host: '127.0.0.1',
-          port: gatewayPort,
-          directory: home,
+      gateway = await startGateway(
+        {
+          ...{
+            name: 'kek',
+            server: issuerBase,
+            endpoint,
+            host: '127.0.0.1',
+            port: gatewayPort,
+            directory: home,
+          },
+          ...{
+            ca: root.certificate,
+            vo: 'demo',
+            issuer: `${issuerBase}/iam/demo`,
+            logFile: join(home, 'log'),
+          },
+          ...{ scrubBytesPerSecond: 0, peers: [], trust: [directory] },
         },
-        ...{ ca: root.certificate, vo: 'demo', issuer: `${issuerBase}/iam/demo`, logFile: join(home, 'log') },
-        ...{ scrubBytesPerSecond: 0, peers: [], trust: [directory] },
-      })
+        { clock },
+      )
     },
     closeServer: () => http.close(),
     async close(): Promise<void> {

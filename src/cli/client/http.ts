@@ -37,16 +37,23 @@ export interface GridClient {
   close(): Promise<void>
 }
 
+/** A certificate (with its issuers, as in a proxy file) and its key, to be presented to the server; PEM. */
+export interface Credential {
+  readonly cert: string
+  readonly key: string
+}
+
 export async function openClient(
   options: ClientOptions,
   environment: NodeJS.ProcessEnv = process.env,
+  credential?: Credential,
 ): Promise<GridClient> {
   const place = findPlace(options, environment)
   await keepFresh(place, environment)
   const { Agent, request } = await import('undici')
   const agent = new Agent({
     connections: 16,
-    connect: connectOptions(place),
+    connect: { ...connectOptions(place), ...credential },
     headersTimeout: 120_000,
     bodyTimeout: 120_000,
   })
@@ -103,8 +110,9 @@ export async function openClient(
 export async function withClient<T>(
   options: ClientOptions,
   work: (client: GridClient) => Promise<T>,
+  credential?: Credential,
 ): Promise<T> {
-  const client = await openClient(options)
+  const client = await openClient(options, process.env, credential)
   try {
     return await work(client)
   } finally {

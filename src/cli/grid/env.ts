@@ -1,6 +1,8 @@
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { defaultHome, homeAt, requireGrid, writeWhole } from '../../embedded/index.ts'
 import { isGridError } from '../../kernel/errors.ts'
+import { proxyPlace } from '../certificate/place.ts'
 import { withClient } from '../client/http.ts'
 import { installVomsContact, vomsVariables } from '../voms/setup.ts'
 import { adminToken } from './login.ts'
@@ -12,6 +14,7 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
   const tokenFile = join(home.client, 'token')
   writeWhole(tokenFile, await adminToken({ client: home.client, port: facts.port, vo: facts.vo }))
   const server = `https://localhost:${facts.port}`
+  const proxy = proxyPlace(process.env)
   const variables: Record<string, string> = {
     KUMI_HOME: home.path,
     KUMI_SERVER: server,
@@ -21,6 +24,7 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
     RUCIO_VO: facts.vo,
     BEARER_TOKEN_FILE: tokenFile,
     X509_CERT_DIR: join(home.ca, 'certificates'),
+    ...(existsSync(proxy) && { X509_USER_PROXY: proxy }),
     ...(await voms(home.path, server, home.client)),
     CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
     RCLONE_CA_CERT: join(home.ca, 'ca.pem'),

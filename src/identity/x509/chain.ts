@@ -62,6 +62,8 @@ export interface VerifiedChain {
   readonly authorities: readonly Certificate[]
   /** When the first certificate of the chain ends. */
   readonly expiresAt: Date
+  /** What VOMS put into the proxy nearest to the leaf that has anything of it; not verified. */
+  readonly attributes: Buffer | null
 }
 
 const MOST_CERTIFICATES = 16
@@ -108,6 +110,7 @@ export function verifyChain(
     proxies: proxies.map(({ kind, certificate }) => ({ kind, certificate })),
     authorities,
     expiresAt: new Date(Math.min(...chain.map(({ notAfter }) => notAfter.getTime()))),
+    attributes: proxies.map(vomsAttributes).find((found) => found !== null) ?? null,
   }
 }
 
@@ -153,6 +156,12 @@ function walkProxies(
 /** Whether it stands for another certificate rather than for somebody. */
 export const isProxy = (certificate: Certificate): boolean => proxyKindOf(certificate) !== undefined
 
+/** Whether it says of itself that it is for data only. */
+export const isLimitedProxy = (certificate: Certificate): boolean =>
+  certificate.proxy
+    ? certificate.proxy.language === LANGUAGE.limited
+    : proxyWordOf(certificate) === 'limited proxy'
+
 /** The oldest kind is known only by its name: its signer's, and one of two words. */
 function proxyKindOf(certificate: Certificate): ProxyKind | undefined {
   if (certificate.proxy) return certificate.proxy.kind
@@ -186,14 +195,16 @@ function checkProxy(certificate: Certificate, kind: ProxyKind, signer: Certifica
   if (proxy && proxy.pathLength !== null && below > proxy.pathLength)
     throw refuse('path_too_long', `${name} does not allow so many proxies below it.`)
   checkSignature(certificate, signer)
-  if (kind === 'gt2') return word === 'limited proxy'
-  if (proxy!.language === LANGUAGE.limited) return true
-  if (proxy!.language === LANGUAGE.inheritAll) return false
+  if (isLimitedProxy(certificate)) return true
+  if (kind === 'gt2' || proxy!.language === LANGUAGE.inheritAll) return false
   throw refuse(
     'unknown_policy_language',
     `The proxy ${name} is independent or follows a policy nobody knows here.`,
   )
 }
+
+const vomsAttributes = ({ certificate }: Proxy): Buffer | null =>
+  certificate.extensions.get(EXTENSION.vomsAttributes)?.value ?? null
 
 // Every certificate
 
