@@ -31,7 +31,6 @@ describe('two server processes on one database', () => {
       KUMI_PORT: String(port),
       KUMI_VOMS_PORT: '0',
       KUMI_URL: address,
-      KUMI_VOMS_PORT: '0',
     }
     const child = spawn(process.execPath, [PROGRAM, 'server', '--home', directory], {
       env: environment,
