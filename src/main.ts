@@ -1,8 +1,9 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
 import { readFileSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
@@ -13,7 +14,14 @@ import { scimDoor } from './doors/scim/index.ts'
 import { registerX509Door } from './doors/x509/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
-import { clientCertificates, createIdentity, crlWorker, openTrustDirectory } from './identity/index.ts'
+import {
+  clientCertificates,
+  createIdentity,
+  crlWorker,
+  openTrustDirectory,
+  openVomsDirectory,
+  proxyAttributes,
+} from './identity/index.ts'
 import {
   createLogger,
   type Db,
@@ -63,6 +71,7 @@ await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
 
 // The rooms, lowest floor first.
+const rses = createRseTable(db, wakeups)
 const port = config.port ?? grid.port
 const issuerBase = (config.publicUrl ?? `https://localhost:${grid.port}`).replace(/\/+$/, '')
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
@@ -77,6 +86,12 @@ const trust = openTrustDirectory({
   crlGraceMs: config.crlGraceHours * 3_600_000,
   onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
 })
+const certificates = clientCertificates({ trust, clock })
+const vomsAuthorities = openVomsDirectory({
+  directories: [join(home, 'ca', 'vomsdir'), ...config.vomsDirectories.split(':').filter(Boolean)],
+  onProblem: (file, error) =>
+    log.warn({ file, err: error }, 'not usable as a description of a VOMS authority'),
+})
 const identity = createIdentity({
   ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
@@ -85,11 +100,15 @@ const identity = createIdentity({
     trustDirectory,
     longestHours: config.certificateHours,
   },
+  areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
+  proxyAttributes: proxyAttributes({
+    ...{ trust, authorities: vomsAuthorities, clock },
+    hosts: [new URL(issuerBase).hostname, hostname()],
+  }),
 })
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
-const rses = createRseTable(db, wakeups)
 const ca = readFileSync(join(home, 'ca', 'ca.pem'))
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
@@ -119,9 +138,9 @@ const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
+  activityWeight: config.activityShares,
 })
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
-const certificates = clientCertificates({ trust, clock })
 const voms =
   vomsPort === 0
     ? undefined

@@ -53,6 +53,14 @@ export const serverSettings = {
     max: 1000,
     help: 'Third-party copies that one server process drives at the same time.',
   },
+  activityShares: {
+    type: 'integerByName',
+    env: 'KUMI_ACTIVITY_SHARES',
+    default: '1',
+    min: 1,
+    max: 1000,
+    help: 'Weights of activities whose transfers wait for the same storage, e.g. "1, Production=5": five times the bytes of any other.',
+  },
   deletionGraceSeconds: {
     type: 'integer',
     env: 'KUMI_DELETION_GRACE',
@@ -88,6 +96,12 @@ export const serverSettings = {
     min: 1,
     max: 8760,
     help: 'How long attributes of VOMS last at most, however long somebody asks for.',
+  },
+  vomsDirectories: {
+    type: 'string',
+    env: 'KUMI_VOMS_DIRECTORIES',
+    default: '',
+    help: 'Further directories of .lsc files, as X509_VOMS_DIR of grid clients, separated by ":".',
   },
   trust: {
     type: 'string',

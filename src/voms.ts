@@ -45,8 +45,11 @@ export async function openVoms(options: VomsOptions): Promise<Voms> {
   const { db, identity, certificates, clock, log, host, port, publicUrl } = options
   const home = homeAt(options.home)
   const publicHost = new URL(publicUrl).hostname
-  const load = async (now: Date): Promise<AuthorityCredential> =>
-    credentialOf(await ensureVomsAuthority(home, publicHost, now), { host: publicHost, port })
+  const load = async (now: Date): Promise<AuthorityCredential> => {
+    const vos = (await identity.listVos()).map(({ id }) => id)
+    const credential = await ensureVomsAuthority(home, { host: publicHost, vos }, now)
+    return credentialOf(credential, { host: publicHost, port })
+  }
   let credential = await load(clock.now())
   const tls = {
     cert: readFileSync(join(home.server, 'tls.pem')),

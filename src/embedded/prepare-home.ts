@@ -78,7 +78,7 @@ async function ensureCertificates(home: Home, grid: GridFacts, now: Date): Promi
     writeWhole(join(directory, 'tls.key'), issued.privateKeyPem)
     writeWhole(join(directory, 'tls.pem'), issued.certificatePem, 0o644)
   }
-  await ensureVomsAuthority(home, 'localhost', now)
+  await ensureVomsAuthority(home, { host: 'localhost', vos: [grid.vo] }, now)
 }
 
 /** Certificates of people are signed by an authority of their own, whose key the server holds. */

@@ -31,12 +31,9 @@ export {
   type TokenVerifierOptions,
   type TrustedIssuer,
 } from './tokens/token-verifier.ts'
-export {
-  type AttributeTrust,
-  attributesRefused,
-  type VerifiedAttributes,
-  verifyAttributes,
-} from './voms/verify.ts'
+export { type ProxyAttributes, proxyAttributes } from './voms/proxy-attributes.ts'
+export { attributesRefused, type VerifiedAttributes } from './voms/verify.ts'
+export { openVomsDirectory, type VomsAuthorities } from './voms/voms-directory.ts'
 export {
   CLIENT_CERTIFICATE_OPTIONS,
   type ClientCertificates,

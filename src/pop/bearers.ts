@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import {
   anonymous,
   certificateRefused,
@@ -44,7 +45,11 @@ export function certificateBearers(deps: {
   const now = () => deps.clock.now().getTime()
 
   async function ask(chain: VerifiedChain): Promise<Answer> {
-    const question = { certificate: chain.endEntity.der.toString('base64'), limited: chain.limited }
+    const { endEntity, limited, attributes } = chain
+    const question = {
+      ...{ certificate: endEntity.der.toString('base64'), limited },
+      ...(attributes && { attributes: attributes.toString('base64') }),
+    }
     try {
       return (await (await deps.channel.post('bearers', question)).json()) as Answer
     } catch (cause) {
@@ -57,7 +62,10 @@ export function certificateBearers(deps: {
   }
 
   function answerFor(chain: VerifiedChain): Promise<Answer> {
-    const key = `${chain.endEntity.fingerprint} ${chain.limited}`
+    const attributes = createHash('sha256')
+      .update(chain.attributes ?? '')
+      .digest('base64')
+    const key = `${chain.endEntity.fingerprint} ${chain.limited} ${attributes}`
     const known = kept.get(key)
     if (known && now() < known.until) return known.answer
     if (kept.size >= MOST_KEPT) kept.clear()

@@ -12,6 +12,8 @@ import {
   clientCertificates,
   createIdentity,
   openTrustDirectory,
+  openVomsDirectory,
+  proxyAttributes,
   trustFiles,
 } from '../../src/identity/index.ts'
 import { type Database, silentLogger, systemPorts, type Wakeups } from '../../src/kernel/index.ts'
@@ -59,7 +61,12 @@ export async function certificateWorld(database: Database) {
   const { db, pool } = database
   const crlUrl = `${issuerBase}/ca/people.crl`
   const trust = openTrustDirectory({ directories: [directory], clock })
+  const vomsDirectory = join(pki.directory, 'vomsdir')
   const identity = createIdentity({
+    proxyAttributes: proxyAttributes({
+      ...{ trust, clock, authorities: openVomsDirectory({ directories: [vomsDirectory] }) },
+      hosts: ['localhost'],
+    }),
     ...{ db, pool, clock, ids: systemPorts.ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) },
     issuingAuthority: {
       ...{ certificatePem: people.pem, privateKeyPem: readFileSync(people.key, 'utf8'), crlUrl },
@@ -153,6 +160,7 @@ export async function certificateWorld(database: Database) {
       identity,
       clock,
       directory,
+      vomsDirectory,
       root,
       people,
       abroad,

@@ -49,6 +49,13 @@ const DOORS: readonly DoorPage[] = [
     has: (url) => url.startsWith('/iam/') || url.startsWith('/.well-known/'),
   },
   {
+    file: 'voms.md',
+    title: 'Where the attribute authority answers',
+    about:
+      'Files for the clients of VOMS; the authority itself has a port of its own, see [its README](../../src/doors/voms/README.md).',
+    has: (url) => /^\/voms(es|dir)\//.test(url),
+  },
+  {
     file: 'kumi.md',
     title: 'The door for what has no standard',
     about: 'A running server describes the parameters and answers at `/kumi/v1/openapi.json`.',

@@ -29,6 +29,7 @@ describe('two server processes on one database', () => {
       ...process.env,
       DATABASE_URL: database.url,
       KUMI_PORT: String(port),
+      KUMI_VOMS_PORT: '0',
       KUMI_URL: address,
     }
     const child = spawn(process.execPath, [PROGRAM, 'server', '--home', directory], {

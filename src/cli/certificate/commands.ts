@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { withShared } from '../common-options.ts'
+import { several, withShared } from '../common-options.ts'
 
 /** `kumi proxy …` and `kumi cert …`. */
 export function registerCertificateCommands(program: Command): void {
@@ -11,6 +11,11 @@ const withProxy = (command: Command): Command =>
   withShared(command)
     .option('--hours <number>', 'how long the proxy lasts (default: 12)')
     .option('--limited', 'for data only: it may not submit jobs or delegate')
+    .option(
+      '--voms <vo[:group or role]>',
+      'put what VOMS says of you into the proxy, such as demo:/demo/Role=production; several times',
+      several,
+    )
     .option('--out <file>', 'where to write it (default: $X509_USER_PROXY or /tmp/x509up_u<uid>)')
 
 const withCertificate = (command: Command): Command =>
@@ -21,10 +26,13 @@ const withCertificate = (command: Command): Command =>
 function registerProxy(proxy: Command): void {
   withProxy(proxy.command('create', { isDefault: true }))
     .description('get a short-lived certificate by your login and make a proxy of it')
-    .addHelpText('after', '\nExamples:\n  kumi proxy\n  kumi proxy --hours 4 --limited')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi proxy\n  kumi proxy --hours 4 --limited\n  kumi proxy --voms demo:/demo/Role=production',
+    )
     .action(async (options) => (await import('./proxy.ts')).create(options))
   withCertificate(withProxy(proxy.command('init')))
-    .description('make a proxy of a certificate of your own; no server is asked')
+    .description('make a proxy of a certificate of your own; without --voms no server is asked')
     .addHelpText('after', '\nExamples:\n  kumi proxy init --cert usercert.pem --key userkey.pem --hours 24')
     .action(async (options) => (await import('./proxy.ts')).init(options))
   withShared(proxy.command('info'))

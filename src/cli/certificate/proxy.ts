@@ -1,14 +1,21 @@
 import { generateKeyPair, type KeyObject } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { type Certificate, readCertificate, readCertificates } from '../../identity/x509/certificate.ts'
+import { readAttributeCertificates } from '../../identity/voms/attribute-certificate.ts'
+import { shortFqan } from '../../identity/voms/fqan.ts'
+import {
+  type Certificate,
+  EXTENSION,
+  readCertificate,
+  readCertificates,
+} from '../../identity/x509/certificate.ts'
 import { isLimitedProxy, isProxy } from '../../identity/x509/chain.ts'
 import { writeCsr } from '../../identity/x509/csr.ts'
 import { nameFromSlash, slashOf } from '../../identity/x509/names.ts'
 import { makeProxy, proxyFile } from '../../identity/x509/proxy.ts'
 import { spkiOf } from '../../identity/x509/signatures.ts'
 import { defineError } from '../../kernel/errors.ts'
-import { withClient } from '../client/http.ts'
+import { type GridClient, withClient } from '../client/http.ts'
 import { type SharedOptions, show } from '../common-options.ts'
 import { spanText } from '../terminal.ts'
 import { type CertificateOptions, type OwnCertificate, ownCertificate } from './credential.ts'
@@ -22,6 +29,7 @@ export interface ProxyOptions extends SharedOptions {
   readonly hours?: string
   readonly limited?: boolean
   readonly out?: string
+  readonly voms?: readonly string[]
 }
 
 const DEFAULT_HOURS = 12
@@ -39,16 +47,40 @@ export async function create(options: ProxyOptions): Promise<void> {
       json: { csr, hours },
     })
     const [certificate] = readCertificates(issued.certificate)
-    await write({ chain: [certificate!], key }, hours, options)
+    const own = { chain: [certificate!], key } as const
+    await write(own, hours, options, await attributesOf(client, own, hours, options))
   })
 }
 
-/** A proxy of a certificate of one's own; no server is asked. */
+/** A proxy of a certificate of one's own; no server is asked but for attributes. */
 export async function init(options: ProxyOptions & CertificateOptions): Promise<void> {
-  await write(await ownCertificate(options, process.env), hoursOf(options), options)
+  const hours = hoursOf(options)
+  const own = await ownCertificate(options, process.env)
+  if (!options.voms) return write(own, hours, options)
+  await withClient(options, async (client) =>
+    write(own, hours, options, await attributesOf(client, own, hours, options)),
+  )
 }
 
-async function write(own: OwnCertificate, hours: number, options: ProxyOptions): Promise<void> {
+async function attributesOf(
+  client: GridClient,
+  own: OwnCertificate,
+  hours: number,
+  options: ProxyOptions,
+): Promise<Buffer | undefined> {
+  if (!options.voms) return undefined
+  const { attributesFor } = await import('../voms/attributes.ts')
+  const { extension, warnings } = await attributesFor(client, own, options.voms, hours)
+  if (!options.quiet) for (const warning of warnings) process.stderr.write(`${warning}\n`)
+  return extension
+}
+
+async function write(
+  own: OwnCertificate,
+  hours: number,
+  options: ProxyOptions,
+  attributes?: Buffer,
+): Promise<void> {
   const now = new Date()
   const [certificate, ...others] = own.chain
   if (certificate.notAfter <= now)
@@ -57,7 +89,14 @@ async function write(own: OwnCertificate, hours: number, options: ProxyOptions):
     })
   const key = await newKey()
   const signer = { certificate, key: own.key }
-  const proxy = makeProxy({ signer, spki: spkiOf(key), hours, limited: options.limited ?? false, now })
+  const proxy = makeProxy({
+    signer,
+    spki: spkiOf(key),
+    hours,
+    limited: options.limited ?? false,
+    now,
+    attributes,
+  })
   const file = options.out ?? proxyPlace(process.env)
   // Authorities are the reader's to know; a chain may hold them at its end.
   const issuers = [certificate, ...others].filter(({ ca }) => !ca)
@@ -86,6 +125,10 @@ export async function info(options: SharedOptions & { file?: string }): Promise<
       ['type', facts.type],
       ['strength', facts.strength],
       ['path', file],
+      ...facts.voms.flatMap(({ vo, fqans, expires }) => [
+        ['VO', `${vo} until ${expires}`],
+        ...fqans.map((fqan) => ['has', fqan]),
+      ]),
       ['time left', facts.secondsLeft > 0 ? spanText(facts.secondsLeft) : 'none: it has ended'],
     ]
       .map(([name, value]) => `${name!.padEnd(9)} : ${value}`)
@@ -108,9 +151,19 @@ function factsOf(certificates: readonly Certificate[], now: Date) {
     identity: slashOf(person.subject),
     type: `${kind}${limited ? ', limited' : ''}`,
     strength: modulusLength ? `${modulusLength} bits RSA` : String(namedCurve),
+    voms: attributesIn(certificates),
     expires: new Date(ends).toISOString(),
     secondsLeft: Math.floor((ends - now.getTime()) / 1000),
   }
+}
+
+/** What VOMS says in the proxy nearest to the leaf that carries any; whether it counts is for storages to judge. */
+function attributesIn(certificates: readonly Certificate[]) {
+  const found = certificates.find(({ extensions }) => extensions.has(EXTENSION.vomsAttributes))
+  if (!found) return []
+  return readAttributeCertificates(found.extensions.get(EXTENSION.vomsAttributes)!.value).map(
+    ({ vo, fqans, notAfter }) => ({ vo, fqans: fqans.map(shortFqan), expires: notAfter.toISOString() }),
+  )
 }
 
 function hoursOf({ hours }: ProxyOptions): number {

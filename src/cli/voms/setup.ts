@@ -26,17 +26,26 @@ export const vomsVariables = (directory: string): { VOMS_USERCONF: string; X509_
   X509_VOMS_DIR: join(directory, 'vomsdir'),
 })
 
+/** Where the attribute authority of a VO answers, as the server says it. */
+export async function vomsContact(
+  client: GridClient,
+  vo: string,
+): Promise<{ line: string; host: string; port: number }> {
+  const path = `/vomses/${encodeURIComponent(vo)}`
+  const line = String(await client.json<string>('GET', path, { anonymous: true }))
+  const [, host, port] =
+    /^"[^"]*" "([A-Za-z0-9][A-Za-z0-9.-]*)" "(\d{1,5})" "[^"]*" "[^"]*"$/.exec(line) ?? []
+  if (!host) throw strangeAnswer(`The server's line for vomses is malformed: ${line.slice(0, 200)}`)
+  return { line, host, port: Number(port) }
+}
+
 /** Fetches both files from the server and writes them below the directory, for its VO only. */
 export async function installVomsContact(
   client: GridClient,
   directory: string,
 ): Promise<{ vomses: string; lsc: string }> {
   const { vo } = client.place
-  const line = String(
-    await client.json<string>('GET', `/vomses/${encodeURIComponent(vo)}`, { anonymous: true }),
-  )
-  const host = /^"[^"]*" "([A-Za-z0-9][A-Za-z0-9.-]*)" "\d+" "[^"]*" "[^"]*"$/.exec(line)?.[1]
-  if (!host) throw strangeAnswer(`The server's line for vomses is malformed: ${line.slice(0, 200)}`)
+  const { line, host } = await vomsContact(client, vo)
   const path = `/vomsdir/${encodeURIComponent(vo)}/${host}.lsc`
   const chain = String(await client.json<string>('GET', path, { anonymous: true }))
   const { VOMS_USERCONF, X509_VOMS_DIR } = vomsVariables(directory)

@@ -18,6 +18,8 @@ const Shown = Type.Object({
   /** The end-entity certificate, DER in base64. */
   certificate: Type.String({ maxLength: 20_000 }),
   limited: Type.Boolean(),
+  /** What VOMS put into the proxy, in base64. */
+  attributes: Type.Optional(Type.String({ maxLength: 90_000 })),
 })
 
 /** A gateway may act on an answer for so long: so much later a suspended person loses access there. */
@@ -39,12 +41,17 @@ export function registerGatewayBearers(
     schema: { params: Name, body: Shown },
     handler: async (request) => {
       const gateway = await own(db, request, request.params.name)
-      const { certificate, limited } = request.body
+      const { certificate, limited, attributes } = request.body
       try {
         // Judged anew: a gateway's word alone must not bind a name to an authority.
         const shown = readCertificate(Buffer.from(certificate, 'base64'))
         const chain = verifyChain([shown], { trust: await trust.current(), now: clock.now() })
-        const bearer = await identity.verifyCertificate({ ...chain, limited }, { vo: gateway.vo })
+        const presented = {
+          ...{ ...chain, limited },
+          attributes: attributes === undefined ? null : Buffer.from(attributes, 'base64'),
+        }
+        const { hostname: host } = new URL(gateway.endpoint)
+        const bearer = await identity.verifyCertificate(presented, { vo: gateway.vo, host })
         return {
           ...{ account: bearer.account, kind: bearer.kind, vo: bearer.vo, groups: bearer.groups },
           scopes: bearer.scopes.map(formatScope).filter((scope) => scope.startsWith('storage.')),

@@ -28,9 +28,11 @@ export const accountEndpoints: readonly Endpoint[] = [
   get('/accounts/whoami', 'identity.read', async (call) => {
     const name = call.principal.account
     if (name === null) throw badRequest('The token belongs to no account.')
-    return sendJson(call.reply, view(await call.deps.identity.account(call.vo, name)))
+    return sendJson(call.reply, view(call, await call.deps.identity.account(call.vo, name)))
   }),
-  get('/accounts/:account', 'identity.read', async (call) => sendJson(call.reply, view(await named(call)))),
+  get('/accounts/:account', 'identity.read', async (call) =>
+    sendJson(call.reply, view(call, await named(call))),
+  ),
   {
     method: 'POST',
     path: '/accounts/:account',
@@ -108,7 +110,7 @@ export const accountEndpoints: readonly Endpoint[] = [
     const identities = await call.deps.identity.identitiesOf([account.id])
     return sendLines(
       call.reply,
-      identities.map(({ kind, identity }) => ({ type: kind, identity, email: account.email })),
+      identities.map(({ kind, identity }) => ({ type: kind, identity, email: emailFor(call, account) })),
     )
   }),
   {
@@ -219,16 +221,25 @@ async function list(call: Call): Promise<unknown> {
   })
   return sendLines(
     call.reply,
-    accounts.map(({ name, kind, email }) => ({ account: name, type: kind, email })),
+    accounts.map((account) => ({
+      account: account.name,
+      type: account.kind,
+      email: emailFor(call, account),
+    })),
   )
 }
 
-function view(account: Account): Record<string, unknown> {
+/** An address is personal: for the person and for those who see everybody's data. */
+function emailFor({ deps, principal, vo }: Call, { id, email }: Account): string | null {
+  return deps.identity.explain(principal, 'identity.people.read', { vo, owner: id }).allow ? email : null
+}
+
+function view(call: Call, account: Account): Record<string, unknown> {
   return {
     account: account.name,
     account_type: account.kind,
     status: account.status,
-    email: account.email,
+    email: emailFor(call, account),
     suspended_at: isoDate(account.suspendedAt),
     deleted_at: isoDate(account.deletedAt),
     created_at: isoDate(account.createdAt),

@@ -19,6 +19,8 @@ export interface VomsServerOptions {
   /** 0 picks a free one. */
   readonly port: number
   readonly tls: { readonly cert: string | Buffer; readonly key: string | Buffer }
+  /** For the handshake, the request and the answer each; ten seconds unless given. */
+  readonly deadlineMs?: number
 }
 
 export interface VomsServer {
@@ -36,13 +38,13 @@ const CPP_CLIENT = 'voms APIs 2.0'
  * protocol, by whoever proves to have the key of a certificate.
  */
 export function vomsServer(options: VomsServerOptions): VomsServer {
-  const { log } = options
+  const { log, deadlineMs = DEADLINE_MS } = options
   const open = new Set<TLSSocket>()
   const server: Server = createServer({
     ...options.tls,
     minVersion: 'TLSv1.2',
     ...CLIENT_CERTIFICATE_OPTIONS,
-    handshakeTimeout: DEADLINE_MS,
+    handshakeTimeout: deadlineMs,
   })
   server.maxConnections = MOST_CONNECTIONS
   server.on('tlsClientError', (error, socket) => {
@@ -53,7 +55,7 @@ export function vomsServer(options: VomsServerOptions): VomsServer {
     open.add(socket)
     socket.once('close', () => open.delete(socket))
     socket.on('error', () => socket.destroy())
-    void serve(socket, options).catch((error) => {
+    void serve(socket, options, deadlineMs).catch((error) => {
       log.error({ err: error }, 'voms request failed')
       socket.destroy()
     })
@@ -75,13 +77,13 @@ export function vomsServer(options: VomsServerOptions): VomsServer {
   }
 }
 
-async function serve(socket: TLSSocket, options: VomsServerOptions): Promise<void> {
+async function serve(socket: TLSSocket, options: VomsServerOptions, deadlineMs: number): Promise<void> {
   const began = performance.now()
   let said: Said | undefined
   let answer: string
   let failure: GridError | undefined
   try {
-    said = await readRequest(socket, AbortSignal.timeout(DEADLINE_MS))
+    said = await readRequest(socket, AbortSignal.timeout(deadlineMs))
     if (!said) return void socket.destroy()
     answer = attributesAnswer(dialectOf(said), await issued(socket, said, options))
   } catch (error) {
@@ -90,7 +92,7 @@ async function serve(socket: TLSSocket, options: VomsServerOptions): Promise<voi
     if (failure.kind === 'fatal') options.log.error({ err: error }, 'voms request failed')
     answer = errorAnswer(dialectOf(said), failure)
   }
-  socket.setTimeout(DEADLINE_MS, () => socket.destroy())
+  socket.setTimeout(deadlineMs, () => socket.destroy())
   socket.end(answer)
   // Unread bytes at the end would reset the connection before the client has its answer.
   socket.resume()

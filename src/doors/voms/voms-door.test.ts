@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
+import { connect as plainConnect } from 'node:net'
 import { connect, type TLSSocket } from 'node:tls'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
@@ -21,7 +22,7 @@ import {
 } from '../../identity/voms/attribute-certificate.ts'
 import { shortFqan } from '../../identity/voms/fqan.ts'
 import { silentLogger, sql, systemClock } from '../../kernel/index.ts'
-import { registerVomsContact, type VomsServer, vomsServer } from './index.ts'
+import { registerVomsContact, type VomsServer, type VomsServerOptions, vomsServer } from './index.ts'
 
 const CPP = 'voms APIs 2.0'
 const AA = 'basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectKeyIdentifier=hash'
@@ -31,6 +32,7 @@ describe('the port of VOMS', () => {
   const pki = opensslPki()
   let identity: Identity
   let server: VomsServer
+  let options: VomsServerOptions
   let port = 0
   let root: Made
   let mika: Made
@@ -55,7 +57,7 @@ describe('the port of VOMS', () => {
       { certificatePem: signer.pem, privateKeyPem: readFileSync(signer.key, 'utf8') },
       { host: 'localhost', port: 15000 },
     )
-    server = vomsServer({
+    options = {
       authority: createAttributeAuthority({
         ...{ db: database.db, identity, now: systemClock.now, credential: () => credential },
         ...{ defaultVo: 'demo', mostSeconds: 86_400, consoleUrl: 'https://grid.test/' },
@@ -63,7 +65,8 @@ describe('the port of VOMS', () => {
       certificates: clientCertificates({ trust, clock: systemClock }),
       ...{ log: silentLogger, host: '127.0.0.1', port: 0 },
       tls: { cert: host.pem, key: readFileSync(host.key) },
-    })
+    }
+    server = vomsServer(options)
     port = (await server.listen()).port
   })
   afterAll(async () => {
@@ -207,6 +210,24 @@ describe('the port of VOMS', () => {
     expect(await java('fqans=/demo', [noa])).toContain(told)
   })
 
+  test('refuses whose membership ended, and who has not signed the usage policy, and says where to', async () => {
+    const aya = pki.make({ subject: '/O=Grid/CN=Aya', issuer: root })
+    const { id } = await member('aya', aya)
+    await identity.setPeopleSettings('demo', { suspensionGraceDays: 0 }, 'admin')
+    await identity.setEndTime(id, new Date('2020-02-02'), 'admin')
+    await identity.runLifecycle('demo', { by: 'admin' })
+    expect(await cpp('fqans=/demo', [aya])).toMatch(
+      /<number>1004<\/number><message>The membership of aya ended on 2020-02-02; ask the managers of demo/,
+    )
+    const policy = { url: null, text: 'Be kind.', description: '', validityDays: 0, reminderDays: [] }
+    await identity.publishPolicy('demo', policy, 'admin')
+    const unsigned = /mika has not signed the usage policy of demo yet; .* https:\/\/grid\.test\//
+    expect(await cpp('fqans=/demo')).toMatch(unsigned)
+    expect(await java('fqans=/demo')).toMatch(unsigned)
+    await identity.withdrawPolicy('demo', 'admin')
+    expect(names(await java('fqans=/demo'))).toEqual(['/demo'])
+  })
+
   test('answers for the VO that knows the certificate when none is named', async () => {
     const ema = pki.make({ subject: '/O=Grid/CN=Ema', issuer: root })
     await member('ema', ema, 'other')
@@ -232,6 +253,17 @@ describe('the port of VOMS', () => {
     expect(await say([mika], dtd)).toContain('no XML document')
     const twice = 'GET /generate-ac?fqans=/demo HTTP/1.1\r\n\r\n'.repeat(2)
     expect((await say([mika], twice)).match(/HTTP\/1\.1/g)).toHaveLength(1)
+  })
+
+  test('waits for nobody: neither for a handshake nor for a request', async () => {
+    const impatient = vomsServer({ ...options, deadlineMs: 100 })
+    const there = { host: '127.0.0.1', port: (await impatient.listen()).port }
+    const silent = plainConnect(there)
+    await once(silent.resume(), 'close')
+    const slow = connect({ ...there, ca: root.pem, checkServerIdentity: () => undefined })
+    slow.on('error', () => undefined).write('GET /generate-ac')
+    await once(slow.resume(), 'close')
+    await impatient.close()
   })
 
   test('never resumes a session, which would have lost the chain', async () => {

@@ -8,6 +8,8 @@ import type { Holders } from '../tokens/holders.ts'
 import { parseScope } from '../tokens/scope.ts'
 import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
 import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
+import { groupOfFqan } from '../voms/fqan.ts'
+import type { ProxyAttributes } from '../voms/proxy-attributes.ts'
 import { slashOf, type VerifiedChain } from '../x509/index.ts'
 import { certificatesOfSubjects, type StoredCertificate } from './certificates.store.ts'
 import type { Certificates } from './certificates.ts'
@@ -18,10 +20,17 @@ export interface CertificateBearers {
    * Who a verified certificate or proxy stands for. Throws certificate_unknown, certificate_issuer_changed,
    * vo_choice_needed, certificate_suspended, and what the account's standing says.
    */
-  verifyCertificate(chain: VerifiedChain, hint?: { readonly vo?: string }): Promise<Principal>
+  verifyCertificate(
+    chain: VerifiedChain,
+    hint?: {
+      readonly vo?: string
+      /** Where the certificate was shown, if not here. */
+      readonly host?: string
+    },
+  ): Promise<Principal>
 }
 
-/** What remains of a login by a limited proxy: data, and looking around. */
+/** What remains of a login by a limited proxy besides its rights at storages: the data's names, and looking around. */
 export const LIMITED_SCOPES: readonly string[] = [
   ...['grid.catalog.*', 'grid.placement.*', 'grid.transfer.*'],
   ...['grid.identity.read', 'grid.sites.read', 'grid.operations.read'],
@@ -37,21 +46,32 @@ export function createCertificateBearers(
     holders: Holders
     policies: Policies
     scopePolicies: ScopePolicyBook
+    /** What VOMS says in a proxy; without it only the usual groups count. */
+    proxyAttributes?: ProxyAttributes | undefined
   },
 ): CertificateBearers {
-  const { certificates, issuing, accounts, holders, policies, scopePolicies } = rooms
+  const { certificates, issuing, accounts, holders, policies, scopePolicies, proxyAttributes } = rooms
   const bearers = context.memory<Pick<Principal, 'groups' | 'attributes' | 'scopes'>>()
-  const factsOf = async (id: number, limited: boolean) => {
+  const factsOf = async (id: number, limited: boolean, attested: readonly string[]) => {
     const holder = await holders.of(id)
-    const asked = limited ? LIMITED_SCOPES : LOGIN_SCOPES
-    const { scopes, groups } = await entitled(scopePolicies, { holder, client: null, asked })
+    const asked = [...attested.map(groupScope), ...(limited ? LIMITED_SCOPES : LOGIN_SCOPES)]
+    // Attributes are hours old: what was taken away since then counts no more.
+    const wanted = { holder, client: null, asked, lenient: true }
+    const { scopes, groups } = await entitled(scopePolicies, wanted)
     const attributes = (await accounts.attributes([id])).get(id) ?? {}
     return { groups, attributes, scopes: scopes.map(parseScope) }
   }
+  /** A proxy made for one VO says which of several is meant. */
+  const attestedVo = async (chain: VerifiedChain, known: readonly StoredCertificate[]) => {
+    if (!proxyAttributes || known.length < 2) return undefined
+    for (const { vo } of known) if (await proxyAttributes.of(chain, vo)) return vo
+    return undefined
+  }
   return {
-    async verifyCertificate(chain, { vo } = {}) {
-      const { endEntity, limited, expiresAt } = chain
-      const record = chosen(await certificates.accountsOfCertificate(endEntity), vo)
+    async verifyCertificate(chain, { vo, host } = {}) {
+      const { endEntity, limited } = chain
+      const known = await certificates.accountsOfCertificate(endEntity)
+      const record = chosen(known, vo ?? (await attestedVo(chain, known)))
       if (!record) throw await stranger(context, chain, vo)
       refuseSuspended(record)
       if (await issuing.isRevokedHere(endEntity))
@@ -60,10 +80,14 @@ export function createCertificateBearers(
         )
       await policies.refresh()
       const { accountId } = record
-      const facts = await bearers.get(`${accountId} ${limited}`, () => factsOf(accountId, limited))
+      const attributes = await proxyAttributes?.of(chain, record.vo, host)
+      const attested = attributes?.fqans.map(groupOfFqan) ?? []
+      const key = [accountId, limited, ...attested].join(' ')
+      const facts = await bearers.get(key, () => factsOf(accountId, limited, attested))
       return {
         ...facts,
-        ...{ accountId, account: record.account, vo: record.vo, limited, expiresAt },
+        ...{ accountId, account: record.account, vo: record.vo, limited },
+        expiresAt: earlier(chain.expiresAt, attributes?.expiresAt),
         kind: record.accountKind === 'SERVICE' ? 'service' : 'user',
         subject: slashOf(endEntity.subject),
         issuer: slashOf(endEntity.issuer),
@@ -76,6 +100,10 @@ export function createCertificateBearers(
     },
   }
 }
+
+export const groupScope = (path: string): string => `wlcg.groups:${path}`
+
+const earlier = (one: Date, other: Date | undefined): Date => (other && other < one ? other : one)
 
 function refuseSuspended({ state, subject, reason }: StoredCertificate): void {
   if (state !== 'SUSPENDED') return

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { loginFailed } from '../errors.ts'
 import type { Principal } from '../principal.ts'
 import type { VerifiedChain } from '../x509/index.ts'
-import { type CertificateBearers, LIMITED_SCOPES } from './bearer.ts'
+import { type CertificateBearers, groupScope, LIMITED_SCOPES } from './bearer.ts'
 
 export interface CertificateLogins {
   /**
@@ -41,10 +41,13 @@ export function createCertificateLogins(
       if (holder.vo !== vo || holder.accountId === null)
         throw loginFailed(`This certificate is not known in ${vo}.`)
       const others = await rooms.accounts.accountsOfIdentity(vo, 'X509', holder.subject)
-      const left = (chain.expiresAt.getTime() - context.now().getTime()) / 1000
-      return rooms.logins.mintForAccount(chosen(holder, holder.accountId, others, account), {
+      const left = (holder.expiresAt.getTime() - context.now().getTime()) / 1000
+      const accountId = chosen(holder, holder.accountId, others, account)
+      // Another account has groups of its own.
+      const groups = accountId === holder.accountId ? holder.groups.map(groupScope) : []
+      return rooms.logins.mintForAccount(accountId, {
         lifetimeSeconds: Math.max(1, Math.floor(Math.min(TOKEN_SECONDS, left))),
-        scopes: chain.limited ? LIMITED_SCOPES : CERTIFICATE_SCOPES,
+        scopes: [...groups, ...(chain.limited ? LIMITED_SCOPES : CERTIFICATE_SCOPES)],
       })
     },
   }

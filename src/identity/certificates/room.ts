@@ -1,14 +1,12 @@
 import type { Worker } from '../../kernel/workers.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Logins } from '../accounts/login.ts'
-import type { Context } from '../context.ts'
+import type { Context, IdentityOptions } from '../context.ts'
 import { createDelegations, type Delegations } from '../delegation/delegation.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Holders } from '../tokens/holders.ts'
 import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
-import type { TrustDirectory } from '../x509/index.ts'
 import { type CertificateBearers, createCertificateBearers } from './bearer.ts'
-import type { IssuingAuthority } from './certificate.ts'
 import { type Certificates, createCertificates } from './certificates.ts'
 import { withCertificateNames } from './identities.ts'
 import { createIssuing, type Issuing } from './issuing.ts'
@@ -31,19 +29,19 @@ export function createCertificateRoom(
     accounts: Accounts
     logins: Logins
     holders: Holders
-    trust: TrustDirectory | undefined
     policies: Policies
     scopePolicies: ScopePolicyBook
   },
-  authority: IssuingAuthority | undefined,
+  options: Pick<IdentityOptions, 'issuingAuthority' | 'proxyAttributes' | 'trust'>,
 ): {
   face: CertificateFace & Pick<Accounts, 'addIdentities' | 'removeIdentity'>
   workers: readonly Worker[]
 } {
   const certificates = createCertificates(context)
-  const { issuing, workers } = createIssuing(context, rooms.holders, authority)
-  const delegation = createDelegations(context, { ...rooms, certificates })
-  const bearers = createCertificateBearers(context, { ...rooms, certificates, issuing })
+  const { issuing, workers } = createIssuing(context, rooms.holders, options.issuingAuthority)
+  const delegation = createDelegations(context, { ...rooms, trust: options.trust, certificates })
+  const { proxyAttributes } = options
+  const bearers = createCertificateBearers(context, { ...rooms, certificates, issuing, proxyAttributes })
   return {
     face: {
       ...certificates,

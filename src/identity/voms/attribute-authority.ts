@@ -15,7 +15,7 @@ export const unknownToVo = defineError('denied', 'voms_no_such_user')
 /** What the authority asks of the rest of identity. */
 export type Registry = Pick<
   Identity,
-  'listVos' | 'accountsOfCertificate' | 'standingOf' | 'membershipsOf' | 'audit'
+  'listVos' | 'accountsOfCertificate' | 'isRevokedHere' | 'standingOf' | 'membershipsOf' | 'audit'
 >
 
 type Known = Awaited<ReturnType<Registry['accountsOfCertificate']>>[number]
@@ -137,6 +137,9 @@ async function checkMember(
     throw certificateSuspended(
       `The certificate ${record.subject} is suspended${because}; ask the managers of ${vo}.`,
     )
+  }
+  if (await identity.isRevokedHere(certificate)) {
+    throw certificateSuspended(`The certificate ${record.subject} was revoked; get a new one: kumi proxy.`)
   }
   if (standing.state === 'good') return record
   throw defineError('denied', standing.code)(`${standing.message} ${consoleUrl}`)

@@ -10,7 +10,6 @@ export const invalidAttributeCertificate = defineError('invalid', 'invalid_attri
 /** What RFC 5755 and VOMS call the parts. */
 export const VOMS = {
   fqans: '1.3.6.1.4.1.8005.100.100.4',
-  sequence: '1.3.6.1.4.1.8005.100.100.5',
   certificates: '1.3.6.1.4.1.8005.100.100.10',
   attributes: '1.3.6.1.4.1.8005.100.100.11',
   authorityKeyId: '2.5.29.35',

@@ -1,12 +1,12 @@
-import { createHash, generateKeyPair, type KeyObject } from 'node:crypto'
+import { generateKeyPair } from 'node:crypto'
 import { promisify } from 'node:util'
 import { type Certificate, EXTENSION, KEY_USAGE, readCertificates } from '../x509/certificate.ts'
 import type { Credential } from '../x509/certificates.ts'
 import * as der from '../x509/der.ts'
-import { type Name, writeName } from '../x509/names.ts'
+import { extension, issueCertificate, keyIdOf, keyUsage, randomSerial } from '../x509/issue.ts'
+import type { Name } from '../x509/names.ts'
 import { toPem } from '../x509/pem.ts'
-import { algorithmOf, isSigned, privateKeyOf, signedStructure, spkiOf } from '../x509/signatures.ts'
-import { newSerial } from './serial.ts'
+import { isSigned, privateKeyOf, spkiOf } from '../x509/signatures.ts'
 
 const DAY_MS = 86_400_000
 const LASTS_MS = 365 * DAY_MS
@@ -23,44 +23,27 @@ export async function issueAuthorityCertificate(input: {
   readonly now: Date
 }): Promise<Credential> {
   const { ca, name, now } = input
-  const [issuer] = readCertificates(ca.certificatePem)
-  const signer = privateKeyOf(ca.privateKeyPem)
+  const [certificate] = readCertificates(ca.certificatePem)
   const { publicKey, privateKey } = await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })
-  const tbs = der.sequence(
-    der.explicit(0, der.integer(2)),
-    der.element(der.TAG.integer, newSerial()),
-    algorithmOf(signer),
-    issuer!.subjectDer,
-    der.sequence(der.time(new Date(now.getTime() - 3_600_000)), der.time(new Date(now.getTime() + LASTS_MS))),
-    writeName(name),
-    spkiOf(publicKey),
-    der.explicit(3, der.sequence(...extensionsOf(publicKey, issuer!))),
-  )
+  const spki = spkiOf(publicKey)
+  const known = certificate!.subjectKeyId
+  const issuerId = known ? Buffer.from(known, 'hex') : keyIdOf(certificate!.spki)
+  const bytes = issueCertificate({
+    issuer: { certificate: certificate!, key: privateKeyOf(ca.privateKeyPem) },
+    ...{ subject: name, spki, serial: randomSerial() },
+    notBefore: new Date(now.getTime() - 3_600_000),
+    notAfter: new Date(now.getTime() + LASTS_MS),
+    extensions: [
+      extension(EXTENSION.basicConstraints, true, der.sequence()),
+      keyUsage([KEY_USAGE.digitalSignature]),
+      extension(EXTENSION.subjectKeyId, false, der.octets(keyIdOf(spki))),
+      extension(EXTENSION.authorityKeyId, false, der.sequence(der.element(der.context(0, false), issuerId))),
+    ],
+  })
   return {
-    certificatePem: toPem('CERTIFICATE', signedStructure(tbs, signer)),
+    certificatePem: toPem('CERTIFICATE', bytes),
     privateKeyPem: privateKey.export({ format: 'pem', type: 'pkcs8' }) as string,
   }
-}
-
-function extensionsOf(publicKey: KeyObject, issuer: Certificate): Buffer[] {
-  const extension = (oid: string, value: Buffer, critical = false): Buffer =>
-    der.sequence(der.oid(oid), ...(critical ? [der.boolean(true)] : []), der.octets(value))
-  const issuerId = Buffer.from(issuer.subjectKeyId ?? '', 'hex')
-  return [
-    extension(EXTENSION.basicConstraints, der.sequence(), true),
-    extension(EXTENSION.keyUsage, der.flags([KEY_USAGE.digitalSignature]), true),
-    extension(EXTENSION.subjectKeyId, der.octets(keyIdOf(publicKey))),
-    ...(issuerId.length > 0
-      ? [extension(EXTENSION.authorityKeyId, der.sequence(der.element(der.context(0, false), issuerId)))]
-      : []),
-  ]
-}
-
-/** SHA-1 over the bits of the public key. */
-function keyIdOf(publicKey: KeyObject): Buffer {
-  const fields = der.fieldsOf(der.parse(spkiOf(publicKey)))
-  fields.next()
-  return createHash('sha1').update(der.readBits(fields.next())).digest()
 }
 
 /**

@@ -2,10 +2,10 @@ import type { KeyObject } from 'node:crypto'
 import { type Certificate, readCertificates } from '../x509/certificate.ts'
 import type { Credential } from '../x509/certificates.ts'
 import * as der from '../x509/der.ts'
+import { extension, randomSerial } from '../x509/issue.ts'
 import { algorithmOf, privateKeyOf, signedStructure, weakKey } from '../x509/signatures.ts'
 import { type GenericAttribute, VOMS } from './attribute-certificate.ts'
 import { type Fqan, longFqan } from './fqan.ts'
-import { newSerial } from './serial.ts'
 
 /** The key and certificate with which a VO's attributes are signed, and where clients find who signs. */
 export interface AuthorityCredential {
@@ -47,7 +47,7 @@ export interface NewAttributeCertificate {
 /** An attribute certificate (RFC 5755) in the form the clients of VOMS accept. */
 export function buildAttributeCertificate(input: NewAttributeCertificate): { der: Buffer; serial: string } {
   const { holder, authority, vo, fqans } = input
-  const serial = newSerial()
+  const serial = randomSerial()
   const origin = der.implicit(6, der.ia5(`${vo}://${authority.host}:${authority.port}`))
   const info = der.sequence(
     der.integer(1),
@@ -84,17 +84,19 @@ function extensionsOf({ authority, attributes, targets }: NewAttributeCertificat
   const keyId = Buffer.from(certificate.subjectKeyId ?? '', 'hex')
   const text = (value: string): Buffer => der.octets(Buffer.from(value, 'utf8'))
   return [
-    ...(targets.length > 0 ? [extension(VOMS.targets, targetsOf(targets), true)] : []),
-    extension(VOMS.noRevocation, der.nothing()),
-    extension(VOMS.authorityKeyId, der.sequence(der.element(der.context(0, false), keyId))),
+    ...(targets.length > 0 ? [extension(VOMS.targets, true, targetsOf(targets))] : []),
+    extension(VOMS.noRevocation, false, der.nothing()),
+    extension(VOMS.authorityKeyId, false, der.sequence(der.element(der.context(0, false), keyId))),
     extension(
       VOMS.certificates,
+      false,
       der.sequence(der.sequence(certificate.der, ...intermediates.map((one) => one.der))),
     ),
     ...(attributes.length > 0
       ? [
           extension(
             VOMS.attributes,
+            false,
             der.sequence(
               der.sequence(
                 der.sequence(
@@ -117,9 +119,6 @@ const targetsOf = (targets: readonly string[]): Buffer =>
   der.sequence(
     der.sequence(...targets.map((target) => der.sequence(der.explicit(0, der.implicit(6, der.ia5(target)))))),
   )
-
-const extension = (oid: string, value: Buffer, critical = false): Buffer =>
-  der.sequence(der.oid(oid), ...(critical ? [der.boolean(true)] : []), der.octets(value))
 
 /** The value of the extension that carries attribute certificates in a proxy. */
 export const attributeExtension = (certificates: readonly Uint8Array[]): Buffer =>

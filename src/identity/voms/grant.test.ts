@@ -139,6 +139,7 @@ describe('the lifetime', () => {
       hours: 24,
       warnings: [expect.stringMatching(/validity .* 86400 .* demo grants/)],
     })
+    expect(of(3 * HOUR, { certificateEnds: inHours(2.99) })).toEqual({ hours: 2.99, warnings: [] })
     const ends = { certificateEnds: inHours(3) }
     expect(of(6 * HOUR, ends)).toEqual({ hours: 3, warnings: [expect.stringContaining('certificate ends')] })
     const leaving = { ...held, memberships: [member('/demo'), member('/demo/x', 'group', inHours(1))] }

@@ -48,6 +48,8 @@ export interface Grant {
 
 const USUAL_SECONDS = 12 * 3600
 const MOST_FQANS = 200
+/** A certificate made for the occasion ends a moment before what is wished for. */
+const WORTH_TELLING_MS = 60_000
 
 /**
  * Decides which groups and roles of `vo` are attested, in which order and how long. Throws `voms_attribute_denied` when
@@ -102,15 +104,16 @@ export function grantAttributes(
   const wishedEnd = new Date(now.getTime() + lifetime * 1000)
   const ends = [
     { at: new Date(now.getTime() + mostSeconds * 1000), why: `the most that ${vo} grants` },
-    { at: certificateEnds, why: 'when your certificate ends' },
+    { at: certificateEnds, why: 'then your certificate ends' },
     ...fqans.flatMap((fqan) => {
       const { until } = byName.get(shortFqan(fqan))!
-      return until ? [{ at: until, why: `when your place in ${shortFqan(fqan)} ends` }] : []
+      return until ? [{ at: until, why: `then your place in ${shortFqan(fqan)} ends` }] : []
     }),
   ]
   const soonest = ends.reduce((a, b) => (b.at < a.at ? b : a))
   const notAfter = soonest.at < wishedEnd ? soonest.at : wishedEnd
-  if (request.lifetimeSeconds !== null && notAfter < wishedEnd) {
+  const lost = wishedEnd.getTime() - notAfter.getTime()
+  if (request.lifetimeSeconds !== null && lost > WORTH_TELLING_MS) {
     const seconds = Math.max(0, Math.floor((notAfter.getTime() - now.getTime()) / 1000))
     warnings.push(`The validity of the attributes was shortened to ${seconds} seconds: ${soonest.why}.`)
   }

@@ -59,11 +59,8 @@ export async function verifyAttributes(
     readonly now: Date
   },
 ): Promise<VerifiedAttributes | undefined> {
-  const extension = chain.proxies
-    .map(({ certificate }) => certificate.extensions.get(VOMS.sequence))
-    .find((found) => found !== undefined)
-  if (!extension) return undefined
-  const mine = read(extension.value).find(({ vo }) => vo === options.vo)
+  if (!chain.attributes) return undefined
+  const mine = read(chain.attributes).find(({ vo }) => vo === options.vo)
   if (!mine) return undefined
   await verifyAttributeCertificate(mine, chain.endEntity, options)
   const { vo, fqans, attributes, serial, notAfter } = mine

@@ -26,6 +26,7 @@ export const EXTENSION = {
   extendedKeyUsage: '2.5.29.37',
   proxyCertInfo: '1.3.6.1.5.5.7.1.14',
   gt3ProxyCertInfo: '1.3.6.1.4.1.3536.1.222',
+  vomsAttributes: '1.3.6.1.4.1.8005.100.100.5',
 } as const
 
 export const KEY_USAGE = { digitalSignature: 0, keyEncipherment: 2, keyCertSign: 5, crlSign: 6 } as const

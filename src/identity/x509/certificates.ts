@@ -80,10 +80,13 @@ export async function issueHostCertificate(input: {
   return { certificatePem: pem(certificate), privateKeyPem: await keyPem(keys.privateKey) }
 }
 
-/** The authority below the grid's that signs short-lived certificates of people; valid for five years. */
+/**
+ * The authority below the grid's that signs short-lived certificates of people; valid for five years. RSA: Java clients
+ * sign a proxy with the algorithm by which the person's certificate was signed, and keys of people are RSA for C++ clients.
+ */
 export function createPeopleAuthority(input: { ca: Credential; now: Date }): Credential {
   const certificate = readCertificates(input.ca.certificatePem)[0]!
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   const common = certificate.subject.at(-1)!.map(({ oid, value }) => ({ oid, value: `${value} people` }))
   const ends = Math.min(input.now.getTime() + 5 * YEAR_MS, certificate.notAfter.getTime())
   return {

@@ -62,6 +62,8 @@ export interface VerifiedChain {
   readonly authorities: readonly Certificate[]
   /** When the first certificate of the chain ends. */
   readonly expiresAt: Date
+  /** What VOMS put into the proxy nearest to the leaf that has anything of it; not verified. */
+  readonly attributes: Buffer | null
 }
 
 const MOST_CERTIFICATES = 16
@@ -108,6 +110,7 @@ export function verifyChain(
     proxies: proxies.map(({ kind, certificate }) => ({ kind, certificate })),
     authorities,
     expiresAt: new Date(Math.min(...chain.map(({ notAfter }) => notAfter.getTime()))),
+    attributes: proxies.map(vomsAttributes).find((found) => found !== null) ?? null,
   }
 }
 
@@ -199,6 +202,9 @@ function checkProxy(certificate: Certificate, kind: ProxyKind, signer: Certifica
     `The proxy ${name} is independent or follows a policy nobody knows here.`,
   )
 }
+
+const vomsAttributes = ({ certificate }: Proxy): Buffer | null =>
+  certificate.extensions.get(EXTENSION.vomsAttributes)?.value ?? null
 
 // Every certificate
 

@@ -19,6 +19,8 @@ export function makeProxy(wish: {
   readonly hours: number
   readonly limited?: boolean
   readonly now: Date
+  /** What VOMS says of the owner, as the value of its extension. */
+  readonly attributes?: Uint8Array | undefined
 }): Buffer {
   const { signer, now } = wish
   const { notBefore, notAfter, subjectDer } = signer.certificate
@@ -40,6 +42,7 @@ export function makeProxy(wish: {
         true,
         der.sequence(der.sequence(der.oid(wish.limited ? LANGUAGE.limited : LANGUAGE.full))),
       ),
+      ...(wish.attributes ? [extension(EXTENSION.vomsAttributes, false, wish.attributes)] : []),
     ],
   })
 }
