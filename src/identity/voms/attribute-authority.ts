@@ -1,4 +1,4 @@
-import { type Db, transaction } from '../../kernel/database.ts'
+import type { Db } from '../../kernel/database.ts'
 import { defineError } from '../../kernel/errors.ts'
 import { certificateSuspended } from '../errors.ts'
 import type { Identity } from '../identity.ts'
@@ -77,21 +77,16 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
         vo,
         targets: request.targets,
       })
-      await transaction(db, (tx) =>
-        identity.audit(tx, {
-          vo,
-          actor: account,
-          action: 'voms.attributes_issued',
-          target: account,
-          detail: {
-            serial,
-            subject: slashOf(endEntity.subject),
-            fqans: grant.fqans.map(longFqan),
-            seconds: Math.round((grant.notAfter.getTime() - at.getTime()) / 1000),
-            ...(request.targets.length > 0 && { targets: request.targets }),
-          },
-        }),
-      )
+      await identity.audit(db, {
+        ...{ vo, actor: account, action: 'voms.attributes_issued', target: account },
+        detail: {
+          serial,
+          subject: slashOf(endEntity.subject),
+          fqans: grant.fqans.map(longFqan),
+          seconds: Math.round((grant.notAfter.getTime() - at.getTime()) / 1000),
+          ...(request.targets.length > 0 && { targets: request.targets }),
+        },
+      })
       return { der, serial, vo, fqans: grant.fqans, notAfter: grant.notAfter, warnings: grant.warnings }
     },
   }
