@@ -128,7 +128,7 @@ async function copyByRule({ doors }: BenchGrid, name: string): Promise<void> {
     () => doors.rule(id),
     ({ state }) => state === 'OK' || state === 'STUCK',
     PATIENCE_MS,
-    50,
+    250,
   )
   if (ended.state !== 'OK') throw new Error(`the rule is ${ended.state}: ${ended.error}`)
 }

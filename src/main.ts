@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
-import { counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
@@ -71,6 +71,7 @@ await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
 
 // The rooms, lowest floor first.
+const rses = createRseTable(db, wakeups)
 const port = config.port ?? grid.port
 const issuerBase = (config.publicUrl ?? `https://localhost:${grid.port}`).replace(/\/+$/, '')
 const sealKey = Buffer.from(readFileSync(join(home, 'server', 'seal.key'), 'utf8').trim(), 'base64url')
@@ -92,13 +93,14 @@ const vomsAuthorities = openVomsDirectory({
     log.warn({ file, err: error }, 'not usable as a description of a VOMS authority'),
 })
 const identity = createIdentity({
-  ...{ db, pool, clock, ids, log, issuerBase, sealKey },
+  ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
     ...people,
     privateKeyPem: readFileSync(join(home, 'server', 'people-ca.key'), 'utf8'),
     trustDirectory,
     longestHours: config.certificateHours,
   },
+  areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
   proxyAttributes: proxyAttributes({
     ...{ trust, authorities: vomsAuthorities, clock },
     hosts: [new URL(issuerBase).hostname, hostname()],
@@ -107,7 +109,6 @@ const identity = createIdentity({
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
-const rses = createRseTable(db, wakeups)
 const ca = readFileSync(join(home, 'ca', 'ca.pem'))
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
@@ -137,6 +138,7 @@ const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
+  activityWeight: config.activityShares,
 })
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
@@ -205,7 +207,7 @@ await registerRucioDoor(
   },
   '/rucio',
 )
-registerX509Door(http.app, {
+await registerX509Door(http.app, {
   ...{ identity, clock, vo: grid.vo },
   authorities: [
     { certificatePem: String(ca), subjects: ['/O=Kumihimo/*'] },

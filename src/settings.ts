@@ -53,6 +53,14 @@ export const serverSettings = {
     max: 1000,
     help: 'Third-party copies that one server process drives at the same time.',
   },
+  activityShares: {
+    type: 'integerByName',
+    env: 'KUMI_ACTIVITY_SHARES',
+    default: '1',
+    min: 1,
+    max: 1000,
+    help: 'Weights of activities whose transfers wait for the same storage, e.g. "1, Production=5": five times the bytes of any other.',
+  },
   deletionGraceSeconds: {
     type: 'integer',
     env: 'KUMI_DELETION_GRACE',
@@ -99,7 +107,7 @@ export const serverSettings = {
     type: 'string',
     env: 'KUMI_TRUST',
     default: '',
-    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, separated by ":".',
+    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, or PEM files, separated by ":".',
   },
   crlGraceHours: {
     type: 'integer',

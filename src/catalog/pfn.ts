@@ -6,10 +6,15 @@ export type Operation = 'read' | 'write' | 'delete' | 'thirdPartyRead' | 'thirdP
 
 /** Path of a name below an RSE's prefix by the RSE's algorithm (attribute lfn2pfn_algorithm: hash, identity). */
 export function computePath(rse: Pick<Rse, 'attributes'>, did: Did): string {
-  const scope = /^(user|group)/.test(did.scope) ? did.scope.replaceAll('.', '/') : did.scope
+  const scope = scopeDirectory(did.scope)
   if (rse.attributes.lfn2pfn_algorithm === 'identity') return `${scope}/${did.name}`
   const digest = createHash('md5').update(`${did.scope}:${did.name}`).digest('hex')
   return `${scope}/${digest.slice(0, 2)}/${digest.slice(2, 4)}/${did.name}`
+}
+
+/** Where all names of a scope lie below an RSE's prefix, by every algorithm. */
+export function scopeDirectory(scope: string): string {
+  return /^(user|group)/.test(scope) ? scope.replaceAll('.', '/') : scope
 }
 
 /** URL of a copy; `path` is the replica's explicit path if it has one. */

@@ -4,6 +4,7 @@ import { testDatabase } from '../../test/harness/database.ts'
 import {
   addRse,
   addRseProtocol,
+  areasOfAccount,
   createScope,
   getRse,
   listScopes,
@@ -19,6 +20,38 @@ import {
 const database = testDatabase()
 const now = new Date('2026-11-21T00:00:00Z')
 const vo = 'demo'
+
+test('the area of an account is where nothing lies but its own', async () => {
+  const { db } = database
+  const vo = 'areas'
+  const local = { read: 1, write: 1, delete: 1 }
+  for (const [i, prefix] of ['/areas/', '/areas/disk', '/elsewhere/', '/areas/'].entries()) {
+    const rse = `AREA-${i}`
+    await addRse(db, { vo, now, uuid: randomUUID(), name: rse })
+    await addRseProtocol(db, {
+      ...{ vo, now, rse },
+      protocol: {
+        ...{ scheme: 'https', hostname: 'localhost', port: 1, prefix, impl: 'x' },
+        domains: { lan: local, wan: { ...local, thirdPartyRead: null, thirdPartyWrite: null } },
+        extendedAttributes: null,
+      },
+    })
+  }
+  const rses = await readRses(db, { vo })
+  const areas = (accountId: number) => areasOfAccount(db, { vo, accountId, rses })
+  for (const [name, accountId] of [
+    ['user.emi', 31],
+    ['run.7', 31],
+    ['user', 32],
+    ['group.a', 32],
+    ['group.a.b', 33],
+    ['run', 33],
+  ] as const)
+    await createScope(db, { vo, now, name, accountId })
+  expect((await areas(31)).sort()).toEqual(['/disk/run.7', '/disk/user/emi', '/run.7', '/user/emi'])
+  expect(await areas(32)).toEqual([])
+  expect((await areas(33)).sort()).toEqual(['/disk/group/a/b', '/disk/run', '/group/a/b', '/run'])
+})
 
 test('a scope belongs to an account and exists once', async () => {
   await createScope(database.db, { vo, now, name: 'user.aki', accountId: 1 })

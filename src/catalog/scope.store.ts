@@ -21,6 +21,17 @@ export const selectScopes = (db: Db, input: { vo: string; accountId?: number; na
         and status <> 'DELETED' order by name`,
   )
 
+/** Names of an account's newest scopes whose directory holds no scope of somebody else. */
+export const selectSoleScopes = (db: Db, input: { vo: string; accountId: number; most: number }) =>
+  rows(
+    db,
+    sql<{ name: string }>`select name from scope s
+      where vo = ${input.vo} and account_id = ${input.accountId} and status <> 'DELETED'
+        and not (name ~ '^(user|group)' and exists (select 1 from scope other
+          where other.vo = s.vo and other.account_id <> s.account_id and starts_with(other.name, s.name || '.')))
+      order by created_at desc, id desc limit ${input.most}`,
+  )
+
 export const updateScopeOwner = (db: Db, input: { vo: string; name: string; accountId: number }) =>
   row(
     db,

@@ -108,7 +108,7 @@ describe('the routes of all doors', () => {
       version: '0.0.0',
       defaultVo: 'demo',
     })
-    registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
+    await registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     const trust = openTrustDirectory({ directories: [], clock: systemClock })
     registerGatewayBearers(http.app, { db, clock: systemClock, identity, trust })
     registerGatewayRoutes(http.app, {

@@ -5,6 +5,7 @@ import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
 import type { ProxyAttributes } from './voms/proxy-attributes.ts'
+import type { TrustDirectory } from './x509/index.ts'
 
 export interface IdentityOptions {
   readonly db: Db
@@ -16,8 +17,12 @@ export interface IdentityOptions {
   readonly issuerBase: string
   /** 32 bytes kept outside the database. */
   readonly sealKey: Uint8Array
+  /** Directories below a VO's storage area that hold nothing but an account's own; none when absent. */
+  readonly areasOf?: (vo: string, accountId: number) => Promise<readonly string[]>
   /** Issues short-lived certificates; without it nobody gets one here. */
   readonly issuingAuthority?: IssuingAuthority
+  /** Authorities of certificates; without it no credentials are taken in. */
+  readonly trust?: TrustDirectory
   /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
   readonly proxyAttributes?: ProxyAttributes
 }
@@ -29,6 +34,7 @@ export interface Context extends Audit {
   readonly ids: Ids
   readonly log: Logger
   readonly sealKey: Uint8Array
+  areasOf(vo: string, accountId: number): Promise<readonly string[]>
   now(): Date
   sleep(ms: number): Promise<void>
   issuer(vo: string): string
@@ -62,6 +68,7 @@ export function createContext(options: IdentityOptions): Context {
     ids,
     log,
     sealKey,
+    areasOf: options.areasOf ?? (async () => []),
     now,
     sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,

@@ -77,3 +77,6 @@ export const keyTaken = defineError('conflict', 'key_of_another_account')
 export const tooManyCertificates = defineError('exhausted', 'certificate_rate_limited')
 export const noAuthority = defineError('missing', 'no_issuing_authority')
 export const certificateNeeded = defineError('invalid', 'certificate_needed')
+/** A proxy that was sent to be kept, and cannot be. */
+export const delegationRefused = defineError('invalid', 'delegation_refused')
+export const delegationMissing = defineError('missing', 'delegation_missing')

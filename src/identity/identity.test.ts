@@ -152,18 +152,63 @@ describe('identity', () => {
       const many = await Promise.all(Array.from({ length: 12 }, () => login(account.name)))
       expect(many).toHaveLength(12)
     })
-    test('an address is limited over all user names; without one nobody shares a limit', async () => {
-      const peer = '203.0.113.9'
-      for (let i = 0; i < 10; i++) {
-        await Promise.allSettled(Array.from({ length: 5 }, (_, k) => login(`u${i}-${k}`, 'wrong', { peer })))
-      }
-      await expect(login('somebody', 'wrong', { peer })).rejects.toMatchObject({ code: 'login_rate_limited' })
-      await expect(login('somebody', 'wrong', { peer: '203.0.113.8' })).rejects.toMatchObject({
-        code: 'login_failed',
+    test('a program with a wrong password shuts out nobody but itself', async () => {
+      const [account, other] = [await withPassword(), await withPassword()]
+      const [shared, elsewhere] = [{ peer: '127.0.0.1' }, { peer: '203.0.113.8' }]
+      await Promise.allSettled(Array.from({ length: 12 }, () => login(account.name, 'wrong', shared)))
+      await expect(login(account.name, PASSWORD, shared)).rejects.toMatchObject({
+        code: 'login_rate_limited',
       })
-      await expect(login('somebody', 'wrong')).rejects.toMatchObject({ code: 'login_failed' })
-      const shared = sql`select 1 from login_failure where key like '%undefined%'`
-      expect(await row(database.db, shared)).toBeUndefined()
+      expect((await login(other.name, PASSWORD, shared)).accountId).toBe(other.id)
+      expect((await login(account.name, PASSWORD, elsewhere)).accountId).toBe(account.id)
+    })
+    test('guessing at many names from one address, or at one name from many, ends too', async () => {
+      const account = await withPassword()
+      const peer = '203.0.113.9'
+      const failed = (key: string, times: number) =>
+        sql`insert into login_failure (key, failures, window_started_at) values (${key}, ${times}, ${clock.now()})`.execute(
+          database.db,
+        )
+      await failed(`peer ${peer}`, 199)
+      await expect(login('somebody', 'wrong', { peer })).rejects.toMatchObject({ code: 'login_failed' })
+      await expect(login('anybody', 'wrong', { peer })).rejects.toMatchObject({ code: 'login_rate_limited' })
+      await expect(login('anybody', 'wrong')).rejects.toMatchObject({ code: 'login_failed' })
+      await failed(`user demo/${account.name}`, 299)
+      await expect(login(account.name, 'wrong')).rejects.toMatchObject({ code: 'login_failed' })
+      await expect(login(account.name, PASSWORD, { peer: '203.0.113.10' })).rejects.toMatchObject({
+        code: 'login_rate_limited',
+      })
+    })
+    test('the token carries what the policy permits: reading everywhere, writing below the own', async () => {
+      const [account, admin] = [await withPassword(), await withPassword()]
+      await identity.setAttributes(admin.id, { admin: 'true' })
+      const fromHome = createIdentity({
+        ...{ db: database.db, pool: database.pool, clock, ids: systemPorts.ids, log: silentLogger, sealKey },
+        issuerBase: 'https://localhost:7443',
+        areasOf: async (vo, accountId) => (accountId === account.id ? [`/user/${vo}/ä`] : []),
+      })
+      const scopesOf = async (id: number, scopes?: string[]) =>
+        (await fromHome.mintForAccount(id, { ...(scopes && { scopes }) })).scopes
+      expect(await scopesOf(account.id)).toEqual([
+        'grid',
+        'storage.modify:/user/demo/%C3%A4',
+        'storage.read:/',
+        'storage.stage:/',
+        'wlcg.groups',
+      ])
+      expect(await scopesOf(admin.id)).toEqual([
+        'grid',
+        'storage.modify:/',
+        'storage.read:/',
+        'storage.stage:/',
+        'wlcg.groups',
+      ])
+      const robot = await person({ kind: 'SERVICE' })
+      expect(await scopesOf(robot.id)).not.toContain('storage.modify:/')
+      expect(await scopesOf(account.id, ['storage.modify:/'])).toEqual(['storage.modify:/user/demo/%C3%A4'])
+      await expect(scopesOf(account.id, ['storage.modify:/user/other'])).rejects.toMatchObject({
+        code: 'invalid_scope',
+      })
     })
     test('a login code is for one use within ten minutes', async () => {
       const account = await person()

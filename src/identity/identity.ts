@@ -18,6 +18,7 @@ import { createSettings, type Settings } from './people/settings.ts'
 import { createStandings, type Standings } from './people/standing.ts'
 import { createUpdates, type Updates } from './people/update.ts'
 import { createUsagePolicies, type UsagePolicies } from './people/usage-policy.ts'
+import { createAfterLogin } from './policy/after-login.ts'
 import { createExplain, type Explain } from './policy/explain.ts'
 import { createPolicies, type Policies } from './policy/policies.ts'
 import { createTokenRoom, type TokenFace } from './tokens/room.ts'
@@ -60,7 +61,8 @@ export function createIdentity(options: IdentityOptions): Identity {
   const groups = createGroups(context)
   const accounts = createAccounts(context)
   const standings = createStandings(context)
-  const room = createTokenRoom(context, policies)
+  const afterLogin = createAfterLogin(context, policies, groups)
+  const room = createTokenRoom(context, policies, afterLogin)
   const { keys, clients, holders, minter, grants, scopePolicies } = room
   const vos = createVos(context, { keys, policies, clients })
   const logins = createLogins(context, { holders, minter, grants, policies: scopePolicies })
@@ -99,7 +101,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     verifyAuditChain: context.verifyAuditChain,
     authorize: policies.authorize,
     explain: policies.explain,
-    ...createExplain(context, policies, groups),
+    ...createExplain(policies, afterLogin),
     rulesOf: policies.rulesOf,
     addRule: policies.addRule,
     removeRule: policies.removeRule,

@@ -21,6 +21,7 @@ export type {
 } from './certificates/certificate.ts'
 export { readGridmap, writeGridmap, writeGroupmap } from './certificates/gridmap.ts'
 export type { IdentityOptions } from './context.ts'
+export type { DelegatedCredential, Delegation } from './delegation/delegation.ts'
 export { certificateMissing, certificateNeeded } from './errors.ts'
 export { createIdentity, type Identity } from './identity.ts'
 export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './people/audit.ts'

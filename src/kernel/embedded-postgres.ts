@@ -87,8 +87,13 @@ async function initialise(account: PostgresAccount, directory: string, data: str
   try {
     await run(file, args, { cwd: directory, ...account.as })
   } catch (error) {
-    const { stderr } = error as { stderr?: string }
-    throw postgresFailed(`initdb failed: ${stderr?.trim() ?? String(error)}`, {}, error)
+    const { stderr, code } = error as { stderr?: string; code?: string | number }
+    // The program is there, but not the loader it names: a system with another C library.
+    const words =
+      code === 'ENOENT' && existsSync(file)
+        ? 'the PostgreSQL that comes with kumi needs a Linux with glibc. Set DATABASE_URL to a PostgreSQL server instead.'
+        : (stderr?.trim() ?? String(error))
+    throw postgresFailed(`initdb failed: ${words}`, {}, error)
   }
   // Renaming makes the cluster appear whole or not at all, whatever kills us in between.
   const { rename } = await import('node:fs/promises')

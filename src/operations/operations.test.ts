@@ -120,6 +120,17 @@ describe('pictures of the present', () => {
     }
     const why = await transferExplanation(database.db, now, 'demo', TRANSFER)
     expect(why).toMatchObject({ because: 'retry_later', sources: [{ storage: 'KEK-DISK', readable: true }] })
+
+    const until = new Date(now.getTime() + 60_000)
+    await sql`insert into storage_fault (rse_id, side, since, blocked_until, pause_ms, reason)
+      select id, 'destination', ${now}, ${until}, 60000, 'connection refused' from rse where name = 'OSAKA-DISK'`.execute(
+      database.db,
+    )
+    expect(await transferExplanation(database.db, now, 'demo', TRANSFER)).toMatchObject({
+      because: 'link_blocked',
+      link: { blockedUntil: until, blockedReason: 'OSAKA-DISK: connection refused' },
+    })
+    expect(await linkLines(database.db, until, 'demo')).toMatchObject([{ blockedUntil: null }])
   })
 
   test('an unknown rule is missing', async () => {

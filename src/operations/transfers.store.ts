@@ -14,11 +14,12 @@ export interface LinkRow {
   readonly max_active: number | null
   readonly rationale: string | null
   readonly blocked_until: Date | null
+  readonly blocked_reason: string | null
   readonly last_error: unknown
 }
 
 /** Every link that was used since `since` or about which something is known. */
-export async function readLinks(db: Db, vo: string, since: Date): Promise<LinkRow[]> {
+export async function readLinks(db: Db, now: Date, vo: string, since: Date): Promise<LinkRow[]> {
   return rows(
     db,
     sql<LinkRow>`
@@ -45,7 +46,7 @@ export async function readLinks(db: Db, vo: string, since: Date): Promise<LinkRo
       select s.rse as source, d.rse as destination, s.site as source_site, d.site as destination_site,
         coalesce(live.active, 0) as active, coalesce(past.done, 0) as done,
         coalesce(past.failed, 0) + coalesce(retried.failed, 0) as failed, coalesce(past.bytes, 0)::bigint as bytes,
-        link.rate_bytes_per_s as rate, link.max_active, link.rationale, link.blocked_until,
+        link.rate_bytes_per_s as rate, link.max_active, link.rationale, fault.blocked_until, fault.reason as blocked_reason,
         coalesce(retried.last_error, past.last_error, live.last_error) as last_error
       from pair
       join home s on s.rse_id = pair.src_rse_id and s.vo = ${vo}
@@ -54,6 +55,10 @@ export async function readLinks(db: Db, vo: string, since: Date): Promise<LinkRo
       left join past using (src_rse_id, dst_rse_id)
       left join retried using (src_rse_id, dst_rse_id)
       left join link using (src_rse_id, dst_rse_id)
+      left join lateral (select f.blocked_until, (case f.side when 'source' then s.rse else d.rse end) || ': ' || f.reason as reason
+        from storage_fault f where (f.rse_id, f.side) in ((pair.src_rse_id, 'source'), (pair.dst_rse_id, 'destination'))
+          and f.blocked_until > ${now}
+        order by f.blocked_until desc limit 1) fault on true
       order by s.rse, d.rse`,
   )
 }

@@ -25,7 +25,9 @@ export interface LinkLine {
   readonly rateBytesPerSecond: number
   readonly maxActive: number | null
   readonly rationale: string
+  /** A storage of the link failed again and again: nothing is started before, and why. */
   readonly blockedUntil: Date | null
+  readonly blockedReason: string | null
   readonly lastError: string | null
 }
 
@@ -84,6 +86,7 @@ const link = (row: LinkRow): LinkLine => ({
   maxActive: row.max_active,
   rationale: row.rationale ?? '',
   blockedUntil: row.blocked_until,
+  blockedReason: row.blocked_reason,
   lastError: errorText(row.last_error),
 })
 
@@ -108,7 +111,7 @@ const line = (row: TransferRow): TransferLine => ({
 
 /** One line per link: what it did in the last hours, what it does now, and what the rate controller thinks. */
 export async function linkLines(db: Db, now: Date, vo: string, hours = 24): Promise<LinkLine[]> {
-  return (await readLinks(db, vo, new Date(now.getTime() - hours * HOUR_MS))).map(link)
+  return (await readLinks(db, now, vo, new Date(now.getTime() - hours * HOUR_MS))).map(link)
 }
 
 /** The newest transfers of one list. */
@@ -143,7 +146,7 @@ export async function transferExplanation(
     if (transfer.state === 'active') return 'moving'
     if (transfer.state === 'verifying') return 'verifying'
     if (readable.size === 0) return 'no_source'
-    if (mine?.blockedUntil && mine.blockedUntil > now) return 'link_blocked'
+    if (mine?.blockedUntil) return 'link_blocked'
     if (transfer.notBefore && transfer.notBefore > now) return 'retry_later'
     if (mine?.maxActive != null && mine.active >= BigInt(mine.maxActive)) return 'link_full'
     return 'next_in_line'

@@ -145,9 +145,9 @@ export async function intendLocked(
       againAt: new Date(now.getTime() + waitMs),
     })
   const going = new Set(safe.map((copy) => copy.fileId))
-  const few = `Fewer than ${deps.floor(vo)} good copies at other sites would remain.`
+  const few = `fewer than ${deps.floor(vo)} good copies at other sites would remain`
   const refused = [
-    ...copies.filter((copy) => read.has(copy.fileId)).map(refusal('A transfer reads it.', BUSY_MS)),
+    ...copies.filter((copy) => read.has(copy.fileId)).map(refusal('a transfer reads it', BUSY_MS)),
     ...free.filter((copy) => !going.has(copy.fileId)).map(refusal(few, TOO_FEW_MS)),
   ]
   await store.refuse(tx, now, refused)
@@ -182,6 +182,11 @@ async function withSurvivors(
   const enough = new Set(counts.filter((count) => count.failureDomains >= floor).map((count) => count.fileId))
   const abandoned = new Set((await store.abandonedFiles(tx, fileIds)).map(({ id }) => id))
   return copies.filter((copy) => enough.has(copy.fileId) || abandoned.has(copy.fileId))
+}
+
+/** Before anything is done at a storage: whether a rule came after the decision. */
+export async function wantedAgain({ db }: DeletionDeps, { intent }: DeletionOrder): Promise<boolean> {
+  return (await protectedCopies(db, [intent])).length > 0
 }
 
 /** Third step: the copy is renamed into the trash. */
@@ -227,6 +232,7 @@ export async function undoTrashed(
   deps: DeletionDeps,
   now: Date,
   { intent, rse, file }: DeletionOrder,
+  reason: string,
 ): Promise<void> {
   const { db, copies, clock } = deps
   const until = new Date(clock.now().getTime() + LEASE_MS)
@@ -238,7 +244,6 @@ export async function undoTrashed(
     const key = { fileId: intent.fileId, rseId: intent.rseId }
     const back = { vo: intent.vo, now, replicas: [key] }
     await changeReplicaStates(tx, { ...back, from: ['BEING_DELETED'], to: intent.wasState })
-    const reason = 'The copies at other sites are not as good as it seemed.'
     await store.refuse(tx, now, [{ ...key, reason, againAt: new Date(now.getTime() + TOO_FEW_MS) }])
     const payload = { rse: rse.name, reason }
     await publish(tx, now, [

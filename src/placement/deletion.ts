@@ -13,6 +13,7 @@ import {
   survivorsAreGood,
   trashCopy,
   undoTrashed,
+  wantedAgain,
 } from './deletion-steps.ts'
 import { bytesToFree, enoughFor } from './free-space.ts'
 
@@ -52,13 +53,17 @@ export async function intendAt(
   })
 }
 
-/** Carries out due intents: to the trash, survivors looked at once more, purged after the grace. */
+/**
+ * Carries out due intents: to the trash, survivors looked at once more, purged after the grace. A copy that a rule
+ * wants by now comes back.
+ */
 export async function executeDeletions(deps: DeletionDeps, now: Date): Promise<number> {
   return eachClaimed(deps, now, async (order) => {
+    if (await wantedAgain(deps, order)) return undoTrashed(deps, now, order, 'a rule wants it again')
     if (order.intent.state === 'trashed') return purgeTrashed(deps, now, order)
     await trashCopy(deps, order)
     if (await survivorsAreGood(deps, now, order)) await keepTrashed(deps, order)
-    else await undoTrashed(deps, now, order)
+    else await undoTrashed(deps, now, order, 'the copies at other sites are not as good as it seemed')
   })
 }
 

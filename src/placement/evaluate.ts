@@ -11,6 +11,9 @@ import { type Candidate, chooseRses } from './choose-rses.ts'
 import * as store from './placement.store.ts'
 import { fileIdsOfDatasets, type SpreadFile } from './spread.store.ts'
 
+/** As in the field. */
+const STUCK_PATIENCE_MS = 14 * 86_400_000
+
 export interface EvaluateDeps {
   readonly rses: RseTable
   /** Told of copies that nobody waits for any more. */
@@ -37,14 +40,33 @@ export async function evaluateRule(
   if (incomplete.length > 0) await store.openGaps(tx, now, rule.id, incomplete)
   if (rule.targetKind === 'F' || rule.grouping === 'N') await store.openFileGaps(tx, now, rule.id)
   // Asked first: without gaps the search for stray ones would still walk the content.
-  const stray = (await store.hasGaps(tx, rule.id)) ? await store.closeStrayGaps(tx, rule.id) : []
-  if (stray.length > 0) await deps.cancelTransfers(tx, { vo: rule.vo, now, keys: stray })
+  if (await store.hasGaps(tx, rule.id)) {
+    const stray = await store.closeStrayGaps(tx, rule.id)
+    if (stray.length > 0) await deps.cancelTransfers(tx, { vo: rule.vo, now, keys: stray })
+    await store.recallDeletions(tx, now, rule.id)
+  }
+  await store.setPlacementError(tx, rule.id, null)
   await settleStates(tx, now, [rule.id])
 }
 
 /** Sets states by the gaps and tells what changed. The caller holds lockRules. */
 export async function settleStates(tx: Tx, now: Date, ruleIds: readonly string[]): Promise<void> {
-  const changed = await store.refreshStates(tx, now, ruleIds)
+  await tellStates(tx, now, await store.refreshStates(tx, now, ruleIds))
+}
+
+/** Takes rules out of service that failed again and again for too long. Returns how many. */
+export async function suspendHopeless(tx: Tx, now: Date): Promise<number> {
+  const since = new Date(now.getTime() - STUCK_PATIENCE_MS)
+  const suspended = await store.suspendStuck(tx, now, since, 100)
+  await tellStates(tx, now, suspended)
+  return suspended.length
+}
+
+async function tellStates(
+  tx: Tx,
+  now: Date,
+  changed: readonly { id: string; vo: string; state: string }[],
+): Promise<void> {
   await publish(
     tx,
     now,
@@ -62,7 +84,11 @@ async function placeDatasets(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.
   if (left.length > 0) await store.deletePlacements(tx, now, rule.id, left)
   const known = new Set(placed.map((p) => p.collectionId))
   const fresh = datasets.filter((id) => !known.has(id))
-  if (fresh.length === 0) return
+  if (fresh.length === 0) {
+    // Refused here, not when the first dataset comes.
+    if (rule.state === 'INJECT') chooseRses(await candidates(tx, deps, now, rule, new Map()), rule)
+    return
+  }
   const present = await store.presentBytes(tx, { datasets: fresh, fileId: null })
   const preferred = [...new Set(placed.map((p) => p.rseId))]
   const choose = async (group: readonly bigint[], keep: readonly number[]): Promise<void> => {
@@ -99,6 +125,7 @@ async function spreadFiles(tx: Tx, deps: EvaluateDeps, now: Date, rule: store.Ru
   const base = await candidates(tx, deps, now, rule, new Map())
   chooseRses(base, { copies: rule.copies, weight: rule.weight })
   const datasets = await datasetsOf(tx, [rule.targetId])
+  await store.deleteLeftFiles(tx, now, rule.id, datasets)
   let turn = 0
   const place = async (files: readonly SpreadFile[]): Promise<void> => {
     const copies = new Map<bigint, number[]>()

@@ -5,14 +5,21 @@ export interface DueGap extends CopyWish {
   readonly vo: string
 }
 
-/** Takes gaps whose time has come and marks them moving; one wish per file and storage, however many rules ask. */
+/**
+ * Takes gaps whose time has come and marks them moving; one wish per file and storage, however many rules ask. Those of
+ * suspended rules wait, and those whose copy is just being deleted: it comes back or is gone soon.
+ */
 export const claimGaps = (db: Db, now: Date, limit: number) =>
   rows(
     db,
     sql<DueGap>`
       with due as (
-        select rule_id, file_id, rse_id from placement_gap
-        where state <> 'moving' and next_try <= ${now} order by next_try limit ${limit} for update skip locked),
+        select rule_id, file_id, rse_id from placement_gap g
+        where state <> 'moving' and next_try <= ${now}
+          and rule_id not in (select id from rule where state = 'SUSPENDED')
+          and not exists (select from replica x
+            where x.file_id = g.file_id and x.rse_id = g.rse_id and x.state = 'B' offset 0)
+        order by next_try limit ${limit} for update skip locked),
       taken as (
         update placement_gap g set state = 'moving' from due d
         where g.rule_id = d.rule_id and g.file_id = d.file_id and g.rse_id = d.rse_id
@@ -51,19 +58,32 @@ export interface GapNews extends Copy {
   readonly state: 'moving' | 'failed'
   readonly attempts: number
   readonly error: object | null
-  readonly nextTry: Date
+  /** When the transfer tries again; one that failed for good is asked for again later after each failure. */
+  readonly nextTry: Date | null
 }
 
+const FIRST_PAUSE = '1 minute'
+const LONGEST_PAUSE = '6 hours'
+
 /** Writes what happened to copies that are not there yet. */
-export const updateGaps = (db: Db, list: readonly GapNews[]) =>
+export const updateGaps = (db: Db, now: Date, list: readonly GapNews[]) =>
   sql`update placement_gap g
-    set state = w.state, attempts = g.attempts + w.attempts, last_error = w.error, next_try = w."nextTry"
+    set state = w.state, attempts = g.attempts + w.attempts, last_error = w.error,
+      failures = g.failures + (w.state = 'failed')::int,
+      next_try = case when w.state = 'failed'
+        then ${now}::timestamptz + least(${FIRST_PAUSE}::interval * 2 ^ least(g.failures, 20), ${LONGEST_PAUSE}::interval)
+        else coalesce(w."nextTry", ${now}::timestamptz) end
     from jsonb_to_recordset(${JSON.stringify(list, (_, v) => (typeof v === 'bigint' ? String(v) : v))}::jsonb)
       as w("fileId" bigint, "rseId" int, state text, attempts int, error jsonb, "nextTry" timestamptz)
     where g.file_id = w."fileId" and g.rse_id = w."rseId"`.execute(db)
 
 export const nextGapTime = (db: Db) =>
   rows(db, sql<{ at: Date | null }>`select min(next_try) as at from placement_gap where state <> 'moving'`)
+
+/** Copies of a rule that were given up are asked for again now, as if they had not failed before. */
+export const retryGaps = (db: Db, now: Date, ruleId: string) =>
+  sql`update placement_gap set next_try = ${now}, state = 'missing', failures = 0
+    where rule_id = ${ruleId} and state = 'failed'`.execute(db)
 
 /** SQL: rules whose placement of a dataset covers copy (w.f, w.r). */
 const overDatasets = sql`(select parent_id from content where child_id = w.f offset 0) k

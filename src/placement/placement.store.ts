@@ -68,6 +68,16 @@ export async function insertFilePlacements(
     on conflict do nothing`.execute(db)
 }
 
+/** Removes placements of single files that left the datasets of the target, and queues their release. */
+export const deleteLeftFiles = (db: Db, now: Date, ruleId: string, datasets: readonly bigint[]) =>
+  sql`with gone as (
+      delete from file_placement fp where fp.rule_id = ${ruleId} and not exists (
+        select from content k where k.child_id = fp.file_id and k.parent_id = any(${datasets}::bigint[]))
+      returning file_id, rse_id)
+    insert into release_queue (target_id, target_kind, rse_id, queued_at)
+    select file_id, 'F'::"char", rse_id, ${now}::timestamptz from gone
+    on conflict (target_id, rse_id) do update set queued_at = excluded.queued_at`.execute(db)
+
 /** How many files of each placement of a rule are missing, by the exact counters: no file is looked at. */
 export const incompletePlacements = (db: Db, ruleId: string) =>
   rows(
@@ -118,6 +128,14 @@ export async function openFileGaps(db: Db, now: Date, ruleId: string): Promise<v
     on conflict do nothing`.execute(db)
 }
 
+/** Copies on their way out that a rule waits for need not wait in the trash: the deleter brings them back now. */
+export const recallDeletions = (db: Db, now: Date, ruleId: string) =>
+  sql`update deletion d set next_try = ${now} from (
+      select w.id from placement_gap g cross join lateral (select id from deletion
+        where file_id = g.file_id and rse_id = g.rse_id and next_try > ${now} offset 0) w
+      where g.rule_id = ${ruleId}) waiting
+    where d.id = waiting.id`.execute(db)
+
 /**
  * SQL: whether a rule has gaps. By the first at or after it in the order of the key: where one large rule has nearly all
  * gaps the planner believes that any row will do, and would look through all of them for a rule that has none.
@@ -148,31 +166,60 @@ export async function closeStrayGaps(db: Db, ruleId: string) {
 
 /**
  * Sets rules to what their gaps say and returns those whose state changed. Call while holding lockRules, in a
- * statement after the change of the gaps. Counts failed gaps only: the others of a large rule are many, and it is
- * asked after each copy.
+ * statement after the change of the gaps. A rule is stuck since its first failure, until none of its gaps has failed.
+ * Counts failed gaps only: the others of a large rule are many, and it is asked after each copy.
  */
 export const refreshStates = (db: Db, now: Date, ids: readonly string[]) =>
   rows(
     db,
     sql<{ id: string; vo: string; state: string }>`
       with fact as (
-        select r.id, ${isWaiting(sql`r.id`)} as open, f.failed, f.why
+        select r.id, r.state as old, r.stuck_at, r.placement_error, ${isWaiting(sql`r.id`)} as open, f.failed, f.tried, f.why
         from rule r cross join lateral (select
           (select count(*) from placement_gap g
             where g.rule_id between r.id and r.id and g.state = 'failed') as failed,
+          exists (select from placement_gap g where g.rule_id between r.id and r.id and g.failures > 0) as tried,
           (select g.last_error ->> 'message' from placement_gap g
             where g.rule_id between r.id and r.id and g.state = 'failed' order by g.next_try desc limit 1) as why) f
         where r.id = any(${ids}::uuid[]) and r.state <> 'SUSPENDED'),
       next as (
-        select id, failed, why,
-          case when not open then 'OK' when failed > 0 then 'STUCK' else 'REPLICATING' end as state from fact)
-      update rule r set state = n.state, updated_at = ${now},
-        error = case when n.state = 'STUCK' then n.failed || ' copies are stuck; the last error: ' || coalesce(n.why, 'unknown') end,
-        stuck_at = case when n.state <> 'STUCK' then null else coalesce(r.stuck_at, ${now}) end
-      from next n where n.id = r.id
-        and (r.state is distinct from n.state or (n.state = 'STUCK' and r.error is distinct from
-          n.failed || ' copies are stuck; the last error: ' || coalesce(n.why, 'unknown')))
-      returning r.id, r.vo, r.state`,
+        select f.*,
+          case when placement_error is not null then 'STUCK' when not open then 'OK' when failed > 0 then 'STUCK'
+            else 'REPLICATING' end as state from fact f),
+      told as (
+        select id, old, state,
+          case when state <> 'STUCK' then null when placement_error is not null then placement_error
+            else failed || ' copies are stuck; the last error: ' || coalesce(why, 'unknown') end as error,
+          case when state = 'OK' then null when state = 'REPLICATING' and not tried then null
+            when state = 'REPLICATING' then stuck_at else coalesce(stuck_at, ${now}) end as stuck_at
+        from next),
+      changed as (
+        update rule r set state = n.state, updated_at = ${now}, error = n.error, stuck_at = n.stuck_at
+        from told n where n.id = r.id
+          and (r.state, r.error, r.stuck_at) is distinct from (n.state, n.error, n.stuck_at)
+        returning r.id, r.vo, r.state, n.old)
+      select id, vo, state from changed where state <> old`,
+  )
+
+/** Takes rules out of service that have been stuck since before a time and of which no gap is without failure. */
+export const suspendStuck = (db: Db, now: Date, since: Date, limit: number) =>
+  rows(
+    db,
+    sql<{ id: string; vo: string; state: string }>`
+      with hopeless as (
+        select r.id from rule r where r.state in ('STUCK', 'REPLICATING') and r.stuck_at < ${since}
+          and not exists (select from placement_gap g where g.rule_id = r.id and g.failures = 0)
+        order by r.id limit ${limit} for update skip locked)
+      update rule r set state = 'SUSPENDED', updated_at = ${now},
+        error = 'Suspended, because it has been stuck since ' || to_char(r.stuck_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI')
+          || ' UTC. ' || coalesce(r.error, 'Its copies fail again and again') || '. Set the state to STUCK to try again.'
+      from hopeless h where h.id = r.id returning r.id, r.vo, r.state`,
+  )
+
+/** Notes why a rule cannot be placed, or that it can. */
+export const setPlacementError = (db: Db, id: string, error: string | null) =>
+  sql`update rule set placement_error = ${error} where id = ${id} and placement_error is distinct from ${error}::text`.execute(
+    db,
   )
 
 /** Bytes of datasets (or of a file) that are already at storages. */

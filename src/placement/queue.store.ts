@@ -7,13 +7,18 @@ export async function queueRules(db: Db, now: Date, ids: readonly string[]): Pro
     on conflict (rule_id) do update set queued_at = excluded.queued_at`.execute(db)
 }
 
+/** Queues the evaluation of a rule for later, even when it is queued for now. */
+export const queueRuleAgain = (db: Db, id: string, at: Date) =>
+  sql`insert into evaluation_queue (rule_id, queued_at) select id, ${at}::timestamptz from rule where id = ${id}
+    on conflict (rule_id) do update set queued_at = excluded.queued_at`.execute(db)
+
 /** Takes the oldest rule off the queue; new rules that were too large to place at once count as queued. */
-export const takeQueuedRule = (db: Db) =>
+export const takeQueuedRule = (db: Db, now: Date) =>
   row(
     db,
     sql<{ id: string }>`
       with next as (
-        select rule_id from evaluation_queue order by queued_at limit 1 for update skip locked),
+        select rule_id from evaluation_queue where queued_at <= ${now} order by queued_at limit 1 for update skip locked),
       gone as (delete from evaluation_queue q using next n where q.rule_id = n.rule_id returning q.rule_id as id),
       large as (
         select id from rule where state = 'INJECT' and not exists (select from gone)

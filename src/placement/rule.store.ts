@@ -119,6 +119,9 @@ export async function updateRule(db: Db, vo: string, now: Date, id: string, c: R
       expires_at = case when ${given(c.expiresAt)}::boolean then ${c.expiresAt ?? null}::timestamptz else expires_at end,
       account_id = coalesce(${c.accountId ?? null}::int, account_id),
       state = coalesce(${c.state ?? null}::text, state),
+      error = case when ${c.state === 'SUSPENDED'}::boolean then 'Suspended on request. Set the state to STUCK to go on.'
+        when ${c.state === 'STUCK'}::boolean then null else error end,
+      stuck_at = case when ${c.state === 'STUCK'}::boolean then ${now}::timestamptz else stuck_at end,
       activity = coalesce(${c.activity ?? null}::text, activity),
       source_rse_expression = case when ${given(c.sourceRseExpression)}::boolean
         then ${c.sourceRseExpression ?? null}::text else source_rse_expression end,
@@ -126,10 +129,6 @@ export async function updateRule(db: Db, vo: string, now: Date, id: string, c: R
       purge_replicas = coalesce(${c.purgeReplicas ?? null}::boolean, purge_replicas),
       meta = case when ${given(c.meta)}::boolean then ${JSON.stringify(c.meta ?? null)}::jsonb else meta end
     where vo = ${vo} and id = ${id}`.execute(db)
-  if (c.boost) {
-    await sql`update placement_gap set next_try = ${now}, state = 'missing'
-      where rule_id = ${id} and state = 'failed'`.execute(db)
-  }
 }
 
 export const selectExpiredRules = (db: Db, now: Date, limit: number) =>

@@ -1,156 +1,36 @@
-import { randomUUID } from 'node:crypto'
-import { beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { at, did, request, ruleWorld, vo } from '../../test/harness/rule-world.ts'
 import {
   AT_ONCE,
   addCollections,
   addFiles,
   addReplicas,
-  addRse,
   attach,
   changeReplicaStates,
-  createRseTable,
-  createScope,
   detach,
   findDids,
-  prepareReplicas,
   readReplicas,
   setAvailability,
-  setRseAttribute,
 } from '../catalog/index.ts'
-import {
-  type Db,
-  row,
-  rows,
-  silentLogger,
-  sql,
-  systemPorts,
-  transaction,
-  type Worker,
-} from '../kernel/index.ts'
+import { type Db, row, rows, sql, transaction } from '../kernel/index.ts'
 import {
   addRules,
-  type CopyOutcome,
-  type CopyWish,
   chooseRses,
   declareBad,
   deleteRule,
   gapsOfRule,
-  getRule,
   giveUpCopies,
   locksOfRule,
-  type PlacementDeps,
-  placementWorkers,
   type RuleRequest,
   setAccountLimit,
   settle,
 } from './index.ts'
 
 const database = testDatabase()
-const vo = 'demo'
-const at = (seconds: number) => new Date(Date.UTC(2026, 0, 1) + seconds * 1000)
 const now = at(0)
-const did = (name: string) => ({ scope: 's', name })
-const wishes: CopyWish[] = []
-const canceled: unknown[] = []
-let deps: PlacementDeps
-let loops: readonly Worker[]
-const rse: Record<string, number> = {}
-
-beforeAll(async () => {
-  const { db } = database
-  await createScope(db, { vo, now, name: 's', accountId: 1 })
-  for (const [name, site, country] of [
-    ['KEK-DISK', 'kek', 'JP'],
-    ['KEK-POOL', 'kek', 'JP'],
-    ['OSAKA-DISK', 'osaka', 'JP'],
-    ['CHICAGO-DISK', 'chicago', 'US'],
-  ] as const) {
-    rse[name] = (await addRse(db, { vo, now, name, uuid: randomUUID() })).id
-    for (const [key, value] of Object.entries({ site, country })) {
-      await setRseAttribute(db, { vo, now, rse: name, key, value })
-    }
-  }
-  deps = {
-    ...{
-      db,
-      clock: systemPorts.clock,
-      ids: systemPorts.ids,
-      log: silentLogger,
-      rses: createRseTable(db),
-      vos: async () => [vo],
-    },
-    ...{ owner: 'test', floor: () => 1, verifiedWithinSeconds: 86_400, graceSeconds: 0 },
-    copies: {
-      trash: async () => undefined,
-      restore: async () => undefined,
-      purge: async () => undefined,
-      verify: async () => true,
-    },
-    async requestTransfers(tx, input) {
-      wishes.push(...input.wishes)
-      await prepareReplicas(tx, {
-        now: input.now,
-        replicas: input.wishes.map((wish) => ({ fileId: wish.fileId, rseId: wish.dstRseId })),
-      })
-    },
-    cancelTransfers: async (_tx, { keys }) => canceled.push(...keys),
-  }
-  loops = placementWorkers(deps)
-})
-
-/** A dataset of files that lie at one storage. */
-async function recorded(name: string, files: string[], where = 'KEK-DISK'): Promise<void> {
-  const { db } = database
-  await addCollections(db, { vo, now, accountId: 1, collections: [{ ...did(name), kind: 'DATASET' }] })
-  await addReplicas(db, {
-    ...{ vo, now, accountId: 1, rseId: rse[where]! },
-    files: files.map((file) => ({ ...did(file), bytes: 10n, adler32: '00000001' })),
-  })
-  await attach(db, { vo, now, accountId: 1, attachments: [{ ...did(name), dids: files.map(did) }] })
-}
-
-const request = (name: string, more: Partial<RuleRequest> = {}): RuleRequest => ({
-  ...{ target: did(name), accountId: 1, copies: 1, rseExpression: '*', grouping: 'DATASET', weight: null },
-  ...{ expiresAt: null, locked: false, sourceRseExpression: null, activity: null, notification: null },
-  ...{ purgeReplicas: false, ignoreAvailability: false, comments: null, priority: 3, meta: null },
-  ...more,
-})
-const add = async (name: string, more: Partial<RuleRequest> = {}) =>
-  (await addRules(database.db, deps, { vo, now, rules: [request(name, more)] }))[0]!
-const rule = (id: string) => getRule(database.db, { vo, id })
-
-/** Lets every loop run until none of them finds anything to do. */
-async function work(time = now): Promise<void> {
-  for (let idle = 0; idle < 2; ) {
-    let changed = 0
-    for (const worker of loops) {
-      if (!/delete|trash/.test(worker.name))
-        changed += (await worker.tick(time, AbortSignal.timeout(5000))).changed
-    }
-    idle = changed === 0 ? idle + 1 : 0
-  }
-}
-
-/** What transfer does when copies end well. */
-async function arrive(list: readonly CopyWish[]): Promise<void> {
-  const replicas = list.map((wish) => ({ fileId: wish.fileId, rseId: wish.dstRseId }))
-  const from = ['COPYING', 'BAD', 'SUSPICIOUS'] as const
-  await changeReplicaStates(database.db, { vo, now, replicas, from, to: 'AVAILABLE', verifiedAt: now })
-  await settle(database.db, { now, outcomes: list.map((wish) => outcome(wish, 'done')) })
-}
-const outcome = (wish: CopyWish, result: CopyOutcome['result']): CopyOutcome => ({
-  ...{
-    fileId: wish.fileId,
-    dstRseId: wish.dstRseId,
-    srcRseId: rse['KEK-DISK']!,
-    result,
-    attempts: 1,
-    nextTry: null,
-  },
-  error: result === 'failed' ? { code: 'disk_full', message: 'no space left', party: 'destination' } : null,
-})
-const taken = () => wishes.splice(0)
+const world = ruleWorld(database)
+const { rse, canceled, recorded, add, rule, work, arrive, outcome, taken } = world
 
 describe('a rule', () => {
   test('on complete data is OK at once and asks for nothing', async () => {
@@ -305,9 +185,7 @@ describe('a rule', () => {
     await detach(database.db, { vo, now, ...did('growing'), dids: [did('g3')] })
     await work()
     expect(canceled).toHaveLength(1)
-    await arrive(
-      asked.filter((wish) => !canceled.some((key) => (key as { fileId: bigint }).fileId === wish.fileId)),
-    )
+    await arrive(asked.filter((wish) => !canceled.some((key) => key.fileId === wish.fileId)))
     expect(await rule(id)).toMatchObject({ state: 'OK', locksOk: 2n })
   })
 
@@ -321,7 +199,7 @@ describe('a rule', () => {
     await sql`select pg_current_xact_id()`.execute(slow)
     await recorded('aside', ['new'])
     await attach(db, { vo, now, accountId: 1, attachments: [{ ...did('held'), dids: [did('new')] }] })
-    const follow = placementWorkers(deps).find(({ name }) => name === 'placement-content')!
+    const follow = world.loops.find(({ name }) => name === 'placement-content')!
     const changed = async () => (await follow.tick(now, AbortSignal.timeout(5000))).changed
     expect(await changed()).toBeGreaterThan(0)
     expect(await rows(db, sql`select rule_id::text as id from evaluation_queue`)).toEqual([{ id }])
@@ -371,11 +249,21 @@ describe('a rule', () => {
       )
     expect(await refusal({ rseExpression: 'KEK-DISK' })).toBe('duplicate_rule')
     expect(await refusal({ rseExpression: 'country=US', copies: 2 })).toBe('insufficient_target_rses')
+    await addCollections(database.db, {
+      ...{ vo, now, accountId: 1 },
+      collections: [{ ...did('empty'), kind: 'CONTAINER' }],
+    })
+    const ofNothing = { target: did('empty'), rseExpression: 'country=US', copies: 2 }
+    expect(await refusal(ofNothing)).toBe('insufficient_target_rses')
     expect(await refusal({ rseExpression: 'country=FR' })).toBe('no_rse_matches')
     expect(await refusal({ rseExpression: 'KEK-DISK&(' })).toBe('invalid_rse_expression')
     expect(await refusal({ copies: 0 })).toBe('invalid_rule')
     await setAccountLimit(database.db, { accountId: 2, rseId: rse['CHICAGO-DISK']!, bytes: 5n })
     expect(await refusal({ accountId: 2, rseExpression: 'CHICAGO-DISK' })).toBe('insufficient_account_limit')
+    for (const rseExpression of ['country=JP', 'country=FR']) {
+      await setAccountLimit(database.db, { accountId: 4, rseExpression, bytes: 5n })
+    }
+    expect(await refusal({ accountId: 4, rseExpression: 'KEK-DISK' })).toBe('insufficient_account_limit')
     const [target] = await findDids(database.db, { vo, dids: [did('refused')] })
     const kept = await rows(database.db, sql`select 1 from rule where target_id = ${target!.id}`)
     expect(kept).toHaveLength(1)
@@ -455,7 +343,7 @@ test('adding a rule on a complete dataset looks at no single file', async () => 
   const id = await transaction(db, async (tx) => {
     // The view counts what the connection did before as well.
     const before = (await fetched(tx))!.n
-    const [made] = await addRules(tx, deps, {
+    const [made] = await addRules(tx, world.deps, {
       vo,
       now,
       rules: [request('many', { rseExpression: 'KEK-DISK' })],

@@ -1,12 +1,13 @@
 import { type Did, didsByIds, findDids, type RseTable, resolveDids } from '../catalog/index.ts'
-import { type Db, type Ids, publish, type Tx, transaction, wake } from '../kernel/index.ts'
+import { type Db, type Ids, isGridError, publish, type Tx, transaction, wake } from '../kernel/index.ts'
 import { duplicateRule, invalidRule, quotaExceeded, ruleLocked, ruleNotFound } from './errors.ts'
 import { type EvaluateDeps, evaluateRule } from './evaluate.ts'
 import * as gaps from './gap.store.ts'
 import * as placements from './placement.store.ts'
+import { queueRules } from './queue.store.ts'
 import * as store from './rule.store.ts'
 import type { GapView, RuleChanges, RuleFilter, RuleRequest, RuleView } from './types.ts'
-import { exceededLimits } from './usage.store.ts'
+import { exceededLimits, selectLimits, selectUsage } from './usage.store.ts'
 
 export interface RuleDeps extends EvaluateDeps {
   readonly ids: Ids
@@ -52,10 +53,11 @@ export async function addRules(
       made.push(id)
       await placeAtOnce(tx, deps, now, id)
     }
-    const over = await exceededLimits(tx, [...new Set(rules.map((rule) => rule.accountId))])
+    const accounts = [...new Set(rules.map((rule) => rule.accountId))]
+    const over = (await exceededLimits(tx, accounts)) ?? (await exceededGlobalLimit(tx, deps, vo, accounts))
     if (over) {
       throw quotaExceeded(
-        `The account's limit of ${over.limit} bytes at storage ${over.rse} would be exceeded: ${over.used} bytes are asked for there.`,
+        `The account's limit of ${over.limit} bytes at ${over.where} would be exceeded: ${over.used} bytes are asked for there.`,
       )
     }
     await publish(
@@ -66,6 +68,31 @@ export async function addRules(
     await wake(tx, 'placement')
     return made
   })
+}
+
+/** The first limit for an RSE expression that the rules of accounts now exceed: its storages count together. */
+async function exceededGlobalLimit(
+  tx: Tx,
+  { rses }: RuleDeps,
+  vo: string,
+  accounts: readonly number[],
+): Promise<{ where: string; used: bigint; limit: bigint } | undefined> {
+  for (const accountId of accounts) {
+    const limits = (await selectLimits(tx, accountId)).filter(({ rseExpression }) => rseExpression !== null)
+    if (limits.length === 0) continue
+    const usage = await selectUsage(tx, accountId)
+    for (const { rseExpression, bytes: limit } of limits) {
+      const matched = await rses.match(vo, rseExpression!).catch((error) => {
+        // The storages it was set for are gone.
+        if (isGridError(error, 'no_rse_matches')) return []
+        throw error
+      })
+      const inside = new Set(matched.map(({ id }) => id))
+      const used = usage.reduce((sum, { rseId, bytes }) => (inside.has(rseId) ? sum + bytes : sum), 0n)
+      if (limit >= 0n && used > limit) return { where: `"${rseExpression}"`, used, limit }
+    }
+  }
+  return undefined
 }
 
 function checkRequest({ copies, priority, expiresAt }: RuleRequest): void {
@@ -118,7 +145,10 @@ async function targetIdsOf(db: Db, vo: string, targets: readonly Did[], above: b
   return above ? placements.selfAndAncestors(db, known) : known
 }
 
-/** Changes a rule. Throws rule_not_found, invalid_rule. */
+/**
+ * Changes a rule. State SUSPENDED stops asking for copies, but protects those that are there; STUCK takes it into
+ * service again. Throws rule_not_found, invalid_rule.
+ */
 export async function updateRule(
   db: Db,
   input: { vo: string; now: Date; id: string; changes: RuleChanges },
@@ -130,7 +160,10 @@ export async function updateRule(
   }
   await transaction(db, async (tx) => {
     await getRule(tx, { vo, id })
+    await placements.lockRules(tx, [id])
     await store.updateRule(tx, vo, now, id, changes)
+    if (changes.boost || changes.state === 'STUCK') await gaps.retryGaps(tx, now, id)
+    if (changes.state === 'STUCK') await queueRules(tx, now, [id])
     await publish(tx, now, [{ vo, kind: 'rule.updated', subject: id }])
     await wake(tx, 'placement')
   })

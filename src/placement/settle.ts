@@ -14,9 +14,6 @@ export interface CopyOutcome {
   readonly nextTry: Date | null
 }
 
-/** After a transfer gave up, the gap asks for another one then. */
-const TRY_AGAIN_MS = 60_000
-
 /**
  * Takes outcomes of transfers into the rules that wait for them, inside the transaction that commits the outcome:
  * closes gaps, writes errors, sets states.
@@ -37,13 +34,14 @@ export async function settle(
     const open = outcomes.filter(({ result }) => result === 'failed' || result === 'retrying')
     await gaps.updateGaps(
       tx,
+      now,
       open.map(({ fileId, dstRseId, srcRseId, result, error, nextTry }) => ({
         fileId,
         rseId: dstRseId,
         state: result === 'failed' ? 'failed' : 'moving',
         attempts: 1,
         error: error && { ...error, source: srcRseId },
-        nextTry: nextTry ?? new Date(now.getTime() + TRY_AGAIN_MS),
+        nextTry,
       })),
     )
     await settleStates(

@@ -26,12 +26,12 @@ export const selectUsage = (db: Db, accountId: number) =>
         on l.rse_id = u.rse_id order by 1`,
   )
 
-/** The first local limit that the rules of accounts now exceed. Global limits are checked by the caller's expression. */
+/** The first local limit that the rules of accounts now exceed. */
 export const exceededLimits = (db: Db, accounts: readonly number[]) =>
   row(
     db,
-    sql<{ rse: string; used: bigint; limit: bigint }>`
-      select e.name as rse, u.bytes as used, l.bytes as limit
+    sql<{ where: string; used: bigint; limit: bigint }>`
+      select 'storage ' || e.name as where, u.bytes as used, l.bytes as limit
       from account_limit l join rse e on e.id = l.rse_id
       join (${asked(accounts)}) u on u.account_id = l.account_id and u.rse_id = l.rse_id
       where l.account_id = any(${accounts}::int[]) and l.rse_expression = '' and l.bytes >= 0 and u.bytes > l.bytes

@@ -1,8 +1,8 @@
 import { deleteCollections, expiredCollections } from '../catalog/index.ts'
-import { type Db, type TickResult, transaction, type Worker, wake } from '../kernel/index.ts'
+import { type Db, isGridError, type TickResult, transaction, type Worker, wake } from '../kernel/index.ts'
 import { executeDeletions, intendDeletions } from './deletion.ts'
 import type { DeletionDeps } from './deletion-steps.ts'
-import { evaluateRule, settleStates } from './evaluate.ts'
+import { evaluateRule, settleStates, suspendHopeless } from './evaluate.ts'
 import { contentFollower } from './follow-content.ts'
 import * as gaps from './gap.store.ts'
 import * as placements from './placement.store.ts'
@@ -23,6 +23,7 @@ export interface PlacementDeps extends RuleDeps, DeletionDeps {
 const GAPS_AT_ONCE = 500
 const GAPS_LOOKED_AT = 5_000
 const SWEEP_MS = 2_000
+const PLACE_AGAIN_MS = 600_000
 
 /** The loops of placement; each tick does a bounded piece of work. */
 export function placementWorkers(deps: PlacementDeps): Worker[] {
@@ -43,19 +44,36 @@ export function placementWorkers(deps: PlacementDeps): Worker[] {
     worker('expiry', [], (now) => endExpired(deps, now)),
     worker('release', ['placement'], (now) => releaseCopies(db, deps, now)),
     worker('delete', [], (now) => intendDeletions(deps, now)),
-    worker('trash', [], (now) => executeDeletions(deps, now)),
+    worker('trash', ['placement'], (now) => executeDeletions(deps, now)),
   ]
 }
 
 async function evaluateNext(deps: PlacementDeps, now: Date): Promise<number> {
-  return transaction(deps.db, async (tx) => {
-    const next = await queue.takeQueuedRule(tx)
-    if (!next) return 0
-    const [rule] = await placements.lockRules(tx, [next.id])
-    if (rule) await evaluateRule(tx, deps, now, rule)
-    // New gaps of a rule whose state stays the same would wake nobody.
-    await wake(tx, 'placement')
+  let taken: string | undefined
+  try {
+    return await transaction(deps.db, async (tx) => {
+      taken = (await queue.takeQueuedRule(tx, now))?.id
+      if (!taken) return 0
+      const [rule] = await placements.lockRules(tx, [taken])
+      if (rule) await evaluateRule(tx, deps, now, rule)
+      // New gaps of a rule whose state stays the same would wake nobody.
+      await wake(tx, 'placement')
+      return 1
+    })
+  } catch (error) {
+    if (!taken || !isGridError(error) || error.kind === 'transient') throw error
+    await noteUnplaceable(deps.db, now, taken, error.message)
     return 1
+  }
+}
+
+/** A rule that cannot be placed as things are is stuck and says why; the others behind it get their turn. */
+async function noteUnplaceable(db: Db, now: Date, id: string, message: string): Promise<void> {
+  await transaction(db, async (tx) => {
+    await placements.lockRules(tx, [id])
+    await placements.setPlacementError(tx, id, message)
+    await queue.queueRuleAgain(tx, id, new Date(now.getTime() + PLACE_AGAIN_MS))
+    await settleStates(tx, now, [id])
   })
 }
 
@@ -81,6 +99,7 @@ function followGaps(deps: PlacementDeps): (now: Date) => Promise<number> {
 async function endExpired(deps: PlacementDeps, now: Date): Promise<number> {
   return transaction(deps.db, async (tx) => {
     await placements.endReplacedRules(tx, now)
+    const suspended = await suspendHopeless(tx, now)
     const dying = await expiredCollections(tx, { now, limit: 100 })
     await ruleStore.expireRulesOn(
       tx,
@@ -101,6 +120,6 @@ async function endExpired(deps: PlacementDeps, now: Date): Promise<number> {
       const ids = await ruleStore.collectionsOfVo(tx, vo, unprotected)
       if (ids.length > 0) await deleteCollections(tx, { vo, now, ids })
     }
-    return rules.length + unprotected.length
+    return rules.length + unprotected.length + suspended
   })
 }

@@ -61,8 +61,8 @@ export interface StorageDriver {
    * fails half-way. Errors: `no_such_file`, `directory_not_empty`.
    */
   remove(path: StoragePath, options?: { recursive?: boolean }): Promise<void>
-  /** Kept or computed checksums of a file. Errors: `no_such_file`, `is_a_directory`. */
-  digest(path: StoragePath): Promise<Digests>
+  /** Kept or computed checksums of a file, `seen` a moment ago. Errors: `no_such_file`, `is_a_directory`. */
+  digest(path: StoragePath, seen?: Entry): Promise<Digests>
   /** Checksums of the bytes as they are now, whatever is kept: what finds a copy that rotted. Errors as of `digest`. */
   sum(path: StoragePath): Promise<Digests>
 }

@@ -48,8 +48,6 @@ export interface PosixDriver extends StorageDriver {
   sweep(): Promise<number>
   /** How much the file system holds and how much of it is free, in bytes. */
   space(): Promise<{ totalBytes: number; freeBytes: number }>
-  /** Digests as kept beside the file; undefined when there are none or the file changed since. */
-  kept(path: StoragePath): Promise<Digests | undefined>
   /** Digests as stored, even when the file's time or size differ: what a scrub compares with. */
   recorded(path: StoragePath): Promise<(Digests & { size: number }) | undefined>
 }
@@ -114,9 +112,10 @@ export function posixDriver(root: string): PosixDriver {
     }
   }
 
-  async function kept(path: StoragePath): Promise<Digests | undefined> {
+  /** Digests as kept beside the file; undefined when there are none or the file changed since. */
+  async function kept(path: StoragePath, seen?: Entry): Promise<Digests | undefined> {
     const record = recent.get(show(path)) ?? (await recorded(path))
-    const now = record && (await facts(path))
+    const now = record && (seen ?? (await facts(path)))
     if (!record || !now || record.size !== now.size) return undefined
     if (Math.abs(record.mtimeMs - now.modified.getTime()) > 1) return undefined
     return { adler32: record.adler32, md5: record.md5 }
@@ -144,7 +143,6 @@ export function posixDriver(root: string): PosixDriver {
 
   const driver: PosixDriver = {
     stat: facts,
-    kept,
     recorded,
     async space() {
       const fs = await statfs(root)
@@ -270,8 +268,8 @@ export function posixDriver(root: string): PosixDriver {
       const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
       return digests
     },
-    async digest(path) {
-      const known = await kept(path)
+    async digest(path, seen) {
+      const known = await kept(path, seen)
       if (known) return known
       const digests = await driver.sum(path)
       const now = await facts(path)

@@ -8,8 +8,12 @@ import {
 import { type Db, isGridError, type Rng, transaction } from '../kernel/index.ts'
 import { chooseSource, type SourceCandidate } from './choose-source.ts'
 import type { TransferError } from './classify.ts'
+import type { FairShares, Queue } from './fair-shares.ts'
 import type { Links } from './links.ts'
 import type { FileFacts, Place } from './mover.ts'
+import { createProbes, type Probes } from './probes.ts'
+import { type Side, takeProbes } from './storage-fault.store.ts'
+import { type StorageHealth, sideKey } from './storage-health.ts'
 import * as store from './transfer.store.ts'
 
 export interface ClaimDeps {
@@ -18,6 +22,8 @@ export interface ClaimDeps {
   readonly owner: string
   readonly rses: RseTable
   readonly links: Links
+  readonly health: StorageHealth
+  readonly shares: FairShares
   readonly siteUp: (vo: string, rseName: string) => boolean | Promise<boolean>
 }
 
@@ -26,6 +32,8 @@ export interface Claimed {
   readonly row: store.TransferRow
   readonly attempt: number
   readonly move: { readonly source: Place; readonly destination: Place; readonly expected: FileFacts } | null
+  /** Blocked storages that it finds out about. */
+  readonly probes: readonly Side[]
   readonly error: TransferError | null
 }
 
@@ -41,16 +49,23 @@ interface Facts {
   readonly paths: ReadonlyMap<string, string>
 }
 
-/** Takes up to `slots` queued transfers, spread evenly over destinations, each with the source it shall come from. */
+/**
+ * Takes up to `slots` queued transfers, each with the source it shall come from. Which of the queues goes first is a
+ * matter of fair shares; a storage that is blocked gets none, one that is due for an attempt gets one.
+ */
 export async function claimTransfers(deps: ClaimDeps, now: Date, slots: number): Promise<Claimed[]> {
   const up = upOnce(deps)
-  const due: number[] = []
-  for (const { vo, rseId } of await store.dueDestinations(deps.db, now)) {
-    const rse = await deps.rses.byId(vo, rseId)
-    if (!rse || (rse.canWrite && (await up(vo, rse.name)))) due.push(rseId)
+  const [{ blocked, due }, waitingQueues] = await Promise.all([
+    deps.health.read(deps.db, now),
+    store.dueQueues(deps.db, now),
+  ])
+  const queues: Queue[] = []
+  for (const queue of waitingQueues) {
+    if (blocked.has(sideKey({ rseId: queue.rseId, side: 'destination' }))) continue
+    const rse = await deps.rses.byId(queue.vo, queue.rseId)
+    if (!rse || (rse.canWrite && (await up(queue.vo, rse.name)))) queues.push(queue)
   }
-  if (due.length === 0 || slots <= 0) return []
-  const share = Math.ceil(slots / due.length)
+  if (queues.length === 0 || slots <= 0) return []
   // A transaction that is run again, or fails, must not leave its links looking busy.
   let counted: [number, number][] = []
   const uncount = () => {
@@ -59,26 +74,37 @@ export async function claimTransfers(deps: ClaimDeps, now: Date, slots: number):
   }
   return transaction(deps.db, async (tx) => {
     uncount()
-    const rows = await store.lockQueued(tx, { rseIds: due, perDestination: share + LOOK_AHEAD, now })
+    const probes = createProbes(blocked, due.size > 0 ? await takeProbes(tx, now) : [], due)
+    const perQueue = slots + Math.ceil(LOOK_AHEAD / queues.length)
+    // Not those of a storage that somebody else is about to try: he needs a row.
+    const mine = queues.filter(({ rseId }) => probes.free({ rseId, side: 'destination' }))
+    const rows = await store.lockQueued(tx, { queues: mine, perQueue, now })
     const facts = await readFacts(tx, rows)
     const claimed: Claimed[] = []
     const away: string[] = []
-    const taken = new Map<number, number>()
-    for (const row of rows) {
-      if (claimed.length >= slots) break
-      if ((taken.get(row.dstRseId) ?? 0) >= share) continue
-      const choice = await chooseFor(deps, facts, row, up, now)
+    const waiting = mine.map((queue) => ({ ...queue, rows: rows.filter((row) => isOf(queue, row)) }))
+    while (claimed.length < slots) {
+      const queue = deps.shares.next(waiting.filter((line) => line.rows.length > 0))
+      if (!queue) break
+      const row = queue.rows.shift()!
+      if (!probes.free({ rseId: row.dstRseId, side: 'destination' })) continue
+      const choice = await chooseFor(deps, facts, row, up, probes, now)
       if (choice === 'busy') continue
       if (choice === 'away') {
         away.push(row.id)
         continue
       }
-      taken.set(row.dstRseId, (taken.get(row.dstRseId) ?? 0) + 1)
-      claimed.push(choice)
-      if (!choice.move) continue
-      deps.links.started(choice.move.source.rse.id, row.dstRseId)
-      counted.push([choice.move.source.rse.id, row.dstRseId])
+      if (!choice.move) {
+        claimed.push(choice)
+        continue
+      }
+      const src = choice.move.source.rse.id
+      claimed.push({ ...choice, probes: probes.use(src, row.dstRseId) })
+      deps.shares.served(queue, row.bytes)
+      deps.links.started(src, row.dstRseId)
+      counted.push([src, row.dstRseId])
     }
+    await probes.giveBack(tx, now)
     const starts = claimed.map((c) => ({ id: c.row.id, srcRseId: c.move?.source.rse.id ?? null }))
     const leaseUntil = new Date(now.getTime() + LEASE_MS)
     if (starts.length > 0) await store.startTransfers(tx, { now, owner: deps.owner, leaseUntil, starts })
@@ -89,6 +115,9 @@ export async function claimTransfers(deps: ClaimDeps, now: Date, slots: number):
     throw error
   })
 }
+
+const isOf = (queue: Queue, row: store.TransferRow): boolean =>
+  row.dstRseId === queue.rseId && row.activity === queue.activity && row.vo === queue.vo
 
 function upOnce({ siteUp }: ClaimDeps): (vo: string, rse: string) => Promise<boolean> {
   const known = new Map<string, Promise<boolean>>()
@@ -128,6 +157,7 @@ async function chooseFor(
   facts: Facts,
   row: store.TransferRow,
   up: (vo: string, rse: string) => Promise<boolean>,
+  probes: Probes,
   now: Date,
 ): Promise<Claimed | 'busy' | 'away'> {
   const attempt = row.attempt + 1
@@ -135,6 +165,7 @@ async function chooseFor(
     row,
     attempt,
     move: null,
+    probes: [],
     error: { code, message, party },
   })
   const file = facts.files.get(row.fileId)
@@ -145,7 +176,7 @@ async function chooseFor(
     const last = row.lastError ? ` Last error: ${row.lastError.message}` : ''
     return cannot('transfer_expired', `It did not succeed in time.${last}`, 'transfer')
   }
-  const { candidates, places, unreadable } = await candidatesOf(deps, facts, row, up)
+  const { candidates, places, unreadable } = await candidatesOf(deps, facts, row, up, probes)
   if (candidates === null)
     return cannot('no_source', `No RSE matches the source expression ${row.sourceExpression}.`)
   const choice = chooseSource(candidates, deps.rng)
@@ -164,6 +195,7 @@ async function chooseFor(
   return {
     row,
     attempt,
+    probes: [],
     error: null,
     move: {
       source: { ...places.get(choice.source.rseId)!, did },
@@ -178,6 +210,7 @@ async function candidatesOf(
   facts: Facts,
   row: store.TransferRow,
   up: (vo: string, rse: string) => Promise<boolean>,
+  probes: Probes,
 ): Promise<{
   candidates: SourceCandidate[] | null
   places: Map<number, Omit<Place, 'did'>>
@@ -196,14 +229,17 @@ async function candidatesOf(
       unreadable.push(rse.name)
       continue
     }
-    const [failures, bad] = lastError?.sources?.[rseId] ?? [0, 0]
+    const [failed, bad] = lastError?.sources?.[rseId] ?? [0, 0]
+    const side = { rseId, side: 'source' } as const
+    // Whoever has another source leaves it to others to find out whether a blocked one works again.
+    const failures = failed + (probes.isDue(side) ? 1000 : 0)
     places.set(rseId, { vo, rse, path })
     candidates.push({
       rseId,
       path,
       failures,
       bad,
-      up: await up(vo, rse.name),
+      up: probes.free(side) && (await up(vo, rse.name)),
       ...deps.links.active(rseId, dstRseId, row.bytes),
     })
   }

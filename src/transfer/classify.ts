@@ -41,6 +41,19 @@ export function classify(error: unknown): FailureClass {
   return 'retry'
 }
 
+/** Answers that are about one file, not about the storage. */
+const ABOUT_A_FILE = new Set([404, 409, 410, 412])
+
+/** The side whose storage is at fault; null when the failure tells nothing about a storage. */
+export function faultySide(error: unknown): 'source' | 'destination' | null {
+  if (!isGridError(error)) return null
+  const { party, status } = error.details
+  if (party !== 'source' && party !== 'destination') return null
+  const kind = classify(error)
+  const broken = error.code === 'storage_full' || status === 507 || kind === 'away' || kind === 'retry'
+  return broken && !ABOUT_A_FILE.has(Number(status)) ? party : null
+}
+
 export function describeError(error: unknown): TransferError {
   if (!isGridError(error))
     return {

@@ -39,10 +39,11 @@ export interface Links {
 
 const EPOCH_MS = 1_000
 /**
- * Files up to this size are claimed before their turn: as many as copy at the moment, so that one claim and one commit
- * serve many of them and no link stands still meanwhile. Larger ones stay free for others until they can begin.
+ * Files up to this size are claimed before their turn, so that one claim serves many of them and no link stands still
+ * meanwhile. Larger ones stay free for others until they can begin.
  */
 const AHEAD_BYTES = 33_554_432n
+const LEAST_AHEAD = 16
 
 /** At most `most` copies at once, all links together. */
 export function createLinks(most: number): Links {
@@ -70,7 +71,8 @@ export function createLinks(most: number): Links {
     },
     active: (src, dst, bytes) => {
       const { active, rate } = get(src, dst)
-      return { active, maxActive: rate.maxActive * (bytes > AHEAD_BYTES ? 1 : 2) }
+      const ahead = bytes > AHEAD_BYTES ? 0 : aheadOf(rate)
+      return { active, maxActive: rate.maxActive + ahead }
     },
     started(src, dst) {
       get(src, dst).active++
@@ -80,7 +82,7 @@ export function createLinks(most: number): Links {
       if (turns.waiting(keyOf(src, dst)) > 0) get(src, dst).saturated = true
     },
     turnEnded: (src, dst) => turns.end(keyOf(src, dst)),
-    thirsty: (src, dst) => turns.waiting(keyOf(src, dst)) <= get(src, dst).rate.maxActive / 2,
+    thirsty: (src, dst) => turns.waiting(keyOf(src, dst)) <= aheadOf(get(src, dst).rate) / 2,
     moved(src, dst, bytes) {
       get(src, dst).bytes += bytes
     },
@@ -114,6 +116,7 @@ export function createLinks(most: number): Links {
   }
 }
 
+const aheadOf = ({ maxActive }: LinkRate): number => Math.max(LEAST_AHEAD, maxActive)
 const keyOf = (srcRseId: number, dstRseId: number): string => `${srcRseId} ${dstRseId}`
 
 function worthWriting(old: LinkRate | undefined, now: LinkRate): boolean {

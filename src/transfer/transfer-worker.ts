@@ -12,13 +12,15 @@ import {
   wake,
 } from '../kernel/index.ts'
 import { type Claimed, claimTransfers, LEASE_MS } from './claim.ts'
-import { classify, describeError, nextTry } from './classify.ts'
+import { classify, describeError, faultySide, nextTry } from './classify.ts'
+import { createFairShares } from './fair-shares.ts'
 import { commitEndings, type Ending, type Settle } from './finish.ts'
 import { putLinks, readLinks } from './link.store.ts'
 import { createLinks } from './links.ts'
 import { type MoveProgress, moveOne, stalled } from './move-one.ts'
 import type { Mover } from './mover.ts'
 import { TRANSFER_WISHES, TRANSFERS_CANCELED } from './request.ts'
+import { createStorageHealth, sideKey } from './storage-health.ts'
 import * as store from './transfer.store.ts'
 
 export interface TransferWorkerOptions {
@@ -35,6 +37,8 @@ export interface TransferWorkerOptions {
   readonly siteUp?: (vo: string, rseName: string) => boolean | Promise<boolean>
   /** Copies at once, all links together. */
   readonly maxActive: number
+  /** What an activity gets where several wait for one storage; default: all the same. */
+  readonly activityWeight?: (activity: string) => number
 }
 
 /** Workers for `runWorkers`; after those have stopped, `drain` gives back what is still running. */
@@ -52,7 +56,9 @@ interface Run {
 
 const RENEW_MS = 5_000
 const FLUSH_MS = 900
-const GATHER_MS = 40
+/** Endings wait for each other so long, unless there are many or nothing else is on its way. */
+const GATHER_MS = 400
+const MANY_IN_COMMIT = 32
 const MOST_IN_COMMIT = 100
 const SWEEP_MS = 1_000
 const STARTED = 'transfer_started'
@@ -66,7 +72,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const owner = `${hostname()}:${process.pid}:${ids.secret(6)}`
   const links = createLinks(maxActive)
   const siteUp = options.siteUp ?? (() => true)
-  const claims = { db, rng, owner, rses: options.rses, links, siteUp }
+  const health = createStorageHealth()
+  const shares = createFairShares(options.activityWeight ?? (() => 1))
+  const claims = { db, rng, owner, rses: options.rses, links, health, shares, siteUp }
   const runs = new Map<string, Run>()
   const moves = new Set<Promise<void>>()
   /** Claimed and not ended: copies, and those that wait for their turn. */
@@ -74,6 +82,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const mostTaken = 2 * maxActive
   let waiting: Ending[] = []
   let committing: Promise<void> | undefined
+  let gathering: AbortController | undefined
   let claiming: Promise<number> | undefined
   let claimAgain = false
   let stopping = false
@@ -87,6 +96,7 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   const watched = new WeakSet<AbortSignal>()
   function stop(): void {
     stopping = true
+    hurry()
     for (const run of runs.values()) run.abort.abort()
   }
 
@@ -156,8 +166,10 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
         run.phase = 'moving'
         const watch = { clock, signal: run.abort.signal, moved }
         ending = { ...base, result: await moveOne(mover, wanted, run.progress, watch) }
+        observe(run.claimed, null)
       } catch (thrown) {
         const error = run.abort.signal.aborted ? run.abort.signal.reason : thrown
+        observe(run.claimed, error)
         kind = classify(error)
         ending =
           stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
@@ -175,7 +187,23 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
       waiting.push(ending)
       commitSoon()
     }
+    hurry()
     if (more && !stopping) fillSoon()
+  }
+
+  /** What a move that ended says about its two storages; null: it succeeded. */
+  function observe({ move, probes }: Claimed, error: unknown): void {
+    const faulty = error === null ? null : faultySide(error)
+    const sides = [
+      { rseId: move!.source.rse.id, side: 'source' },
+      { rseId: move!.destination.rse.id, side: 'destination' },
+    ] as const
+    for (const side of sides) {
+      const saw = error === null ? 'success' : faulty === side.side ? 'fault' : 'nothing'
+      const probe = probes.some((p) => sideKey(p) === sideKey(side))
+      const reason = error === null ? '' : describeError(error).message
+      health.observe({ ...side, saw, reason, probe, at: clock.now() })
+    }
   }
 
   function afterFailure(run: Run, thrown: unknown): Ending {
@@ -195,6 +223,17 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     return at ? { ...base, result: 'retrying', nextTry: at } : { ...base, result: 'failed' }
   }
 
+  /** What ends together is committed together. */
+  async function gathered(): Promise<void> {
+    gathering = new AbortController()
+    hurry()
+    await clock.sleep(GATHER_MS, gathering.signal)
+    gathering = undefined
+  }
+  function hurry(): void {
+    if (taken === 0 || stopping || waiting.length >= MANY_IN_COMMIT) gathering?.abort()
+  }
+
   function commitSoon(): void {
     committing ??= commitAll().finally(() => {
       committing = undefined
@@ -202,10 +241,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     })
   }
   async function commitAll(): Promise<void> {
-    // What ends together is committed together; while one commit runs, the next batch gathers by itself.
-    await clock.sleep(GATHER_MS)
     let failures = 0
     while (waiting.length > 0) {
+      if (failures === 0) await gathered()
       const batch = waiting.slice(0, MOST_IN_COMMIT)
       try {
         const settled = await commitEndings(db, { now: clock.now(), owner, endings: batch, settle })
@@ -219,6 +257,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
           continue
         }
       }
+      await health
+        .write(db, clock.now())
+        .catch((error) => log.warn({ err: error }, 'states of storages cannot be written yet'))
       waiting = waiting.slice(batch.length)
       for (const { row, attempt } of batch)
         if (runs.get(row.id)?.claimed.attempt === attempt) runs.delete(row.id)
@@ -289,7 +330,8 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
           await store.releaseExpired(db, now)
         }
         await fill()
-        return { changed: 0, nextWake: await store.nextDue(db, now) }
+        const [due, opened] = [await store.nextDue(db, now), (await health.read(db, now)).next]
+        return { changed: 0, nextWake: due && opened ? (due < opened ? due : opened) : (due ?? opened) }
       },
     },
     {

@@ -1,5 +1,6 @@
 import { affected, type Db, row, rows, sql } from '../kernel/index.ts'
 import type { TransferError } from './classify.ts'
+import type { Queue } from './fair-shares.ts'
 
 export interface TransferRow {
   readonly id: string
@@ -72,24 +73,24 @@ export async function insertTransfers(
   return found.filter((r) => r.created).length
 }
 
-/** SQL: every destination with queued transfers, found by leaps over the index. */
-const destinations = sql`
-  with recursive leap as (
-    (select dst_rse_id from transfer where state = 'queued' order by dst_rse_id limit 1)
-    union all
-    select (select t.dst_rse_id from transfer t where t.state = 'queued' and t.dst_rse_id > l.dst_rse_id
-      order by t.dst_rse_id limit 1)
-    from leap l where l.dst_rse_id is not null)
-  select dst_rse_id from leap where dst_rse_id is not null`
+/** The order of a queue: a step of priority is worth an hour of waiting, so that nothing waits for ever. */
+const URGENCY = sql`(t.not_before - timestamptz '2000-01-01 00:00:00+00') - t.priority * interval '1 hour'`
 
-/** Destinations with something to do now. */
-export async function dueDestinations(db: Db, now: Date): Promise<{ vo: string; rseId: number }[]> {
+/** Queues with something to do now: by destination, and at it by activity; found by leaps over the index. */
+export async function dueQueues(db: Db, now: Date): Promise<Queue[]> {
   return rows(
     db,
-    sql<{ vo: string; rseId: number }>`
-      select f.vo, d.dst_rse_id as "rseId" from (${destinations}) d cross join lateral (
-        select vo from transfer t where t.state = 'queued' and t.dst_rse_id = d.dst_rse_id and t.not_before <= ${now}
-        order by t.dst_rse_id, t.not_before limit 1) f`,
+    sql<Queue>`
+      with recursive leap as (
+        (select dst_rse_id, vo, activity from transfer where state = 'queued' order by 1, 2, 3 limit 1)
+        union all
+        select n.* from leap l cross join lateral (
+          select t.dst_rse_id, t.vo, t.activity from transfer t
+          where t.state = 'queued' and (t.dst_rse_id, t.vo, t.activity) > (l.dst_rse_id, l.vo, l.activity)
+          order by 1, 2, 3 limit 1) n)
+      select l.vo, l.dst_rse_id as "rseId", l.activity from leap l cross join lateral (
+        select from transfer t where t.state = 'queued' and t.dst_rse_id = l.dst_rse_id and t.vo = l.vo
+          and t.activity = l.activity and t.not_before <= ${now} order by ${URGENCY} limit 1) due`,
   )
 }
 
@@ -97,27 +98,27 @@ export async function dueDestinations(db: Db, now: Date): Promise<{ vo: string; 
 export async function nextDue(db: Db, now: Date): Promise<Date | null> {
   const found = await row(
     db,
-    sql<{ at: Date | null }>`
-      select min(f.not_before) as at from (${destinations}) d cross join lateral (
-        select not_before from transfer t where t.state = 'queued' and t.dst_rse_id = d.dst_rse_id
-          and t.not_before > ${now} order by t.dst_rse_id, t.not_before limit 1) f`,
+    sql<{ at: Date }>`select not_before as at from transfer where state = 'queued' and not_before > ${now}
+      order by not_before limit 1`,
   )
   return found?.at ?? null
 }
 
-/** Locks queued rows of destinations, the most urgent of each; other claimers pass over them. */
+/** Locks queued rows of queues, the most urgent of each; other claimers pass over them. */
 export async function lockQueued(
   tx: Db,
-  input: { rseIds: readonly number[]; perDestination: number; now: Date },
+  input: { queues: readonly Queue[]; perQueue: number; now: Date },
 ): Promise<TransferRow[]> {
+  const { queues, perQueue, now } = input
   return rows(
     tx,
     sql<TransferRow>`
-      select ${ROW} from unnest(${input.rseIds}::int[]) as d(rse_id) cross join lateral (
-        select * from transfer q
-        where q.state = 'queued' and q.dst_rse_id = d.rse_id and q.not_before <= ${input.now}
-        order by q.priority desc, q.not_before, q.created_at limit ${input.perDestination}
-        for update skip locked) t`,
+      select ${ROW} from unnest(${queues.map((q) => q.rseId)}::int[], ${queues.map((q) => q.vo)}::text[],
+        ${queues.map((q) => q.activity)}::text[]) as d(rse_id, vo, activity) cross join lateral (
+        select * from transfer t
+        where t.state = 'queued' and t.dst_rse_id = d.rse_id and t.vo = d.vo and t.activity = d.activity
+          and t.not_before <= ${now}
+        order by ${URGENCY} limit ${perQueue} for update skip locked) t`,
   )
 }
 

@@ -66,6 +66,7 @@ afterEach(async () => {
   for (const stop of running.splice(0)) await stop()
   outcomes.length = 0
   await sql`delete from transfer`.execute(database.db)
+  await sql`delete from storage_fault`.execute(database.db)
 })
 afterAll(async () => {
   await wakeups.close()

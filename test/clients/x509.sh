@@ -136,6 +136,7 @@ check "… readable by its owner only" says '^600$' stat -c %a own.proxy
 check "kumi gets a short-lived certificate and makes a proxy of it" kumi proxy --hours 2 --out short.proxy
 check "… that curl works with" works short.proxy
 check "… that kumi knows" says 'RFC 3820 proxy' kumi proxy info --file short.proxy
+check "kumi env names the proxy" says "X509_USER_PROXY='$work/short.proxy'" env X509_USER_PROXY="$work/short.proxy" "$root/kumi" env --home "$KUMI_HOME"
 check "kumi makes a limited one" says 'limited' bash -c '"$1/kumi" proxy init --cert short.proxy --limited --out lim.proxy && "$1/kumi" proxy info --file lim.proxy' - "$root"
 check "… that curl works with" works lim.proxy
 check "OpenSSL accepts it, too" bash -c 'openssl verify -allow_proxy_certs -CApath "$1" -untrusted lim.proxy lim.proxy' - "$X509_CERT_DIR"

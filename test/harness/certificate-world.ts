@@ -72,6 +72,7 @@ export async function certificateWorld(database: Database) {
       ...{ certificatePem: people.pem, privateKeyPem: readFileSync(people.key, 'utf8'), crlUrl },
       ...{ trustDirectory: directory, longestHours: 12 },
     },
+    trust,
   })
   await identity.createVo({ id: 'demo', title: 'Demo' })
   const http = createHttp({
@@ -84,7 +85,7 @@ export async function certificateWorld(database: Database) {
     { certificatePem: root.pem, subjects: ['/O=Kumihimo/*'] },
     { certificatePem: people.pem, subjects: ['/O=Kumihimo/OU=People/*'], crlUrl },
   ]
-  registerX509Door(http.app, { identity, clock, vo: 'demo', authorities })
+  await registerX509Door(http.app, { identity, clock, vo: 'demo', authorities })
   registerGatewayRoutes(http.app, {
     ...{ db, clock, wakeups },
     onReport: async () => undefined,

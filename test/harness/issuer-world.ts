@@ -50,6 +50,8 @@ export async function issuerWorld(database: Database, options: { clientRegistrat
   const identity = createIdentity({
     ...{ db: database.db, pool: database.pool, clock, ids: systemPorts.ids, log },
     ...{ issuerBase, sealKey: randomBytes(32) },
+    // Nothing here is about who owns which directory: everybody owns all.
+    areasOf: async () => ['/'],
   })
   await identity.createVo({ id: 'demo', title: 'Demo' })
   await identity.createVo({ id: 'other', title: 'Other' })

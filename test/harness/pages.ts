@@ -34,6 +34,15 @@ const DOORS: readonly DoorPage[] = [
     has: (url) => /^\/iam\/:vo\/(registration\/|iam\/(account|group|group_requests|aup|me)\b)/.test(url),
   },
   {
+    file: 'x509.md',
+    title: 'Certificates',
+    about:
+      'Certificates of people, the grid’s authorities, grid-mapfiles, credentials left with the grid; [its README](../../src/doors/x509/README.md) names the clients.',
+    has: (url) =>
+      /^\/(ca|gridmap|delegation)\b/.test(url) ||
+      /^\/iam\/:vo\/(account-linking|certificates|certificate-requests|gridmap)\b/.test(url),
+  },
+  {
     file: 'oidc.md',
     title: 'The token issuer',
     about: 'One issuer for each VO; [its README](../../src/doors/oidc/README.md) names the grants.',

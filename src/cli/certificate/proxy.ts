@@ -9,7 +9,7 @@ import {
   readCertificate,
   readCertificates,
 } from '../../identity/x509/certificate.ts'
-import { isProxy } from '../../identity/x509/chain.ts'
+import { isLimitedProxy, isProxy } from '../../identity/x509/chain.ts'
 import { writeCsr } from '../../identity/x509/csr.ts'
 import { nameFromSlash, slashOf } from '../../identity/x509/names.ts'
 import { makeProxy, proxyFile } from '../../identity/x509/proxy.ts'
@@ -33,7 +33,6 @@ export interface ProxyOptions extends SharedOptions {
 }
 
 const DEFAULT_HOURS = 12
-const LIMITED = '1.3.6.1.4.1.3536.1.1.1.9'
 const newKey = async (): Promise<KeyObject> =>
   (await promisify(generateKeyPair)('rsa', { modulusLength: 2048 })).privateKey
 
@@ -141,7 +140,7 @@ export async function info(options: SharedOptions & { file?: string }): Promise<
 function factsOf(certificates: readonly Certificate[], now: Date) {
   const leaf = certificates[0]!
   const person = certificates.find((certificate) => !isProxy(certificate)) ?? certificates.at(-1)!
-  const limited = certificates.some(({ proxy }) => proxy?.language === LIMITED)
+  const limited = certificates.some(isLimitedProxy)
   const { modulusLength, namedCurve } = leaf.publicKey.asymmetricKeyDetails ?? {}
   const kind =
     leaf.proxy?.kind === 'rfc3820' ? 'RFC 3820 proxy' : isProxy(leaf) ? 'older proxy' : 'certificate'

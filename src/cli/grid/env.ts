@@ -24,8 +24,8 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
     RUCIO_VO: facts.vo,
     BEARER_TOKEN_FILE: tokenFile,
     X509_CERT_DIR: join(home.ca, 'certificates'),
-    ...(await voms(home.path, server, home.client)),
     ...(existsSync(proxy) && { X509_USER_PROXY: proxy }),
+    ...(await voms(home.path, server, home.client)),
     CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
     RCLONE_CA_CERT: join(home.ca, 'ca.pem'),
     ...Object.fromEntries(

@@ -42,6 +42,7 @@ export const Link = Type.Object({
   maxActive: maybe(count),
   rationale: text,
   blockedUntil: maybe(time),
+  blockedReason: maybe(text),
   lastError: maybe(text),
 })
 

@@ -66,8 +66,10 @@ export function interaction(app: FastifyInstance, { identity }: OidcDoorDeps): v
   })
 }
 
-function asked({ client, scopes, audience, whereto, loginNeeded, consentNeeded }: Question) {
-  return { client, scopes, audience, whereto, login_needed: loginNeeded, consent_needed: consentNeeded }
+function asked({ loginNeeded, consentNeeded, ...question }: Question) {
+  const { client, scopes, audience, whereto, rememberable } = question
+  const needed = { login_needed: loginNeeded, consent_needed: consentNeeded }
+  return { client, scopes, audience, whereto, rememberable, ...needed }
 }
 
 function answerOf(body: { decision: 'approve' | 'deny'; scopes?: string[]; remember?: boolean }): Answer {

@@ -136,7 +136,7 @@ export function storageDoor(
       'last-modified': entry.modified.toUTCString(),
       'accept-ranges': 'bytes',
       'content-type': 'application/octet-stream',
-      ...(await digestHeaders(request, path)),
+      ...(await digestHeaders(request, path, entry)),
     }
     if (request.headers['if-none-match']?.split(',').some((tag) => ['*', headers.etag].includes(tag.trim())))
       return end(response, 304, headers)
@@ -149,20 +149,25 @@ export function storageDoor(
       response.writeHead(200, headers).end()
       return
     }
-    const body = await driver.read(path, range)
+    // Never more than was announced, should the file be replaced by a longer one meanwhile.
+    const body = await driver.read(path, range ?? { start: 0, end: entry.size - 1 })
     response.writeHead(range ? 206 : 200, headers)
     await pipeline(body as NodeJS.ReadableStream, response).catch((error) => {
       if (error.code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
     })
   }
 
-  async function digestHeaders(request: IncomingMessage, path: StoragePath): Promise<Record<string, string>> {
+  async function digestHeaders(
+    request: IncomingMessage,
+    path: StoragePath,
+    entry: Entry,
+  ): Promise<Record<string, string>> {
     const wanted = wantedDigests(request.headers['want-digest'])
     const repr = String(request.headers['want-repr-digest'] ?? '')
     if (wanted.length === 0 && !repr) return {}
     // Who will not have it from a cache gets the sum of the bytes as they are now.
     const anew = /\bno-cache\b/i.test(request.headers['cache-control'] ?? '')
-    const digests = anew ? await driver.sum(path) : await driver.digest(path)
+    const digests = anew ? await driver.sum(path) : await driver.digest(path, entry)
     const modern = reprDigestHeader(digests, repr)
     return {
       ...(wanted.length > 0 && { digest: digestHeader(digests, wanted) }),

@@ -4,8 +4,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { type CertificateWorld, certificateWorld } from '../../../test/harness/certificate-world.ts'
 import { testDatabase } from '../../../test/harness/database.ts'
 import type { Made } from '../../../test/harness/pki.ts'
-import { nameFromSlash } from '../../identity/index.ts'
-import { writeCsr } from '../../identity/x509/csr.ts'
+import { nameFromSlash, readCertificates, toPem } from '../../identity/index.ts'
+import { requestedKey, writeCsr } from '../../identity/x509/csr.ts'
+import { makeProxy } from '../../identity/x509/proxy.ts'
+import { privateKeyOf, spkiOf } from '../../identity/x509/signatures.ts'
 
 const database = testDatabase()
 let world: CertificateWorld
@@ -222,5 +224,133 @@ describe('grid-mapfiles', () => {
     const old = world.pki.make({ subject: `/DC=abroad/CN=Old ${serial}`, issuer: world.abroad })
     expect((await mine({ certificate: old })).json.certificates).toHaveLength(2)
     expect(readFileSync(old.certificate, 'utf8')).toBe(old.pem)
+  })
+})
+
+describe('a credential left with the grid', () => {
+  const signerOf = (made: Made) => ({
+    certificate: readCertificates(made.pem)[0]!,
+    key: privateKeyOf(readFileSync(made.key, 'utf8')),
+  })
+  /** A proxy for the key of a request, by a person or by a proxy of theirs, with its issuers. */
+  function signed(
+    csr: string | Buffer,
+    chain: readonly Made[],
+    wish: { hours?: number; limited?: boolean } = {},
+  ): string {
+    const spki = typeof csr === 'string' ? requestedKey(csr).spki : csr
+    const proxy = makeProxy({ signer: signerOf(chain[0]!), spki, hours: 7, now: world.clock.now(), ...wish })
+    const file = join(world.pki.directory, 'delegated.pem')
+    writeFileSync(file, toPem('CERTIFICATE', proxy) + chain.map(({ pem }) => pem).join(''))
+    return file
+  }
+  const idOf = async (as: Parameters<typeof ask>[2]) =>
+    (await ask('GET', '/delegation', as)).json.delegation_id
+  const csrOf = async (id: string, as: Parameters<typeof ask>[2]) =>
+    (await ask('GET', `/delegation/${id}/request`, as)).text
+  const send = (id: string, as: Parameters<typeof ask>[2], file: string) =>
+    ask('PUT', `/delegation/${id}/credential`, as, '-T', file)
+  beforeEach(() => link())
+
+  test('is asked for, signed, kept until it ends, listed, used by the grid, and withdrawn', async () => {
+    const proxy = world.pki.proxy(person)
+    const as = { file: world.pki.proxyFile([proxy, person]) }
+    const id = await idOf(as)
+    expect(id).toMatch(/^[0-9a-f]{16}$/)
+    expect((await ask('GET', `/delegation/${id}`, as)).text).toBe('null')
+    const request = await ask('GET', `/delegation/${id}/request`, as, '-D', '-')
+    expect(request.text.toLowerCase()).toContain(`x-delegation-id: ${id}`)
+    const csr = await csrOf(id, as)
+    expect(await csrOf(id, as)).toBe(csr)
+    expect((await send(id, as, signed(csr, [proxy, person]))).status).toBe(201)
+    expect((await ask('GET', `/delegation/${id}`, as)).json).toEqual({
+      ...{ termination_time: expect.stringMatching(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/), voms_attrs: [] },
+    })
+    const listed = await ask('GET', '/delegation', as)
+    expect(listed.json.delegations).toMatchObject([{ id, purpose: 'transfer', subject: person.subject }])
+    expect(listed.text).not.toMatch(/PRIVATE|BEGIN/)
+    const used = await world.identity.useDelegation(mika, 'transfer', 'grid')
+    expect(spkiOf(used.key).equals(requestedKey(csr).spki)).toBe(true)
+    expect(readCertificates(used.chainPem)).toHaveLength(3)
+    const other = world.identity.useDelegation(mika, 'jobs', 'grid')
+    await expect(other).rejects.toThrow(expect.objectContaining({ code: 'delegation_missing' }))
+    expect((await ask('DELETE', `/delegation/${id}`, as)).status).toBe(204)
+    expect((await ask('DELETE', `/delegation/${id}`, as)).status).toBe(404)
+    const gone = world.identity.useDelegation(mika, 'transfer', 'grid')
+    await expect(gone).rejects.toThrow(expect.objectContaining({ code: 'delegation_missing' }))
+    const log = await world.identity.auditLog('demo', { target: name, action: 'delegation.*' })
+    expect(log.map(({ action }) => action).reverse()).toEqual([
+      'delegation.stored',
+      'delegation.used',
+      'delegation.withdrawn',
+    ])
+  })
+
+  test('may be left by somebody who came with a token, if the certificate is theirs', async () => {
+    const id = await idOf({ token })
+    const csr = await csrOf(id, { token })
+    const stranger = world.pki.make({ subject: '/DC=abroad/CN=Stranger', issuer: world.abroad })
+    expect((await send(id, { token }, signed(csr, [stranger]))).json).toMatchObject({
+      code: 'delegation_refused',
+    })
+    expect((await send(id, { token }, signed(csr, [person]))).status).toBe(201)
+  })
+
+  test('is refused for another key, limited, no proxy, forged, without a request, or a second time', async () => {
+    const as = { certificate: person }
+    const id = await idOf(as)
+    const csr = await csrOf(id, as)
+    const code = async (file: string) => (await send(id, as, file)).json?.code ?? 'stored'
+    expect(await code(signed(spkiOf(world.freshKey()), [person]))).toBe('delegation_refused')
+    expect(await code(signed(csr, [person], { limited: true }))).toBe('delegation_refused')
+    expect(await code(person.certificate)).toBe('delegation_refused')
+    const forged = world.pki.make({
+      subject: person.subject,
+      issuer: world.pki.authority('/DC=abroad/CN=Authority'),
+    })
+    expect(await code(signed(csr, [forged]))).toBe('delegation_refused')
+    expect((await ask('PUT', `/delegation/${id}/credential`, as, '-d', 'x')).json.code).toBe(
+      'delegation_refused',
+    )
+    const good = signed(csr, [person])
+    expect(await code(good)).toBe('stored')
+    expect(await code(good)).toBe('delegation_refused')
+  })
+
+  test('is nobody else’s to see, and not to be left with a limited proxy', async () => {
+    const id = await idOf({ certificate: person })
+    expect((await ask('GET', `/delegation/${id}`, { token: boss })).status).toBe(403)
+    expect((await ask('GET', '/delegation', {})).status).toBe(401)
+    const limited = world.pki.proxyFile([world.pki.proxy(person, 'rfc', { language: 'limited' }), person])
+    expect((await ask('GET', `/delegation/${id}/request`, { file: limited })).status).toBe(403)
+  })
+
+  test('is used no longer than a day, whatever the proxy says, and not for the suspended', async () => {
+    const as = { certificate: person }
+    const id = await idOf(as)
+    await send(id, as, signed(await csrOf(id, as), [person], { hours: 200 }))
+    const { notAfter } = await world.identity.useDelegation(mika, 'transfer', 'grid')
+    expect(notAfter.getTime() - Date.now()).toBeLessThan(24.1 * 3_600_000)
+    const [record] = (await world.identity.certificatesOf([mika])).get(mika)!
+    await world.identity.suspendCertificate('demo', record!.id, 'stolen', 'boss')
+    const withSuspended = world.identity.useDelegation(mika, 'transfer', 'grid')
+    await expect(withSuspended).rejects.toThrow(expect.objectContaining({ code: 'delegation_missing' }))
+    await world.identity.updateAccount(mika, { status: 'SUSPENDED' })
+    const used = world.identity.useDelegation(mika, 'transfer', 'grid')
+    await expect(used).rejects.toThrow(expect.objectContaining({ code: 'account_suspended' }))
+  })
+
+  test('is gone from the database when it has ended, and opens nothing in the row of somebody else', async () => {
+    const as = { certificate: person }
+    const id = await idOf(as)
+    await send(id, as, signed(await csrOf(id, as), [person]))
+    const [rin] = await world.identity.createAccounts([{ vo: 'demo', name: `rin${serial}` }])
+    await database.pool.query('update delegation set account_id = $1 where id = $2', [rin!.id, id])
+    const stolen = world.identity.useDelegation(rin!.id, 'transfer', 'grid')
+    await expect(stolen).rejects.toThrow(expect.objectContaining({ code: 'seal_broken' }))
+    const worker = world.identity.workers.find((one) => one.name === 'identity-delegations')!
+    await worker.tick(new Date(Date.now() + 8 * 3_600_000), new AbortController().signal)
+    const left = await database.pool.query('select id from delegation where id = $1', [id])
+    expect(left.rows).toEqual([])
   })
 })

@@ -57,9 +57,12 @@ export interface Logins {
 
 const TOKEN_SECONDS = 3600
 const CODE_MS = 600_000
-const MOST_FAILURES_OF_USER = 10
-/** More than for a user: many people may sit behind one address. */
-const MOST_FAILURES_OF_PEER = 50
+/** For one user name at one address: a program with a wrong password shuts out nobody but itself. */
+const MOST_FAILURES = 10
+/** For one address, behind which many people may sit: twenty such programs. */
+const MOST_FAILURES_OF_PEER = 200
+/** For one user name at all addresses together, against guessing from many. */
+const MOST_FAILURES_OF_USER = 300
 
 export function createLogins(
   context: Context,
@@ -70,13 +73,14 @@ export function createLogins(
   const limits = createLimits(context)
   const self: Logins = {
     async checkPassword({ vo, username, password, account, peer }) {
-      const ofUser = `user ${vo}/${username}`
+      const user = `user ${vo}/${username}`
+      const here = `${user} at ${peer ?? 'no address'}`
       const opened = () => openedAccounts(db, vo, username, password)
-      const attempt = () => limits.within(ofUser, MOST_FAILURES_OF_USER, opened)
-      const accounts = peer
-        ? await limits.within(`peer ${peer}`, MOST_FAILURES_OF_PEER, attempt)
-        : await attempt()
-      await store.forgetFailures(db, ofUser)
+      const ofUser = () => limits.within(user, MOST_FAILURES_OF_USER, opened)
+      const ofPeer = () => (peer ? limits.within(`peer ${peer}`, MOST_FAILURES_OF_PEER, ofUser) : ofUser())
+      // The narrowest first, so that whoever is refused there is in nobody else's way.
+      const accounts = await limits.within(here, MOST_FAILURES, ofPeer)
+      await store.forgetFailures(db, here)
       return { accountId: chosen(accounts, username, account).id }
     },
     async login({ lifetimeSeconds, scopes, ...request }) {

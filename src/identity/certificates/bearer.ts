@@ -30,7 +30,7 @@ export interface CertificateBearers {
   ): Promise<Principal>
 }
 
-/** What remains of a login by a limited proxy: data, and looking around. */
+/** What remains of a login by a limited proxy besides its rights at storages: the data's names, and looking around. */
 export const LIMITED_SCOPES: readonly string[] = [
   ...['grid.catalog.*', 'grid.placement.*', 'grid.transfer.*'],
   ...['grid.identity.read', 'grid.sites.read', 'grid.operations.read'],

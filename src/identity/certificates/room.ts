@@ -2,6 +2,7 @@ import type { Worker } from '../../kernel/workers.ts'
 import type { Accounts } from '../accounts/accounts.ts'
 import type { Logins } from '../accounts/login.ts'
 import type { Context, IdentityOptions } from '../context.ts'
+import { createDelegations, type Delegations } from '../delegation/delegation.ts'
 import type { Policies } from '../policy/policies.ts'
 import type { Holders } from '../tokens/holders.ts'
 import type { ScopePolicyBook } from '../tokens/scope-policies.ts'
@@ -18,7 +19,8 @@ export interface CertificateFace
     CertificateRequests,
     CertificateBearers,
     CertificateLogins,
-    Issuing {}
+    Issuing,
+    Delegations {}
 
 /** The parts of certificates, put together. */
 export function createCertificateRoom(
@@ -30,13 +32,14 @@ export function createCertificateRoom(
     policies: Policies
     scopePolicies: ScopePolicyBook
   },
-  options: Pick<IdentityOptions, 'issuingAuthority' | 'proxyAttributes'>,
+  options: Pick<IdentityOptions, 'issuingAuthority' | 'proxyAttributes' | 'trust'>,
 ): {
   face: CertificateFace & Pick<Accounts, 'addIdentities' | 'removeIdentity'>
   workers: readonly Worker[]
 } {
   const certificates = createCertificates(context)
   const { issuing, workers } = createIssuing(context, rooms.holders, options.issuingAuthority)
+  const delegation = createDelegations(context, { ...rooms, trust: options.trust, certificates })
   const { proxyAttributes } = options
   const bearers = createCertificateBearers(context, { ...rooms, certificates, issuing, proxyAttributes })
   return {
@@ -46,8 +49,9 @@ export function createCertificateRoom(
       ...bearers,
       ...createCertificateLogins(context, { ...rooms, bearers }),
       ...issuing,
+      ...delegation.delegations,
       ...withCertificateNames(context, rooms.accounts, certificates),
     },
-    workers,
+    workers: [...workers, ...delegation.workers],
   }
 }

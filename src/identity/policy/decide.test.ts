@@ -103,6 +103,11 @@ describe('the decision', () => {
     expect(allows(rules, principal({ scopes: [] }), 'catalog.read')).toBe(false)
     expect(allows(rules, principal({ scopes: parseScopes('grid.catalog.*') }), 'catalog.read')).toBe(true)
     expect(allows(rules, principal({ scopes: parseScopes('grid.catalog.*') }), 'identity.write')).toBe(false)
+    const raw = principal({ scopes: parseScopes('grid.catalog.read:/raw') })
+    const at = (path?: string) => allows(rules, raw, 'catalog.read', path === undefined ? {} : { path })
+    expect(['/raw', '/raw/run-1', '/rawer', '/', '/raw/../other', undefined].map(at)).toEqual([
+      ...[true, true, false, false, false, false],
+    ])
   })
   test('a new VO lets everyone read, owners write, administrators everything and gateways report', () => {
     const rules = defaultRules('demo')

@@ -1,5 +1,5 @@
 import type { Principal } from '../principal.ts'
-import { covers } from '../tokens/scope.ts'
+import { covers, isSafeSegment } from '../tokens/scope.ts'
 import type { Action, Resource } from './actions.ts'
 
 /** One row of a VO's policy. */
@@ -49,7 +49,7 @@ export function compilePolicy<R extends Rule>(rules: readonly R[]): Policy<R> {
       if (principal.kind === 'anonymous') return refusal('nobody is logged in')
       if (principal.vo !== resource.vo) return refusal(`the token is of VO ${principal.vo}`)
       const standard = standardScope(principal, action)
-      if (!standard && !carries(principal, action)) {
+      if (!standard && !carries(principal, action, resource)) {
         return refusal(`the token carries neither the scope grid nor grid.${action}`)
       }
       if (principal.limited && !isForLimitedProxies(action)) {
@@ -178,8 +178,10 @@ function standardScope(principal: Principal, action: Action): string | undefined
 }
 
 /** A token reaches an action only through a scope of it, however mighty its account. */
-function carries(principal: Principal, action: Action): boolean {
-  const wanted = { family: 'plain', word: `grid.${action}` } as const
+function carries(principal: Principal, action: Action, { path }: Resource): boolean {
+  const segments = segmentsIn(path ?? '')
+  const below = path !== undefined && segments.every(isSafeSegment)
+  const wanted = { family: 'plain', word: `grid.${action}`, ...(below && { segments }) } as const
   return principal.scopes.some((scope) => covers(scope, wanted))
 }
 

@@ -1,12 +1,7 @@
-import { selectAttributes } from '../accounts/accounts.store.ts'
-import { accountOf } from '../accounts/accounts.ts'
-import type { Groups } from '../accounts/groups.ts'
-import type { Context } from '../context.ts'
 import { anonymous, type Principal } from '../principal.ts'
 import { formatScope, parseScope, pathAllowed, segmentsOf } from '../tokens/scope.ts'
-import { ANY_AUDIENCE } from '../tokens/token.ts'
-import { LOGIN_SCOPES } from '../tokens/vocabulary.ts'
 import { ACTIONS, type Action, type Resource, type StorageOperation } from './actions.ts'
+import type { AfterLogin } from './after-login.ts'
 import { compilePolicy, type Rule } from './decide.ts'
 import type { Policies, StoredRule } from './policies.ts'
 
@@ -32,10 +27,10 @@ export interface Explain {
   /** For each subject the rules name, what it may do by itself: with anything, with own things only, or not at all. */
   accessMatrix(vo: string): Promise<AccessRow[]>
   /** Who somebody would be after an ordinary login; for questions only, it lets nobody in. */
-  asAfterLogin(accountId: number): Promise<Principal>
+  readonly asAfterLogin: AfterLogin
 }
 
-export function createExplain(context: Context, policies: Policies, groups: Groups): Explain {
+export function createExplain(policies: Policies, afterLogin: AfterLogin): Explain {
   return {
     explainAccess(principal, action, resource) {
       const operation = storageOperation(action)
@@ -58,26 +53,7 @@ export function createExplain(context: Context, policies: Policies, groups: Grou
         return { subjectKind, subject, cells }
       })
     },
-    async asAfterLogin(accountId) {
-      const account = await accountOf(context, accountId)
-      await policies.refresh()
-      const attributes = await selectAttributes(context.db, [accountId])
-      return {
-        ...anonymous,
-        kind: account.kind === 'SERVICE' ? 'service' : 'user',
-        accountId,
-        account: account.name,
-        vo: account.vo,
-        issuer: context.issuer(account.vo),
-        subject: account.uuid,
-        groups: (await groups.groupsOf([accountId])).get(accountId) ?? [],
-        attributes: Object.fromEntries(attributes.map(({ key, value }) => [key, value])),
-        scopes: LOGIN_SCOPES.map(parseScope),
-        audience: [ANY_AUDIENCE],
-        expiresAt: context.now(),
-        method: 'session',
-      }
-    },
+    asAfterLogin: afterLogin,
   }
 }
 

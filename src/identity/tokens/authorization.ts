@@ -44,6 +44,8 @@ export interface Question {
   readonly whereto: string
   readonly loginNeeded: boolean
   readonly consentNeeded: boolean
+  /** Whether an answer may be remembered. Anybody can pretend to be a public client: its users are asked each time. */
+  readonly rememberable: boolean
 }
 
 export interface Answer {
@@ -108,7 +110,7 @@ export function createAuthorization(
     accountId: number,
     scopes: readonly string[],
   ): Promise<boolean> => {
-    // Anybody can pretend to be a public client, so its users are asked each time (RFC 8252 §8.6).
+    // RFC 8252 §8.6
     if (client.auth === 'none') return false
     const consent = await selectConsent(db, accountId, client.vo, client.id)
     const most = (consent?.scopes ?? []).map(parseScope)
@@ -173,6 +175,7 @@ export function createAuthorization(
       return {
         ...{ client: pickClient(client), scopes, audience: row.audience, loginNeeded: needed },
         whereto: hostOf(row.redirectUri),
+        rememberable: client.auth !== 'none',
         consentNeeded:
           needed || row.askConsent || !(person && (await remembered(client, person.accountId, scopes))),
       }

@@ -107,7 +107,7 @@ export function createDevices(
       const scopes = await offer(row, client, person, true)
       return {
         ...{ client: pickClient(client), scopes, audience: row.audience, whereto: row.address },
-        ...{ loginNeeded: false, consentNeeded: true, askedAt: row.createdAt },
+        ...{ loginNeeded: false, consentNeeded: true, rememberable: false, askedAt: row.createdAt },
       }
     },
     async answerDevice(vo, userCode, person, { approve, scopes }, peer) {

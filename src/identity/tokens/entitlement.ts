@@ -2,7 +2,7 @@ import * as e from '../errors.ts'
 import type { Client } from './client.ts'
 import { type HeldGroup, selectGroups } from './groups-claim.ts'
 import type { Holder } from './holders.ts'
-import { anyCovers, formatScope, parseScope, type Scope } from './scope.ts'
+import { anyCovers, formatScope, intersect, parseScope, type Scope } from './scope.ts'
 import type { ScopePolicyBook } from './scope-policies.ts'
 import { permittedScopes, within } from './scope-policy.ts'
 import { askedScope, groupAsked } from './vocabulary.ts'
@@ -29,7 +29,7 @@ export interface EntitlementRequest {
  */
 export async function entitled(
   policies: ScopePolicyBook,
-  { holder, client, service = holder.kind === 'SERVICE', asked, lenient = false }: EntitlementRequest,
+  { holder, client, service, asked, lenient = false }: EntitlementRequest,
 ): Promise<Entitlement> {
   const wanted = distinct(asked.map(askedScope))
   const registered = client ? withinClient(client, wanted) : wanted
@@ -41,10 +41,12 @@ export async function entitled(
       .filter(({ path, optional }) => !optional || named.has(path))
       .map(({ path }) => path),
     client: client?.id ?? null,
-    service,
+    service: service ?? holder.kind === 'SERVICE',
   }
   const { granted } = permittedScopes(await policies.rules(holder.vo), asker, registered)
-  const texts = distinct(granted).map(formatScope)
+  // A client in its own name is bound by its registration alone; who logs in, also as a service, by what the account may do.
+  const allowed = service ? granted : await withinRights(policies, holder, granted)
+  const texts = distinct(allowed).map(formatScope)
   const { groups, refused } = selectGroups(texts, holder.memberships)
   if (refused.length > 0 && !lenient) {
     throw e.accessDenied(`${holder.name} is not a member of ${refused.join(', ')}.`)
@@ -54,13 +56,33 @@ export async function entitled(
   return { scopes, groups }
 }
 
+/** The scopes as far as the policy lets the person do at storages what they say. */
+async function withinRights(
+  policies: ScopePolicyBook,
+  { id }: Holder,
+  scopes: readonly Scope[],
+): Promise<readonly Scope[]> {
+  if (!scopes.some(({ family }) => family === 'storage')) return scopes
+  const most = await policies.atStorages(id)
+  return scopes.flatMap((scope) => (scope.family === 'storage' ? intersect(most, [scope]) : [scope]))
+}
+
 /** What the client is registered for; a refresh token only if it can do something with it. */
 export function withinClient(client: Pick<Client, 'scopes' | 'grants'>, asked: readonly Scope[]): Scope[] {
-  const most = client.scopes.map(parseScope)
+  const most = registeredScopes(client)
   const lasting = client.grants.includes('refresh_token')
   return asked.flatMap((scope) =>
     formatScope(scope) === 'offline_access' && !lasting ? [] : within(most, scope),
   )
+}
+
+/** A client is registered once and asks often. */
+const parsed = new WeakMap<readonly string[], readonly Scope[]>()
+
+function registeredScopes({ scopes }: Pick<Client, 'scopes'>): readonly Scope[] {
+  const known = parsed.get(scopes) ?? scopes.map(parseScope)
+  parsed.set(scopes, known)
+  return known
 }
 
 /** What a client gets that names no scope: all it is registered for, but no refresh token. */

@@ -18,11 +18,16 @@ export interface GrantRow {
   readonly revokedAt: Date | null
 }
 
+/** A grant as its refresh token finds it. */
 export interface RefreshRow extends Omit<GrantRow, 'clientName'> {
+  /** The token is the present one of its family. */
+  readonly present: boolean
+  /** When it was replaced; null for one that never belonged to the family, and for the present one. */
   readonly replacedAt: Date | null
 }
 
-const GRANT = `g.id, g.vo, g.client_id as "clientId", g.account_id as "accountId", g.subject, g.scopes, g.audience, g.actors,
+const GRANT = `g.id, g.vo, g.client_id as "clientId", g.account_id as "accountId", g.subject,
+  to_jsonb(g.scopes) as scopes, to_jsonb(g.audience) as audience, to_jsonb(g.actors) as actors,
   g.authenticated_at as "authenticatedAt", g.created_at as "createdAt", g.used_at as "usedAt",
   g.expires_at as "expiresAt", g.revoked_at as "revokedAt"`
 
@@ -38,38 +43,43 @@ export const insertGrant = (
 ) =>
   affected(
     db,
-    sql`with made as (
-      insert into token_grant (id, vo, client_id, account_id, subject, scopes, audience, actors, authenticated_at, created_at,
-        used_at, expires_at)
-      select ${g.id}::uuid, ${g.vo}, ${g.clientId}, ${g.accountId}::int, ${g.subject}, ${g.scopes as string[]}::text[],
-        ${g.audience as string[]}::text[], ${g.actors as string[]}::text[], ${g.authenticatedAt}::timestamptz,
-        ${g.createdAt}::timestamptz, ${g.createdAt}::timestamptz, ${g.expiresAt}::timestamptz
-      where not exists (select 1 from revoked_token where jti = ${g.id}) returning id)
-    insert into refresh_token (token_hash, grant_id, created_at) select ${tokenHash}::bytea, id, ${g.createdAt}::timestamptz from made`,
+    sql`insert into token_grant (id, vo, client_id, account_id, subject, scopes, audience, actors, authenticated_at,
+      created_at, used_at, expires_at, token_hash)
+    select ${g.id}::uuid, ${g.vo}, ${g.clientId}, ${g.accountId}::int, ${g.subject}, ${g.scopes as string[]}::text[],
+      ${g.audience as string[]}::text[], ${g.actors as string[]}::text[], ${g.authenticatedAt}::timestamptz,
+      ${g.createdAt}::timestamptz, ${g.createdAt}::timestamptz, ${g.expiresAt}::timestamptz, ${tokenHash}::bytea
+    where not exists (select 1 from revoked_token where jti = ${g.id})`,
   )
 
 /** Every refresh asks this, so it is one prepared statement. */
-export async function selectRefresh(pool: Database['pool'], hash: Buffer): Promise<RefreshRow | undefined> {
+export async function selectRefresh(
+  pool: Database['pool'],
+  id: string,
+  hash: Buffer,
+): Promise<RefreshRow | undefined> {
   const found = await named<RefreshRow>(
     pool,
     'identity-refresh',
-    `select ${GRANT}, t.replaced_at as "replacedAt" from refresh_token t join token_grant g on g.id = t.grant_id
-     where t.token_hash = $1`,
-    [hash],
+    `select ${GRANT}, g.token_hash = $2 as present,
+       g.replaced_at[array_position(g.replaced, $2)] as "replacedAt"
+     from token_grant g where g.id = $1`,
+    [id, hash],
   )
   return found[0]
 }
 
-/** Puts the successor beside a token that has none yet; a second caller changes nothing. */
-export const replaceRefresh = (pool: Database['pool'], hash: Buffer, next: Buffer, now: Date) =>
+/** So many tokens back a second use is noticed; one further back is simply wrong. */
+const REMEMBERED = 20
+
+/** Puts the successor in place of the present token; a second caller changes nothing. */
+export const replaceRefresh = (pool: Database['pool'], id: string, hash: Buffer, next: Buffer, now: Date) =>
   named(
     pool,
     'identity-refresh-replace',
-    `with old as (update refresh_token set replaced_at = $3 where token_hash = $1 and replaced_at is null
-       returning grant_id)
-     insert into refresh_token (token_hash, grant_id, created_at) select $2, grant_id, $3 from old
-     on conflict do nothing`,
-    [hash, next, now],
+    `update token_grant set token_hash = $3, used_at = $4, replaced = (array_prepend($2, replaced))[1:${REMEMBERED}],
+       replaced_at = (array_prepend($4::timestamptz, replaced_at))[1:${REMEMBERED}]
+     where id = $1 and token_hash = $2 and revoked_at is null`,
+    [id, hash, next, now],
   )
 
 /** The grants that are still good. */
@@ -106,11 +116,8 @@ export const updateGrantsUsed = (db: Db, used: readonly { id: string; at: Date }
     from jsonb_to_recordset(${JSON.stringify(used)}::jsonb) as u(id uuid, at timestamptz) where g.id = u.id`,
   )
 
-/** What is over, and replaced tokens old enough that their reuse is no news. */
-export async function dropOldGrants(db: Db, before: Date): Promise<void> {
-  await affected(db, sql`delete from token_grant where expires_at < ${before}`)
-  await affected(db, sql`delete from refresh_token where created_at < ${before} and replaced_at < ${before}`)
-}
+export const dropOldGrants = (db: Db, now: Date) =>
+  affected(db, sql`delete from token_grant where expires_at < ${now}`)
 
 export const selectConsent = (db: Db, accountId: number, vo: string, clientId: string) =>
   row(

@@ -67,7 +67,6 @@ export interface GrantBook extends Grants {
   revokeAll(tx: Db, which: { vo: string; id: string }, reason: string): Promise<void>
 }
 
-const DAY_MS = 86_400_000
 /** No access token lives longer. */
 const ACCESS_MS = 6 * 3600_000
 
@@ -79,7 +78,15 @@ export function createGrants(
   const { holders, minter, policies, usage } = deps
   // A lost answer can be given again, because the successor of a token is always the same; only with this key.
   const key = Buffer.from(hkdfSync('sha256', context.sealKey, '', 'kumi refresh token', 32))
-  const successor = (token: string) => `krt_${createHmac('sha256', key).update(token).digest('base64url')}`
+  const successor = (id: string, token: string) =>
+    refreshToken(id, createHmac('sha256', key).update(token).digest('base64url'))
+  /** The grant a refresh token belongs to, if it ever did, to this client. */
+  const familyOf = async (client: Client, token: string): Promise<store.RefreshRow | undefined> => {
+    const id = grantIn(token)
+    const grant = id && (await store.selectRefresh(pool, id, digestOf(token)))
+    if (!grant || !(grant.present || grant.replacedAt)) return undefined
+    return grant.vo === client.vo && grant.clientId === client.id ? grant : undefined
+  }
 
   const voided = async (tx: Db, id: string): Promise<void> => {
     await insertRevoked(tx, id, new Date(now().getTime() + ACCESS_MS))
@@ -123,7 +130,7 @@ export function createGrants(
       const entitlement = await entitled(policies, { holder, client, asked: scopes, lenient: true })
       const issued = await minted({ ...request, ...entitlement, subject })
       if (!entitlement.scopes.includes('offline_access')) return issued
-      const refreshToken = `krt_${ids.secret(32)}`
+      const first = refreshToken(grantId, ids.secret(32))
       const grant = {
         ...{
           id: grantId,
@@ -147,20 +154,19 @@ export function createGrants(
         await context.audit(tx, {
           ...{ vo: client.vo, actor: holder.name, action: 'grant.given', target: client.id, detail },
         })
-        return store.insertGrant(tx, grant, digestOf(refreshToken))
+        return store.insertGrant(tx, grant, digestOf(first))
       })
       if (given === 0) throw e.invalidGrant('What this comes from was revoked meanwhile.')
-      return { ...issued, refreshToken }
+      return { ...issued, refreshToken: first }
     },
     async refresh({ client, token, scopes, audience }) {
-      const hash = digestOf(token)
-      const grant = await store.selectRefresh(pool, hash)
+      const grant = await familyOf(client, token)
       const at = now()
-      const own = grant?.vo === client.vo && grant.clientId === client.id
-      if (!grant || !own || grant.revokedAt || grant.expiresAt <= at) {
+      if (!grant || grant.revokedAt || grant.expiresAt <= at) {
         throw e.invalidGrant('The refresh token is wrong, over or revoked; log in again.')
       }
-      if (grant.replacedAt && at.getTime() - grant.replacedAt.getTime() > client.graceSeconds * 1000) {
+      const { replacedAt } = grant
+      if (replacedAt && at.getTime() - replacedAt.getTime() > client.graceSeconds * 1000) {
         // Either its thief or its owner uses a token that the other has replaced: nobody may go on with it.
         log.warn({ grant: grant.id, client: client.id, account: grant.accountId }, 'refresh token used twice')
         await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'refresh token used twice'))
@@ -177,10 +183,12 @@ export function createGrants(
         ...{ ...entitlement, client, grantId, accountId, subject, authenticatedAt, actors },
         audience: audienceOf(client, audience, grant.audience),
       })
-      usage.grant(grantId)
-      if (client.refreshUse === 'reuse') return { ...issued, refreshToken: token }
-      const next = successor(token)
-      if (!grant.replacedAt) await store.replaceRefresh(pool, hash, digestOf(next), at)
+      if (client.refreshUse === 'reuse') {
+        usage.grant(grantId)
+        return { ...issued, refreshToken: token }
+      }
+      const next = successor(grantId, token)
+      if (!replacedAt) await store.replaceRefresh(pool, grantId, digestOf(token), digestOf(next), at)
       return { ...issued, refreshToken: next }
     },
     grantsOf: (vo, accountId) => store.selectGrants(db, vo, accountId, now()),
@@ -201,16 +209,15 @@ export function createGrants(
       })
     },
     async revokeRefreshToken(client, token) {
-      const grant = await store.selectRefresh(pool, digestOf(token))
-      if (grant?.vo !== client.vo || grant.clientId !== client.id) return false
+      const grant = await familyOf(client, token)
+      if (!grant) return false
       await changing(client.vo, grant.id, (tx) => self.revokeAll(tx, grant, 'given back by its client'))
       return true
     },
     async inspectRefreshToken(client, token) {
-      const grant = await store.selectRefresh(pool, digestOf(token))
-      const good = grant?.vo === client.vo && grant.clientId === client.id && !grant.revokedAt
-      if (!good || grant.replacedAt || grant.expiresAt <= now()) return undefined
-      return { ...grant, clientName: client.name }
+      const grant = await familyOf(client, token)
+      const good = grant?.present && !grant.revokedAt && grant.expiresAt > now()
+      return good ? { ...grant, clientName: client.name } : undefined
     },
     async revokeAll(tx, { vo, id }, reason) {
       await store.lockGrant(tx, id)
@@ -221,5 +228,9 @@ export function createGrants(
   return self
 }
 
-/** Replaced refresh tokens are remembered this long, so that their reuse is noticed. */
-export const REUSE_NOTICED_MS = 7 * DAY_MS
+/** The name of its family comes with a token, so that it is found without an index over secrets. */
+const refreshToken = (grantId: string, secret: string) => `krt_${grantId.replaceAll('-', '')}_${secret}`
+
+function grantIn(token: string): string | undefined {
+  return /^krt_([0-9a-f]{32})_[\w-]{43}$/.exec(token)?.[1]
+}

@@ -1,4 +1,5 @@
 import type { Context } from '../context.ts'
+import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
 import { dropOldInteractions } from './authorization.store.ts'
 import { type Authorization, createAuthorization } from './authorization.ts'
@@ -9,7 +10,7 @@ import { dropOldDevices } from './device.store.ts'
 import { createDevices, type Devices } from './device.ts'
 import { createExchange, type Exchange } from './exchange.ts'
 import { dropOldGrants } from './grants.store.ts'
-import { createGrants, type GrantBook, type Grants, REUSE_NOTICED_MS } from './grants.ts'
+import { createGrants, type GrantBook, type Grants } from './grants.ts'
 import { createHolders, type Holders } from './holders.ts'
 import { createKeys, type Keys } from './keys.ts'
 import { createMinter, type Minter } from './mint.ts'
@@ -52,11 +53,11 @@ export interface TokenRoom {
 const DAY_MS = 86_400_000
 
 /** The parts of issuing and checking, put together. */
-export function createTokenRoom(context: Context, policies: Policies): TokenRoom {
+export function createTokenRoom(context: Context, policies: Policies, afterLogin: AfterLogin): TokenRoom {
   const keys = createKeys(context)
   const clients = createClients(context)
   const holders = createHolders(context)
-  const scopePolicies = createScopePolicies(context)
+  const scopePolicies = createScopePolicies(context, afterLogin)
   const usage = createUsage(context)
   const minter = createMinter(context, { keys, holders, usage })
   const tokens = createTokens(context, { keys, policies, holders, minter, scopePolicies })
@@ -87,7 +88,7 @@ export function createTokenRoom(context: Context, policies: Policies): TokenRoom
       // A day longer than they serve, so that a second use is recognised.
       await dropOldInteractions(db, dayAgo)
       await dropOldDevices(db, dayAgo)
-      await dropOldGrants(db, new Date(now.getTime() - REUSE_NOTICED_MS))
+      await dropOldGrants(db, now)
     },
     flush: usage.flush,
   }

@@ -1,8 +1,9 @@
 import type { Db } from '../../kernel/database.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
+import type { AfterLogin } from '../policy/after-login.ts'
 import type { ExchangePolicy } from './exchange-policy.ts'
-import { parseScope } from './scope.ts'
+import { parseScope, type Scope } from './scope.ts'
 import * as store from './scope-policies.store.ts'
 import type { ScopePolicy } from './scope-policy.ts'
 import { askedScope, DEFAULT_PEOPLE_SCOPES } from './vocabulary.ts'
@@ -27,6 +28,8 @@ export interface ScopePolicyBook extends ScopePolicies {
   /** From memory. */
   rules(vo: string): Promise<readonly ScopePolicy[]>
   exchangeRules(vo: string): Promise<readonly ExchangePolicy[]>
+  /** All that a person's tokens may carry for storages, by the policy of who may do what. */
+  atStorages(accountId: number): Promise<readonly Scope[]>
 }
 
 /** What a new VO begins with. */
@@ -44,9 +47,10 @@ export function defaultScopePolicies(vo: string, id: () => string): store.Writte
   ]
 }
 
-export function createScopePolicies(context: Context): ScopePolicyBook {
+export function createScopePolicies(context: Context, afterLogin: AfterLogin): ScopePolicyBook {
   const { db, ids, changing } = context
   const memory = context.memory<readonly ScopePolicy[]>()
+  const storages = context.memory<readonly Scope[]>()
   const exchanges = context.memory<readonly ExchangePolicy[]>()
   const gone = (id: string) => e.scopePolicyMissing(`There is no policy ${id}.`)
   const note = (tx: Db, vo: string, by: string, action: string, target: string, detail: object = {}) =>
@@ -93,6 +97,10 @@ export function createScopePolicies(context: Context): ScopePolicyBook {
     rules: (vo) =>
       memory.get(vo, async () =>
         (await store.selectScopePolicies(db, vo)).map((p) => ({ ...p, scopes: p.scopes.map(parseScope) })),
+      ),
+    atStorages: (accountId) =>
+      storages.get(String(accountId), async () =>
+        (await afterLogin(accountId)).scopes.filter(({ family }) => family === 'storage'),
       ),
     exchangeRules: (vo) => exchanges.get(vo, () => store.selectExchangePolicies(db, vo)),
   }

@@ -39,13 +39,13 @@ export interface Authority {
   readonly crl: Crl | undefined
   /** It publishes a list, so one must be at hand. */
   readonly crlNeeded: boolean
+  /** A root that is trusted with whatever it and authorities below it sign, without any policy. */
+  readonly unlimited?: boolean
 }
 
 export interface TrustAnchors {
   /** The authorities of that name (`keyOf`); several after a change of keys. */
   authorities(subjectKey: string): readonly Authority[]
-  /** Without a policy an authority may sign nothing; false where the anchors are a mere list of certificates. */
-  readonly policyRequired: boolean
   /** How long after its `nextUpdate` a list still counts, milliseconds. */
   readonly crlGraceMs: number
 }
@@ -156,6 +156,12 @@ function walkProxies(
 /** Whether it stands for another certificate rather than for somebody. */
 export const isProxy = (certificate: Certificate): boolean => proxyKindOf(certificate) !== undefined
 
+/** Whether it says of itself that it is for data only. */
+export const isLimitedProxy = (certificate: Certificate): boolean =>
+  certificate.proxy
+    ? certificate.proxy.language === LANGUAGE.limited
+    : proxyWordOf(certificate) === 'limited proxy'
+
 /** The oldest kind is known only by its name: its signer's, and one of two words. */
 function proxyKindOf(certificate: Certificate): ProxyKind | undefined {
   if (certificate.proxy) return certificate.proxy.kind
@@ -189,9 +195,8 @@ function checkProxy(certificate: Certificate, kind: ProxyKind, signer: Certifica
   if (proxy && proxy.pathLength !== null && below > proxy.pathLength)
     throw refuse('path_too_long', `${name} does not allow so many proxies below it.`)
   checkSignature(certificate, signer)
-  if (kind === 'gt2') return word === 'limited proxy'
-  if (proxy!.language === LANGUAGE.limited) return true
-  if (proxy!.language === LANGUAGE.inheritAll) return false
+  if (isLimitedProxy(certificate)) return true
+  if (kind === 'gt2' || proxy!.language === LANGUAGE.inheritAll) return false
   throw refuse(
     'unknown_policy_language',
     `The proxy ${name} is independent or follows a policy nobody knows here.`,
@@ -261,7 +266,7 @@ function pathToRoot(
     checkAuthority(authority, depth, path)
     checkUsable(authority.certificate, now)
     const subject = depth === 0 ? endEntity : path[depth - 1]!.certificate
-    checkLimits(authority, subject, path, trust.policyRequired)
+    checkLimits(authority, subject, path)
     checkRevocation(authority, subject, trust, now)
   })
   return path.map((authority) => authority.certificate)
@@ -297,14 +302,9 @@ function checkAuthority({ certificate }: Authority, depth: number, path: readonl
 }
 
 /** The signing policy, and the name constraints of the authority for everything below it. */
-function checkLimits(
-  authority: Authority,
-  subject: Certificate,
-  path: readonly Authority[],
-  policyRequired: boolean,
-): void {
+function checkLimits(authority: Authority, subject: Certificate, path: readonly Authority[]): void {
   const { certificate, permits } = authority
-  const allowed = permits?.(subject.subject) ?? !policyRequired
+  const allowed = permits?.(subject.subject) ?? path.at(-1)!.unlimited ?? false
   if (!allowed)
     throw refuse(
       'outside_namespace',

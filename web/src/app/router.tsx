@@ -20,8 +20,20 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
 const login = createRoute({
   getParentRoute: () => root,
   path: '/login',
-  validateSearch: (search: Record<string, unknown>) => optional(search, 'code'),
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'code', 'vo', 'request', 'device'),
   component: lazyRouteComponent(() => import('../login/login-page.tsx'), 'LoginPage'),
+})
+const authorize = createRoute({
+  getParentRoute: () => root,
+  path: '/authorize',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'request'),
+  component: lazyRouteComponent(() => import('../login/authorize-page.tsx'), 'AuthorizePage'),
+})
+const device = createRoute({
+  getParentRoute: () => root,
+  path: '/device',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'code'),
+  component: lazyRouteComponent(() => import('../login/device-page.tsx'), 'DevicePage'),
 })
 const now = createRoute({
   getParentRoute: () => root,
@@ -82,7 +94,21 @@ const access = createRoute({
 })
 
 export const router = createRouter({
-  routeTree: root.addChildren([login, now, data, did, rules, newRule, rule, transfers, link, people, access]),
+  routeTree: root.addChildren([
+    login,
+    authorize,
+    device,
+    now,
+    data,
+    did,
+    rules,
+    newRule,
+    rule,
+    transfers,
+    link,
+    people,
+    access,
+  ]),
   history: createHashHistory(),
   defaultPreload: 'intent',
 })

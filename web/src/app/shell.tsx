@@ -15,6 +15,9 @@ const SCREENS = [
   ['/people', 'people'],
 ] as const
 
+/** The pages in front of the console, for people who may not be logged in yet. */
+const ENTRANCES = ['/login', '/authorize', '/device']
+
 export function Shell() {
   const { t, language, choose } = useLanguage()
   const { colorScheme, setColorScheme } = useMantineColorScheme()
@@ -22,7 +25,7 @@ export function Shell() {
   const navigate = useNavigate()
   // The page that is shown, not the one being loaded: a login page drawn again would use its link twice.
   const path = useRouterState({ select: (state) => (state.resolvedLocation ?? state.location).pathname })
-  const atLogin = path === '/login'
+  const atLogin = ENTRANCES.includes(path)
   const grid = useQuery(gridQuery)
   const me = useQuery({ ...meQuery, enabled: !atLogin })
   const connected = useLive(!atLogin && me.isSuccess)
@@ -37,7 +40,8 @@ export function Shell() {
   }, [navigate])
   useEffect(() => {
     const screen = SCREENS.findLast(([to]) => path === to || (to !== '/' && path.startsWith(to)))
-    document.title = `${screen ? t.screens[screen[1]] : t.login.title} · Kumihimo`
+    const entrance = path === '/device' ? t.device.title : t.login.title
+    document.title = `${screen ? t.screens[screen[1]] : entrance} · Kumihimo`
   }, [path, t])
 
   const leave = async () => {

@@ -29,6 +29,7 @@ export interface Link {
   maxActive: number | null
   rationale: string
   blockedUntil: string | null
+  blockedReason: string | null
   lastError: string | null
 }
 export type Attention =

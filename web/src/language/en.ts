@@ -1,3 +1,4 @@
+import { consent, device } from './consent.en.ts'
 import { people } from './people.en.ts'
 
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
@@ -33,6 +34,8 @@ export const en = {
       'This link has been used or is too old. Log in below; the password of admin is in the file client/password of the grid’s home directory.',
     refused: 'User name or password is not right.',
   },
+  consent,
+  device,
   state: { ok: 'ok', degraded: 'degraded', down: 'down', unknown: 'unknown' },
   siteReason: {
     silent: 'its gateway has not reported for more than 30 seconds',

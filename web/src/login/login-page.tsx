@@ -4,11 +4,11 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { gridQuery, login } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { Braid } from '../shared/braid.tsx'
+import { Entrance } from './entrance.tsx'
 
 export function LoginPage() {
   const t = useMessages()
-  const { code } = useSearch({ from: '/login' })
+  const { code, vo, request, device } = useSearch({ from: '/login' })
   const client = useQueryClient()
   const navigate = useNavigate()
   const { data: grid } = useQuery(gridQuery)
@@ -19,9 +19,13 @@ export function LoginPage() {
   const enter = async (credentials: Parameters<typeof login>[1], onFailure: 'usedUp' | 'refused') => {
     setBusy(true)
     try {
-      await login(grid!.vo, credentials)
+      await login(vo ?? grid!.vo, credentials)
       client.removeQueries({ queryKey: ['me'] })
-      await navigate({ to: '/', replace: true })
+      // A program or a device waits for the one who logs in.
+      const asked = { ...(vo && { vo }) }
+      if (request) await navigate({ to: '/authorize', search: { ...asked, request }, replace: true })
+      else if (device) await navigate({ to: '/device', search: { ...asked, code: device }, replace: true })
+      else await navigate({ to: '/', replace: true })
     } catch {
       setProblem(onFailure)
     } finally {
@@ -42,37 +46,32 @@ export function LoginPage() {
     void enter({ username: String(form.get('username')), password: String(form.get('password')) }, 'refused')
   }
   return (
-    <div className="login">
-      <div className="brand">
-        <Braid size={36} /> Kumihimo
-      </div>
-      <div className="panel">
-        <h1>{t.login.title}</h1>
-        {code && !problem ? (
-          <p role="status">{t.login.once}</p>
-        ) : (
-          <form onSubmit={submit}>
-            {problem ? (
-              <p className="error" role="alert">
-                {t.login[problem]}
-              </p>
-            ) : (
-              <p className="quiet">{t.login.intro}</p>
-            )}
-            <TextInput name="username" label={t.login.user} autoComplete="username" required mb="sm" />
-            <PasswordInput
-              name="password"
-              label={t.login.password}
-              autoComplete="current-password"
-              required
-              mb="md"
-            />
-            <Button type="submit" fullWidth loading={busy} disabled={!grid}>
-              {t.login.submit}
-            </Button>
-          </form>
-        )}
-      </div>
-    </div>
+    <Entrance>
+      <h1>{t.login.title}</h1>
+      {code && !problem ? (
+        <p role="status">{t.login.once}</p>
+      ) : (
+        <form onSubmit={submit}>
+          {problem ? (
+            <p className="error" role="alert">
+              {t.login[problem]}
+            </p>
+          ) : (
+            <p className="quiet">{t.login.intro}</p>
+          )}
+          <TextInput name="username" label={t.login.user} autoComplete="username" required mb="sm" />
+          <PasswordInput
+            name="password"
+            label={t.login.password}
+            autoComplete="current-password"
+            required
+            mb="md"
+          />
+          <Button type="submit" fullWidth loading={busy} disabled={!grid}>
+            {t.login.submit}
+          </Button>
+        </form>
+      )}
+    </Entrance>
   )
 }

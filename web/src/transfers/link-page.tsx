@@ -39,6 +39,7 @@ export function LinkPage() {
                   <dt>{t.transfers.blocked}</dt>
                   <dd>
                     <Time at={link.blockedUntil} />
+                    {link.blockedReason && <div className="error">{link.blockedReason}</div>}
                   </dd>
                 </>
               )}

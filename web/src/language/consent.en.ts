@@ -1,0 +1,56 @@
+/** Messages of the pages on which people let programs act for them. */
+export const consent = {
+  title: (name: string) => `${name} asks for access`,
+  origin: {
+    grid: 'This program belongs to the grid.',
+    admin: 'This program was registered by the administrators of your collaboration.',
+    registered: 'This program was registered by one of its users. Go on only if you know it.',
+  },
+  account: 'For the account',
+  from: 'Asked from',
+  where: 'To be used at',
+  anywhere: 'any service',
+  scopesTitle: 'It would be able to',
+  remember: 'Do not ask again for the same',
+  approve: 'Allow',
+  deny: 'Refuse',
+  wait: 'Back to the program',
+  overTitle: 'Nothing to decide',
+  over: 'This request is over or was decided already. Begin again at the program.',
+  scopes: {
+    membership: 'know that you belong to the collaboration',
+    groups: 'see your groups',
+    group: (path: string) => `use your membership in ${path}`,
+    storage: {
+      read: (path: string) => `read files below ${path}`,
+      create: (path: string) => `write new files below ${path}`,
+      modify: (path: string) => `write, replace and delete files below ${path}`,
+      stage: (path: string) => `bring files below ${path} online`,
+      poll: (path: string) => `see whether files below ${path} are online`,
+    },
+    compute: 'work with your jobs',
+    grid: 'do at this grid whatever you may do',
+    action: (name: string) => `do this at the grid: ${name}`,
+    plain: {
+      openid: 'know who you are',
+      profile: 'see your name',
+      email: 'see your e-mail address',
+      offline_access: 'go on while you are away, until you take it back',
+      fts: 'order transfers',
+      'scim:read': 'see people and groups',
+      'scim:write': 'change people and groups',
+    },
+  },
+}
+
+export const device = {
+  title: 'Log a device in',
+  intro: 'Enter the code that the program on the other device shows.',
+  code: 'Code',
+  submit: 'Continue',
+  wrong: 'This code is wrong, was used, or is older than ten minutes.',
+  from: (address: string, at: string) => `${address}, ${at}`,
+  beware: 'Go on only if you have just started this program yourself. Nobody else should send you a code.',
+  approved: 'Done. Go back to the program; this window can be closed.',
+  denied: 'Refused. The program gets nothing; this window can be closed.',
+}
