@@ -112,6 +112,7 @@ export async function startGateway(config: GatewayConfig): Promise<Gateway> {
     },
     door,
   )
+  server.on('checkContinue', door)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)
