@@ -2,9 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
 import { vomsPortOf } from '../src/embedded/index.ts'
-import { readCertificates } from '../src/identity/x509/certificate.ts'
 import { issueHostCertificate } from '../src/identity/x509/certificates.ts'
-import { slashOf } from '../src/identity/x509/names.ts'
 import { type BenchGrid, withGrid } from './grid.ts'
 import { measure } from './measure.ts'
 
@@ -50,10 +48,10 @@ async function member({ home, facts, doors }: BenchGrid): Promise<() => Promise<
     names: ['bench'],
     now: new Date(),
   })
-  const [certificate] = readCertificates(certificatePem)
-  await doors.call('POST', '/rucio/accounts/bench', { type: 'USER', email: 'bench@example.org' })
-  const identity = { identity: slashOf(certificate!.subject), authtype: 'X509', email: 'bench@example.org' }
-  await doors.call('POST', '/rucio/accounts/bench/identities', identity)
+  const base = `/iam/${facts.vo}`
+  const { id } = await doors.call<{ id: string }>('POST', `${base}/scim/Users`, { userName: 'bench' })
+  await doors.call('POST', `${base}/account-linking/X509`, { account: 'bench', pem: certificatePem })
+  await doors.call('PATCH', `${base}/iam/aup/signature/${id}`, {})
   const options = {
     ...{ host: 'localhost', port: vomsPortOf(facts.port), ca: ca.certificatePem },
     ...{ cert: certificatePem, key: privateKeyPem },

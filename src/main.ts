@@ -145,7 +145,7 @@ const voms =
   vomsPort === 0
     ? undefined
     : await openVoms({
-        ...{ db, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
+        ...{ database, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
         ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
       })
 const workers = [

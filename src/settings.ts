@@ -107,7 +107,7 @@ export const serverSettings = {
     type: 'string',
     env: 'KUMI_TRUST',
     default: '',
-    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, separated by ":".',
+    help: 'Further directories of trusted certificate authorities, as the IGTF ships them, or PEM files, separated by ":".',
   },
   crlGraceHours: {
     type: 'integer',

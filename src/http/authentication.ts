@@ -55,18 +55,22 @@ function credentialOf(
   return cookie ? { token: cookie, cookie: true } : undefined
 }
 
-/**
- * A certificate counts where no token came along. Browsers send theirs with whatever another page makes them ask, so
- * from a browser it counts only together with the header that no foreign page can set.
- */
+/** A certificate counts where no token came along. */
 async function bearerOfCertificate(request: FastifyRequest, identity: Authenticator): Promise<Principal> {
-  const { headers } = request
-  const browser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
-  if (browser && headers['x-kumi-console'] !== '1') return anonymous
   const chain = await request.clientCertificate()
   if (!chain || !identity.verifyCertificate) return anonymous
+  const { headers } = request
   const vo = (request.params as { vo?: unknown } | null)?.vo ?? headers['x-rucio-vo']
   return identity.verifyCertificate(chain, typeof vo === 'string' ? { vo } : {})
+}
+
+/**
+ * Browsers send their certificate with whatever another page makes them ask, so from a browser it counts only together
+ * with the header that no foreign page can set.
+ */
+export function mayShowCertificate({ headers }: FastifyRequest): boolean {
+  const browser = headers.origin !== undefined || headers['sec-fetch-site'] !== undefined
+  return !browser || headers['x-kumi-console'] === '1'
 }
 
 function isSafeMethod(method: string): boolean {

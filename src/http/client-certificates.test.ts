@@ -154,6 +154,10 @@ describe('a request with a client certificate', () => {
       'Sec-Fetch-Site: none',
     ])
       expect((await ask('/who', file, '-X', 'POST', '-H', header))[0]).toBe(401)
+    expect((await ask('/both', file, '-H', 'Origin: https://evil.example'))[1]).toEqual({
+      account: null,
+      certificate: null,
+    })
     const console = ['-H', 'Origin: https://localhost', '-H', 'X-Kumi-Console: 1']
     expect((await ask('/who', file, '-X', 'POST', ...console))[0]).toBe(200)
   })

@@ -17,7 +17,7 @@ import {
 import { type ErrorKind, GridError, toGridError } from '../kernel/errors.ts'
 import { type Logger, redactText } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
-import { authenticate } from './authentication.ts'
+import { authenticate, mayShowCertificate } from './authentication.ts'
 import type { Authenticator } from './authenticator.ts'
 import { readBodies } from './bodies.ts'
 import { bigintSafeJson } from './ndjson.ts'
@@ -92,7 +92,7 @@ export function createHttp(options: HttpOptions): Http {
   app.decorateRequest('principal', null as unknown as typeof anonymous)
   const certificates = options.clientCertificates?.verifier
   app.decorateRequest('clientCertificate', async function (this: FastifyRequest) {
-    return certificates?.of(this.raw.socket)
+    return mayShowCertificate(this) ? certificates?.of(this.raw.socket) : undefined
   })
   for (const { name, hasBody } of options.extraMethods ?? []) {
     app.addHttpMethod(name, { hasBody: hasBody ?? false })

@@ -203,6 +203,8 @@ describe('identity', () => {
         'storage.stage:/',
         'wlcg.groups',
       ])
+      const robot = await person({ kind: 'SERVICE' })
+      expect(await scopesOf(robot.id)).not.toContain('storage.modify:/')
       expect(await scopesOf(account.id, ['storage.modify:/'])).toEqual(['storage.modify:/user/demo/%C3%A4'])
       await expect(scopesOf(account.id, ['storage.modify:/user/other'])).rejects.toMatchObject({
         code: 'invalid_scope',

@@ -159,14 +159,14 @@ async function exploreMany(
 
 describe('two deleters', () => {
   test('leave just the floor, in whatever order they take their steps', async () => {
-    const left = await exploreMany(60, 1, () => ({ protocol: complete, copies: 2, floor: 1 }))
+    const left = await exploreMany(40, 1, () => ({ protocol: complete, copies: 2, floor: 1 }))
     expect(new Set(left)).toEqual(new Set([1]))
-    const three = await exploreMany(30, 2, () => ({ protocol: complete, copies: 3, floor: 2 }))
+    const three = await exploreMany(20, 2, () => ({ protocol: complete, copies: 3, floor: 2 }))
     expect(new Set(three)).toEqual(new Set([2]))
   }, 120_000)
 
   test('of which one is killed before any statement or effect leave just the floor, too', async () => {
-    const left = await exploreMany(80, 3, (rng) => ({
+    const left = await exploreMany(60, 3, (rng) => ({
       ...{ protocol: complete, copies: 2, floor: 1 },
       kill: randomKill(rng),
     }))
@@ -174,7 +174,7 @@ describe('two deleters', () => {
   }, 120_000)
 
   test('with a floor of two never lose a file of which a copy rots while one of them is killed', async () => {
-    const left = await exploreMany(80, 4, (rng) => ({
+    const left = await exploreMany(60, 4, (rng) => ({
       ...{ protocol: complete, copies: 3, floor: 2 },
       ...{ kill: randomKill(rng), rot: randomRot(rng, 3) },
     }))

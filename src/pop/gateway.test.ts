@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
@@ -102,6 +103,38 @@ describeWithCurl('files at the storage door', () => {
     expect(code).toBe(202)
     expect(text).toMatch(/failure: .*\[code=storage_full party=destination class=final\]\n$/)
     expect(await status(all, '-I', full.url('/big'))).toBe(404)
+  })
+
+  test('that cannot be stored are refused before they are sent, by who asks first', async () => {
+    const askFirst = async (url: string, scope: string): Promise<[number | undefined, boolean]> => {
+      const upload = request(url, {
+        ...{ method: 'PUT', ca: readFileSync(world.ca), family: 4, agent: false },
+        headers: {
+          authorization: `Bearer ${await world.mint(scope)}`,
+          'content-length': 50_000_000,
+          expect: '100-continue',
+        },
+      })
+      let invited = false
+      upload.on('continue', () => {
+        invited = true
+      })
+      upload.flushHeaders()
+      const [answer] = (await once(upload, 'response')) as [IncomingMessage]
+      upload.destroy()
+      return [answer.statusCode, invited]
+    }
+    expect(await askFirst(full.url('/huge'), all)).toEqual([507, false])
+    expect(await askFirst(a.url('/huge'), 'storage.create:/elsewhere')).toEqual([403, false])
+  })
+
+  test('tell who sends them without asking what is wrong', async () => {
+    const unannounced = ['-H', 'Transfer-Encoding: chunked', '-H', 'Expect:']
+    const [code, text] = await put(full, '/stream', randomBytes(30_000_000), all, ...unannounced)
+    expect(code).toBe(507)
+    expect(text).toContain('The storage is full')
+    expect(await status(all, '-I', full.url('/stream'))).toBe(404)
+    expect((await put(a, '/x/y', randomBytes(30_000_000), all, '-H', 'Expect:'))[0]).toBe(409)
   })
 })
 

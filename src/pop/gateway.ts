@@ -114,6 +114,7 @@ export async function startGateway(
     },
     door,
   )
+  server.on('checkContinue', door)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)

@@ -29,6 +29,7 @@ import {
   noSuchFile,
   notADirectory,
   sizeMismatch,
+  storageFull,
 } from './errors.ts'
 import { checkPath, HIDDEN, isWithin, show } from './names.ts'
 import { sumWhile } from './sum-while.ts'
@@ -37,6 +38,9 @@ import { sumWhile } from './sum-while.ts'
 const READ_PIECE = 256 << 10
 /** Files whose digests are in memory, too: those written last, which are asked for soon. */
 const MOST_RECENT = 10_000
+
+/** Smaller files are not worth a look at how much is free. */
+const WORTH_A_LOOK = 1 << 20
 
 interface DigestRecord extends Digests {
   readonly size: number
@@ -136,6 +140,17 @@ export function posixDriver(root: string): PosixDriver {
     recent.set(show(path), record)
   }
 
+  /** A file that cannot fit should not first take the room of those that do. */
+  async function refuseWhatDoesNotFit(size: number | undefined): Promise<void> {
+    if (size === undefined || size < WORTH_A_LOOK) return
+    const { freeBytes } = await driver.space()
+    if (size > freeBytes)
+      throw storageFull(
+        `The storage is full: the file has ${size} bytes, ${freeBytes} are free. Choose another storage.`,
+        { class: 'final' },
+      )
+  }
+
   async function syncDirectory(path: string): Promise<void> {
     const handle = await open(path, 'r')
     await handle.sync().finally(() => handle.close())
@@ -191,6 +206,7 @@ export function posixDriver(root: string): PosixDriver {
         const before = await lstat(target).catch(nothingThere)
         if (before?.isDirectory()) throw isADirectory(`${show(path)} is a directory.`)
         if (before && !options.overwrite) throw alreadyExists(`${show(path)} exists already.`)
+        await refuseWhatDoesNotFit(options.size)
         const handle = await open(temporary, 'wx', 0o600)
         const record = await fill(handle, body, options.size).finally(() => handle.close())
         const { mtimeMs: _, ...written } = record

@@ -63,6 +63,7 @@ welcome() {
     check "$tag scope add" says "Added new scope" rucio scope add --account "$name" "user.$name"
     check "$tag account limit set" rucio account limit set --rse "$target" --bytes 5MB "$name"
   fi
+  check "$tag kumi policy sign" "$kumi" policy sign --for "$name"
   theirs=theirs-$name
   head -c 300 /dev/urandom >"$work/$theirs"
   check "$tag upload of its own" rucio upload --rse "$rse" --scope "user.$manager" "$work/$theirs"

@@ -129,6 +129,7 @@ check "a manager" says 'are managers' kumi group add "g$$-role" "n$user" --manag
 check "adds a member" says 'are members' as "$noa" kumi group add "g$$-role" "$user"
 check "but to no other group" exits 3 as "$noa" kumi group add production "$user"
 check "and takes them out" says 'no members' as "$noa" kumi group remove "g$$-role" "$user"
+check "a member for a time" says 'until 2035' as "$noa" kumi group add "g$$-role" "$user" --until 2035-01-01
 check "remove the role" says 'is gone' kumi group rm "g$$-role"
 check "show the policy" says 'Version' kumi policy show
 echo 'Be kind. 優しく。' >"$work/policy"

@@ -161,8 +161,9 @@ again() {
 check "java: a role with an existing proxy" again
 check "… comes first" holds java "$at/Role=production/Capability=NULL" "/$vo/$null" "$at/$null"
 
-# The proxy at the doors
+# The proxy at the doors; everybody may write below one directory
 
+check "kumi opens a directory to everybody" "$kumi" access allow everyone 'storage.*' --on "/voms$n" --comment conformance
 unset BEARER_TOKEN
 proxy=$work/cpp
 cpp "$mika" -rfc -voms "$vo:$at/Role=production" >"$work/out" 2>&1

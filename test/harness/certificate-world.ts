@@ -68,6 +68,8 @@ export async function certificateWorld(database: Database) {
       hosts: ['localhost'],
     }),
     ...{ db, pool, clock, ids: systemPorts.ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) },
+    // Nothing here is about who owns which directory: everybody owns all.
+    areasOf: async () => ['/'],
     issuingAuthority: {
       ...{ certificatePem: people.pem, privateKeyPem: readFileSync(people.key, 'utf8'), crlUrl },
       ...{ trustDirectory: directory, longestHours: 12 },

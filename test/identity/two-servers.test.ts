@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -10,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { homeAt } from '../../src/embedded/home.ts'
 import { prepareHome } from '../../src/embedded/prepare-home.ts'
 import { testDatabase } from '../harness/database.ts'
+import { freePort } from '../harness/free-port.ts'
 
 const PROGRAM = join(import.meta.dirname, '../../dist/src/main.js')
 /** Shorter than anything a process keeps in mind by itself: only the news of the change can be as quick. */
@@ -88,12 +88,11 @@ describe('two server processes on one database', () => {
   }
 
   beforeAll(async () => {
-    const [first, second] = [await freePort(), await freePort()]
-    const facts = await prepareHome(home, { empty: true, port: first }, new Date())
+    const facts = await prepareHome(home, { empty: true }, new Date())
     agent = new Agent({ connect: { ca: readFileSync(join(home.ca, 'ca.pem')) } })
     const address = `https://localhost:${facts.port}`
     await start(facts.port, address)
-    await start(second, address)
+    await start(await freePort(), address)
     const password = readFileSync(join(home.client, 'password'), 'utf8').trim()
     admin = (await login(0, 'admin', password)).token
   }, 120_000)
@@ -156,14 +155,4 @@ async function becomes<T>(look: () => Promise<T>, wanted: T): Promise<T> {
     if (JSON.stringify(value) === JSON.stringify(wanted) || Date.now() > end) return value
     await delay(10)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  server.close()
-  await once(server, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }

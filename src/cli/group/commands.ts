@@ -29,9 +29,10 @@ export function registerGroupCommands(program: Command): void {
     .argument('<path>')
     .argument('<names...>')
     .option('--manager', 'let them decide who is in the group')
+    .option('--until <date>', 'for a time, such as 2027-03-31')
     .addHelpText(
       'after',
-      '\nExamples:\n  kumi group add analysis mika noa\n  kumi group add analysis mika --manager',
+      '\nExamples:\n  kumi group add analysis mika noa\n  kumi group add analysis mika --manager\n  kumi group add shifts noa --until 2027-03-31',
     )
     .action(async (path, names, options) => (await import('./groups.ts')).add(path, names, options))
   withShared(group.command('remove'))

@@ -4,6 +4,7 @@ import { type SharedOptions, show } from '../common-options.ts'
 import { groupPath, idOf } from '../people/people.ts'
 import { table } from '../terminal.ts'
 
+const badOption = defineError('invalid', 'bad_option')
 const noGroup = defineError('missing', 'no_group')
 const INDIGO = 'urn:indigo-dc:scim:schemas:IndigoGroup'
 
@@ -89,9 +90,21 @@ export async function create(
 export async function add(
   name: string,
   people: readonly string[],
-  options: SharedOptions & { manager?: boolean },
+  options: SharedOptions & { manager?: boolean; until?: string },
 ): Promise<void> {
-  await changed('add', name, people, options)
+  if (options.until === undefined) {
+    await changed('add', name, people, options)
+    return
+  }
+  if (options.manager) throw badOption('--until is for members; managers stay until they are removed.')
+  const until = new Date(options.until)
+  if (Number.isNaN(until.getTime()))
+    throw badOption(`"${options.until}" is no date; write it like 2027-03-31.`)
+  await withClient(options, async (client) => {
+    const wish = { group: groupPath(client, name), names: people, until: until.toISOString() }
+    const done = await client.json<typeof wish>('POST', '/kumi/v1/groups/members', { json: wish })
+    show(options, done, () => `${people.join(', ')} are members of ${done.group} until ${done.until}.`)
+  })
 }
 
 export async function remove(

@@ -118,6 +118,21 @@ describe('people at the grid’s own door', () => {
     })
   })
 
+  test('a membership for a time is given by the managers of the group', async () => {
+    const until = new Date(Date.now() + 86_400_000).toISOString()
+    const body = { group: '/demo/charm', names: ['noa'], until }
+    const add = (who: string, more = {}) => ask(who, 'POST', 'groups/members', { ...body, ...more })
+    for (const who of ['mika', 'noa', 'abroad'])
+      expect((await add(who)).status).toBe(who === 'abroad' ? 404 : 403)
+    expect((await add('boss')).json).toEqual(body)
+    const { groups } = (await ask('noa', 'GET', 'people/noa')).json
+    expect(groups.find(({ path }: { path: string }) => path === '/demo/charm')).toMatchObject({ until })
+    expect((await add('boss', { group: '/demo/none' })).status).toBe(403)
+    expect((await add('admin', { group: '/demo/none' })).status).toBe(404)
+    expect((await add('admin', { names: ['nobody'] })).status).toBe(404)
+    expect((await add('admin', { until: 'soon' })).status).toBe(400)
+  })
+
   test('the audit log tells who did what, page by page, and proves itself', async () => {
     const { entries } = (await ask('admin', 'GET', 'audit?actor=admin&action=account.*&target=mika&limit=2'))
       .json

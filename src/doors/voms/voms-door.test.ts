@@ -59,7 +59,7 @@ describe('the port of VOMS', () => {
     )
     options = {
       authority: createAttributeAuthority({
-        ...{ db: database.db, identity, now: systemClock.now, credential: () => credential },
+        ...{ database, identity, now: systemClock.now, credential: () => credential },
         ...{ defaultVo: 'demo', mostSeconds: 86_400, consoleUrl: 'https://grid.test/' },
       }),
       certificates: clientCertificates({ trust, clock: systemClock }),

@@ -17,6 +17,7 @@ import type { Entry, StorageDriver, StoragePath } from '../../storage/driver.ts'
 import { alreadyExists, badRequest, isADirectory, noSuchFile } from '../../storage/errors.ts'
 import type { Outbound } from '../../storage/outbound.ts'
 import { amountBelow } from '../../storage/walk.ts'
+import { bodyOf, end, json } from './answer.ts'
 import { etag, responseElement } from './multistatus.ts'
 import { encodePath, parseRange, segmentsOfTarget } from './paths.ts'
 import { pull, push } from './third-party-copy.ts'
@@ -64,7 +65,10 @@ interface Call {
   readonly path: StoragePath
 }
 
-/** The request handler of a gateway's storage door: WebDAV and third-party copy as the grid speaks them. */
+/**
+ * The request handler of a gateway's storage door: WebDAV and third-party copy as the grid speaks them. To be given the
+ * server's `checkContinue` too, so that uploads which will be refused are refused before they are sent.
+ */
 export function storageDoor(
   options: StorageDoorOptions,
 ): (request: IncomingMessage, response: ServerResponse) => void {
@@ -186,7 +190,7 @@ export function storageDoor(
       throw denied(`${encodePath(path)} exists; overwriting needs the modify right.`)
     if (request.headers['content-range']) throw badRequest('Partial uploads are not supported.')
     const length = request.headers['content-length']
-    const written = await driver.write(path, request, {
+    const written = await driver.write(path, bodyOf(request, response), {
       overwrite: overwrite && request.headers['if-none-match'] !== '*',
       size: length === undefined ? undefined : Number(length),
       expected: announcedDigests(request.headers),
@@ -307,7 +311,7 @@ export function storageDoor(
     if (depth !== '0' && depth !== '1')
       throw denied('PROPFIND of infinite depth is refused; list level by level.')
     let received = 0
-    for await (const chunk of request) {
+    for await (const chunk of bodyOf(request, response)) {
       received += chunk.length
       if (received > 65536) return end(response, 413)
     }
@@ -333,34 +337,12 @@ export function storageDoor(
         options.log.error({ err: thrown, method: request.method }, 'storage request failed')
       if (response.headersSent || (request.destroyed && !request.complete)) return void response.destroy()
       const challenge = status === 401 ? { 'www-authenticate': 'Bearer realm="storage"' } : {}
-      // An unread body would be taken for the next request.
-      const close = request.complete ? {} : { connection: 'close' }
       end(
         response,
         status,
-        { 'content-type': 'text/plain; charset=utf-8', 'x-error-code': error.code, ...challenge, ...close },
+        { 'content-type': 'text/plain; charset=utf-8', 'x-error-code': error.code, ...challenge },
         `${error.message}\n`,
       )
     })
   }
-}
-
-function end(
-  response: ServerResponse,
-  status: number,
-  headers: Record<string, string | number> = {},
-  body = '',
-): void {
-  const head = response.req.method === 'HEAD'
-  const length = status === 204 || status === 304 ? {} : { 'content-length': Buffer.byteLength(body) }
-  response.writeHead(status, { ...length, ...headers }).end(head ? undefined : body)
-}
-
-function json(response: ServerResponse, value: unknown): void {
-  end(
-    response,
-    200,
-    { 'content-type': 'application/json', 'cache-control': 'max-age=300' },
-    JSON.stringify(value),
-  )
 }

@@ -29,7 +29,7 @@ export interface EntitlementRequest {
  */
 export async function entitled(
   policies: ScopePolicyBook,
-  { holder, client, service = holder.kind === 'SERVICE', asked, lenient = false }: EntitlementRequest,
+  { holder, client, service, asked, lenient = false }: EntitlementRequest,
 ): Promise<Entitlement> {
   const wanted = distinct(asked.map(askedScope))
   const registered = client ? withinClient(client, wanted) : wanted
@@ -41,10 +41,10 @@ export async function entitled(
       .filter(({ path, optional }) => !optional || named.has(path))
       .map(({ path }) => path),
     client: client?.id ?? null,
-    service,
+    service: service ?? holder.kind === 'SERVICE',
   }
   const { granted } = permittedScopes(await policies.rules(holder.vo), asker, registered)
-  // A client in its own name is bound by its registration alone; what acts for a person, by what the person may do.
+  // A client in its own name is bound by its registration alone; who logs in, also as a service, by what the account may do.
   const allowed = service ? granted : await withinRights(policies, holder, granted)
   const texts = distinct(allowed).map(formatScope)
   const { groups, refused } = selectGroups(texts, holder.memberships)

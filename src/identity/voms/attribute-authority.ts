@@ -1,27 +1,25 @@
-import { type Db, transaction } from '../../kernel/database.ts'
+import type { Database } from '../../kernel/database.ts'
 import { defineError } from '../../kernel/errors.ts'
 import { certificateSuspended } from '../errors.ts'
 import type { Identity } from '../identity.ts'
+import { standing } from '../people/standing.ts'
 import type { Certificate } from '../x509/certificate.ts'
 import type { VerifiedChain } from '../x509/chain.ts'
 import { slashOf } from '../x509/names.ts'
 import { type AuthorityCredential, buildAttributeCertificate } from './build.ts'
 import { type Fqan, isOfVo, longFqan, shortFqan } from './fqan.ts'
-import { selectAttributes } from './generic-attributes.store.ts'
 import { type AttributeRequest, grantAttributes, invalidAttributeRequest } from './grant.ts'
+import { type Member, selectMember } from './members.store.ts'
 
 export const unknownToVo = defineError('denied', 'voms_no_such_user')
 
 /** What the authority asks of the rest of identity. */
-export type Registry = Pick<
-  Identity,
-  'listVos' | 'accountsOfCertificate' | 'isRevokedHere' | 'standingOf' | 'membershipsOf' | 'audit'
->
+export type Registry = Pick<Identity, 'listVos' | 'accountsOfCertificate' | 'isRevokedHere' | 'audit'>
 
 type Known = Awaited<ReturnType<Registry['accountsOfCertificate']>>[number]
 
 export interface AttributeAuthorityOptions {
-  readonly db: Db
+  readonly database: Pick<Database, 'db' | 'pool'>
   readonly identity: Registry
   readonly now: () => Date
   readonly credential: () => AuthorityCredential
@@ -52,18 +50,16 @@ export interface AttributeAuthority {
 }
 
 export function createAttributeAuthority(options: AttributeAuthorityOptions): AttributeAuthority {
-  const { db, identity, now } = options
+  const { database, identity, now } = options
   return {
     async issue({ endEntity }, request) {
       const known = await identity.accountsOfCertificate(endEntity)
       const vo = await voOf(request, known, options)
       const record = known.find((one) => one.vo === vo)
-      const { account, accountId } = await checkMember(vo, endEntity, record, options)
-      const memberships = (await identity.membershipsOf([accountId])).get(accountId) ?? []
-      const groups = memberships.map(({ path }) => path)
-      const attributes = await selectAttributes(db, vo, accountId, groups)
+      const member = await memberOf(vo, endEntity, record, options)
+      const { name: account } = member
       const at = now()
-      const grant = grantAttributes({ memberships, attributes }, request, {
+      const grant = grantAttributes(member, request, {
         vo,
         member: account,
         now: at,
@@ -77,21 +73,16 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
         vo,
         targets: request.targets,
       })
-      await transaction(db, (tx) =>
-        identity.audit(tx, {
-          vo,
-          actor: account,
-          action: 'voms.attributes_issued',
-          target: account,
-          detail: {
-            serial,
-            subject: slashOf(endEntity.subject),
-            fqans: grant.fqans.map(longFqan),
-            seconds: Math.round((grant.notAfter.getTime() - at.getTime()) / 1000),
-            ...(request.targets.length > 0 && { targets: request.targets }),
-          },
-        }),
-      )
+      await identity.audit(database.db, {
+        ...{ vo, actor: account, action: 'voms.attributes_issued', target: account },
+        detail: {
+          serial,
+          subject: slashOf(endEntity.subject),
+          fqans: grant.fqans.map(longFqan),
+          seconds: Math.round((grant.notAfter.getTime() - at.getTime()) / 1000),
+          ...(request.targets.length > 0 && { targets: request.targets }),
+        },
+      })
       return { der, serial, vo, fqans: grant.fqans, notAfter: grant.notAfter, warnings: grant.warnings }
     },
   }
@@ -118,15 +109,15 @@ async function voOf(
   return vo
 }
 
-/** Throws unless the owner of the certificate may get attributes of the VO now. */
-async function checkMember(
+/** The owner of the certificate, if attributes of the VO may be given now. */
+async function memberOf(
   vo: string,
   certificate: Certificate,
   record: Known | undefined,
-  { identity, consoleUrl }: AttributeAuthorityOptions,
-): Promise<Known> {
-  const standing = record && (await identity.standingOf([record.accountId])).get(record.accountId)
-  if (!record || !standing) {
+  { database, identity, consoleUrl, now }: AttributeAuthorityOptions,
+): Promise<Member> {
+  const member = record && (await selectMember(database.pool, record.accountId, now()))
+  if (!record || !member) {
     // Clients look for the first words, and then do not ask a second time by the older protocol.
     throw unknownToVo(
       `User unknown to this VO: no account of ${vo} has the certificate "${slashOf(certificate.subject)}" issued by "${slashOf(certificate.issuer)}". Register, or link the certificate to your account, at ${consoleUrl}`,
@@ -141,6 +132,7 @@ async function checkMember(
   if (await identity.isRevokedHere(certificate)) {
     throw certificateSuspended(`The certificate ${record.subject} was revoked; get a new one: kumi proxy.`)
   }
-  if (standing.state === 'good') return record
-  throw defineError('denied', standing.code)(`${standing.message} ${consoleUrl}`)
+  const stands = standing(member, now())
+  if (stands.state === 'good') return member
+  throw defineError('denied', stands.code)(`${stands.message} ${consoleUrl}`)
 }

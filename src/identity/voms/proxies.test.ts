@@ -61,7 +61,7 @@ describe('who comes with a proxy that carries attributes of VOMS', () => {
       proxyAttributes: proxyAttributes({ trust, authorities, hosts: ['grid.test'], clock: systemClock }),
     })
     authority = createAttributeAuthority({
-      ...{ db: database.db, identity, now: systemClock.now, credential: () => credential },
+      ...{ database, identity, now: systemClock.now, credential: () => credential },
       ...{ defaultVo: 'demo', mostSeconds: 86_400, consoleUrl: 'https://grid.test/' },
     })
     for (const id of ['demo', 'other']) await identity.createVo({ id, title: id })

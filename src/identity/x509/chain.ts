@@ -39,13 +39,13 @@ export interface Authority {
   readonly crl: Crl | undefined
   /** It publishes a list, so one must be at hand. */
   readonly crlNeeded: boolean
+  /** A root that is trusted with whatever it and authorities below it sign, without any policy. */
+  readonly unlimited?: boolean
 }
 
 export interface TrustAnchors {
   /** The authorities of that name (`keyOf`); several after a change of keys. */
   authorities(subjectKey: string): readonly Authority[]
-  /** Without a policy an authority may sign nothing; false where the anchors are a mere list of certificates. */
-  readonly policyRequired: boolean
   /** How long after its `nextUpdate` a list still counts, milliseconds. */
   readonly crlGraceMs: number
 }
@@ -266,7 +266,7 @@ function pathToRoot(
     checkAuthority(authority, depth, path)
     checkUsable(authority.certificate, now)
     const subject = depth === 0 ? endEntity : path[depth - 1]!.certificate
-    checkLimits(authority, subject, path, trust.policyRequired)
+    checkLimits(authority, subject, path)
     checkRevocation(authority, subject, trust, now)
   })
   return path.map((authority) => authority.certificate)
@@ -302,14 +302,9 @@ function checkAuthority({ certificate }: Authority, depth: number, path: readonl
 }
 
 /** The signing policy, and the name constraints of the authority for everything below it. */
-function checkLimits(
-  authority: Authority,
-  subject: Certificate,
-  path: readonly Authority[],
-  policyRequired: boolean,
-): void {
+function checkLimits(authority: Authority, subject: Certificate, path: readonly Authority[]): void {
   const { certificate, permits } = authority
-  const allowed = permits?.(subject.subject) ?? !policyRequired
+  const allowed = permits?.(subject.subject) ?? path.at(-1)!.unlimited ?? false
   if (!allowed)
     throw refuse(
       'outside_namespace',

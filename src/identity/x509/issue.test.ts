@@ -1,6 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, describe, expect, test } from 'vitest'
 import { type Made, opensslPki } from '../../../test/harness/pki.ts'
 import { readCertificate, readCertificates } from './certificate.ts'
@@ -83,6 +84,19 @@ describe('a certificate request', () => {
       'invalid_certificate_request',
     )
   })
+})
+
+test('whatever byte of a request is wrong, it is refused', () => {
+  const [good] = pemBlocks(writeCsr(ec(), nameFromSlash('/O=Grid/CN=Mika')))
+  fc.assert(
+    fc.property(fc.nat(good!.der.length - 1), fc.nat(255), (at, value) => {
+      const bytes = Buffer.from(good!.der)
+      bytes[at] = value
+      if (bytes.equals(good!.der)) return
+      expect(() => requestedKey(bytes)).toThrow(expect.objectContaining({ kind: 'invalid' }))
+    }),
+    { numRuns: 500 },
+  )
 })
 
 describe('what is issued', () => {

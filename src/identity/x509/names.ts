@@ -209,19 +209,22 @@ function rfcValue(value: string): string {
 export const nameFromText = (text: string): Name =>
   text.startsWith('/') ? nameFromSlash(text) : nameFromRfc4514(text)
 
+// Other kinds of white space belong to the value.
+const BLANK = /^ *$/
+
 /** Reads RFC 4514 and its predecessors: also `;` between parts, blanks around them and quoted values. */
 export function nameFromRfc4514(text: string): Name {
   if (text.length > 16 * LONGEST_VALUE) throw invalidName('A name is too long.')
   const parts: Attribute[][] = [[]]
   let rest = text
-  while (rest.trim() !== '') {
-    const [whole, type] = /^\s*([^=,+;"\\]+?)\s*=\s*/.exec(rest) ?? []
+  while (!BLANK.test(rest)) {
+    const [whole, type] = /^ *([^=,+;"\\]+?) *= */.exec(rest) ?? []
     if (!whole || !type) throw invalidName(`"${text.slice(0, 200)}" is no name like CN=Mika,O=Grid,C=JP.`)
     const { value, length } = rfcValueAt(rest, whole.length)
     parts.at(-1)!.push(checked({ oid: oidOf(type), value }))
     const separator = rest[length]
     rest = rest.slice(length + 1)
-    if (separator !== undefined && rest.trim() === '') throw invalidName('A name ends with a separator.')
+    if (separator !== undefined && BLANK.test(rest)) throw invalidName('A name ends with a separator.')
     if (separator === ',' || separator === ';') parts.push([])
   }
   if (parts[0]!.length === 0) throw invalidName('The name is empty.')
@@ -249,7 +252,7 @@ function rfcValueAt(text: string, from: number): { value: string; length: number
   }
   if (quoted) {
     if (text[at] !== '"') throw invalidName('A quoted value has no end.')
-    at += 1 + (/^\s*/.exec(text.slice(at + 1))?.[0].length ?? 0)
+    at += 1 + (/^ */.exec(text.slice(at + 1))?.[0].length ?? 0)
     if (at < text.length && !/^[,;+]/.test(text.slice(at)))
       throw invalidName('A name has something behind a quote.')
   }

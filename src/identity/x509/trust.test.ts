@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Made, opensslPki } from '../../../test/harness/pki.ts'
 import { silentLogger } from '../../kernel/index.ts'
@@ -9,6 +10,7 @@ import { crlState, isCrlOf, readCrl, writeCrl } from './crl.ts'
 import { refreshCrls } from './crl-refresh.ts'
 import * as der from './der.ts'
 import { nameFromSlash } from './names.ts'
+import { pemBlocks } from './pem.ts'
 import { privateKeyOf, signedStructure } from './signatures.ts'
 import { signingPolicyText } from './signing-policy.ts'
 import { openTrustDirectory } from './trust.ts'
@@ -127,6 +129,20 @@ describe('a trust directory', () => {
       { authority: root, subjects: ['/O=Grid/*'], crl: pki.crl(rogue, [mika]) },
     ])
     expect(await opened(directory).judge(rin)).toBe('revocation_unknown')
+  })
+
+  test('may be a mere list of authorities, which are trusted without limits', async () => {
+    const list = join(pki.directory, 'list.pem')
+    writeFileSync(list, `${root.pem}${pki.authority('/O=Other/CN=Root').pem}`)
+    const { judge, problems } = opened(list)
+    expect([await judge(mika), problems]).toEqual(['accepted', []])
+    const below = pki.authority('/O=Grid/CN=Below', { issuer: root })
+    const person = pki.make({ subject: '/O=Anywhere/CN=Mika', issuer: below })
+    const trust = openTrustDirectory({ directories: [list], clock })
+    const chain = [...readCertificates(person.pem), ...readCertificates(below.pem)]
+    expect(verifyChain(chain, { trust: await trust.current(), now }).authorities).toHaveLength(2)
+    writeFileSync(list, pki.authority('/O=Other/CN=Root').pem)
+    expect(await judge(mika)).toBe('unknown_authority')
   })
 
   test('is not read again for nothing', async () => {
@@ -256,6 +272,24 @@ describe('a list of revoked certificates', () => {
     expect(() => readCrl(list(time, partial))).toThrow(/critical extension 2.5.29.28/)
     expect(() => readCrl(list())).toThrow(/when the next one comes/)
     expect(() => readCrl(Buffer.from('x'))).toThrow(expect.objectContaining({ code: 'invalid_crl' }))
+  })
+
+  test('is not the authority’s any more when a byte of it is changed', () => {
+    const [issuer] = readCertificates(root.pem)
+    const good = pemBlocks(pki.crl(root, [rin, mika]))[0]!.der
+    fc.assert(
+      fc.property(fc.nat(good.length - 1), fc.nat(255), (at, value) => {
+        const bytes = Buffer.from(good)
+        bytes[at] = value
+        if (bytes.equals(good)) return
+        try {
+          expect(isCrlOf(readCrl(bytes), issuer!)).toBe(false)
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'invalid_crl' })
+        }
+      }),
+      { numRuns: 500 },
+    )
   })
 
   test('of a hundred thousand is read', () => {

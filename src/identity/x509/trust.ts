@@ -8,7 +8,10 @@ import { keyOf } from './names.ts'
 import { readNamespaces, readSigningPolicies, type SigningPolicy } from './signing-policy.ts'
 
 export interface TrustDirectoryOptions {
-  /** As grid clients read it (X509_CERT_DIR): `<hash>.0`, `.r0`, `.signing_policy`, `.namespaces`, `.crl_url`. */
+  /**
+   * As grid clients read them (X509_CERT_DIR): `<hash>.0`, `.r0`, `.signing_policy`, `.namespaces`, `.crl_url`. A PEM
+   * file instead of a directory is a list of authorities that are trusted without limits.
+   */
   readonly directories: readonly string[]
   readonly clock: Pick<Clock, 'now'>
   /** How long a list of revoked certificates counts after its successor was due; a day unless given. */
@@ -36,6 +39,7 @@ const FILE = /^([0-9a-f]{8})\.(\d+|r\d+|signing_policy|namespaces|crl_url)$/
 
 interface Content {
   readonly certificates?: readonly Certificate[]
+  readonly bundle?: readonly Certificate[]
   readonly crl?: Crl
   readonly policies?: readonly SigningPolicy[]
   readonly namespaces?: readonly SigningPolicy[]
@@ -55,15 +59,25 @@ export function openTrustDirectory(options: TrustDirectoryOptions): TrustDirecto
   let files = new Map<string, ReadFile>()
   let anchors: ReturnType<typeof anchorsOf> | undefined
   let lookedAt = -Infinity
+  /** Said once, not every five seconds. */
+  const missing = new Set<string>()
   let looking: Promise<void> | undefined
 
   async function look(): Promise<void> {
     const seen = new Map<string, ReadFile>()
     for (const directory of directories) {
+      const single = await lookAt(directory, true)
+      if (single) {
+        seen.set(single.path, single)
+        continue
+      }
       const names = await readdir(directory).catch((error) => {
-        options.onProblem?.(directory, error)
-        return []
+        if (!missing.has(directory)) options.onProblem?.(directory, error)
+        missing.add(directory)
+        return undefined
       })
+      if (!names) continue
+      missing.delete(directory)
       for (const name of names.sort()) {
         const file = await lookAt(join(directory, name))
         if (file) seen.set(file.path, file)
@@ -74,19 +88,22 @@ export function openTrustDirectory(options: TrustDirectoryOptions): TrustDirecto
     files = seen
   }
 
-  async function lookAt(path: string): Promise<ReadFile | undefined> {
-    if (!FILE.test(basename(path))) return undefined
+  async function lookAt(path: string, bundle = false): Promise<ReadFile | undefined> {
+    if (!bundle && !FILE.test(basename(path))) return undefined
     const facts = await stat(path).catch(() => undefined)
     if (!facts?.isFile() || facts.size > MOST_FILE_BYTES) return undefined
     const stamp = `${facts.mtimeMs} ${facts.size} ${facts.ino}`
     const known = files.get(path)
     if (known?.stamp === stamp) return known
-    return { path, base: path.slice(0, path.lastIndexOf('.')), stamp, content: await contentOf(path) }
+    return { path, base: path.slice(0, path.lastIndexOf('.')), stamp, content: await contentOf(path, bundle) }
   }
 
-  async function contentOf(path: string): Promise<Content> {
+  async function contentOf(path: string, bundle: boolean): Promise<Content> {
     try {
-      return contentFrom(basename(path), await readFile(path))
+      const bytes = await readFile(path)
+      return bundle
+        ? { bundle: readCertificates(bytes.toString('utf8')) }
+        : contentFrom(basename(path), bytes)
     } catch (error) {
       options.onProblem?.(path, error)
       return {}
@@ -148,7 +165,11 @@ function anchorsOf(files: readonly ReadFile[], crlGraceMs: number) {
       })
     }
   }
-  return { ...indexed([...all.values()]), policyRequired: true, crlGraceMs }
+  // A directory knows more of an authority than a list does.
+  const listed = from('bundle')
+    .flat()
+    .filter(({ fingerprint }) => !all.has(fingerprint))
+  return { ...indexed([...all.values(), ...listed.map(unlimited)]), crlGraceMs }
 }
 
 function indexed(all: readonly TrustedAuthority[]) {
@@ -192,13 +213,10 @@ function newest(crls: readonly Crl[]): Crl | undefined {
 
 /** Anchors from a PEM text: any subject, no lists of revoked certificates. */
 export function trustFromPem(pem: string): TrustAnchors {
-  const all = readCertificates(pem).map((certificate) => ({
-    certificate,
-    bases: [],
-    crlUrls: [],
-    permits: undefined,
-    crl: undefined,
-    crlNeeded: false,
-  }))
-  return { ...indexed(all), policyRequired: false, crlGraceMs: 0 }
+  return { ...indexed(readCertificates(pem).map(unlimited)), crlGraceMs: 0 }
 }
+
+const unlimited = (certificate: Certificate): TrustedAuthority => ({
+  ...{ certificate, bases: [], crlUrls: [], permits: undefined, crl: undefined, crlNeeded: false },
+  unlimited: true,
+})
