@@ -1,2 +1,5 @@
-// Lets plain Node (threads and programs that tests start from the sources) read TypeScript: types are taken off, nothing else.
-import { registerHooks } from 'node:module'
+// Lets plain Node read TypeScript, for threads and programs that tests start from the sources: types are taken off and
+// nothing else happens. Preload it with --import.
+import { register } from 'node:module'
+
+register('./typescript-hooks.mjs', import.meta.url)

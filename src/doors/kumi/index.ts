@@ -21,6 +21,7 @@ import { registerHistories } from './histories.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerSoftware } from './software.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
 
@@ -38,6 +39,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerHistories(door, db)
   registerAccess(door, deps)
   registerPeople(door, deps)
+  await registerSoftware(app, door, deps.software)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

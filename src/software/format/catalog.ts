@@ -36,6 +36,8 @@ export interface Catalog {
   nested(): NestedCatalog[]
   counters(part: 'self' | 'subtree'): Counters
   rows(): number
+  /** Every object that entries are made of, hexadecimal. */
+  references(): Generator<string>
   close(): void
 }
 
@@ -169,6 +171,11 @@ export function catalogIn(db: SqliteFile): Catalog {
       ) as unknown as Counters
     },
     rows: () => count(db.get('select count(*) as n from catalog')?.n),
+    *references() {
+      const hex = (value: unknown) => Buffer.from(value as Uint8Array).toString('hex')
+      for (const row of db.iterate('select hash from catalog where hash is not null')) yield hex(row.hash)
+      for (const row of db.iterate('select hash from chunks')) yield hex(row.hash)
+    },
     close: () => db.close(),
   }
 }

@@ -42,6 +42,8 @@ export interface Tree {
   put(entry: Entry): Promise<void>
   /** Removes an entry with all below it. Whether there was one. */
   remove(path: string): Promise<boolean>
+  /** The root is written anew even when nothing changed: a revision is one of its properties. */
+  touch(): void
   /** Lets a directory with enough in it be a catalogue of its own. */
   divideAt(path: string): Promise<void>
   /** Writes what changed, leaves first; the last is the root. Nothing can be done with the tree afterwards. */
@@ -230,6 +232,9 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
   return {
     put,
     remove,
+    touch: () => {
+      top.dirty = true
+    },
     async divideAt(path) {
       const above = path === '' ? undefined : await holderOf(parentOf(path))
       if (!above || above.nested.has(path)) return
