@@ -10,7 +10,7 @@ import { readManifest } from './format/manifest.ts'
 import { storedForm } from './format/objects.ts'
 import { readPackList, writePack } from './format/pack.ts'
 import * as objects from './object.store.ts'
-import { catalogBytes, oneChunk, packPath } from './objects.ts'
+import { catalogBytes, oneChunk, packPath, wholePack } from './objects.ts'
 import { expirePublications, openPublications } from './publication.store.ts'
 import * as store from './repository.store.ts'
 import { signAgain } from './revisions.ts'
@@ -163,9 +163,7 @@ async function compact(context: Context, repository: store.RepositoryRow): Promi
     const sparse = await objects.sparsePacks(db, id, SPARSE, PACKS_AT_ONCE)
     if (sparse.length === 0) return
     for (const pack of sparse) {
-      const chunks: Uint8Array[] = []
-      for await (const chunk of await storage.read(packPath(name, pack.id))) chunks.push(chunk)
-      const bytes = Buffer.concat(chunks)
+      const bytes = await wholePack(context, name, pack.id)
       const live = pack.objects.map((object) => {
         const stored = bytes.subarray(object.start, object.start + object.length)
         const hash = { algorithm: repository.algorithm, hex: object.hex }

@@ -8,4 +8,10 @@ export { checkPath, type OpenedPublication } from './publications.ts'
 export type { NewRepository, RepositoryState } from './repositories.ts'
 export type { RepositoryRow, RevisionRow, TagRow } from './repository.store.ts'
 export type { MadeRevision } from './revisions.ts'
-export { createSoftware, type DocumentName, type ServedDocument, type Software } from './software.ts'
+export {
+  createSoftware,
+  type DocumentName,
+  type ServedDocument,
+  type ServedObject,
+  type Software,
+} from './software.ts'

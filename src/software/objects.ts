@@ -79,10 +79,11 @@ export async function readObject(
   repository: RepositoryKey,
   hash: ContentHash,
   range?: ByteRange,
+  known?: store.ObjectPlace,
 ): Promise<{ length: number; body: AsyncIterable<Uint8Array> } | undefined> {
   // A second look: between look and reading, a collection may have moved the object to another pack.
   for (let attempt = 0; ; attempt++) {
-    const place = await store.placeOf(db, repository.id, hash.hex)
+    const place = (attempt === 0 && known) || (await store.placeOf(db, repository.id, hash.hex))
     if (!place) return undefined
     const start = Number(place.start) + (range?.start ?? 0)
     const end = Number(place.start) + Math.min(range?.end ?? Number.POSITIVE_INFINITY, place.length - 1)
@@ -95,12 +96,6 @@ export async function readObject(
     }
   }
 }
-
-export const lengthOf = async (
-  db: Db,
-  repository: RepositoryKey,
-  hash: ContentHash,
-): Promise<number | undefined> => (await store.placeOf(db, repository.id, hash.hex))?.length
 
 /** A whole object as it is stored, compared with its name. */
 export async function storedObject(
@@ -128,4 +123,14 @@ export async function catalogBytes(
 
 export async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
   yield bytes
+}
+
+export async function wholePack(
+  { storage }: Pick<ObjectDeps, 'storage'>,
+  repository: string,
+  id: string,
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of await storage.read(packPath(repository, id))) chunks.push(chunk)
+  return Buffer.concat(chunks)
 }

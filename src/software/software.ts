@@ -5,7 +5,9 @@ import { type CollectionPlan, collect, packWorker, planCollection } from './coll
 import { openContext, type SoftwareOptions } from './context.ts'
 import type { ContentHash } from './format/hash.ts'
 import { readManifest } from './format/manifest.ts'
-import { lengthOf, readObject } from './objects.ts'
+import { placeOf } from './object.store.ts'
+import { readObject, wholePack } from './objects.ts'
+import { createPackCache } from './pack-cache.ts'
 import type { PublicationRow } from './publication.store.ts'
 import * as publications from './publications.ts'
 import type { NewRepository, RepositoryState } from './repositories.ts'
@@ -17,6 +19,11 @@ import * as revisions from './revisions.ts'
 export interface ServedDocument {
   readonly bytes: Buffer
   readonly modified: Date
+}
+/** An object as it is stored; what of it is wanted is read when it is asked for. */
+export interface ServedObject {
+  readonly length: number
+  read(range?: ByteRange): Promise<AsyncIterable<Uint8Array> | Buffer>
 }
 export type DocumentName = 'manifest' | 'whitelist' | 'reflog' | 'master-replica'
 
@@ -56,8 +63,7 @@ export interface Software {
   bringWhitelist(name: string, vo: string, account: string, bytes: Buffer): Promise<{ expiresAt: Date }>
   /** For everybody: a repository of CVMFS is public. Undefined when there is none. */
   document(name: string, which: DocumentName): Promise<ServedDocument | undefined>
-  objectLength(name: string, hash: ContentHash): Promise<number | undefined>
-  object(name: string, hash: ContentHash, range?: ByteRange): Promise<AsyncIterable<Uint8Array> | undefined>
+  object(name: string, hash: ContentHash): Promise<ServedObject | undefined>
   readonly workers: readonly Worker[]
   close(): Promise<void>
 }
@@ -68,6 +74,7 @@ const KNOWN_NAMES = 1000
 export function createSoftware(options: SoftwareOptions): Software {
   const context = openContext(options)
   const { db } = context
+  const cache = createPackCache()
   const ids = new Map<string, { id: number; name: string }>()
   async function key(name: string): Promise<{ id: number; name: string } | undefined> {
     const known = ids.get(name)
@@ -115,13 +122,23 @@ export function createSoftware(options: SoftwareOptions): Software {
       for await (const chunk of stored.body) chunks.push(chunk)
       return { bytes: Buffer.concat(chunks), modified }
     },
-    async objectLength(name, hash) {
+    async object(name, hash) {
       const repository = await key(name)
-      return repository && lengthOf(db, repository, hash)
-    },
-    async object(name, hash, range) {
-      const repository = await key(name)
-      return repository && (await readObject(context, repository, hash, range))?.body
+      if (!repository) return undefined
+      const kept = cache.find(repository.id, hash.hex)
+      if (kept)
+        return {
+          length: kept.length,
+          read: async (range) => (range ? kept.subarray(range.start, range.end + 1) : kept),
+        }
+      const place = await placeOf(db, repository.id, hash.hex)
+      if (!place) return undefined
+      cache.note(repository.id, place.packId, () => wholePack(context, repository.name, place.packId))
+      return {
+        length: place.length,
+        read: async (range) =>
+          (await readObject(context, repository, hash, range, place))?.body ?? Buffer.alloc(0),
+      }
     },
     workers: [repositories.whitelistWorker(context), packWorker(context)],
     close: context.close,

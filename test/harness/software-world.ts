@@ -124,8 +124,10 @@ async function fetchFrom(software: Software, name: string, path: string): Promis
     return (await software.document(name, documents[path as keyof typeof documents]))?.bytes
   const [, directory, rest] = path.split('/')
   const hash = hashFromPath(directory!, rest!)
-  const body = hash && (await software.object(name, hash))
-  if (!body) return undefined
+  const object = hash && (await software.object(name, hash))
+  if (!object) return undefined
+  const body = await object.read()
+  if (Buffer.isBuffer(body)) return body
   const chunks: Uint8Array[] = []
   for await (const chunk of body) chunks.push(chunk)
   return Buffer.concat(chunks)

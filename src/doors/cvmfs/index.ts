@@ -4,13 +4,7 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
-import {
-  type ContentHash,
-  type DocumentName,
-  hashFromPath,
-  type Software,
-  textOf,
-} from '../../software/index.ts'
+import { type DocumentName, hashFromPath, type Software, textOf } from '../../software/index.ts'
 import type { ByteRange } from '../../storage/index.ts'
 import { parseRange } from '../webdav/paths.ts'
 
@@ -65,11 +59,15 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo }: CvmfsD
     handler: async (request, reply) => {
       const { repository, directory, rest } = request.params
       const hash = hashFromPath(directory, rest)
-      const length = hash && (await software.objectLength(repository, hash))
-      if (!hash || length === undefined) return missing(reply)
-      return send(request, reply, { etag: `"${textOf(hash)}"`, cache: OBJECT_CACHE, length }, (range) =>
-        bodyOf(software, repository, hash, range),
-      )
+      const object = hash && (await software.object(repository, hash))
+      if (!object) return missing(reply)
+      const facts = { etag: `"${textOf(hash)}"`, cache: OBJECT_CACHE, length: object.length }
+      return send(request, reply, facts, async (range) => {
+        const body = await object.read(range)
+        return Buffer.isBuffer(body) || body instanceof Readable
+          ? body
+          : Readable.from(body, { objectMode: false })
+      })
     },
   })
   route(app, {
@@ -90,16 +88,6 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo }: CvmfsD
         .type('application/json')
         .send({ administrator: '', email: '', organisation: vo, custom: {} }),
   })
-}
-
-async function bodyOf(
-  software: Software,
-  repository: string,
-  hash: ContentHash,
-  range: ByteRange | undefined,
-): Promise<Readable> {
-  const body = await software.object(repository, hash, range)
-  return body instanceof Readable ? body : Readable.from(body ?? [], { objectMode: false })
 }
 
 interface Served {

@@ -142,9 +142,9 @@ function inBatches(files: readonly Found[]): [number, number][] {
 
 function inPacks(pieces: readonly Piece[]): Piece[][] {
   const packs: Piece[][] = []
-  let bytes = PACK_BYTES
+  let bytes = 0
   for (const piece of pieces) {
-    if (bytes + piece.length > PACK_BYTES) {
+    if (packs.length === 0 || bytes + piece.length > PACK_BYTES) {
       packs.push([])
       bytes = 0
     }
