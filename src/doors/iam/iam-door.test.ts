@@ -279,6 +279,14 @@ describe('the door of IAM', () => {
     })
     expect(JSON.parse(confirmed.body)).toEqual({ username: 'neu', status: 'CONFIRMED' })
     expect((await ask('nobody', 'POST', '/registration/verify', { token })).status).toBe(404)
+    const { id } = await identity.account('demo', 'noa')
+    await identity.setEmails(id, [{ address: 'noa-later@example.org' }], 'noa')
+    const later = (await identity.mails('demo', { offset: 0, limit: 1 })).items[0]!
+    const link = { token: /verify\/(\S+)/.exec(later.body)![1]! }
+    expect((await ask('nobody', 'POST', '/registration/verify', link)).json).toEqual({
+      username: 'noa',
+      address: 'noa-later@example.org',
+    })
     expect((await ask('nobody', 'GET', '/registration/verify/%3Cscript%3E')).status).toBe(400)
     for (const who of ['nobody', 'noa', 'boss']) {
       expect((await ask(who, 'GET', '/registration/list')).status).toBe(who === 'nobody' ? 401 : 403)

@@ -12,7 +12,7 @@ import * as store from './requests.store.ts'
 export type { MembershipRequest, RequestFilter, RequestKind, RequestState } from './requests.store.ts'
 
 export interface Requests {
-  /** Registrations or group requests, oldest first. */
+  /** Registrations or group requests, oldest first; descending: what happened last first. */
   requests(vo: string, filter: RequestFilter, page: Page): Promise<Paged<MembershipRequest>>
   /** Throws request_missing. */
   request(vo: string, id: string): Promise<MembershipRequest>
