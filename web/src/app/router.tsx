@@ -84,7 +84,7 @@ const people = createRoute({
   getParentRoute: () => root,
   path: '/people',
   beforeLoad: () => {
-    throw redirect({ to: '/people/access' })
+    throw redirect({ to: '/people/requests', search: {} })
   },
 })
 const access = createRoute({
@@ -92,6 +92,74 @@ const access = createRoute({
   path: '/people/access',
   component: lazyRouteComponent(() => import('../people/access-page.tsx'), 'AccessPage'),
 })
+
+const requests = createRoute({
+  getParentRoute: () => root,
+  path: '/people/requests',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'state'),
+  component: lazyRouteComponent(() => import('../people/requests-page.tsx'), 'RequestsPage'),
+})
+const members = createRoute({
+  getParentRoute: () => root,
+  path: '/people/members',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'find', 'state', 'group', 'start'),
+  component: lazyRouteComponent(() => import('../people/members-page.tsx'), 'MembersPage'),
+})
+const person = createRoute({
+  getParentRoute: () => root,
+  path: '/people/members/$name',
+  component: lazyRouteComponent(() => import('../people/person-page.tsx'), 'PersonPage'),
+})
+const groups = createRoute({
+  getParentRoute: () => root,
+  path: '/people/groups',
+  component: lazyRouteComponent(() => import('../people/groups-page.tsx'), 'GroupsPage'),
+})
+const group = createRoute({
+  getParentRoute: () => root,
+  path: '/people/groups/$id',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'find', 'start'),
+  component: lazyRouteComponent(() => import('../people/group-page.tsx'), 'GroupPage'),
+})
+const clients = createRoute({
+  getParentRoute: () => root,
+  path: '/people/clients',
+  component: lazyRouteComponent(() => import('../people/clients-page.tsx'), 'ClientsPage'),
+})
+const newClient = createRoute({
+  getParentRoute: () => root,
+  path: '/people/clients/new',
+  component: lazyRouteComponent(() => import('../people/new-client-page.tsx'), 'NewClientPage'),
+})
+const client = createRoute({
+  getParentRoute: () => root,
+  path: '/people/clients/$id',
+  component: lazyRouteComponent(() => import('../people/client-page.tsx'), 'ClientPage'),
+})
+const policies = createRoute({
+  getParentRoute: () => root,
+  path: '/people/policies',
+  component: lazyRouteComponent(() => import('../people/policies-page.tsx'), 'PoliciesPage'),
+})
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/people/audit',
+  validateSearch: (search: Record<string, unknown>) =>
+    optional(search, 'actor', 'target', 'action', 'since', 'until'),
+  component: lazyRouteComponent(() => import('../people/audit-page.tsx'), 'AuditPage'),
+})
+const managing = [
+  requests,
+  members,
+  person,
+  groups,
+  group,
+  clients,
+  newClient,
+  client,
+  policies,
+  audit,
+] as const
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -108,6 +176,7 @@ export const router = createRouter({
     link,
     people,
     access,
+    ...managing,
   ]),
   history: createHashHistory(),
   defaultPreload: 'intent',

@@ -15,6 +15,9 @@ const SCREENS = [
   ['/people', 'people'],
 ] as const
 
+/** Those who look after people have something to see there. */
+const MANAGING = ['identity.people.read', 'identity.approve', 'identity.write', 'identity.audit.read']
+
 /** The pages in front of the console, for people who may not be logged in yet. */
 const ENTRANCES = ['/login', '/authorize', '/device']
 
@@ -28,6 +31,9 @@ export function Shell() {
   const atLogin = ENTRANCES.includes(path)
   const grid = useQuery(gridQuery)
   const me = useQuery({ ...meQuery, enabled: !atLogin })
+  const manages =
+    me.data !== undefined &&
+    (me.data.manages.length > 0 || MANAGING.some((action) => me.data.may.includes(action)))
   const connected = useLive(!atLogin && me.isSuccess)
 
   useEffect(() => {
@@ -70,7 +76,7 @@ export function Shell() {
         </Link>
         {!atLogin && (
           <nav aria-label={t.app.navigation}>
-            {SCREENS.map(([to, name]) => (
+            {SCREENS.filter(([to]) => to !== '/people' || manages).map(([to, name]) => (
               <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }}>
                 {t.screens[name]}
               </Link>

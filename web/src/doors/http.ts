@@ -12,8 +12,11 @@ const saidWhat = (text: string, status: number): string => {
       ExceptionMessage?: string
       message?: string
       error_description?: string
+      detail?: string
+      error?: string
     }
-    return body.ExceptionMessage ?? body.message ?? body.error_description ?? `HTTP ${status}`
+    const { ExceptionMessage, message, error_description, detail, error } = body
+    return ExceptionMessage ?? message ?? error_description ?? detail ?? error ?? `HTTP ${status}`
   } catch {
     return text.slice(0, 300) || `HTTP ${status}`
   }
