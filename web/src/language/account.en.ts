@@ -257,7 +257,7 @@ export const account = {
     seen: 'I have it',
     remove: 'Delete',
     removeTitle: (id: string) => `Delete ${id}?`,
-    removeHint: 'Everything that uses it stops, and the name is never given again.',
+    removeHint: 'Everything that uses it stops at once.',
   },
   policy: {
     yours: 'Your signature',

@@ -254,7 +254,7 @@ export const account: typeof englishAccount = {
     seen: '控えました',
     remove: '削除',
     removeTitle: (id) => `${id} を削除しますか`,
-    removeHint: 'このクライアントを使うものはすべて止まります。同じ名前は二度と使えません。',
+    removeHint: 'このクライアントを使うものは、すぐにすべて止まります。',
   },
   policy: {
     yours: 'あなたの署名',
