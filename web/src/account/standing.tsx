@@ -1,0 +1,34 @@
+import { useMessages } from '../language/index.tsx'
+
+/** Why somebody may not go on, what to do, and what the grid says about it beyond that. */
+export function StandingNotice({
+  code,
+  hint,
+  detail,
+}: {
+  code: string
+  hint?: string
+  detail?: string
+}) {
+  const { standing } = useMessages().joining
+  const words = code in standing ? standing[code as keyof typeof standing] : undefined
+  return (
+    <div className="notice" role="alert">
+      {words && <strong>{words.title}</strong>}
+      {words && <p>{words.todo}</p>}
+      {hint && <p>{hint}</p>}
+      {detail && (
+        <p className="quiet" lang="en">
+          {detail}
+        </p>
+      )}
+    </div>
+  )
+}
+
+/** Refusals of a login that are about the person, not about the password. */
+export const STANDINGS: readonly string[] = [
+  'registration_pending',
+  'membership_expired',
+  'account_suspended',
+]
