@@ -34,7 +34,12 @@ export function ConfirmPage() {
           ) : (
             <p>{t.confirm.intro(vo)}</p>
           )}
-          <Button fullWidth onClick={() => confirm.mutate()} loading={confirm.isPending} disabled={used || !vo}>
+          <Button
+            fullWidth
+            onClick={() => confirm.mutate()}
+            loading={confirm.isPending}
+            disabled={used || !vo}
+          >
             {t.confirm.submit}
           </Button>
         </>

@@ -1,14 +1,16 @@
 import type { Policy } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
 import { utc } from '../shared/format.ts'
+import { Scroll } from '../shared/parts.tsx'
 
 /** The usage policy: which one it is, its text, and where it stands if it is kept elsewhere. */
 export function PolicyText({ policy }: { policy: Policy }) {
   const t = useMessages().joining.sign
+  const version = t.version(policy.version, utc(policy.lastUpdateTime))
   return (
     <>
       <p className="quiet">
-        {t.version(policy.version, utc(policy.lastUpdateTime))} · {t.lasts(policy.signatureValidityInDays)}
+        {version} · {t.lasts(policy.signatureValidityInDays)}
       </p>
       {policy.description && <p>{policy.description}</p>}
       {policy.url && (
@@ -20,10 +22,9 @@ export function PolicyText({ policy }: { policy: Policy }) {
         </p>
       )}
       {policy.text && (
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable without a mouse
-        <section className="policy" tabIndex={0} aria-label={t.version(policy.version, utc(policy.lastUpdateTime))}>
-          {policy.text}
-        </section>
+        <div className="policy">
+          <Scroll label={version}>{policy.text}</Scroll>
+        </div>
       )}
     </>
   )

@@ -43,7 +43,9 @@ export function ProfileForm({ self }: { self: Self }) {
           <TextInput
             key={name}
             label={{ givenName: t.given, familyName: t.family, institute: t.institute }[name]}
-            autoComplete={{ givenName: 'given-name', familyName: 'family-name', institute: 'organization' }[name]}
+            autoComplete={
+              { givenName: 'given-name', familyName: 'family-name', institute: 'organization' }[name]
+            }
             value={profile[name]}
             maxLength={200}
             onChange={(event) => change({ [name]: event.currentTarget.value })}
@@ -90,9 +92,7 @@ export function ProfileForm({ self }: { self: Self }) {
             <Button
               size="compact-sm"
               variant="default"
-              onClick={() =>
-                change({ emails: [...emails, { address: '', primary: emails.length === 0 }] })
-              }
+              onClick={() => change({ emails: [...emails, { address: '', primary: emails.length === 0 }] })}
             >
               {t.addEmail}
             </Button>

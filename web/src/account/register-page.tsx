@@ -4,7 +4,7 @@ import { Link, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { type Newcomer, policyQuery, register, registrationQuery } from '../doors/joining.ts'
 import { gridQuery } from '../doors/kumi.ts'
-import { useMessages } from '../language/index.tsx'
+import { useLanguage, useMessages } from '../language/index.tsx'
 import { Entrance } from '../login/entrance.tsx'
 import { Pending } from '../shared/parts.tsx'
 import { PolicyText } from './policy-text.tsx'
@@ -38,10 +38,17 @@ export function RegisterPage() {
   )
 }
 
-const FIELDS = [
-  ['username', 'username', 'username', true],
-  ['familyname', 'family', 'family-name', true],
-  ['givenname', 'given', 'given-name', true],
+const NAMES = {
+  en: [
+    ['givenname', 'given', 'given-name', true],
+    ['familyname', 'family', 'family-name', true],
+  ],
+  ja: [
+    ['familyname', 'family', 'family-name', true],
+    ['givenname', 'given', 'given-name', true],
+  ],
+} as const
+const CONTACT = [
   ['email', 'email', 'email', true],
   ['institute', 'institute', 'organization', false],
 ] as const
@@ -57,7 +64,8 @@ function Form({
   refused: Error | null
   onSend: (newcomer: Newcomer) => void
 }) {
-  const t = useMessages().joining.register
+  const { t: messages, language } = useLanguage()
+  const t = messages.joining.register
   const form = useRef<HTMLFormElement>(null)
   const [faults, setFaults] = useState<Faults>({})
   const policy = useQuery(policyQuery(vo))
@@ -66,10 +74,11 @@ function Form({
     const fault = found[name as keyof Faults]
     return fault && (t.wrong[fault as keyof typeof t.wrong] ?? fault)
   }
-  // Whoever cannot see which field is marked is taken to the first of them.
+  // Whoever cannot see which field is marked is taken to the first of them, after each attempt.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: an attempt shows in what was found wrong
   useEffect(() => {
-    if (Object.keys(found).length > 0) form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
-  })
+    form.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
+  }, [faults, refused])
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const given = Object.fromEntries([...new FormData(event.currentTarget)].map(([k, v]) => [k, String(v)]))
@@ -82,13 +91,22 @@ function Form({
   return (
     <form ref={form} onSubmit={submit} noValidate className="fields two-columns">
       <p className="quiet whole">{t.intro}</p>
-      {FIELDS.map(([name, label, autoComplete, required]) => (
+      <TextInput
+        className="whole"
+        name="username"
+        label={t.username}
+        description={t.usernameHint}
+        autoCapitalize="none"
+        autoComplete="username"
+        maxLength={254}
+        required
+        error={wrong('username')}
+      />
+      {[...NAMES[language], ...CONTACT].map(([name, label, autoComplete, required]) => (
         <TextInput
           key={name}
-          className={name === 'username' ? 'whole' : ''}
           name={name}
           label={t[label]}
-          {...(name === 'username' && { description: t.usernameHint, autoCapitalize: 'none' })}
           type={name === 'email' ? 'email' : 'text'}
           autoComplete={autoComplete}
           maxLength={254}

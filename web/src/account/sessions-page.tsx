@@ -54,7 +54,11 @@ export function SessionsPage() {
   )
 }
 
-function Row({ session: { id, here, user_agent, address, created, last_seen, expires } }: { session: Session }) {
+function Row({
+  session: { id, here, user_agent, address, created, last_seen, expires },
+}: {
+  session: Session
+}) {
   const t = useMessages().account.sessions
   const { vo } = useMe()
   const { browser, system } = browserIn(user_agent)

@@ -8,6 +8,7 @@ import { gridQuery, logout } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 import { Entrance } from '../login/entrance.tsx'
 import { Pending } from '../shared/parts.tsx'
+import { inside } from './inside.ts'
 import { PolicyText } from './policy-text.tsx'
 import { StandingNotice } from './standing.tsx'
 
@@ -65,12 +66,7 @@ export function SignPage() {
       <h1>{t.joining.sign.title(vo)}</h1>
       {standing && <StandingNotice code={standing.code} hint={t.joining.sign.why} />}
       <PolicyText policy={policy.data} />
-      <Checkbox
-        my="md"
-        checked={agreed}
-        onChange={() => setAgreed(!agreed)}
-        label={t.joining.sign.agree}
-      />
+      <Checkbox my="md" checked={agreed} onChange={() => setAgreed(!agreed)} label={t.joining.sign.agree} />
       {signing.error && (
         <p className="error" role="alert">
           {changed ? t.joining.sign.changed : signing.error.message}
@@ -87,6 +83,3 @@ export function SignPage() {
     </Entrance>
   )
 }
-
-/** A place of the console itself; never another site. */
-const inside = (place: string) => (/^\/(?!\/)/.test(place) ? place : '/')

@@ -1,15 +1,7 @@
 import { useMessages } from '../language/index.tsx'
 
 /** Why somebody may not go on, what to do, and what the grid says about it beyond that. */
-export function StandingNotice({
-  code,
-  hint,
-  detail,
-}: {
-  code: string
-  hint?: string
-  detail?: string
-}) {
+export function StandingNotice({ code, hint, detail }: { code: string; hint?: string; detail?: string }) {
   const { standing } = useMessages().joining
   const words = code in standing ? standing[code as keyof typeof standing] : undefined
   return (
@@ -25,10 +17,3 @@ export function StandingNotice({
     </div>
   )
 }
-
-/** Refusals of a login that are about the person, not about the password. */
-export const STANDINGS: readonly string[] = [
-  'registration_pending',
-  'membership_expired',
-  'account_suspended',
-]

@@ -67,10 +67,12 @@ export const signatureQuery = (vo: string) =>
   })
 export const sign = (vo: string, version: number) => call('POST', `${iam(vo)}/iam/aup/signature`, { version })
 
+export const getSession = (vo: string) =>
+  getJson<{ account: string; standing?: Standing }>(`${iam(vo)}/session`)
 export const sessionQuery = (vo: string) =>
   queryOptions({
     queryKey: ['session', vo],
-    queryFn: ({ signal }) => getJson<{ account: string; standing?: Standing }>(`${iam(vo)}/session`, signal),
+    queryFn: () => getSession(vo),
     enabled: vo !== '',
     retry: false,
     gcTime: 0,

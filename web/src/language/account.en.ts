@@ -76,7 +76,9 @@ export const joining = {
     why: 'Sign it to go on. Your session is good for this only.',
     version: (n: number, since: string) => `Version ${n}, in force since ${since}`,
     lasts: (days: number) =>
-      days === 0 ? 'A signature counts as long as the policy stands.' : `A signature counts for ${days} days.`,
+      days === 0
+        ? 'A signature counts as long as the policy stands.'
+        : `A signature counts for ${days} days.`,
     elsewhere: 'Read the text here:',
     agree: 'I have read this policy and will keep to it.',
     submit: 'Sign',
@@ -197,7 +199,7 @@ export const account = {
       'For people who have none. It is made for a key that your browser makes now; the key is in the file you save and nowhere else. It lasts some hours.',
     get: 'Make a certificate',
     got: 'Save it now: closing this page forgets the key.',
-    save: 'Save usercert.pem and its key',
+    save: 'Save certificate and key',
     noAuthority: 'This grid issues no certificates.',
     getCommand: 'At a terminal the same is one command, which renews it too:',
     needsSecure: 'The browser makes keys only on a secured connection. Open the page again here:',
@@ -240,7 +242,8 @@ export const account = {
     none: 'No program has a lasting permission. The next one gets it when you allow it, for example with: kumi login',
     revoke: 'Take back',
     revokeTitle: (name: string) => `Take the permission of ${name} back?`,
-    revokeHint: 'It gets no more tokens. Those it has end within the hour, and at once at the doors of this grid.',
+    revokeHint:
+      'It gets no more tokens. Those it has end within the hour, and at once at the doors of this grid.',
     revokeAll: 'Take back all',
     revokeAllTitle: 'Take back the permissions of all programs?',
     revokeAllHint: 'Jobs and copies that need one of them stop. This browser stays logged in.',

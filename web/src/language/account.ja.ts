@@ -195,7 +195,7 @@ export const account: typeof englishAccount = {
       '証明書を持っていない方のためのものです。鍵はブラウザーが今作り、保存するファイルの中だけにあります。有効期間は数時間です。',
     get: '証明書を作る',
     got: '今すぐ保存してください。このページを閉じると鍵は失われます。',
-    save: 'usercert.pem と鍵を保存',
+    save: '証明書と鍵を保存',
     noAuthority: 'このグリッドは証明書を発行していません。',
     getCommand: '端末では次のコマンドで同じことができ、更新もできます：',
     needsSecure: 'ブラウザーが鍵を作れるのは暗号化された接続だけです。次のアドレスで開き直してください：',
@@ -223,7 +223,8 @@ export const account: typeof englishAccount = {
     endHint: '使っている人は、もう一度ログインが必要になります。',
     endOthers: 'ほかをすべてログアウト',
     endOthersTitle: 'ほかのブラウザーをすべてログアウトさせますか',
-    endOthersHint: (n) => `ほかの${n.toLocaleString('en')}件がすぐに終わります。このブラウザーはそのままです。`,
+    endOthersHint: (n) =>
+      `ほかの${n.toLocaleString('en')}件がすぐに終わります。このブラウザーはそのままです。`,
     only: 'ログインしているのは、このブラウザーだけです。',
   },
   programs: {
@@ -237,7 +238,8 @@ export const account: typeof englishAccount = {
     none: '許可を持つプログラムはありません。たとえば kumi login で許可すると、ここに表示されます。',
     revoke: '取り消す',
     revokeTitle: (name) => `${name} の許可を取り消しますか`,
-    revokeHint: '新しいトークンは得られなくなります。手元のトークンは、このグリッドでは直ちに、ほかでは1時間以内に終わります。',
+    revokeHint:
+      '新しいトークンは得られなくなります。手元のトークンは、このグリッドでは直ちに、ほかでは1時間以内に終わります。',
     revokeAll: 'すべて取り消す',
     revokeAllTitle: 'すべてのプログラムの許可を取り消しますか',
     revokeAllHint: '許可を使っているジョブやコピーは止まります。このブラウザーはログインしたままです。',
