@@ -18,8 +18,9 @@ const PASSWORD = 'correct horse battery'
 
 const NEWCOMERS = [
   {
-    ...{ language: 'en', t: en, user: 'noa', given: 'Noa', family: 'Watanabe', institute: 'KEK' },
-    ...{ width: 1280, height: 900, scheme: 'light' },
+    ...{ language: 'en', t: en, user: 'kei', given: 'Kei', family: 'Watanabe', institute: 'KEK' },
+    ...{ width: 1280, height: 900 },
+    scheme: 'light',
   },
   {
     ...{
@@ -30,7 +31,8 @@ const NEWCOMERS = [
       family: '渡辺',
       institute: '高エネルギー加速器研究機構',
     },
-    ...{ width: 390, height: 844, scheme: 'dark' },
+    ...{ width: 390, height: 844 },
+    scheme: 'dark',
   },
 ] as const
 
@@ -58,8 +60,8 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
       `${'Use the grid for the work of the collaboration only. '.repeat(40)}\n\nBe kind.\n`,
     )
     await grid.kumi('people', 'settings', '--open', '--confirm-email', 'yes')
-    await grid.kumi('group', 'create', 'analysis', '--description', 'People who analyse data')
-    await grid.kumi('group', 'create', 'analysis/production', '--role')
+    await grid.kumi('group', 'create', 'charm', '--description', 'Charm physics')
+    await grid.kumi('group', 'create', 'charm/production', '--role')
     await grid.kumi('policy', 'publish', '--file', policy, '--validity', '365')
     await grid.kumi('policy', 'sign')
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
@@ -82,7 +84,7 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
   }
   /** A picture of the screen as it is, and what is wrong with it. */
   const look = async (screen: string, at = page) => {
-    await at.waitForLoadState('networkidle')
+    await at.getByText(t.app.loading).first().waitFor({ state: 'detached' })
     await at.screenshot({ path: join(pictures, `${screen}-${language}-joining.png`), fullPage: true })
     await at.evaluate(axe)
     const found = (await at.evaluate('axe.run(document)')) as {
@@ -180,7 +182,7 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
     await press(t.joining.sign.submit)
     await page.getByRole('heading', { name: t.data.search }).waitFor()
     expect(new URL(page.url()).hash).toMatch(/^#\/data/)
-    await follow(user)
+    await page.getByRole('link', { name: user }).click()
     await page.getByText(t.account.profile.good).waitFor()
     await look('account')
     await follow(t.account.tabs.policy)
@@ -206,20 +208,20 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
     await page.getByText(t.account.groups.noRequests).waitFor()
     await look('account-groups-first')
     await page.getByRole('combobox', { name: t.account.groups.which }).click()
-    await page.getByRole('option', { name: '/demo/analysis', exact: true }).click()
+    await page.getByRole('option', { name: '/demo/charm', exact: true }).click()
     await page.getByLabel(t.account.groups.why).fill('for my thesis')
     await press(t.account.groups.send)
     await page.getByText(t.account.groups.state.PENDING).waitFor()
     await look('account-groups')
     const [request] = JSON.parse(await grid.kumi('group', 'requests', '--json')) as { uuid: string }[]
     await grid.kumi('group', 'approve', request!.uuid)
-    await grid.kumi('group', 'add', 'analysis', user, '--until', '2027-03-31')
+    await grid.kumi('group', 'add', 'charm', user, '--until', '2027-03-31')
     await open('/account/groups')
     await page.getByText(t.account.groups.state.APPROVED).waitFor()
-    await press(`${t.account.groups.leave}: /demo/analysis`)
+    await press(`${t.account.groups.leave}: /demo/charm`)
     await sure('account-groups-leave', t.account.groups.leave)
     await page
-      .getByRole('button', { name: `${t.account.groups.leave}: /demo/analysis` })
+      .getByRole('button', { name: `${t.account.groups.leave}: /demo/charm` })
       .waitFor({ state: 'detached' })
   })
 
