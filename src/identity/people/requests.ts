@@ -22,6 +22,8 @@ export interface Requests {
   rejectGroupRequest(vo: string, id: string, motivation: string, by: string): Promise<MembershipRequest>
   /** Takes a request back, or forgets a decided one. */
   deleteGroupRequest(vo: string, id: string, by: string): Promise<void>
+  /** Ends one's own membership, and with it those below; the root group is left only with the VO. Throws group_missing. */
+  leaveGroup(accountId: number, path: string): Promise<void>
 }
 
 const LONGEST_NOTES = 4000
@@ -84,6 +86,17 @@ export function createRequests(context: Context, groups: Groups): Requests {
         const entry = { vo, actor: by, action: 'group.request_deleted', target: username }
         await context.audit(tx, { ...entry, detail: { group, request: id } })
       })
+    },
+    async leaveGroup(accountId, path) {
+      const { vo, name } = await accountOf(context, accountId)
+      const { id } = await groups.group(vo, path)
+      if (path === `/${vo}`) {
+        throw e.invalidRequest(`Who leaves ${path} leaves ${vo}: ask its managers to end your membership.`)
+      }
+      if (!(await store.isMember(db, accountId, id, now()))) {
+        throw e.groupMissing(`${name} is no member of ${path}.`)
+      }
+      await groups.removeMembers(vo, path, [accountId], name)
     },
   }
   const decided = async (

@@ -20,7 +20,8 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
 const login = createRoute({
   getParentRoute: () => root,
   path: '/login',
-  validateSearch: (search: Record<string, unknown>) => optional(search, 'code', 'vo', 'request', 'device'),
+  validateSearch: (search: Record<string, unknown>) =>
+    optional(search, 'code', 'vo', 'request', 'device', 'next'),
   component: lazyRouteComponent(() => import('../login/login-page.tsx'), 'LoginPage'),
 })
 const authorize = createRoute({
@@ -34,6 +35,59 @@ const device = createRoute({
   path: '/device',
   validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'code'),
   component: lazyRouteComponent(() => import('../login/device-page.tsx'), 'DevicePage'),
+})
+const register = createRoute({
+  getParentRoute: () => root,
+  path: '/register',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo'),
+  component: lazyRouteComponent(() => import('../account/register-page.tsx'), 'RegisterPage'),
+})
+const confirm = createRoute({
+  getParentRoute: () => root,
+  path: '/confirm',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'token'),
+  component: lazyRouteComponent(() => import('../account/confirm-page.tsx'), 'ConfirmPage'),
+})
+const sign = createRoute({
+  getParentRoute: () => root,
+  path: '/sign',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'next', 'again'),
+  component: lazyRouteComponent(() => import('../account/sign-page.tsx'), 'SignPage'),
+})
+const account = createRoute({
+  getParentRoute: () => root,
+  path: '/account',
+  component: lazyRouteComponent(() => import('../account/account-layout.tsx'), 'AccountLayout'),
+})
+const profile = createRoute({
+  getParentRoute: () => account,
+  path: '/',
+  component: lazyRouteComponent(() => import('../account/profile-page.tsx'), 'ProfilePage'),
+})
+const myGroups = createRoute({
+  getParentRoute: () => account,
+  path: '/groups',
+  component: lazyRouteComponent(() => import('../account/groups-page.tsx'), 'GroupsPage'),
+})
+const myCertificates = createRoute({
+  getParentRoute: () => account,
+  path: '/certificates',
+  component: lazyRouteComponent(() => import('../account/certificates-page.tsx'), 'CertificatesPage'),
+})
+const mySessions = createRoute({
+  getParentRoute: () => account,
+  path: '/sessions',
+  component: lazyRouteComponent(() => import('../account/sessions-page.tsx'), 'SessionsPage'),
+})
+const myPrograms = createRoute({
+  getParentRoute: () => account,
+  path: '/programs',
+  component: lazyRouteComponent(() => import('../account/programs-page.tsx'), 'ProgramsPage'),
+})
+const myPolicy = createRoute({
+  getParentRoute: () => account,
+  path: '/policy',
+  component: lazyRouteComponent(() => import('../account/policy-page.tsx'), 'PolicyPage'),
 })
 const now = createRoute({
   getParentRoute: () => root,
@@ -166,6 +220,10 @@ export const router = createRouter({
     login,
     authorize,
     device,
+    register,
+    confirm,
+    sign,
+    account.addChildren([profile, myGroups, myCertificates, mySessions, myPrograms, myPolicy]),
     now,
     data,
     did,

@@ -183,6 +183,12 @@ export const transfersQuery = (state: TransferList, source?: string, destination
     refetchInterval: state === 'active' ? 2000 : false,
   })
 
-export const login = (vo: string, credentials: { code: string } | { username: string; password: string }) =>
-  call('POST', `/iam/${vo}/session`, credentials)
+/** `standing` is there when the session is good for signing the usage policy only. */
+export const login = async (
+  vo: string,
+  credentials: { code: string } | { username: string; password: string },
+) =>
+  (await (await call('POST', `/iam/${vo}/session`, credentials)).json()) as {
+    standing?: { code: string; message: string }
+  }
 export const logout = (vo: string) => call('DELETE', `/iam/${vo}/session`)

@@ -75,6 +75,7 @@ export const policies: typeof english.policies = {
   withdrawSure: '署名が不要になります。よろしいですか',
   published: '公開日時',
   signFrom: '有効な署名の始まり',
+  counts: '署名の有効期間',
   validity: '署名の有効日数',
   validityHint: '0：無期限',
   forever: '無期限',

@@ -3,6 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { DoorError } from '../doors/http.ts'
 import { type Answer, answerConsent, consentQuestion } from '../doors/iam.ts'
+import { getSession } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
 import { Consent } from './consent.tsx'
 import { Entrance } from './entrance.tsx'
@@ -29,6 +30,11 @@ export function AuthorizePage() {
     try {
       window.location.assign((await answerConsent(vo, request, given)).redirect_to)
     } catch (error) {
+      const { standing } = await getSession(vo).catch(() => ({ standing: undefined }))
+      if (standing) {
+        const next = `/authorize?${new URLSearchParams({ vo, request })}`
+        await navigate({ to: '/sign', search: { vo, next }, replace: true })
+      }
       setBusy(false)
       setProblem(error instanceof Error ? error.message : String(error))
     }

@@ -32,7 +32,9 @@ export function AuditTable({ question, limit }: { question: AuditQuestion; limit
                 <td>{entry.actor}</td>
                 <td className="mono">{entry.action}</td>
                 <td className="break">{entry.target}</td>
-                <td className="break quiet">{facts(entry)}</td>
+                <td className="break quiet">
+                  <Facts detail={entry.detail} />
+                </td>
               </tr>
             ))}
           </tbody>
@@ -43,10 +45,27 @@ export function AuditTable({ question, limit }: { question: AuditQuestion; limit
   )
 }
 
-/** The facts of an entry in one line; ids and hashes stay away from people's eyes. */
-function facts({ detail }: AuditEntry): string {
-  return Object.entries(detail)
-    .filter(([name, value]) => value !== null && value !== '' && !/^(request|sha256|uuid|jti|id)$/.test(name))
-    .map(([name, value]) => `${name}: ${typeof value === 'object' ? JSON.stringify(value) : String(value)}`)
-    .join(' · ')
+/** The facts of an entry in one line; ids and hashes stay away from people's eyes, and long lists behind a word. */
+function Facts({ detail }: Pick<AuditEntry, 'detail'>) {
+  const given = Object.entries(detail).filter(
+    ([name, value]) => value !== null && value !== '' && !/^(request|sha256|uuid|jti|id|session)$/.test(name),
+  )
+  const long = given.filter(([, value]) => typeof value === 'object' && !isWords(value))
+  return (
+    <>
+      {given
+        .filter((one) => !long.includes(one))
+        .map(([name, value]) => `${name}: ${isWords(value) ? value.join(' ') || '–' : String(value)}`)
+        .join(' · ')}
+      {long.map(([name, value]) => (
+        <details key={name} className="more">
+          <summary>{name}</summary>
+          <pre>{JSON.stringify(value, null, 1)}</pre>
+        </details>
+      ))}
+    </>
+  )
 }
+
+const isWords = (value: unknown): value is string[] =>
+  Array.isArray(value) && value.every((one) => typeof one === 'string')

@@ -103,7 +103,7 @@ function Terms({ policy }: { policy: PolicyVersion }) {
         <dd>
           <Time at={policy.signFrom} />
         </dd>
-        <dt>{p.validity}</dt>
+        <dt>{p.counts}</dt>
         <dd>
           {policy.validityDays === 0 ? p.forever : p.days(policy.validityDays)}
           {policy.validityDays > 0 && policy.reminderDays.length > 0 && (
