@@ -109,13 +109,15 @@ export const changeProfile = (id: string, { givenName, familyName, institute, em
     emails: emails.map((value, i) => ({ type: 'work', value, primary: i === 0 })),
     'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User': { organization: institute },
   })
-export async function createUser(userName: string, profile: Profile): Promise<void> {
+/** A service signs nothing and is in no group; clients act as it. */
+export async function createUser(userName: string, profile: Profile, service: boolean): Promise<void> {
   const { givenName, familyName, institute, emails } = profile
   await call('POST', USERS, {
     schemas: ['urn:ietf:params:scim:schemas:core:2.0:User'],
     userName,
     name: { givenName, familyName },
     emails: emails.map((value, i) => ({ type: 'work', value, primary: i === 0 })),
+    ...(service && { [INDIGO_USER]: { serviceAccount: true } }),
     ...(institute && {
       'urn:ietf:params:scim:schemas:extension:enterprise:2.0:User': { organization: institute },
     }),

@@ -59,7 +59,8 @@ export const people: typeof english = {
   until: '終了',
   noEnd: '期限なし',
   dayHint: 'その日の終わり（UTC）。空欄：期限なし',
-  newPerson: '利用者を追加',
+  newPerson: '利用者・サービスを追加',
+  isService: 'サービスまたはロボット',
   nobody:
     '該当する利用者はいません。条件を減らすか、申請を確認してください。登録した人はまず申請に表示されます。',
   pages: 'ページ',

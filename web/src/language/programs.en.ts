@@ -27,7 +27,7 @@ export const clients = {
   grant: (name: string) => GRANTS[name]?.[0] ?? name,
   grantHint: (name: string) => GRANTS[name]?.[1] ?? '',
   actsAs: 'Acts as account',
-  actsAsHint: 'only for tokens in its own name; empty: no account',
+  actsAsHint: 'needed for tokens in its own name: a service, which is made under People',
   lastUsed: 'Last used',
   never: 'never',
   made: 'Registered',

@@ -26,7 +26,7 @@ export const clients: typeof english.clients = {
   grant: (name) => GRANTS[name]?.[0] ?? name,
   grantHint: (name) => GRANTS[name]?.[1] ?? '',
   actsAs: '名義アカウント',
-  actsAsHint: '自身の名義のトークンに使います。空欄：なし',
+  actsAsHint: '自身の名義のトークンに必要です。サービスは「利用者」の画面で追加します',
   lastUsed: '最後の利用',
   never: 'なし',
   made: '登録日時',

@@ -70,7 +70,7 @@ function Whole({ client }: { client: Client }) {
           <dd>{client.last_used ? <Time at={client.last_used} /> : c.never}</dd>
         </dl>
         {client.origin !== 'grid' && (
-          <div className="steps">
+          <div className="moves">
             {client.enabled ? (
               <Asking
                 label={c.disable}

@@ -24,7 +24,7 @@ export function SecretOnce({ secret }: { secret: Secret }) {
           {secret.client_secret}
         </dd>
       </dl>
-      <div className="steps">
+      <div className="moves">
         <Button size="xs" variant="default" onClick={() => void copy()} aria-live="polite">
           {copied ? t.app.copied : c.copy}
         </Button>

@@ -76,8 +76,8 @@ function Row({ client }: { client: Client }) {
       </td>
       <td>{c.origins[client.origin]}</td>
       <td className="quiet">{client.grant_types.map((grant) => c.grant(grant)).join(', ')}</td>
-      <td>{client.account ?? '–'}</td>
-      <td>{client.last_used ? <Time at={client.last_used} /> : c.never}</td>
+      <td data-label={c.actsAs}>{client.account}</td>
+      <td data-label={c.lastUsed}>{client.last_used ? <Time at={client.last_used} /> : c.never}</td>
     </tr>
   )
 }

@@ -143,7 +143,7 @@ function About({ group, root, empty }: { group: Group; root: boolean; empty: boo
         />
       </ChangeForm>
       {!root && (
-        <div className="steps">
+        <div className="moves">
           {group.members === 0 && empty ? (
             <Asking
               label={tree.delete}
@@ -217,10 +217,10 @@ function Members({ group, changes }: { group: Group; changes: boolean }) {
                         {name}
                       </Link>
                     </td>
-                    <td>
+                    <td data-label={t.people.since}>
                       <Time at={since} />
                     </td>
-                    <td>{until ? <Time at={until} /> : t.people.noEnd}</td>
+                    <td data-label={t.people.until}>{until ? <Time at={until} /> : t.people.noEnd}</td>
                     {changes && (
                       <td>
                         <Asking

@@ -1,4 +1,4 @@
-import { Button, NativeSelect, TextInput } from '@mantine/core'
+import { Button, Checkbox, NativeSelect, TextInput } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
@@ -140,14 +140,14 @@ function Row({ user }: { user: User }) {
       <td>
         <Mark tone={tones[state]}>{t.people.short[state]}</Mark>
       </td>
-      <td className="break">{user.emails.find(({ primary }) => primary)?.value ?? '–'}</td>
+      <td className="break">{user.emails.find(({ primary }) => primary)?.value}</td>
       <td className="break quiet">
         {user.groups
           .filter(({ display }) => display.includes('/'))
           .map(({ display }) => `/${display}`)
-          .join(', ') || '–'}
+          .join(', ')}
       </td>
-      <td>{more.endTime ? <Time at={more.endTime} /> : '–'}</td>
+      <td data-label={t.people.membershipEnds}>{more.endTime && <Time at={more.endTime} />}</td>
     </tr>
   )
 }
@@ -168,8 +168,12 @@ function NewPerson() {
       <ChangeForm
         label={t.people.newPerson}
         submit={t.people.create}
-        run={({ userName = '', givenName = '', familyName = '', institute = '', email = '' }) =>
-          createUser(userName, { givenName, familyName, institute, emails: email ? [email] : [] })
+        run={({ userName = '', givenName = '', familyName = '', institute = '', email = '', service }) =>
+          createUser(
+            userName,
+            { givenName, familyName, institute, emails: email ? [email] : [] },
+            service !== undefined,
+          )
         }
       >
         <TextInput
@@ -184,6 +188,7 @@ function NewPerson() {
         <TextInput name="familyName" label={t.people.familyName} autoComplete="off" />
         <TextInput name="institute" label={t.people.institute} autoComplete="off" />
         <TextInput name="email" type="email" label={t.people.address} autoComplete="off" />
+        <Checkbox className="aligned" name="service" label={t.people.isService} />
       </ChangeForm>
     </section>
   )

@@ -83,10 +83,10 @@ export function Certificates({ account }: { account: string }) {
               <Mark tone={one.state === 'linked' ? 'ok' : 'down'}>{c.state[one.state]}</Mark>
               {one.reason && <div className="quiet">{one.reason}</div>}
             </td>
-            <td>{one.notAfter ? <Time at={one.notAfter} /> : '–'}</td>
+            <td data-label={c.validUntil}>{one.notAfter && <Time at={one.notAfter} />}</td>
             <td>
               {write && (
-                <div className="steps">
+                <div className="moves">
                   {one.state === 'suspended' ? (
                     <Step label={c.restore} run={() => restoreCertificate(vo, one.id)} />
                   ) : (
@@ -140,12 +140,12 @@ export function Sessions({ account }: { account: string }) {
       >
         {asked.data?.map((one) => (
           <tr key={one.id}>
-            <td className="break">{one.user_agent || '–'}</td>
+            <td className="break">{one.user_agent}</td>
             <td>{one.address}</td>
-            <td>
+            <td data-label={c.lastSeen}>
               <Time at={one.last_seen} />
             </td>
-            <td>
+            <td data-label={c.ends}>
               <Time at={one.expires} />
             </td>
             <td>
@@ -175,10 +175,10 @@ export function Permissions({ account }: { account: string }) {
           <tr key={one.id}>
             <td>{one.client_name}</td>
             <td className="break mono">{one.scopes.join(' ')}</td>
-            <td>
+            <td data-label={c.lastUsed}>
               <Time at={one.last_used} />
             </td>
-            <td>
+            <td data-label={c.ends}>
               <Time at={one.expires} />
             </td>
             <td>
@@ -236,7 +236,7 @@ export function SignatureFacts({ person }: { person: Person }) {
           </>
         )}
         {write && (
-          <div className="steps">
+          <div className="moves">
             {person.standing.state === 'unsigned' && (
               <Asking
                 label={c.signFor}

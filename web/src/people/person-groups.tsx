@@ -50,10 +50,10 @@ export function PersonGroups({ person }: { person: Person }) {
                       )}
                       {person.manages.includes(path) && <span className="tag">{t.people.tree.manager}</span>}
                     </td>
-                    <td>
+                    <td data-label={t.people.since}>
                       <Time at={since} />
                     </td>
-                    <td>{until ? <Time at={until} /> : t.people.noEnd}</td>
+                    <td data-label={t.people.until}>{until ? <Time at={until} /> : t.people.noEnd}</td>
                     <td>
                       {id && mine(path) && person.status !== 'PENDING' && (
                         <Asking

@@ -157,7 +157,7 @@ function StandingPanel({ person, write }: { person: Person; write: boolean }) {
       </dl>
       {write && person.status !== 'PENDING' && (
         <>
-          <div className="steps">
+          <div className="moves">
             {active ? (
               <Asking
                 label={t.people.person.suspend}

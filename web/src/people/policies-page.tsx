@@ -74,7 +74,7 @@ function InForce({ policy, signed, unsigned }: { policy: PolicyVersion; signed: 
       </div>
       <Terms policy={policy} />
       {may('identity.write') && (
-        <div className="steps">
+        <div className="moves">
           <Asking label={p.again} question={p.againSure(signed)} run={() => askAgain(vo)} />
           <Asking label={p.withdraw} question={p.withdrawSure} run={() => withdrawPolicy(vo)} />
         </div>
@@ -229,7 +229,7 @@ function Versions({
                 <td>
                   <Time at={one.publishedAt} /> <span className="quiet">{one.publishedBy}</span>
                 </td>
-                <td className="break">{one.description || '–'}</td>
+                <td className="break">{one.description}</td>
                 <td className="break">
                   {one.url && (
                     <a href={one.url} rel="noreferrer noopener" target="_blank">
@@ -243,7 +243,9 @@ function Versions({
                     </details>
                   )}
                 </td>
-                <td className="num">{count(one.signatures)}</td>
+                <td className="num" data-label={p.signatures}>
+                  {count(one.signatures)}
+                </td>
               </tr>
             ))}
           </tbody>
