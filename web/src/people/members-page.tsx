@@ -35,7 +35,12 @@ function Members() {
   const state = STATES.find((one) => one === asked.state)
   const start = Math.max(1, Number(asked.start) || 1)
   const filter = filterOf({ ...asked, state }, policies.data)
-  const found = useQuery({ ...peopleQuery(filter, start, SIZE), placeholderData: keepPreviousData })
+  const found = useQuery({
+    ...peopleQuery(filter, start, SIZE),
+    // Who has not signed is a question about the version in force.
+    enabled: state !== 'unsigned' || policies.data !== undefined,
+    placeholderData: keepPreviousData,
+  })
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
     const form = new FormData(event.currentTarget)

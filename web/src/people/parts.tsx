@@ -130,16 +130,7 @@ export function Asking({
       onKeyDown={(event) => event.key === 'Escape' && setOpen(false)}
     >
       <span id={id}>{question}</span>
-      {reason && (
-        <TextInput
-          name="reason"
-          aria-label={reason}
-          placeholder={reason}
-          required
-          maxLength={1000}
-          autoFocus
-        />
-      )}
+      {reason && <TextInput name="reason" label={reason} required maxLength={1000} autoFocus />}
       <span className="answers">
         <Button
           size="xs"
