@@ -125,7 +125,7 @@ export const people = {
     who: 'Who',
     whoHint: 'everyone, a group (/demo/shift), an account, or attribute:name=value',
     on: 'On',
-    onHint: '*, owner, or a path',
+    onHint: '*, owner, manager, or a path',
     comment: 'Comment',
     effectLabel: 'Effect',
     add: 'Add rule',

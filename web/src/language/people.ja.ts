@@ -124,7 +124,7 @@ export const people: typeof english = {
     who: '対象者',
     whoHint: 'everyone、グループ（/demo/shift）、アカウント、または attribute:名前=値',
     on: '対象',
-    onHint: '*、owner（自分のもの）、またはパス',
+    onHint: '*、owner（自分のもの）、manager（管理グループ内）、またはパス',
     comment: 'コメント',
     effectLabel: '効果',
     add: '規則を追加',
