@@ -74,7 +74,13 @@ function Row({ certificate }: { certificate: Certificate }) {
         )}
       </td>
       <td className="break mono">{issuer ?? t.unknown}</td>
-      <td>{notAfter ? <Ends at={notAfter} /> : <span className="quiet">{t.unknown}</span>}</td>
+      <td>
+        {notAfter ? (
+          <Ends at={notAfter} soonDays={origin === 'issued' ? 0 : 14} />
+        ) : (
+          <span className="quiet">{t.unknown}</span>
+        )}
+      </td>
       <td>
         {t.origins[origin] ?? origin} <Time at={createdAt} />
         {seenAt && (
