@@ -49,7 +49,7 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
   beforeAll(async () => {
     mkdirSync(pictures, { recursive: true })
     const root = pki.authority('/O=Elsewhere/CN=Root')
-    certificate = pki.make({ subject: `/O=Elsewhere/CN=${newcomer.given} Watanabe`, issuer: root })
+    certificate = pki.make({ subject: `/O=Elsewhere/CN=${user} Watanabe`, issuer: root })
     grid = await startGrid({
       KUMI_TRUST: pki.trustDirectory([{ authority: root, subjects: ['/O=Elsewhere/*'] }]),
     })
