@@ -36,6 +36,7 @@ import {
   runWorkers,
   sql,
   systemPorts,
+  waitForDatabase,
 } from './kernel/index.ts'
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
@@ -66,6 +67,7 @@ const database = openDatabase({
   log,
 })
 const { db, pool } = database
+await waitForDatabase(db, { clock, rng, log })
 await requireServerVersion(db)
 await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)

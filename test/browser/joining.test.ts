@@ -49,7 +49,7 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
   beforeAll(async () => {
     mkdirSync(pictures, { recursive: true })
     const root = pki.authority('/O=Elsewhere/CN=Root')
-    certificate = pki.make({ subject: `/O=Elsewhere/CN=${newcomer.given} Watanabe`, issuer: root })
+    certificate = pki.make({ subject: `/O=Elsewhere/CN=${user} Watanabe`, issuer: root })
     grid = await startGrid({
       KUMI_TRUST: pki.trustDirectory([{ authority: root, subjects: ['/O=Elsewhere/*'] }]),
     })
@@ -59,7 +59,7 @@ describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => 
       policy,
       `${'Use the grid for the work of the collaboration only. '.repeat(40)}\n\nBe kind.\n`,
     )
-    await grid.kumi('people', 'settings', '--open', '--confirm-email', 'yes')
+    await grid.kumi('people', 'settings', '--open', '--confirm-email', 'yes', '--notice', '0')
     await grid.kumi('group', 'create', 'charm', '--description', 'Charm physics')
     await grid.kumi('group', 'create', 'charm/production', '--role')
     await grid.kumi('policy', 'publish', '--file', policy, '--validity', '365')

@@ -14,6 +14,7 @@ const theme = createTheme({
   primaryShade: { light: 8, dark: 8 },
   fontFamily: "system-ui, 'Hiragino Sans', 'Noto Sans CJK JP', 'Noto Sans JP', 'Yu Gothic UI', sans-serif",
   defaultRadius: 'sm',
+  respectReducedMotion: true,
 })
 const client = new QueryClient({
   defaultOptions: {

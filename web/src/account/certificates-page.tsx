@@ -74,7 +74,13 @@ function Row({ certificate }: { certificate: Certificate }) {
         )}
       </td>
       <td className="break mono">{issuer ?? t.unknown}</td>
-      <td>{notAfter ? <Ends at={notAfter} /> : <span className="quiet">{t.unknown}</span>}</td>
+      <td data-label={t.expires}>
+        {notAfter ? (
+          <Ends at={notAfter} soonDays={origin === 'issued' ? 0 : 14} />
+        ) : (
+          <span className="quiet">{t.unknown}</span>
+        )}
+      </td>
       <td>
         {t.origins[origin] ?? origin} <Time at={createdAt} />
         {seenAt && (
@@ -125,7 +131,7 @@ function Issued() {
                 <tr key={one.serial}>
                   <td className="break mono">{one.serial}</td>
                   <td className="break mono">{one.subject}</td>
-                  <td>
+                  <td data-label={t.expires}>
                     <Ends at={one.notAfter} soonDays={0} />
                   </td>
                   <td>

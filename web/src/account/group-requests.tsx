@@ -67,7 +67,7 @@ function Row({ request }: { request: GroupRequest }) {
       <td>
         <Mark tone={TONES[status]}>{t.state[status]}</Mark>
       </td>
-      <td>
+      <td data-label={t.asked}>
         <Time at={creationTime} />
       </td>
       <td className="break">{notes}</td>

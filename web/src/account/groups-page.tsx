@@ -64,10 +64,10 @@ function Row({
         {group?.description && <div className="quiet">{group.description}</div>}
       </td>
       <td>{t.kind[role ? 'role' : optional ? 'optional' : 'usual']}</td>
-      <td>
+      <td data-label={t.since}>
         <Time at={since} />
       </td>
-      <td>
+      <td data-label={t.until}>
         <Ends at={until} />
       </td>
       <td>

@@ -61,10 +61,10 @@ function Row({ client }: { client: OwnClient }) {
         )}
       </td>
       <td className="break mono">{scope}</td>
-      <td>
+      <td data-label={t.since}>
         <Time at={new Date(issued * 1000).toISOString()} />
       </td>
-      <td>{last_used ? <Time at={last_used} /> : '–'}</td>
+      <td data-label={t.used}>{last_used ? <Time at={last_used} /> : '–'}</td>
       <td className="acts">
         {hasSecret && (
           <Sure

@@ -24,13 +24,15 @@ export function Ends({ at, soonDays = SOON_DAYS }: { at: string | null; soonDays
   return (
     <>
       <Time at={at} />{' '}
-      {days <= 0 ? (
-        <Mark tone="down">{left}</Mark>
-      ) : days < soonDays ? (
-        <Mark tone="degraded">{left}</Mark>
-      ) : (
-        <span className="quiet">{left}</span>
-      )}
+      <span className="left">
+        {days <= 0 ? (
+          <Mark tone="down">{left}</Mark>
+        ) : days < soonDays ? (
+          <Mark tone="degraded">{left}</Mark>
+        ) : (
+          <span className="quiet">{left}</span>
+        )}
+      </span>
     </>
   )
 }
@@ -125,8 +127,11 @@ export function Section({
         <h2 id={id}>{title}</h2>
         {act && <div className="act">{act}</div>}
       </div>
-      {hint && <p className="quiet">{hint}</p>}
-      <div className={flush ? 'panel flush' : 'panel'}>{children}</div>
+      {flush && hint && <p className="quiet">{hint}</p>}
+      <div className={flush ? 'panel flush' : 'panel'}>
+        {!flush && hint && <p className="quiet">{hint}</p>}
+        {children}
+      </div>
     </section>
   )
 }

@@ -1,15 +1,18 @@
 import { Button, Radio, TextInput } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
 import { changeProfile, type Profile, type Self } from '../doors/mine.ts'
-import { useMessages } from '../language/index.tsx'
+import { useLanguage } from '../language/index.tsx'
 import { Mark } from '../shared/parts.tsx'
 import { Section, useChange } from './parts.tsx'
 
+/** People write their names in the order of their language. */
+const NAMES = { en: ['givenName', 'familyName'], ja: ['familyName', 'givenName'] } as const
 const MOST_EMAILS = 5
 
 /** What people change about themselves. */
 export function ProfileForm({ self }: { self: Self }) {
-  const t = useMessages().account.profile
+  const { t: messages, language } = useLanguage()
+  const t = messages.account.profile
   const { givenName, familyName, institute } = self
   const [profile, setProfile] = useState<Profile>({
     ...{ givenName, familyName, institute },
@@ -39,7 +42,7 @@ export function ProfileForm({ self }: { self: Self }) {
   return (
     <Section title={t.you} hint={t.hint}>
       <form onSubmit={submit} className="fields">
-        {(['givenName', 'familyName', 'institute'] as const).map((name) => (
+        {[...NAMES[language], 'institute' as const].map((name) => (
           <TextInput
             key={name}
             label={{ givenName: t.given, familyName: t.family, institute: t.institute }[name]}

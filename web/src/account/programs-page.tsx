@@ -79,13 +79,13 @@ function Row({ grant }: { grant: Grant }) {
           ))}
         </ul>
       </td>
-      <td>
+      <td data-label={t.since}>
         <Time at={grant.created} />
       </td>
-      <td>
+      <td data-label={t.used}>
         <Time at={grant.last_used} />
       </td>
-      <td>
+      <td data-label={t.until}>
         <Ends at={grant.expires} soonDays={3} />
       </td>
       <td>

@@ -68,14 +68,14 @@ function Row({
       <td className="break" title={user_agent}>
         {name}
       </td>
-      <td>{address}</td>
-      <td>
+      <td data-label={t.from}>{address}</td>
+      <td data-label={t.since}>
         <Time at={created} />
       </td>
-      <td>
+      <td data-label={t.seen}>
         <Time at={last_seen} />
       </td>
-      <td>
+      <td data-label={t.until}>
         <Time at={expires} />
       </td>
       <td>
