@@ -22,6 +22,7 @@ import { version } from '../version.ts'
 import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
+import { federatedVerifier } from './issuers.ts'
 import { createOrders, type Order } from './orders.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
 import { type ScrubFinding, scrub } from './scrub.ts'
@@ -53,7 +54,7 @@ export async function startGateway(
   const usage = usageCounter(driver, join(config.directory, 'usage.json'))
   const stopping = new AbortController()
 
-  const verifier = createTokenVerifier({
+  const own = createTokenVerifier({
     issuers: [
       { issuer: config.issuer, vo: config.vo, jwksUrl: `${config.issuer}/.well-known/openid-configuration` },
     ],
@@ -74,6 +75,10 @@ export async function startGateway(
   })
   const outbound = guardedOutbound({ allowed: config.peers, ca })
   const channel = serverChannel(config, ca, now)
+  const verifier = federatedVerifier({
+    ...{ own, channel, clock, log },
+    file: join(config.directory, 'issuers.json'),
+  })
   const trust = openTrustDirectory({
     ...{ directories: config.trust, clock },
     onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
@@ -131,7 +136,8 @@ export async function startGateway(
     { channel, clock, log, signal: stopping.signal },
   )
   const counted = count()
-  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations()].map((loop) =>
+  const follow = verifier.follow(stopping.signal)
+  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations(), follow].map((loop) =>
     loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
   )
   log.info({ port: config.port }, 'storage door is open')
