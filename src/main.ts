@@ -7,7 +7,7 @@ import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
-import { registerGatewayIssuers } from './doors/kumi/gateway-issuers.ts'
+import { registerGatewayCredentials } from './doors/kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -228,7 +228,7 @@ await registerX509Door(http.app, {
   ],
 })
 registerGatewayBearers(http.app, { db, clock, identity, trust })
-registerGatewayIssuers(http.app, { db, clock, identity, wakeups })
+registerGatewayCredentials(http.app, { db, clock, identity, wakeups })
 registerGatewayRoutes(http.app, {
   db,
   clock,

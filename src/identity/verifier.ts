@@ -4,6 +4,7 @@ export { denied, invalidRequest, invalidScope, invalidToken, notAuthenticated } 
 export type { Action, Resource, RouteAction, StorageOperation } from './policy/actions.ts'
 export { actorOf, anonymous, type Principal } from './principal.ts'
 export { type ForeignTokens, foreignTokens } from './tokens/foreign-tokens.ts'
+export { type Refusable, type Refused, refusalIn } from './tokens/refused.ts'
 export {
   anyCovers,
   covers,

@@ -17,12 +17,14 @@ export interface Asked {
   readonly json?: unknown
   readonly form?: Record<string, string>
   readonly body?: string
+  /** Connections with a client certificate. */
+  readonly as?: Agent
 }
 
 /** Compiled server processes on one database, each at a port of its own, and gateways of its demo sites. */
 export async function serverProcesses(
   databaseUrl: string,
-  options: { count?: number; empty?: boolean; environment?: Record<string, string> } = {},
+  options: { count?: number; empty?: boolean; environment?: Record<string, string>; voms?: boolean } = {},
 ) {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-processes-'))
   const home = homeAt(directory)
@@ -31,6 +33,7 @@ export async function serverProcesses(
   const agent = new Agent({ connect: { ca } })
   const children: ChildProcess[] = []
   const urls: string[] = []
+  const voms: string[] = []
 
   const launch = async (
     args: string[],
@@ -54,8 +57,10 @@ export async function serverProcesses(
     const port = i === 0 ? facts.port : await freePort()
     const url = `https://localhost:${port}`
     urls.push(url)
+    const vomsPort = options.voms ? await freePort() : 0
+    if (vomsPort) voms.push(`https://localhost:${vomsPort}`)
     const environment = {
-      ...{ DATABASE_URL: databaseUrl, KUMI_PORT: String(port), KUMI_VOMS_PORT: '0' },
+      ...{ DATABASE_URL: databaseUrl, KUMI_PORT: String(port), KUMI_VOMS_PORT: String(vomsPort) },
       KUMI_URL: `https://localhost:${facts.port}`,
       ...options.environment,
     }
@@ -64,10 +69,10 @@ export async function serverProcesses(
 
   /** A request to one of the servers by number, or to a whole address. */
   const ask = async (server: number, method: string, path: string, asked: Asked = {}) => {
-    const { token, cookie, json, form, body } = asked
+    const { token, cookie, json, form, body, as = agent } = asked
     const answer = await request(path.startsWith('https:') ? path : urls[server] + path, {
       method: method as 'GET',
-      dispatcher: agent,
+      dispatcher: as,
       headers: {
         'x-kumi-console': '1',
         ...(token && { authorization: `Bearer ${token}` }),
@@ -95,7 +100,7 @@ export async function serverProcesses(
   const password = readFileSync(join(home.client, 'password'), 'utf8').trim()
   const { token: admin } = await login(0, 'admin', password)
   return {
-    ...{ home, facts, ca, agent, urls, ask, login, admin },
+    ...{ home, facts, ca, agent, urls, voms, ask, login, admin },
     /** Starts the gateway of a demo site; returns the address of its storage door. */
     async gateway(site: string): Promise<string> {
       const { port } = facts.sites.find(({ name }) => name === site)!

@@ -191,7 +191,10 @@ describe('a token issuer of others', () => {
     await database.pool.query(
       `insert into account_attribute (account_id, key, value) select id, 'admin', 'true' from account where name = 'sora'`,
     )
-    await grid.ask(0, 'POST', '/kumi/v1/people/sora/restore', { token: grid.admin, json: {} })
+    await grid.ask(0, 'POST', '/kumi/v1/people/sora/restore', {
+      token: grid.admin,
+      json: { reason: 'a test' },
+    })
     expect((await becomes(see, 403, SOON_MS)).value).toBe(403)
   })
 
@@ -271,7 +274,7 @@ describe('a token issuer of others', () => {
     const gone = await becomes(look, [401, 401, 401], SOON_MS)
     expect(gone.value).toEqual([401, 401, 401])
     console.info(`a removed issuer is refused everywhere after ${Math.round(gone.ms)} ms`)
-    const kept = readFileSync(join(grid.home.sites, 'kek', 'issuers.json'), 'utf8')
+    const kept = readFileSync(join(grid.home.sites, 'kek', 'credentials.json'), 'utf8')
     expect(JSON.parse(kept).issuers).toEqual([])
     const { text } = await grid.ask(0, 'GET', '/kumi/v1/audit?action=issuer.*', { token: grid.admin })
     const entries = JSON.parse(text).entries as { action: string; target: string; actor: string }[]

@@ -16,13 +16,16 @@ const Known = Type.Object({
 })
 const Missing = Type.Object({ issuer: Type.String({ maxLength: 500 }), kid: Type.String({ maxLength: 500 }) })
 
-/** Which issuers of others the VO trusts, with their keys: gateways fetch nothing from strangers themselves. */
-export function registerGatewayIssuers(
+/**
+ * Whose credentials count: issuers of others that the VO trusts, with their keys, because gateways fetch nothing from
+ * strangers themselves; and accounts, clients and tokens to refuse, because they know none.
+ */
+export function registerGatewayCredentials(
   app: FastifyInstance,
   deps: { db: Db; clock: Clock; identity: Identity; wakeups: Wakeups },
 ): void {
   const { db, identity } = deps
-  const base = '/kumi/v1/gateways/:name/issuers'
+  const base = '/kumi/v1/gateways/:name/credentials'
   const action = 'gateway.report'
 
   route(app, {
@@ -33,9 +36,9 @@ export function registerGatewayIssuers(
     handler: async (request) => {
       const { vo } = await own(db, request, request.params.name)
       const present = async () => {
-        const issuers = await identity.trustsForGateways(vo)
-        const version = createHash('sha256').update(JSON.stringify(issuers)).digest('base64url')
-        return { version, issuers }
+        const said = { issuers: await identity.trustsForGateways(vo), refused: await identity.refusedIn(vo) }
+        const version = createHash('sha256').update(JSON.stringify(said)).digest('base64url')
+        return { version, ...said }
       }
       const changed = await awaited(request, deps, {
         ...{ topic: 'identity', seconds: request.query.wait ?? 0 },
