@@ -20,6 +20,7 @@ import type { KumiDoorDeps } from './deps.ts'
 import { eventStream } from './events.ts'
 import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
+import { registerIssuers } from './issuers.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
@@ -44,6 +45,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerAccess(door, deps)
   registerPeople(door, deps)
   registerGroups(door, deps)
+  registerIssuers(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
