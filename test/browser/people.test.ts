@@ -158,6 +158,18 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     await part(tree.managers).getByRole('link', { name: '美香 佐藤' }).waitFor()
     await look('group')
 
+    // A role below it, which goes again because nobody has it.
+    await page.locator('input[name=name]').last().fill('production')
+    await page.locator('select[name=kind]').selectOption('role')
+    await press(t.people.create)
+    await page.getByRole('link', { name: 'production' }).click()
+    await page.getByRole('heading', { name: '/demo/night/production', exact: true }).waitFor()
+    await part(tree.about).getByText(tree.role, { exact: true }).waitFor()
+    await press(tree.delete)
+    await sure(tree.delete)
+    await page.getByRole('link', { name: '/demo/night', exact: true }).waitFor()
+    expect(await page.getByRole('link', { name: '/demo/night/production' }).count()).toBe(0)
+
     const kei = await newContext()
     const at = { username: 'kei', password: PASSWORD }
     expect((await call('POST', '/iam/demo/session', at, kei)).status).toBe(200)
@@ -232,6 +244,17 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     expect((await token((await page.locator('[data-secret]').innerText()).trim())).scope).toBe(
       'storage.read:/raw',
     )
+    await page.locator('textarea[name=scope]').fill('storage.read:/raw storage.stat:/raw')
+    await page.locator('textarea[name=redirect_uris]').fill('https://robot.example.org/back')
+    await part(clients.settings).getByRole('button', { name: t.people.save, exact: true }).click()
+    await expect
+      .poll(async () => (await call('GET', '/iam/demo/api/clients/robot')).json)
+      .toMatchObject({
+        scope: 'storage.read:/raw storage.stat:/raw',
+        redirect_uris: ['https://robot.example.org/back'],
+        grant_types: ['client_credentials'],
+        account: 'robot-account',
+      })
     await press(clients.disable)
     await sure(clients.disable)
     await page.getByText(clients.disabled).waitFor()
