@@ -131,6 +131,18 @@ export const serverSettings = {
     default: 'own',
     help: 'Whose client certificates the server asks for: own (browsers with others stay quiet) or any.',
   },
+  issuerHosts: {
+    type: 'string',
+    env: 'KUMI_ISSUER_HOSTS',
+    default: '',
+    help: 'Token issuers of others at private addresses or unusual ports that may be asked for their keys all the same: host:port, separated by ",".',
+  },
+  issuerAuthorities: {
+    type: 'string',
+    env: 'KUMI_ISSUER_CA',
+    default: '',
+    help: "PEM file of further authorities whose certificates are accepted from token issuers of others, besides the world's and the grid's own.",
+  },
   clientRegistration: {
     type: 'boolean',
     env: 'KUMI_CLIENT_REGISTRATION',

@@ -8,6 +8,7 @@ import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.t
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
+import { registerGatewayCredentials } from './kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
@@ -111,6 +112,7 @@ describe('the routes of all doors', () => {
     await registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     const trust = openTrustDirectory({ directories: [], clock: systemClock })
     registerGatewayBearers(http.app, { db, clock: systemClock, identity, trust })
+    registerGatewayCredentials(http.app, { db, clock: systemClock, identity, wakeups })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,

@@ -23,6 +23,8 @@ export interface IdentityOptions {
   readonly issuingAuthority?: IssuingAuthority
   /** Authorities of certificates; without it no credentials are taken in. */
   readonly trust?: TrustDirectory
+  /** GETs documents of issuers of others, with every address checked; without it none can be trusted. */
+  readonly fetchDocument?: (url: string) => Promise<Uint8Array>
   /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
   readonly proxyAttributes?: ProxyAttributes
 }
@@ -35,6 +37,7 @@ export interface Context extends Audit {
   readonly log: Logger
   readonly sealKey: Uint8Array
   areasOf(vo: string, accountId: number): Promise<readonly string[]>
+  readonly fetchDocument: ((url: string) => Promise<Uint8Array>) | undefined
   now(): Date
   sleep(ms: number): Promise<void>
   issuer(vo: string): string
@@ -69,6 +72,7 @@ export function createContext(options: IdentityOptions): Context {
     log,
     sealKey,
     areasOf: options.areasOf ?? (async () => []),
+    fetchDocument: options.fetchDocument,
     now,
     sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,

@@ -121,6 +121,7 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      ...room.workers,
       ...certificates.workers,
       lifecycleWorker(context, lifecycle, {
         vos: async () => (await vos.listVos()).map(({ id }) => id),

@@ -52,6 +52,7 @@ export type { Grant, Issued } from './tokens/grants.ts'
 export type { MintedToken, MintRequest } from './tokens/mint.ts'
 export type { WrittenScopePolicy } from './tokens/scope-policies.ts'
 export type { Session } from './tokens/sessions.ts'
+export type { NewTrust, TrustedIssuerView } from './tokens/trusted-issuers.ts'
 export { LOGIN_SCOPES, SCOPES_OFFERED } from './tokens/vocabulary.ts'
 export * from './verifier.ts'
 export {

@@ -162,7 +162,7 @@ async function personAskedAbout(
     throw invalidRequest('Ask about an account or about a token, not about both.')
   }
   if (token !== undefined) {
-    const holder = await identity.inspect(token)
+    const holder = await identity.bearerOf(token)
     if (holder.vo !== caller.vo) throw denied('The token is of another VO.')
     return holder
   }

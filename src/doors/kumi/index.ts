@@ -18,6 +18,7 @@ import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
 import { eventStream } from './events.ts'
 import { registerHistories } from './histories.ts'
+import { registerIssuers } from './issuers.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
@@ -38,6 +39,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerHistories(door, db)
   registerAccess(door, deps)
   registerPeople(door, deps)
+  registerIssuers(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
