@@ -8,7 +8,7 @@ import {
   unlinkCertificate,
 } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { LinkCertificate } from './link-certificate.tsx'
 import { MakeCertificate } from './make-certificate.tsx'
 import { Ends, Section, Sure, useMe } from './parts.tsx'
@@ -32,7 +32,7 @@ function Linked() {
   const asked = useQuery(certificatesQuery(useMe().vo))
   if (!asked.data) return <Pending of={asked} />
   return (
-    <Section title={t.linked} hint={t.hint} flush>
+    <Section title={t.linked} hint={t.hint} flush act={<CopyCommand command="kumi cert ls" />}>
       {asked.data.length === 0 ? (
         <Empty>{t.none}</Empty>
       ) : (
@@ -112,7 +112,7 @@ function Issued() {
   const valid = asked.data.filter((one) => !one.revokedAt && Date.parse(one.notAfter) > Date.now())
   const revoke = ({ serial }: IssuedCertificate) => revokeIssued(vo, serial, t.revokeReason)
   return (
-    <Section title={t.issued} flush>
+    <Section title={t.issued} flush act={<CopyCommand command="kumi cert issued" />}>
       {valid.length === 0 ? (
         <Empty>{t.noneIssued}</Empty>
       ) : (

@@ -10,7 +10,7 @@ import {
   requestsQuery,
 } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { Section, useChange, useMe } from './parts.tsx'
 
 const TONES = { PENDING: 'moving', APPROVED: 'ok', REJECTED: 'down' } as const
@@ -25,7 +25,7 @@ export function GroupRequests({ groups, mine }: { groups: readonly Group[]; mine
   const taken = [...mine.map(({ path }) => path), ...waiting]
   return (
     <>
-      <Section title={t.requests} flush>
+      <Section title={t.requests} flush act={<CopyCommand command="kumi group requests --all" />}>
         {asked.data.length === 0 ? (
           <Empty>{t.noRequests}</Empty>
         ) : (

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { type Group, groupsQuery, leaveGroup, type Membership, selfQuery } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { GroupRequests } from './group-requests.tsx'
 import { Ends, Section, Sure, useMe } from './parts.tsx'
 
@@ -15,7 +15,7 @@ export function GroupsPage() {
   const mine = asked.data.groups
   return (
     <>
-      <Section title={t.account.groups.mine} flush>
+      <Section title={t.account.groups.mine} flush act={<CopyCommand command="kumi people show" />}>
         {mine.length === 0 ? (
           <Empty>{t.account.groups.none}</Empty>
         ) : (

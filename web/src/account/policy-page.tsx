@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { policyQuery, signatureQuery } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Pending, Time } from '../shared/parts.tsx'
+import { CopyCommand, Empty, Pending, Time } from '../shared/parts.tsx'
 import { Ends, Section, useMe } from './parts.tsx'
 import { PolicyText } from './policy-text.tsx'
 
@@ -50,7 +50,7 @@ export function PolicyPage() {
           <Empty>{t.unsigned}</Empty>
         )}
       </Section>
-      <Section title={t.text}>
+      <Section title={t.text} act={<CopyCommand command="kumi policy show" />}>
         <PolicyText policy={policy.data} />
       </Section>
     </>

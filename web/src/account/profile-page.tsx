@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { type Self, selfQuery } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Pending, Time } from '../shared/parts.tsx'
+import { CopyCommand, Mark, Pending, Time } from '../shared/parts.tsx'
 import { Ends, Section, useMe } from './parts.tsx'
 import { ProfileForm } from './profile-form.tsx'
 
@@ -23,7 +23,7 @@ function Facts({ self }: { self: Self }) {
   const words = t.joining.standing
   const code = standing.code as keyof typeof words | undefined
   return (
-    <Section title={t.account.profile.standing}>
+    <Section title={t.account.profile.standing} act={<CopyCommand command="kumi people show" />}>
       <dl className="facts">
         <dt>{t.account.profile.name}</dt>
         <dd>{name}</dd>

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { DoorError } from '../doors/http.ts'
 import { endSession, type Session, sessionsQuery } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
 import { Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
@@ -16,7 +17,12 @@ export function SessionsPage() {
   )
   const others = sessions.filter(({ here }) => !here)
   const endOthers = async () => {
-    for (const { id } of others) await endSession(vo, id)
+    for (const { id } of others) {
+      await endSession(vo, id).catch((error) => {
+        // One that ended by itself meanwhile is what was wanted.
+        if (!(error instanceof DoorError && error.status === 404)) throw error
+      })
+    }
   }
   return (
     <Section

@@ -3,7 +3,6 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { useEffect, useState } from 'react'
 import { DoorError } from '../doors/http.ts'
 import { type Answer, answerConsent, consentQuestion } from '../doors/iam.ts'
-import { getSession } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
 import { Consent } from './consent.tsx'
 import { Entrance } from './entrance.tsx'
@@ -30,11 +29,6 @@ export function AuthorizePage() {
     try {
       window.location.assign((await answerConsent(vo, request, given)).redirect_to)
     } catch (error) {
-      const { standing } = await getSession(vo).catch(() => ({ standing: undefined }))
-      if (standing) {
-        const next = `/authorize?${new URLSearchParams({ vo, request })}`
-        await navigate({ to: '/sign', search: { vo, next }, replace: true })
-      }
       setBusy(false)
       setProblem(error instanceof Error ? error.message : String(error))
     }
@@ -44,9 +38,15 @@ export function AuthorizePage() {
     if (question?.login_needed) void navigate({ to: '/login', search: { vo, request }, replace: true })
     else if (question && !question.consent_needed) void answer({ decision: 'approve' })
   }, [question])
+  const refused = asked.error instanceof DoorError ? asked.error : undefined
+  const unsigned = refused?.code === 'policy_unsigned' || refused?.code === 'policy_expired'
+  useEffect(() => {
+    const next = `/authorize?${new URLSearchParams({ vo, request })}`
+    if (unsigned) void navigate({ to: '/sign', search: { vo, next }, replace: true })
+  }, [unsigned, vo, request, navigate])
 
   if (asked.error) {
-    const over = asked.error instanceof DoorError && asked.error.status === 404
+    const over = refused?.status === 404
     return (
       <Entrance>
         <h1>{t.consent.overTitle}</h1>
