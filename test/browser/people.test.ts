@@ -59,7 +59,7 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
     context = await newContext()
     page = await context.newPage()
-    page.setDefaultTimeout(15_000)
+    page.setDefaultTimeout(30_000)
     await page.goto(`${grid.address}/#/login`)
     await logIn('admin', grid.password, page)
     await register('kei', 'Kei', '森')
@@ -279,7 +279,7 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
   test('who manages one group sees that group and its requests, and reads why not more', async () => {
     const mikas = await newContext()
     const at = await mikas.newPage()
-    at.setDefaultTimeout(15_000)
+    at.setDefaultTimeout(30_000)
     const { json } = await call('POST', '/iam/demo/registration/create', {
       ...{ username: 'sora', givenname: 'Sora', familyname: 'Hayashi', email: 'sora@example.org' },
       ...{ password: PASSWORD, notes: '' },
