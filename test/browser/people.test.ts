@@ -159,9 +159,10 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     await look('group')
 
     // A role below it, which goes again because nobody has it.
-    await page.locator('input[name=name]').last().fill('production')
-    await page.locator('select[name=kind]').selectOption('role')
-    await press(t.people.create)
+    const below = page.getByRole('form', { name: tree.create('/demo/night') })
+    await below.locator('input[name=name]').fill('production')
+    await below.locator('select[name=kind]').selectOption('role')
+    await below.getByRole('button', { name: t.people.create, exact: true }).click()
     await page.getByRole('link', { name: 'production' }).click()
     await page.getByRole('heading', { name: '/demo/night/production', exact: true }).waitFor()
     await part(tree.about).getByText(tree.role, { exact: true }).waitFor()
@@ -248,7 +249,7 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     await page.locator('textarea[name=redirect_uris]').fill('https://robot.example.org/back')
     await part(clients.settings).getByRole('button', { name: t.people.save, exact: true }).click()
     await expect
-      .poll(async () => (await call('GET', '/iam/demo/api/clients/robot')).json)
+      .poll(async () => (await call('GET', '/iam/demo/api/clients/robot')).json, { timeout: 30_000 })
       .toMatchObject({
         scope: 'storage.read:/raw storage.stat:/raw',
         redirect_uris: ['https://robot.example.org/back'],

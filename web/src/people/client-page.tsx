@@ -119,7 +119,8 @@ function Whole({ client }: { client: Client }) {
           )}
           <Panel title={c.settings}>
             <ChangeForm
-              key={JSON.stringify(client)}
+              // Its last use must not empty a form that is being filled in.
+              key={JSON.stringify({ ...client, last_used: null })}
               label={c.settings}
               submit={t.people.save}
               plain
