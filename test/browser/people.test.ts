@@ -245,13 +245,13 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     expect((await token((await page.locator('[data-secret]').innerText()).trim())).scope).toBe(
       'storage.read:/raw',
     )
-    await page.locator('textarea[name=scope]').fill('storage.read:/raw storage.stat:/raw')
+    await page.locator('textarea[name=scope]').fill('storage.read:/raw storage.stage:/raw')
     await page.locator('textarea[name=redirect_uris]').fill('https://robot.example.org/back')
     await part(clients.settings).getByRole('button', { name: t.people.save, exact: true }).click()
     await expect
       .poll(async () => (await call('GET', '/iam/demo/api/clients/robot')).json, { timeout: 30_000 })
       .toMatchObject({
-        scope: 'storage.read:/raw storage.stat:/raw',
+        scope: 'storage.read:/raw storage.stage:/raw',
         redirect_uris: ['https://robot.example.org/back'],
         grant_types: ['client_credentials'],
         account: 'robot-account',
