@@ -20,7 +20,11 @@ export function ConfirmPage() {
       <h1>{t.confirm.title}</h1>
       {confirm.data ? (
         <>
-          <p role="status">{t.confirm.done(confirm.data.username)}</p>
+          <p role="status">
+            {confirm.data.address
+              ? t.confirm.added(confirm.data.username, confirm.data.address)
+              : t.confirm.done(confirm.data.username)}
+          </p>
           <Link to="/login" search={{}}>
             {t.register.toLogin}
           </Link>

@@ -49,7 +49,11 @@ export const register = async (vo: string, newcomer: Newcomer) =>
     status: 'NEW' | 'CONFIRMED'
   }
 export const confirmAddress = async (vo: string, token: string) =>
-  (await (await call('POST', `${iam(vo)}/registration/verify`, { token })).json()) as { username: string }
+  (await (await call('POST', `${iam(vo)}/registration/verify`, { token })).json()) as {
+    username: string
+    /** Of somebody who is a member already and added it later. */
+    address?: string
+  }
 
 /** The policy in force; null where the VO has none. */
 export const policyQuery = (vo: string) =>

@@ -41,10 +41,11 @@ export const joining = {
   },
   confirm: {
     title: 'Confirm your e-mail address',
-    intro: (vo: string) => `Press the button to confirm that you registered for ${vo} with this address.`,
+    intro: (vo: string) => `Press the button to confirm that this address in ${vo} is yours.`,
     submit: 'Confirm',
     done: (name: string) =>
       `Thank you, ${name}. Your address is confirmed; now a manager of the collaboration decides.`,
+    added: (name: string, address: string) => `Thank you, ${name}. ${address} is confirmed.`,
     used: 'This link was used already or is too old. If you cannot log in within some days, register again.',
   },
   standing: {

@@ -42,9 +42,11 @@ export const joining: typeof englishJoining = {
   },
   confirm: {
     title: 'メールアドレスの確認',
-    intro: (vo) => `このアドレスで ${vo} に登録したことを確認するには、ボタンを押してください。`,
+    intro: (vo) =>
+      `このアドレスが ${vo} に登録したご本人のものであることを確認するには、ボタンを押してください。`,
     submit: '確認する',
     done: (name) => `${name} さん、アドレスを確認しました。続いて管理者が承認します。`,
+    added: (name, address) => `${name} さん、${address} を確認しました。`,
     used: 'このリンクは使用済みか、古すぎます。数日たってもログインできない場合は、もう一度登録してください。',
   },
   standing: {
