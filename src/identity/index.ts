@@ -28,6 +28,7 @@ export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './peopl
 export type { Comparison, ComparisonTest, Condition, Page, Paged } from './people/condition.ts'
 export type { Attribute, Label, Owner, OwnerKind } from './people/labels.ts'
 export type { LifecyclePlan } from './people/lifecycle.ts'
+export type { OutgoingMail, SendMail } from './people/mail-sender.ts'
 export type { WrittenMail } from './people/mails.ts'
 export { isUuid } from './people/names.ts'
 export type { Member, NewEmail, NewPerson, ProfileChange } from './people/people.ts'

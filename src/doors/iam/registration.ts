@@ -45,6 +45,7 @@ export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
         ...{ vo: voOf(request), givenName: givenname, familyName: familyname, notes: notes ?? '' },
         ...(institute && { institute }),
         ...(password && { password }),
+        ...languageOf(request.headers['accept-language']),
         peer: request.ip,
       })
       return unstored(reply).code(201).send(view(made))
@@ -195,3 +196,13 @@ const page = (vo: string, token: string) => `<!doctype html>
 <form method="post" action="../verify"><input type="hidden" name="token" value="${token}">
 <p>Press the button to confirm your e-mail address.</p><button>Confirm</button></form></body></html>
 `
+
+/** The first of our languages that the browser asks for. */
+function languageOf(accepted: string | undefined): { language?: 'en' | 'ja' } {
+  const known = accepted
+    ?.toLowerCase()
+    .split(',')
+    .map((part) => part.trim().slice(0, 2))
+    .find((code): code is 'en' | 'ja' => code === 'en' || code === 'ja')
+  return known ? { language: known } : {}
+}
