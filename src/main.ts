@@ -38,6 +38,7 @@ import {
   runWorkers,
   sql,
   systemPorts,
+  waitForDatabase,
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
@@ -69,6 +70,7 @@ const database = openDatabase({
   log,
 })
 const { db, pool } = database
+await waitForDatabase(db, { clock, rng, log })
 await requireServerVersion(db)
 await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
