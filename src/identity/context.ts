@@ -4,7 +4,7 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
-import type { SendMail } from './people/mail-sender.ts'
+import type { SendMail } from './people/outgoing-mail.ts'
 import type { ProxyAttributes } from './voms/proxy-attributes.ts'
 import type { TrustDirectory } from './x509/index.ts'
 

@@ -3,18 +3,7 @@ import { backoffMs } from '../../kernel/retry.ts'
 import type { Worker } from '../../kernel/workers.ts'
 import type { Context } from '../context.ts'
 import * as store from './mails.store.ts'
-
-/** One mail on its way. */
-export interface OutgoingMail {
-  /** The same for every attempt, so that a second copy is recognised. */
-  readonly messageId: string
-  readonly recipient: string
-  readonly subject: string
-  readonly body: string
-}
-
-/** Hands a mail to the mail server. Throws `mail_refused` (invalid) when trying again is of no use. */
-export type SendMail = (mail: OutgoingMail, signal: AbortSignal) => Promise<void>
+import type { SendMail } from './outgoing-mail.ts'
 
 /** Longer than any conversation with a mail server; who died in one leaves the mail to another after that. */
 const CLAIM_MS = 10 * 60_000
