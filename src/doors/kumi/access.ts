@@ -82,7 +82,15 @@ const Matrix = Type.Object({
     Type.Object({
       subjectKind: kinds,
       subject: Type.String(),
-      cells: Type.Array(Type.Union([Type.Literal('yes'), Type.Literal('own'), Type.Literal('no')])),
+      cells: Type.Array(
+        Type.Union([
+          Type.Literal('yes'),
+          Type.Literal('own'),
+          Type.Literal('managed'),
+          Type.Literal('own+managed'),
+          Type.Literal('no'),
+        ]),
+      ),
     }),
   ),
 })
@@ -126,7 +134,8 @@ export function registerAccess(door: Operations, deps: KumiDoorDeps): void {
   door.get({
     url: `${base}/matrix`,
     action: 'identity.read',
-    summary: 'Each subject of the policy against each action: yes, own things only, or no',
+    summary:
+      'Each subject of the policy against each action: yes, own things, those of groups one manages, or no',
     answer: Matrix,
     handler: async ({ principal }) => ({
       // What may be done at a storage door is in the scopes of the token, not in the policy.

@@ -91,6 +91,8 @@ describe('the door for what has no standard', () => {
       account: 'sato',
       vo: 'demo',
       admin: true,
+      may: expect.arrayContaining(['identity.write', 'identity.audit.read']),
+      manages: [],
     })
     expect(
       (await fetch(`${url}/kumi/v1/rules/00000000-0000-4000-8000-00000000000f/explain`, { headers })).status,
@@ -201,6 +203,14 @@ describe('the door for what has no standard', () => {
       const column = actions.findIndex(({ name }: { name: string }) => name === 'catalog.rse.admin')
       const cells = rows.map((row: { subject: string; cells: string[] }) => [row.subject, row.cells[column]])
       expect(Object.fromEntries(cells)).toMatchObject({ '': 'no', mika: 'yes', 'admin=true': 'yes' })
+      const everyone = rows[0].cells
+      const may = (action: string) =>
+        everyone[actions.findIndex(({ name }: { name: string }) => name === action)]
+      expect(['identity.people.read', 'identity.group.manage', 'identity.profile.write'].map(may)).toEqual([
+        'own+managed',
+        'managed',
+        'own',
+      ])
       expect((await call('DELETE', `rules/${made.body.id}`)).body).toEqual({ removed: made.body.id })
       expect((await call('DELETE', `rules/${made.body.id}`)).status).toBe(404)
       expect((await ask({ action: 'catalog.rse.admin' }, ordinary)).allow).toBe(false)

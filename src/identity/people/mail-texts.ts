@@ -13,7 +13,7 @@ export interface MailTexts {
 
 const day = (at: Date): string => at.toISOString().slice(0, 10)
 
-export const confirmAddress = (vo: string, username: string, link: string): MailTexts => ({
+export const registrationConfirm = (vo: string, username: string, link: string): MailTexts => ({
   en: {
     subject: `Confirm your registration in ${vo}`,
     body: `Somebody, hopefully you, asked for an account "${username}" in ${vo}.\nConfirm your address: ${link}\nIf it was not you, do nothing.`,
@@ -21,6 +21,17 @@ export const confirmAddress = (vo: string, username: string, link: string): Mail
   ja: {
     subject: `${vo} への登録の確認`,
     body: `${vo} のアカウント「${username}」の登録申請がありました。\n次のリンクでメールアドレスを確認してください: ${link}\nお心当たりがない場合は、何もする必要はありません。`,
+  },
+})
+
+export const addressConfirm = (vo: string, username: string, link: string): MailTexts => ({
+  en: {
+    subject: `Confirm your address in ${vo}`,
+    body: `The account "${username}" in ${vo} has this address now.\nConfirm it within a week: ${link}\nIf that is not your account, do nothing.`,
+  },
+  ja: {
+    subject: `${vo} のメールアドレスの確認`,
+    body: `${vo} のアカウント「${username}」にこのメールアドレスが登録されました。\n一週間以内に次のリンクで確認してください: ${link}\nお心当たりがない場合は、何もする必要はありません。`,
   },
 })
 

@@ -4,10 +4,11 @@ import { countFailure, failuresOf } from '../accounts/login.store.ts'
 import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
+import { confirmAddress } from './addresses.ts'
 import {
-  confirmAddress,
   type MailTexts,
   registrationApproved,
+  registrationConfirm,
   registrationRejected,
   registrationWaits,
 } from './mail-texts.ts'
@@ -46,6 +47,8 @@ export interface Registrations {
   nameIsFree(vo: string, name: { username: string } | { email: string }, peer: string): Promise<boolean>
   /** The link of the confirmation e-mail was used; throws request_missing for a wrong or used one. */
   confirmRegistration(vo: string, secret: string): Promise<store.MembershipRequest>
+  /** The same for an address that came into a profile later. */
+  confirmAddress(vo: string, secret: string): Promise<{ username: string; address: string }>
   approveRegistration(vo: string, requestId: string, by: string): Promise<store.MembershipRequest>
   /** The account goes, and its name and address are free again. */
   rejectRegistration(
@@ -113,7 +116,7 @@ export function createRegistrations(context: Context): Registrations {
         })
         if (settings.confirmEmail) {
           const link = `${issuer(vo)}/registration/verify/${secret}`
-          const texts = confirmAddress(vo, username, link)
+          const texts = registrationConfirm(vo, username, link)
           const mail = { vo, accountId, recipient: address, kind: 'registration.confirm', texts }
           await post(tx, now(), [mail])
         } else await tellAdministrators(context, tx, vo, username)
@@ -141,6 +144,7 @@ export function createRegistrations(context: Context): Registrations {
       })
       return (await store.selectRequest(db, vo, confirmed.id))!
     },
+    confirmAddress: (vo, secret) => changing(vo, vo, (tx) => confirmAddress(context.within(tx), vo, secret)),
     async approveRegistration(vo, requestId, by) {
       const request = await openRequest(context, vo, requestId, 'registration')
       const { accountId, username } = request

@@ -13,7 +13,7 @@ import * as store from './requests.store.ts'
 export type { MembershipRequest, RequestFilter, RequestKind, RequestState } from './requests.store.ts'
 
 export interface Requests {
-  /** Registrations or group requests, oldest first. */
+  /** Registrations or group requests, oldest first; descending: what happened last first. */
   requests(vo: string, filter: RequestFilter, page: Page): Promise<Paged<MembershipRequest>>
   /** Throws request_missing. */
   request(vo: string, id: string): Promise<MembershipRequest>
@@ -23,6 +23,8 @@ export interface Requests {
   rejectGroupRequest(vo: string, id: string, motivation: string, by: string): Promise<MembershipRequest>
   /** Takes a request back, or forgets a decided one. */
   deleteGroupRequest(vo: string, id: string, by: string): Promise<void>
+  /** Ends one's own membership, and with it those below; the root group is left only with the VO. Throws group_missing. */
+  leaveGroup(accountId: number, path: string): Promise<void>
 }
 
 const LONGEST_NOTES = 4000
@@ -84,6 +86,17 @@ export function createRequests(context: Context, groups: Groups): Requests {
         const entry = { vo, actor: by, action: 'group.request_deleted', target: username }
         await context.audit(tx, { ...entry, detail: { group, request: id } })
       })
+    },
+    async leaveGroup(accountId, path) {
+      const { vo, name } = await accountOf(context, accountId)
+      const { id } = await groups.group(vo, path)
+      if (path === `/${vo}`) {
+        throw e.invalidRequest(`Who leaves ${path} leaves ${vo}: ask its managers to end your membership.`)
+      }
+      if (!(await store.isMember(db, accountId, id, now()))) {
+        throw e.groupMissing(`${name} is no member of ${path}.`)
+      }
+      await groups.removeMembers(vo, path, [accountId], name)
     },
   }
   const decided = async (
