@@ -40,6 +40,7 @@ import {
   systemPorts,
   waitForDatabase,
 } from './kernel/index.ts'
+import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
@@ -115,6 +116,12 @@ const identity = createIdentity({
     trustDirectory,
     longestHours: config.certificateHours,
   },
+  ...(config.mailServer && {
+    sendMail: smtpSender({
+      ...{ server: config.mailServer, from: config.mailFrom },
+      ...{ credentials: config.mailCredentials, authorities: config.mailAuthorities },
+    }),
+  }),
   fetchDocument: (url) => fetchDocument(issuerDocuments, url, { maxBytes: 1 << 20, deadlineMs: 15_000 }),
   areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
   proxyAttributes: proxyAttributes({

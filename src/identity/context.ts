@@ -4,6 +4,7 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
+import type { SendMail } from './people/outgoing-mail.ts'
 import type { ProxyAttributes } from './voms/proxy-attributes.ts'
 import type { TrustDirectory } from './x509/index.ts'
 
@@ -25,6 +26,8 @@ export interface IdentityOptions {
   readonly trust?: TrustDirectory
   /** GETs documents of issuers of others, with every address checked; without it none can be trusted. */
   readonly fetchDocument?: (url: string) => Promise<Uint8Array>
+  /** Sends mails; without it they stay in the outbox, for managers to read. */
+  readonly sendMail?: SendMail
   /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
   readonly proxyAttributes?: ProxyAttributes
 }

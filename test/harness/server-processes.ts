@@ -112,9 +112,16 @@ export async function serverProcesses(
       )
       return `https://localhost:${port}`
     },
+    /** As a machine that fails: without a word. */
+    async kill(server: number): Promise<void> {
+      const child = children[server]!
+      const gone = once(child, 'exit')
+      child.kill('SIGKILL')
+      await gone
+    },
     async close(): Promise<void> {
       for (const child of children.toReversed()) {
-        if (child.exitCode !== null) continue
+        if (child.exitCode !== null || child.signalCode !== null) continue
         const gone = once(child, 'exit')
         child.kill('SIGTERM')
         await gone

@@ -46,6 +46,7 @@ export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
         ...{ vo: voOf(request), givenName: givenname, familyName: familyname, notes: notes ?? '' },
         ...(institute && { institute }),
         ...(password && { password }),
+        ...languageOf(request.headers['accept-language']),
         peer: request.ip,
       })
       return unstored(reply).code(201).send(view(made))
@@ -191,4 +192,14 @@ function view(request: MembershipRequest) {
     creationTime: request.createdAt.toISOString(),
     lastUpdateTime: request.updatedAt.toISOString(),
   }
+}
+
+/** The first of our languages that the browser asks for. */
+function languageOf(accepted: string | undefined): { language?: 'en' | 'ja' } {
+  const known = accepted
+    ?.toLowerCase()
+    .split(',')
+    .map((part) => part.trim().slice(0, 2))
+    .find((code): code is 'en' | 'ja' => code === 'en' || code === 'ja')
+  return known ? { language: known } : {}
 }

@@ -168,19 +168,25 @@ export async function awaited<T>(
 ): Promise<T | undefined> {
   const until = clock.now().getTime() + wanted.seconds * 1000
   const gone = new AbortController()
-  request.raw.socket.once('close', () => gone.abort())
-  for (;;) {
-    // Listen before looking, so that nothing queued in between is missed.
-    const nap = new AbortController()
-    const off = wakeups.on([wanted.topic], () => nap.abort())
-    try {
-      const found = await wanted.look()
-      const left = until - clock.now().getTime()
-      if (found !== undefined || left <= 0 || gone.signal.aborted) return found
-      await clock.sleep(Math.min(left, 5_000), AbortSignal.any([nap.signal, gone.signal]))
-    } finally {
-      off()
+  const leave = (): void => gone.abort()
+  request.raw.socket.once('close', leave)
+  try {
+    for (;;) {
+      // Listen before looking, so that nothing queued in between is missed.
+      const nap = new AbortController()
+      const off = wakeups.on([wanted.topic], () => nap.abort())
+      try {
+        const found = await wanted.look()
+        const left = until - clock.now().getTime()
+        if (found !== undefined || left <= 0 || gone.signal.aborted) return found
+        await clock.sleep(Math.min(left, 5_000), AbortSignal.any([nap.signal, gone.signal]))
+      } finally {
+        off()
+      }
     }
+  } finally {
+    // The connection is kept and carries the next question.
+    request.raw.socket.off('close', leave)
   }
 }
 

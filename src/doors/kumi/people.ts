@@ -63,6 +63,8 @@ const Mail = Type.Object({
   body: text,
   createdAt: time,
   sentAt: maybe(time),
+  problem: text,
+  givenUpAt: maybe(time),
 })
 const Entry = Type.Object({
   seq: count,
@@ -236,9 +238,7 @@ const standingLine = (standing: Standing) =>
     ? { state: 'good' }
     : { state: standing.state, code: standing.code, message: standing.message }
 
-const mailLine = ({ id, recipient, kind, subject, body, createdAt, sentAt }: WrittenMail) => ({
-  ...{ id, recipient, kind, subject, body, createdAt, sentAt },
-})
+const mailLine = ({ vo: _vo, accountId: _account, ...mail }: WrittenMail) => mail
 
 const entryLine = ({ seq, at, actor, action, target, detail, hash }: AuditRecord) => ({
   ...{ seq, at, actor, action, target, detail, hash },

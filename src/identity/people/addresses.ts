@@ -3,6 +3,7 @@ import { countFailure, failuresOf } from '../accounts/login.store.ts'
 import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
+import { addressConfirm } from './mail-texts.ts'
 import { post } from './mails.ts'
 import { askAboutEmails, confirmEmail } from './people.store.ts'
 import { createSettings } from './settings.ts'
@@ -30,8 +31,7 @@ export async function askAboutAddresses(
     now(),
     fresh.map(({ address, secret }) => ({
       ...{ vo, accountId: id, recipient: address, kind: 'address.confirm' },
-      subject: `Confirm your address in ${vo}`,
-      body: `The account "${name}" in ${vo} has this address now.\nConfirm it within a week: ${issuer(vo)}/registration/verify/${secret}\nIf that is not your account, do nothing.`,
+      texts: addressConfirm(vo, name, `${issuer(vo)}/registration/verify/${secret}`),
     })),
   )
 }

@@ -5,7 +5,14 @@ import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import { confirmAddress } from './addresses.ts'
-import { administratorAddresses, primaryAddresses } from './mails.store.ts'
+import {
+  type MailTexts,
+  registrationApproved,
+  registrationConfirm,
+  registrationRejected,
+  registrationWaits,
+} from './mail-texts.ts'
+import { administratorAddresses, primaryAddresses, putLanguage } from './mails.store.ts'
 import { post } from './mails.ts'
 import { checkedEmail, checkedLines } from './names.ts'
 import { usersOfEmails, verifyEmail } from './people.store.ts'
@@ -24,6 +31,8 @@ export interface Registration {
   readonly notes?: string
   /** Opens the account once it is approved. */
   readonly password?: string
+  /** What mails to this person are written in; both languages when absent. */
+  readonly language?: 'en' | 'ja'
   /** Address of the caller, for the rate limit. */
   readonly peer?: string
 }
@@ -61,7 +70,7 @@ const LONGEST_NOTES = 4000
 export function createRegistrations(context: Context): Registrations {
   const { db, ids, now, issuer, changing } = context
   const self: Registrations = {
-    async register({ peer, notes = '', email, password, ...person }) {
+    async register({ peer, notes = '', email, password, language, ...person }) {
       const { vo, username } = person
       const settings = await createSettings(context).peopleSettings(vo)
       if (!settings.registrationOpen) {
@@ -89,6 +98,7 @@ export function createRegistrations(context: Context): Registrations {
         const account = { ...person, name: username, email: address, status: 'PENDING' } as const
         const [made] = await accounts.createAccounts([account], username)
         const accountId = made!.id
+        if (language) await putLanguage(tx, accountId, language)
         if (password !== undefined) {
           const identity = { accountId, kind: 'USERPASS', identity: username, password } as const
           await accounts.addIdentities([identity], username)
@@ -106,9 +116,8 @@ export function createRegistrations(context: Context): Registrations {
         })
         if (settings.confirmEmail) {
           const link = `${issuer(vo)}/registration/verify/${secret}`
-          const body = `Somebody, hopefully you, asked for an account "${username}" in ${vo}.\nConfirm your address: ${link}\nIf it was not you, do nothing.`
-          const subject = `Confirm your registration in ${vo}`
-          const mail = { vo, accountId, recipient: address, kind: 'registration.confirm', subject, body }
+          const texts = registrationConfirm(vo, username, link)
+          const mail = { vo, accountId, recipient: address, kind: 'registration.confirm', texts }
           await post(tx, now(), [mail])
         } else await tellAdministrators(context, tx, vo, username)
       })
@@ -149,8 +158,7 @@ export function createRegistrations(context: Context): Registrations {
         }
         const entry = { vo, actor: by, action: 'registration.approved', target: username }
         await context.audit(tx, { ...entry, detail: { request: requestId } })
-        const body = `Your account "${username}" in ${vo} is ready.`
-        await tell(context, tx, vo, accountId!, 'registration.approved', `Welcome to ${vo}`, body)
+        await tell(context, tx, vo, accountId!, 'registration.approved', registrationApproved(vo, username))
       })
       return (await store.selectRequest(db, vo, requestId))!
     },
@@ -161,8 +169,8 @@ export function createRegistrations(context: Context): Registrations {
         await decide(tx, requestId, 'REJECTED', by, reason)
         const entry = { vo, actor: by, action: 'registration.rejected', target: username }
         await context.audit(tx, { ...entry, detail: { request: requestId, motivation: reason } })
-        const body = `Your registration as "${username}" in ${vo} was not accepted.\nReason: ${reason}`
-        await tell(context, tx, vo, accountId!, 'registration.rejected', `Your registration in ${vo}`, body)
+        const texts = registrationRejected(vo, username, reason)
+        await tell(context, tx, vo, accountId!, 'registration.rejected', texts)
         await store.dropPendingAccount(tx, accountId!)
       })
       return (await store.selectRequest(db, vo, requestId))!
@@ -212,25 +220,23 @@ async function tell(
   vo: string,
   accountId: number,
   kind: string,
-  subject: string,
-  body: string,
+  texts: MailTexts,
 ): Promise<void> {
   const addresses = await primaryAddresses(tx, [accountId])
   await post(
     tx,
     now(),
-    addresses.map((to) => ({ ...to, vo, kind, subject, body })),
+    addresses.map((to) => ({ ...to, vo, kind, texts })),
   )
 }
 
 async function tellAdministrators(context: Context, tx: Context['db'], vo: string, username: string) {
   const addresses = await administratorAddresses(tx, vo)
-  const subject = `${username} would like to join ${vo}`
-  const body = `Approve or reject the registration in the console, or with: kumi people approve ${username}`
+  const texts = registrationWaits(vo, username)
   const kind = 'registration.waits'
   await post(
     tx,
     context.now(),
-    addresses.map((to) => ({ ...to, vo, kind, subject, body })),
+    addresses.map((to) => ({ ...to, vo, kind, texts })),
   )
 }

@@ -3,6 +3,7 @@ import { createGroups, type Groups } from '../accounts/groups.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import type { Page, Paged } from './condition.ts'
+import { groupRequestDecided, groupRequestWaits } from './mail-texts.ts'
 import { primaryAddresses } from './mails.store.ts'
 import { post } from './mails.ts'
 import { checkedLines, isUuid } from './names.ts'
@@ -65,12 +66,11 @@ export function createRequests(context: Context, groups: Groups): Requests {
         await context.audit(tx, { ...entry, detail: { group: path, request: id } })
         const managers = (await createGroups(context.within(tx)).managersOf([group.id])).get(group.id) ?? []
         const to = await primaryAddresses(tx, managers)
-        const subject = `${name} would like to join ${path}`
-        const body = `Approve or reject the request in the console, or with: kumi group approve ${id}`
+        const texts = groupRequestWaits(name, path, id)
         await post(
           tx,
           now(),
-          to.map((address) => ({ ...address, vo, kind: 'group.waits', subject, body })),
+          to.map((address) => ({ ...address, vo, kind: 'group.waits', texts })),
         )
       })
       return self.request(vo, id)
@@ -117,14 +117,12 @@ export function createRequests(context: Context, groups: Groups): Requests {
       const action = `group.request_${state.toLowerCase()}`
       const detail = { group, request: id, motivation }
       await context.audit(tx, { vo, actor: by, action, target: username, detail })
-      const word =
-        state === 'APPROVED' ? 'You are a member now.' : `It was not accepted. Reason: ${motivation}`
       const to = await primaryAddresses(tx, [accountId!])
-      const subject = `Your request for ${group}`
+      const texts = groupRequestDecided(String(group), state === 'APPROVED', motivation)
       await post(
         tx,
         now(),
-        to.map((address) => ({ ...address, vo, kind: 'group.decided', subject, body: word })),
+        to.map((address) => ({ ...address, vo, kind: 'group.decided', texts })),
       )
     })
     return self.request(vo, id)
