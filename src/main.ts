@@ -1,10 +1,11 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { registerCvmfsDoor } from './doors/cvmfs/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayCredentials } from './doors/kumi/gateway-credentials.ts'
@@ -45,7 +46,8 @@ import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
-import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts'
+import { createSoftware } from './software/index.ts'
+import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
@@ -162,6 +164,16 @@ const transferWorkers = transfer.createTransferWorkers({
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
+const softwareDirectory = config.softwareDirectory ?? join(home, 'software')
+mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
+const softwareStorage = posixDriver(softwareDirectory)
+// Other server processes may be writing there.
+await softwareStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
+const software = createSoftware({
+  ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit },
+  workDirectory: join(home, 'run', 'software'),
+  graceSeconds: config.softwareGraceDays * 86_400,
+})
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
@@ -181,6 +193,7 @@ const workers = [
     tell: (authority, seconds) => crlSecondsLeft.set({ authority }, seconds),
   }),
   ...placement.placementWorkers(placementDeps),
+  ...software.workers,
   ...transferWorkers,
 ]
 
@@ -254,10 +267,12 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
+registerCvmfsDoor(http.app, { software, vo: grid.vo })
 await registerKumiDoor(http.app, {
   db,
   identity,
   wakeups,
+  software,
   clock,
   vo: grid.vo,
   version,
@@ -283,6 +298,7 @@ async function end(reason: string): Promise<void> {
   await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
+  await software.close()
   documents.close()
   issuerDocuments.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])

@@ -87,6 +87,11 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),
   },
   {
+    names: ['software'],
+    summaries: ['releases as repositories of CVMFS'],
+    register: async (program) => (await import('./software/commands.ts')).registerSoftwareCommands(program),
+  },
+  {
     names: ['voms'],
     summaries: ['set up the clients of VOMS for this grid'],
     register: async (program) => (await import('./voms/commands.ts')).registerVomsCommands(program),

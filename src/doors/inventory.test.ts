@@ -6,6 +6,8 @@ import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import type { Software } from '../software/index.ts'
+import { registerCvmfsDoor } from './cvmfs/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
 import { registerGatewayCredentials } from './kumi/gateway-credentials.ts'
@@ -42,6 +44,13 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/oidc_code': 'refuses',
   'GET /kumi/v1/grid': 'where to log in',
   'GET /kumi/v1/openapi.json': 'the description of the interface',
+  'GET /cvmfs/:repository/.cvmfspublished': 'a repository of CVMFS is public, and signed',
+  'GET /cvmfs/:repository/.cvmfswhitelist': 'the same',
+  'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
+  'GET /cvmfs/:repository/.cvmfs_master_replica': 'says only that it may be copied',
+  'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
+  'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',
+  'GET /cvmfs/info/v1/meta.json': 'the same',
   'GET /vomses/:vo': 'where the attribute authority answers',
   'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
@@ -120,10 +129,13 @@ describe('the routes of all doors', () => {
       onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
+    const software = {} as Software
+    registerCvmfsDoor(http.app, { software, vo: 'demo' })
     await registerKumiDoor(http.app, {
       db,
       identity,
       wakeups,
+      software,
       clock: systemClock,
       vo: 'demo',
       version: '0.0.0',

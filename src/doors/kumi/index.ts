@@ -24,6 +24,7 @@ import { registerIssuers } from './issuers.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerSoftware } from './software.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
 
@@ -46,6 +47,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerPeople(door, deps)
   registerGroups(door, deps)
   registerIssuers(door, deps)
+  await registerSoftware(app, door, deps.software)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

@@ -13,6 +13,7 @@ import {
   transaction,
   type Wakeups,
 } from '../../kernel/index.ts'
+import type { Software } from '../../software/index.ts'
 import { registerKumiDoor } from './index.ts'
 
 describe('the door for what has no standard', () => {
@@ -59,6 +60,7 @@ describe('the door for what has no standard', () => {
       port: 0,
     })
     await registerKumiDoor(http.app, {
+      software: {} as Software,
       db: database.db,
       identity,
       wakeups,

@@ -7,6 +7,7 @@ const READS = [
   'transfer.read',
   'sites.read',
   'operations.read',
+  'software.read',
   ...['storage.stat', 'storage.list', 'storage.read', 'storage.stage', 'storage.poll'],
 ]
 const OWNERS = [
