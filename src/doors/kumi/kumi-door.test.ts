@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
+import { missing } from '../../../test/harness/foreign.ts'
 import { opensslPki } from '../../../test/harness/pki.ts'
 import { createHttp, type Http, routeInventory } from '../../http/index.ts'
 import { createIdentity, type Identity, readCertificates } from '../../identity/index.ts'
@@ -132,36 +133,43 @@ describe('the door for what has no standard', () => {
     }
     const ask = async (question: object, as = headers) => (await call('POST', 'explain', question, as)).body
 
-    test('is answered for the holder of a certificate, by the certificate, a proxy of it or its name', async () => {
-      const pki = opensslPki()
-      const root = pki.authority('/O=Grid/CN=Root')
-      const made = pki.make({ subject: '/O=Grid/CN=Mika', issuer: root })
-      const [mika] = await identity.accounts('demo', ['mika'])
-      const [certificate] = readCertificates(made.pem)
-      const link = { accountId: mika!.id, certificate: certificate!, origin: 'presented' } as const
-      await identity.linkCertificate(link, 'mika')
-      const asked = { action: 'catalog.read' }
-      for (const shown of [made.pem, '/O=Grid/CN=Mika', 'CN=Mika,O=Grid']) {
-        expect(await ask({ ...asked, certificate: shown })).toMatchObject({
-          ...{ allow: true, who: { account: 'mika', method: 'x509', limited: false } },
+    test.skipIf(missing('openssl'))(
+      'is answered for the holder of a certificate, by the certificate, a proxy of it or its name',
+      async () => {
+        const pki = opensslPki()
+        const root = pki.authority('/O=Grid/CN=Root')
+        const made = pki.make({ subject: '/O=Grid/CN=Mika', issuer: root })
+        const [mika] = await identity.accounts('demo', ['mika'])
+        const [certificate] = readCertificates(made.pem)
+        const link = { accountId: mika!.id, certificate: certificate!, origin: 'presented' } as const
+        await identity.linkCertificate(link, 'mika')
+        const asked = { action: 'catalog.read' }
+        for (const shown of [made.pem, '/O=Grid/CN=Mika', 'CN=Mika,O=Grid']) {
+          expect(await ask({ ...asked, certificate: shown })).toMatchObject({
+            ...{ allow: true, who: { account: 'mika', method: 'x509', limited: false } },
+          })
+        }
+        const limited = pki.proxy(made, 'rfc', { language: 'limited' }).pem + made.pem
+        const submit = { action: 'placement.rule.create', owner: 'mika', certificate: limited }
+        expect(await ask(submit)).toMatchObject({ who: { limited: true } })
+        expect(
+          await ask({ action: 'identity.profile.write', owner: 'mika', certificate: limited }),
+        ).toMatchObject({
+          allow: false,
         })
-      }
-      const limited = pki.proxy(made, 'rfc', { language: 'limited' }).pem + made.pem
-      const submit = { action: 'placement.rule.create', owner: 'mika', certificate: limited }
-      expect(await ask(submit)).toMatchObject({ who: { limited: true } })
-      expect(
-        await ask({ action: 'identity.profile.write', owner: 'mika', certificate: limited }),
-      ).toMatchObject({
-        allow: false,
-      })
-      const stranger = pki.make({ subject: '/O=Grid/CN=Stranger', issuer: root }).pem
-      expect((await call('POST', 'explain', { ...asked, certificate: stranger })).status).toBe(400)
-      expect((await call('POST', 'explain', { ...asked, certificate: '/O=Grid/CN=Nobody' })).status).toBe(404)
-      expect((await call('POST', 'explain', { ...asked, certificate: made.pem }, ordinary)).status).toBe(200)
-      const both = { ...asked, certificate: made.pem, account: 'sato' }
-      expect((await call('POST', 'explain', both)).status).toBe(400)
-      pki.remove()
-    })
+        const stranger = pki.make({ subject: '/O=Grid/CN=Stranger', issuer: root }).pem
+        expect((await call('POST', 'explain', { ...asked, certificate: stranger })).status).toBe(400)
+        expect((await call('POST', 'explain', { ...asked, certificate: '/O=Grid/CN=Nobody' })).status).toBe(
+          404,
+        )
+        expect((await call('POST', 'explain', { ...asked, certificate: made.pem }, ordinary)).status).toBe(
+          200,
+        )
+        const both = { ...asked, certificate: made.pem, account: 'sato' }
+        expect((await call('POST', 'explain', both)).status).toBe(400)
+        pki.remove()
+      },
+    )
 
     test('a question names the rule or the scope that decides', async () => {
       expect(await ask({ action: 'catalog.rse.admin' })).toMatchObject({
