@@ -2,11 +2,13 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { registerCvmfsDoor } from './doors/cvmfs/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
+import { registerGatewayCredentials } from './doors/kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
@@ -37,7 +39,9 @@ import {
   runWorkers,
   sql,
   systemPorts,
+  waitForDatabase,
 } from './kernel/index.ts'
+import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
@@ -68,6 +72,7 @@ const database = openDatabase({
   log,
 })
 const { db, pool } = database
+await waitForDatabase(db, { clock, rng, log })
 await requireServerVersion(db)
 await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
@@ -94,6 +99,17 @@ const vomsAuthorities = openVomsDirectory({
   onProblem: (file, error) =>
     log.warn({ file, err: error }, 'not usable as a description of a VOMS authority'),
 })
+const ca = readFileSync(join(home, 'ca', 'ca.pem'))
+const issuerDocuments = guardedOutbound({
+  allowed: config.issuerHosts.split(',').flatMap((host) => host.trim() || []),
+  publicDocuments: 'https',
+  ca: [
+    ...rootCertificates,
+    String(ca),
+    ...(config.issuerAuthorities ? [readFileSync(config.issuerAuthorities, 'utf8')] : []),
+  ],
+  connectMs: 5_000,
+})
 const identity = createIdentity({
   ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
@@ -102,6 +118,13 @@ const identity = createIdentity({
     trustDirectory,
     longestHours: config.certificateHours,
   },
+  ...(config.mailServer && {
+    sendMail: smtpSender({
+      ...{ server: config.mailServer, from: config.mailFrom },
+      ...{ credentials: config.mailCredentials, authorities: config.mailAuthorities },
+    }),
+  }),
+  fetchDocument: (url) => fetchDocument(issuerDocuments, url, { maxBytes: 1 << 20, deadlineMs: 15_000 }),
   areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
   proxyAttributes: proxyAttributes({
     ...{ trust, authorities: vomsAuthorities, clock },
@@ -111,7 +134,6 @@ const identity = createIdentity({
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
-const ca = readFileSync(join(home, 'ca', 'ca.pem'))
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
   'Until the list of revoked certificates of an authority is due to be replaced; negative: late',
@@ -228,6 +250,7 @@ await registerX509Door(http.app, {
   ],
 })
 registerGatewayBearers(http.app, { db, clock, identity, trust })
+registerGatewayCredentials(http.app, { db, clock, identity, wakeups })
 registerGatewayRoutes(http.app, {
   db,
   clock,
@@ -277,6 +300,7 @@ async function end(reason: string): Promise<void> {
   await transferWorkers.drain()
   await software.close()
   documents.close()
+  issuerDocuments.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await identity.close()
   await database.close()

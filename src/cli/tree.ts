@@ -51,6 +51,11 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./access/commands.ts')).registerAccessCommands(program),
   },
   {
+    names: ['trust'],
+    summaries: ['token issuers of other organisations'],
+    register: async (program) => (await import('./trust/commands.ts')).registerTrustCommands(program),
+  },
+  {
     names: ['people'],
     summaries: ['who belongs to the collaboration, and who would like to'],
     register: async (program) => (await import('./people/commands.ts')).registerPeopleCommands(program),

@@ -10,6 +10,7 @@ import type { Software } from '../software/index.ts'
 import { registerCvmfsDoor } from './cvmfs/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
+import { registerGatewayCredentials } from './kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { oidcDoor } from './oidc/index.ts'
@@ -120,6 +121,7 @@ describe('the routes of all doors', () => {
     await registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     const trust = openTrustDirectory({ directories: [], clock: systemClock })
     registerGatewayBearers(http.app, { db, clock: systemClock, identity, trust })
+    registerGatewayCredentials(http.app, { db, clock: systemClock, identity, wakeups })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,

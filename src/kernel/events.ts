@@ -100,12 +100,17 @@ export async function listen(pool: pg.Pool, log: Logger): Promise<Wakeups> {
     next.on('notification', ({ payload }) => {
       for (const [callback, topics] of [...callbacks]) if (topics.has(payload ?? '')) callback()
     })
-    next.on('end', () => {
-      if (!closed) setTimeout(reconnect, 500).unref()
-    })
-    await next.connect()
-    await next.query(`listen ${CHANNEL}`)
+    try {
+      await next.connect()
+      await next.query(`listen ${CHANNEL}`)
+      if (closed) return void (await next.end())
+    } catch (error) {
+      await next.end().catch(() => undefined)
+      throw error
+    }
     client = next
+    // Only of one that was made: an attempt that failed ends too, and would be followed by two.
+    next.once('end', () => setTimeout(reconnect, 500).unref())
     for (const callback of [...callbacks.keys()]) callback()
   }
   const reconnect = (): void => {

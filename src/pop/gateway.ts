@@ -22,6 +22,7 @@ import { version } from '../version.ts'
 import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
+import { knownCredentials } from './credentials.ts'
 import { createOrders, type Order } from './orders.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
 import { type ScrubFinding, scrub } from './scrub.ts'
@@ -53,7 +54,13 @@ export async function startGateway(
   const usage = usageCounter(driver, join(config.directory, 'usage.json'))
   const stopping = new AbortController()
 
-  const verifier = createTokenVerifier({
+  const channel = serverChannel(config, ca, now)
+  const credentials = knownCredentials({
+    ...{ channel, clock, log },
+    file: join(config.directory, 'credentials.json'),
+  })
+  const own = createTokenVerifier({
+    refusal: credentials.refusal,
     issuers: [
       { issuer: config.issuer, vo: config.vo, jwksUrl: `${config.issuer}/.well-known/openid-configuration` },
     ],
@@ -73,17 +80,16 @@ export async function startGateway(
     onProblem: (message, facts) => log.warn(facts, message),
   })
   const outbound = guardedOutbound({ allowed: config.peers, ca })
-  const channel = serverChannel(config, ca, now)
   const trust = openTrustDirectory({
     ...{ directories: config.trust, clock },
     onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
   })
   const certificates = clientCertificates({ trust, clock })
-  const bearers = certificateBearers({ channel, clock })
+  const bearers = certificateBearers({ channel, clock, refusal: credentials.refusal })
   const door = storageDoor({
     vo: config.vo,
     driver,
-    verifier,
+    verifier: credentials.verifier(own),
     endpoint: config.endpoint,
     log,
     now,
@@ -131,7 +137,8 @@ export async function startGateway(
     { channel, clock, log, signal: stopping.signal },
   )
   const counted = count()
-  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations()].map((loop) =>
+  const follow = credentials.follow(stopping.signal)
+  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations(), follow].map((loop) =>
     loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
   )
   log.info({ port: config.port }, 'storage door is open')

@@ -5,7 +5,7 @@ export const ACTIONS = {
   'identity.people.read': 'see profiles, addresses, labels and standing',
   'identity.profile.write': 'change a profile',
   'identity.policy.sign': 'sign the usage policy',
-  'identity.group.request': 'ask for membership in a group',
+  'identity.group.request': 'ask for membership in a group, or leave it',
   'identity.group.manage': 'change the members of a group and decide requests for it',
   'identity.approve': 'see and decide registrations',
   'identity.audit.read': 'read the audit log',
