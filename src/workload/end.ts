@@ -2,7 +2,7 @@ import { type Db, publish, type Tx, transaction, type Worker, wake } from '../ke
 import * as store from './end.store.ts'
 import { type Move, moveJobs } from './move.store.ts'
 import { ensureQueues, queuesByIds } from './queue.store.ts'
-import { BEFORE_PILOT, ENDS, isWithPilot, STATES, WITH_PILOT } from './states.ts'
+import { BEFORE_PILOT, ENDS, isWithPilot, STATES, type StateEnd, WITH_PILOT } from './states.ts'
 import type { Held } from './types.ts'
 
 export type { EndedStart, Outcome } from './end.store.ts'
@@ -128,7 +128,7 @@ export function deadlineWorker({ db }: { db: Db }): Worker {
     async tick(now) {
       const changed = await transaction(db, async (tx) => {
         const jobs = await store.lockOverdue(tx, now, BATCH)
-        const by = (then: 'fail' | 'stall' | 'lose') => jobs.filter((job) => ENDS[job.state]?.then === then)
+        const by = (action: StateEnd['action']) => jobs.filter((job) => ENDS[job.state]?.action === action)
         await moveJobs(tx, {
           ...{ now, source: 'StalledJobAgent', from: [...WITH_PILOT] },
           moves: by('stall').map(({ id, state, attempt }) => ({

@@ -15,6 +15,7 @@ export { deadlineWorker, type Outcome } from './end.ts'
 export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
 export { inputFiles } from './inputs.ts'
+export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
 export {

@@ -1,9 +1,10 @@
 import { type Db, type Rng, transaction } from '../kernel/index.ts'
 import { loseStarts } from './end.ts'
 import { pilotMissing, pilotOver } from './errors.ts'
+import { filled } from './jdl.ts'
 import * as store from './lease.store.ts'
 import { howMany, limitConcerns, obstacles, queueWeights, roomOf, sampleOrder, without } from './match.ts'
-import { lockLimits, queuesByIds, useLimits } from './queue.store.ts'
+import { chargeLimits, lockLimits, queuesByIds } from './queue.store.ts'
 import type { Market, Markets } from './queues.ts'
 import { STATES } from './states.ts'
 import type { Demand, Held, JobItem, JobLimit, JobSpec, Offer, Queue } from './types.ts'
@@ -155,7 +156,7 @@ async function take(db: Db, taking: Taking) {
     }
     if (starts.length === 0) return { started: [], queues, emptied }
     const started = await store.startJobs(tx, { now, pilot, starts })
-    await useLimits(
+    await chargeLimits(
       tx,
       now,
       starts.flatMap((start) => [...start.limits]),
@@ -174,9 +175,29 @@ async function described(
     const queue = queues.get(job.queueId)!
     return {
       ...{ jobId: job.id, attempt: job.attempt, vo: job.vo, ownerId: job.ownerId, owner: queue.owner },
-      ...{ name: job.name, demand: queue.demand, spec: bodies.get(job.bodyId)!, item: job.item },
+      ...{ name: job.name, demand: queue.demand, item: job.item },
+      spec: concrete(bodies.get(job.bodyId)!, job),
     }
   })
+}
+
+/** The spec of one job: what is different for each is filled in, so that a pilot need know nothing of parameters. */
+function concrete(spec: JobSpec, job: store.StartedJob): JobSpec {
+  const item = job.item ?? { n: 0, parameters: {} }
+  const fill = (text: string) => filled(text, item, job.id)
+  return {
+    ...spec,
+    executable: fill(spec.executable),
+    arguments: spec.arguments.map(fill),
+    environment: Object.fromEntries(
+      Object.entries(spec.environment).map(([key, value]) => [key, fill(value)]),
+    ),
+    outputSandbox: spec.outputSandbox.map(fill),
+    standardOutput: fill(spec.standardOutput),
+    standardError: fill(spec.standardError),
+    outputs: spec.outputs.map((output) => ({ ...output, pattern: fill(output.pattern) })),
+    jdl: null,
+  }
 }
 
 /**

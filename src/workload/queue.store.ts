@@ -157,7 +157,7 @@ export async function dropLimit(db: Db, vo: string, id: number): Promise<boolean
   return gone.length > 0
 }
 
-export async function useLimits(tx: Tx, now: Date, ids: readonly number[]): Promise<void> {
+export async function chargeLimits(tx: Tx, now: Date, ids: readonly number[]): Promise<void> {
   if (ids.length === 0) return
   await sql`update job_limit l set used = l.used + u.n,
       next_at = case when l.interval_ms > 0 then ${now}::timestamptz + l.interval_ms * interval '1 ms' end

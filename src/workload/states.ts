@@ -52,7 +52,7 @@ export interface StateEnd {
   readonly owner: 'locator' | 'matcher' | 'submitter' | 'pilot' | 'committer'
   readonly afterMs: number
   /** What happens when nobody did. */
-  readonly then: 'fail' | 'stall' | 'lose'
+  readonly action: 'fail' | 'stall' | 'lose'
   readonly minor: string
 }
 
@@ -63,32 +63,32 @@ export interface StateEnd {
  */
 export const ENDS: Readonly<Record<number, StateEnd>> = {
   [STATES.Received]: {
-    ...{ owner: 'locator', afterMs: 7 * DAY, then: 'fail' },
+    ...{ owner: 'locator', afterMs: 7 * DAY, action: 'fail' },
     minor: 'Input Data Not Available',
   },
   [STATES.Checking]: {
-    ...{ owner: 'locator', afterMs: 7 * DAY, then: 'fail' },
+    ...{ owner: 'locator', afterMs: 7 * DAY, action: 'fail' },
     minor: 'Input Data Not Available',
   },
   [STATES.Waiting]: {
-    ...{ owner: 'matcher', afterMs: 30 * DAY, then: 'fail' },
+    ...{ owner: 'matcher', afterMs: 30 * DAY, action: 'fail' },
     minor: 'Waited for thirty days',
   },
-  [HELD]: { owner: 'submitter', afterMs: 90 * DAY, then: 'fail', minor: 'Held for ninety days' },
+  [HELD]: { owner: 'submitter', afterMs: 90 * DAY, action: 'fail', minor: 'Held for ninety days' },
   [STATES.Matched]: {
-    ...{ owner: 'pilot', afterMs: 5 * MINUTE, then: 'stall' },
+    ...{ owner: 'pilot', afterMs: 5 * MINUTE, action: 'stall' },
     minor: 'Watchdog identified this job as stalled',
   },
   [STATES.Running]: {
-    ...{ owner: 'pilot', afterMs: 5 * MINUTE, then: 'stall' },
+    ...{ owner: 'pilot', afterMs: 5 * MINUTE, action: 'stall' },
     minor: 'Watchdog identified this job as stalled',
   },
   [STATES.Completing]: {
-    ...{ owner: 'pilot', afterMs: 5 * MINUTE, then: 'stall' },
+    ...{ owner: 'pilot', afterMs: 5 * MINUTE, action: 'stall' },
     minor: 'Watchdog identified this job as stalled',
   },
   [STATES.Stalled]: {
-    ...{ owner: 'pilot', afterMs: 40 * MINUTE, then: 'lose' },
+    ...{ owner: 'pilot', afterMs: 40 * MINUTE, action: 'lose' },
     minor: 'Job stalled: pilot not running',
   },
 }

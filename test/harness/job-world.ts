@@ -55,7 +55,9 @@ export const spec = (more: Partial<JobSpec> = {}): JobSpec => ({
   ...more,
 })
 
-export const jobs = (more: Partial<NewJobs> & { count?: number; spec?: Partial<JobSpec> } = {}): NewJobs => ({
+export const jobs = (
+  more: Partial<Omit<NewJobs, 'spec'>> & { count?: number; spec?: Partial<JobSpec> } = {},
+): NewJobs => ({
   ...{ name: 'test', jobGroup: '', jobType: 'User', priority: 1 },
   items: Array.from({ length: more.count ?? 1 }, (_, n) => ({ n, parameters: {}, inputs: [] })),
   ...more,
