@@ -8,6 +8,7 @@ import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
+import { registerPilotRoutes } from './doors/kumi/pilots.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { scimDoor } from './doors/scim/index.ts'
@@ -45,6 +46,7 @@ import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
+import { createMarkets, workloadWorkers } from './workload/index.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -140,6 +142,14 @@ const transferWorkers = transfer.createTransferWorkers({
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
+const markets = createMarkets(db)
+const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
+  transfer.verifyArrivals({ mover }, input)
+const jobDoor = {
+  ...{ db, clock, rng, identity, rses, markets, verifyArrivals, audience: issuerBase },
+  storagesAt: async (vo: string, site: string) =>
+    (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
+}
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
@@ -160,6 +170,10 @@ const workers = [
   }),
   ...placement.placementWorkers(placementDeps),
   ...transferWorkers,
+  ...workloadWorkers({
+    ...{ db, ids, log, rses, markets, identity },
+    remove: (url, token) => storageClient.remove(url, token),
+  }),
 ]
 
 // The doors.
@@ -203,7 +217,7 @@ await registerRucioDoor(
       setLimit: placement.setAccountLimit,
       giveUpCopies: placement.giveUpCopies,
     },
-    verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
+    verifyArrivals,
   },
   '/rucio',
 )
@@ -231,8 +245,10 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
+registerPilotRoutes(http.app, jobDoor)
 await registerKumiDoor(http.app, {
   db,
+  jobs: jobDoor,
   identity,
   wakeups,
   clock,

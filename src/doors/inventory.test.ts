@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { jobDoorDeps } from '../../test/harness/job-door.ts'
 import { actionsPage, doorPages } from '../../test/harness/pages.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
@@ -10,6 +11,7 @@ import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
+import { registerPilotRoutes } from './kumi/pilots.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
 import { scimDoor } from './scim/index.ts'
@@ -118,8 +120,11 @@ describe('the routes of all doors', () => {
       onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
+    const jobs = jobDoorDeps(db, identity)
+    registerPilotRoutes(http.app, jobs)
     await registerKumiDoor(http.app, {
       db,
+      jobs,
       identity,
       wakeups,
       clock: systemClock,

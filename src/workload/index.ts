@@ -14,7 +14,7 @@ export { DEFAULT_DEMAND, normalDemand, SECONDS } from './demand.ts'
 export { deadlineWorker, type Outcome } from './end.ts'
 export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
-export { inputFiles } from './inputs.ts'
+export { type InputAddress, inputAddresses, inputFiles } from './inputs.ts'
 export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
@@ -27,6 +27,7 @@ export {
   promiseOutputs,
   type WishedUpload,
 } from './outputs.ts'
+export { pilotAccount } from './pilot-account.ts'
 export * from './pilots.ts'
 export { dropLimit, foldJobCounts, limitsOf, putLimit, putShare } from './queue.store.ts'
 export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'

@@ -1,13 +1,17 @@
 import {
+  addCollections,
   availableCopies,
   type Did,
   type FileOfCollection,
   findDids,
   listFiles,
+  listReplicas,
+  type Rse,
   type RseTable,
 } from '../catalog/index.ts'
-import type { Db } from '../kernel/index.ts'
+import type { Db, Tx } from '../kernel/index.ts'
 import { invalidJob } from './errors.ts'
+import { type Address, type AddressDeps, addressOf } from './outputs.ts'
 import type { InputFile } from './split.ts'
 
 /** Read in one request; larger inputs are split by submitting their datasets one by one. */
@@ -70,4 +74,56 @@ export async function sitesOfInputs(
     }
     return common === null ? null : (common ?? []).sort()
   })
+}
+
+export interface InputAddress extends Did {
+  readonly bytes: bigint
+  readonly adler32: string | null
+  readonly md5: string | null
+  /** Nearest first. */
+  readonly places: readonly Address[]
+}
+
+/** Where a site may read files, copies of its own first; each with a token for that file alone. */
+export async function inputAddresses(
+  deps: AddressDeps,
+  input: { vo: string; site: string; dids: readonly Did[] },
+): Promise<InputAddress[]> {
+  const { vo, site, dids } = input
+  const all = new Map((await deps.rses.all(vo)).map((rse) => [rse.id, rse]))
+  const found: InputAddress[] = []
+  for await (const page of listReplicas(deps.db, { vo, dids })) {
+    for (const { scope, name, bytes, adler32, md5, replicas } of page) {
+      const copies = replicas
+        .flatMap(({ rseId, path }) => {
+          const rse = all.get(rseId)
+          return rse?.canRead && rse.kind === 'DISK' ? [{ rse, path }] : []
+        })
+        .sort((a, b) => far(a.rse, site) - far(b.rse, site) || (a.rse.name < b.rse.name ? -1 : 1))
+      const places = await Promise.all(
+        copies.map(({ rse, path }) => addressOf(deps, rse, { scope, name }, 'read', path)),
+      )
+      found.push({ scope, name, bytes, adler32, md5, places: places.filter((place) => place !== undefined) })
+    }
+  }
+  return found
+}
+
+const far = (rse: Rse, site: string): number => (rse.attributes.site === site ? 0 : 1)
+
+/** Makes the datasets that outputs go to, where they are new. Throws unsupported_operation when a name is a file. */
+export async function ensureDatasets(
+  tx: Tx,
+  input: { vo: string; now: Date; accountId: number; datasets: readonly Did[] },
+): Promise<void> {
+  const { vo, now, accountId, datasets } = input
+  const distinct = [...new Map(datasets.map((did) => [`${did.scope}:${did.name}`, did])).values()]
+  if (distinct.length === 0) return
+  const known = await findDids(tx, { vo, dids: distinct })
+  const wrong = known.find((did) => did && did.kind !== 'DATASET')
+  if (wrong) throw invalidJob(`${wrong.scope}:${wrong.name} is no dataset; outputs go to datasets.`)
+  const collections = distinct
+    .filter((_, i) => !known[i])
+    .map(({ scope, name }) => ({ scope, name, kind: 'DATASET' as const }))
+  if (collections.length > 0) await addCollections(tx, { vo, now, accountId, collections })
 }

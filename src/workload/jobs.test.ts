@@ -14,9 +14,9 @@ import {
   type LeasedJob,
   makersOfFiles,
   ownPilot,
+  pilotEnds,
   promiseOutputs,
   releaseJobs,
-  reportPilots,
   rescheduleJobs,
   STATES,
   submitJobs,
@@ -151,8 +151,7 @@ describe('a job', () => {
       const stamp = await world.pilot()
       const { jobs: got } = await world.lease(stamp)
       expect(got[0]?.attempt).toBe(n)
-      const gone = { stamp, state: 'Aborted', reason: 'node crashed', reference: null } as const
-      await reportPilots(database.db, { vo, now: at(20 + n), reports: [gone] })
+      await pilotEnds(database.db, { vo, stamp, now: at(20 + n), reason: 'node crashed' })
     }
     expect(await world.view(id!)).toMatchObject({
       status: 'Failed',

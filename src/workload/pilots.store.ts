@@ -225,3 +225,18 @@ export async function takeTurn(tx: Tx): Promise<boolean> {
   )
   return turn?.mine ?? false
 }
+
+/** Of some stamps those of pilots that a gateway was asked to start. */
+export async function stampsOfGateway(
+  db: Db,
+  vo: string,
+  gateway: string,
+  stamps: readonly string[],
+): Promise<Set<string>> {
+  const found = await rows(
+    db,
+    sql<{ stamp: string }>`select p.stamp from pilot p join compute_resource r on r.id = p.resource_id
+      where p.vo = ${vo} and r.vo = ${vo} and r.gateway = ${gateway} and p.stamp = any(${stamps}::text[])`,
+  )
+  return new Set(found.map(({ stamp }) => stamp))
+}

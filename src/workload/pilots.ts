@@ -1,7 +1,7 @@
 import { type Db, type Ids, type Tx, transaction, type Worker } from '../kernel/index.ts'
 import { commandSite } from '../sites/index.ts'
 import { loseStarts } from './end.ts'
-import { invalidJob, pilotExists } from './errors.ts'
+import { invalidJob, pilotExists, pilotMissing } from './errors.ts'
 import { ownPilot } from './lease.ts'
 import * as store from './pilots.store.ts'
 import { judgePlace, matchable, pilotsToStart } from './provision.ts'
@@ -111,9 +111,12 @@ export interface BatchReport {
 /** What a batch system says of its pilots: those that are gone take no job with them. */
 export async function reportPilots(
   db: Db,
-  input: { vo: string; now: Date; reports: readonly BatchReport[] },
+  input: { vo: string; now: Date; gateway: string; reports: readonly BatchReport[] },
 ): Promise<void> {
-  const { vo, now, reports } = input
+  const { vo, now, gateway } = input
+  const stamps = input.reports.map(({ stamp }) => stamp)
+  const own = await store.stampsOfGateway(db, vo, gateway, stamps)
+  const reports = input.reports.filter(({ stamp }) => own.has(stamp))
   await transaction(db, async (tx) => {
     const deadline = new Date(now.getTime() + START_MS)
     const alive = reports.filter(({ state }) => state === 'Waiting' || state === 'Running')
@@ -129,6 +132,16 @@ export async function reportPilots(
     )
     await endWithJobs(tx, now, vo, ended)
   })
+}
+
+/** Throws pilot_not_found unless the gateway was asked to start this pilot. */
+export async function requireGatewayPilot(
+  db: Db,
+  input: { vo: string; gateway: string; stamp: string },
+): Promise<void> {
+  const { vo, gateway, stamp } = input
+  if (!(await store.stampsOfGateway(db, vo, gateway, [stamp])).has(stamp))
+    throw pilotMissing(`There is no pilot ${stamp} of the gateway ${gateway}.`)
 }
 
 /** The pilot's own end: what it still held is lost. */

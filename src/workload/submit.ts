@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type Db, publish, transaction, wake } from '../kernel/index.ts'
 import { invalidJob, requestDiffers } from './errors.ts'
+import { ensureDatasets } from './inputs.ts'
 import { ensureQueues } from './queue.store.ts'
 import * as store from './submit.store.ts'
 import type { NewJobs, Submitter } from './types.ts'
@@ -34,6 +35,8 @@ export async function submitJobs(db: Db, submission: Submission): Promise<bigint
         throw requestDiffers('This idempotency key was used for other jobs; use a new one.')
       if (known) return [...known.jobIds]
     }
+    const datasets = jobs.flatMap(({ spec }) => spec.outputs.map(({ dataset }) => dataset))
+    await ensureDatasets(tx, { vo: by.vo, now, accountId: by.accountId, datasets })
     const queues = await ensureQueues(
       tx,
       now,

@@ -18,6 +18,8 @@ import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
 import { eventStream } from './events.ts'
 import { registerHistories } from './histories.ts'
+import { registerJobs } from './jobs.ts'
+import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
@@ -26,8 +28,6 @@ export type { KumiDoorDeps } from './deps.ts'
 
 const Id = Type.Object({ id: Type.String({ format: 'uuid' }) })
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 200 }))
-const literals = <const T extends string>(...values: T[]) =>
-  Type.Union(values.map((value) => Type.Literal(value)))
 // Many consoles watch one grid: they share a picture of this age.
 const PICTURE_MS = 1000
 
@@ -38,6 +38,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerHistories(door, db)
   registerAccess(door, deps)
   registerPeople(door, deps)
+  registerJobs(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
+import { jobDoorDeps } from '../../../test/harness/job-door.ts'
 import { createHttp, type Http, routeInventory } from '../../http/index.ts'
 import { createIdentity } from '../../identity/index.ts'
 import {
@@ -58,6 +59,7 @@ describe('the door for what has no standard', () => {
     })
     await registerKumiDoor(http.app, {
       db: database.db,
+      jobs: jobDoorDeps(database.db, identity),
       identity,
       wakeups,
       clock: systemClock,
