@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { registerDiracxDoor } from './doors/diracx/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
@@ -246,6 +247,7 @@ registerGatewayRoutes(http.app, {
   },
 })
 registerPilotRoutes(http.app, jobDoor)
+await registerDiracxDoor(http.app, { ...jobDoor, log })
 await registerKumiDoor(http.app, {
   db,
   jobs: jobDoor,

@@ -7,6 +7,7 @@ import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import { registerDiracxDoor } from './diracx/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
@@ -122,6 +123,7 @@ describe('the routes of all doors', () => {
     })
     const jobs = jobDoorDeps(db, identity)
     registerPilotRoutes(http.app, jobs)
+    await registerDiracxDoor(http.app, { ...jobs, log: silentLogger })
     await registerKumiDoor(http.app, {
       db,
       jobs,
