@@ -96,15 +96,23 @@ export async function listen(pool: pg.Pool, log: Logger): Promise<Wakeups> {
 
   const connect = async (): Promise<void> => {
     const next = new pg.Client(pool.options as pg.ClientConfig)
+    let established = false
     next.on('error', () => undefined)
     next.on('notification', ({ payload }) => {
       for (const [callback, topics] of [...callbacks]) if (topics.has(payload ?? '')) callback()
     })
+    // A connection that never came about ends too, but whoever asked for it tries again already.
     next.on('end', () => {
-      if (!closed) setTimeout(reconnect, 500).unref()
+      if (!closed && established) setTimeout(reconnect, 500).unref()
     })
-    await next.connect()
-    await next.query(`listen ${CHANNEL}`)
+    try {
+      await next.connect()
+      await next.query(`listen ${CHANNEL}`)
+    } catch (error) {
+      await next.end().catch(() => undefined)
+      throw error
+    }
+    established = true
     client = next
     for (const callback of [...callbacks.keys()]) callback()
   }

@@ -67,7 +67,6 @@ export async function completeStart(
     if (job?.attempt !== attempt || job.pilotId !== pilotId || !isWithPilot(job.state)) throw over(completion)
     await addLogs(tx, pilotId, completion.logs)
     if (done) await writeFiles(tx, { vo, now, ownerId: job.ownerId, completion, outputs, places })
-    await uploads.dropUploadsOf(tx, now, completion)
     const ended: ends.EndedStart = {
       jobId,
       attempt,
@@ -79,6 +78,11 @@ export async function completeStart(
     if (!done) {
       const { site } = start
       return afterStarts(tx, now, [{ job, start: ended, site, application: completion.application }])
+    }
+    // A job that was quicker than its first report has run all the same.
+    if (job.state === STATES.Matched) {
+      const began = { id: jobId, attempt, to: STATES.Running, minor: 'Application' }
+      await moveJobs(tx, { now, from: [STATES.Matched], source: 'JobWrapper', moves: [began] })
     }
     const move = { id: jobId, attempt, to: STATES.Done, minor: 'Execution Complete' }
     await moveJobs(tx, {

@@ -32,7 +32,10 @@ export async function endStarts(
         over as (
           update job_attempt a set ended_at = ${now}, outcome = w.outcome, reason = w.reason, exit_code = w.exit
           from wanted w where a.job_id = w.job and a.n = w.attempt and a.ended_at is null
-          returning a.job_id, a.n, a.site, a.pilot_id, a.started_at, a.charged, a.limits, a.outcome),
+          returning a.job_id, a.n, a.site, a.pilot_id, coalesce(a.started_at, a.leased_at) as started_at, a.charged,
+            a.limits, a.outcome),
+        dropped as (update job_upload u set remove_at = ${now} from over o
+          where u.job_id = o.job_id and u.attempt = o.n),
         used as (insert into job_delta (queue_id, state, n, core_seconds)
           select j.queue_id, 0, 0, sum(coalesce((q.demand->>'cores')::int
             * greatest(0, extract(epoch from ${now}::timestamptz - o.started_at)), 0) - o.charged)

@@ -97,7 +97,7 @@ export async function promiseOutputs(
       tx,
       removeAt,
       promised.flatMap(({ scope, name }) =>
-        places.map((rse) => ({ jobId, attempt, scope, name, rseId: rse.id })),
+        places.map((rse, place) => ({ jobId, attempt, scope, name, rseId: rse.id, place })),
       ),
     )
   })
@@ -143,18 +143,26 @@ export function leftoverWorker(
       const again = new Date(now.getTime() + TRY_AGAIN_MS)
       const found = await store.takeLeftovers(deps.db, now, again, BATCH)
       const gone: store.Leftover[] = []
+      const later: store.Leftover[] = []
       for (const file of found) {
         const rse = await deps.rses.byId(file.vo, file.rseId)
         const address = rse && (await addressOf(deps, rse, file, 'modify'))
         try {
           if (address) await deps.remove(address.url, address.token)
-          gone.push(file)
+          // Whoever held the token may still be writing: it is looked at once more when no token is left.
+          const safe = file.endedAt.getTime() + TOKEN_SECONDS * 1000 + TRY_AGAIN_MS < now.getTime()
+          ;(safe ? gone : later).push(file)
         } catch (error) {
           if (!isGridError(error) || file.tries > GIVE_UP_AFTER) gone.push(file)
           deps.log.debug({ err: error, file: `${file.scope}:${file.name}` }, 'leftover not removed yet')
         }
       }
-      await store.forgetUploads(deps.db, gone)
+      await store.putOffUploads(deps.db, gone, null)
+      await store.putOffUploads(
+        deps.db,
+        later,
+        new Date(now.getTime() + TOKEN_SECONDS * 1000 + 2 * TRY_AGAIN_MS),
+      )
       return { changed: found.length === BATCH ? BATCH : 0, nextWake: null }
     },
   }

@@ -11,7 +11,11 @@ export function registerJobCommands(program: Command): void {
     .option('--input <name>', 'scope:name of a file or dataset it reads (repeatable)', several)
     .option('--per-job <files>', 'one job for so many input files')
     .option('--count <jobs>', 'so many jobs, numbered from 0')
-    .option('--output <pattern=dataset>', 'files that go to a dataset, such as *.root=user.mika:fit (repeatable)', several)
+    .option(
+      '--output <pattern=dataset>',
+      'files that go to a dataset, such as *.root=user.mika:fit (repeatable)',
+      several,
+    )
     .option('--destination <storages>', 'storage expression for the outputs; else where it ran')
     .option('--with <file>', 'another file that goes along (repeatable)', several)
     .option('--env <NAME=value>', 'variable of the environment (repeatable)', several)
@@ -39,7 +43,10 @@ export function registerJobCommands(program: Command): void {
     .option('--status <status>', 'only these, such as Running or Failed (repeatable)', several)
     .option('--site <name>', 'only at this site')
     .option('--limit <number>', 'at most so many', '50')
-    .addHelpText('after', '\nExamples:\n  kumi job ls --status Failed --status Killed\n  kumi job ls --all --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi job ls --status Failed --status Killed\n  kumi job ls --all --json',
+    )
     .action(async (options) => (await import('./list.ts')).ls(options))
   withShared(job.command('summary'))
     .description('count jobs by status, or by something else')

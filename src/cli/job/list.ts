@@ -36,7 +36,9 @@ export async function ls(options: ListOptions): Promise<void> {
 export async function summary(options: SharedOptions & { by?: string[]; all?: boolean }): Promise<void> {
   await withClient(options, async (client) => {
     const grouping = options.by ?? ['Status']
-    const search = options.all ? [] : [{ parameter: 'Owner', operator: 'eq', value: await accountName(client) }]
+    const search = options.all
+      ? []
+      : [{ parameter: 'Owner', operator: 'eq', value: await accountName(client) }]
     const lines = await client.json<Record<string, string | number>[]>('POST', '/diracx/api/jobs/summary', {
       json: { grouping, search },
     })

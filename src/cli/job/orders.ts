@@ -20,7 +20,11 @@ export async function order(
       json: { order: name, jobs: jobIds(texts) },
     })
     const { changed, refused } = answer
-    show(options, answer, () => `${changed.length} ${changed.length === 1 ? 'job is' : 'jobs are'} ${DONE[name]}.`)
+    show(
+      options,
+      answer,
+      () => `${changed.length} ${changed.length === 1 ? 'job is' : 'jobs are'} ${DONE[name]}.`,
+    )
     if (refused.length > 0) throw partial(refused.map(({ message }) => message).join('\n'))
   })
 }

@@ -110,8 +110,9 @@ export async function explain(text: string, options: SharedOptions): Promise<voi
           {
             title: 'WHY NOT',
             value: (place) =>
-              [...place.obstacles.map((obstacle) => obstacle.text), place.paused].filter(Boolean).join('; ') ||
-              'it may run there',
+              [...place.obstacles.map((obstacle) => obstacle.text), place.paused]
+                .filter(Boolean)
+                .join('; ') || 'it may run there',
           },
         ]),
       ]
@@ -161,12 +162,14 @@ export async function logs(text: string, options: LogOptions): Promise<void> {
 
 /** Lines and tabs stay; what would command the terminal does not. */
 const safeLines = (text: string): string =>
-  process.stdout.isTTY ? text.split('\n').map((line) => line.split('\t').map(printable).join('\t')).join('\n') : text
+  process.stdout.isTTY
+    ? text
+        .split('\n')
+        .map((line) => line.split('\t').map(printable).join('\t'))
+        .join('\n')
+    : text
 
-export async function get(
-  texts: readonly string[],
-  options: SharedOptions & { to: string },
-): Promise<void> {
+export async function get(texts: readonly string[], options: SharedOptions & { to: string }): Promise<void> {
   const names = await withClient(options, async (client) => madeBy(client, jobIds(texts)))
   if (names.length === 0) throw partial('These jobs made no files that are in the catalogue.')
   const { get: fetchData } = await import('../data/transfer-files.ts')

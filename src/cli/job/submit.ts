@@ -58,6 +58,9 @@ async function submitDescription(client: GridClient, file: string): Promise<numb
   return made.map(({ JobID }) => JobID)
 }
 
+/** Programs that are at the sites as they are here. */
+const OF_THE_SYSTEM = /^\/(usr|bin|sbin|lib|lib64|opt|cvmfs)\//
+
 async function submitProgram(
   client: GridClient,
   program: string,
@@ -65,7 +68,10 @@ async function submitProgram(
   options: SubmitOptions,
 ): Promise<number[]> {
   const local = await lstat(program).catch(() => undefined)
-  const along = [...(local?.isFile() && !program.startsWith('/') ? [program] : []), ...(options.with ?? [])]
+  const along = [
+    ...(local?.isFile() && !OF_THE_SYSTEM.test(program) ? [program] : []),
+    ...(options.with ?? []),
+  ]
   const files = await Promise.all(along.map(fileOf))
   const request = {
     executable: along[0] === program ? basename(program) : program,
@@ -111,7 +117,8 @@ async function fileOf(path: string) {
 
 function outputOf(text: string): { pattern: string; dataset: string } {
   const at = text.lastIndexOf('=')
-  if (at < 1) throw badOption(`"${text}": write --output "PATTERN=scope:dataset", such as "*.root=user.mika:fit".`)
+  if (at < 1)
+    throw badOption(`"${text}": write --output "PATTERN=scope:dataset", such as "*.root=user.mika:fit".`)
   return { pattern: text.slice(0, at), dataset: text.slice(at + 1) }
 }
 
@@ -158,7 +165,9 @@ async function statesOf(client: GridClient, ids: readonly number[]): Promise<Job
   const jobs: JobLine[] = []
   for (let at = 0; at < ids.length; at += AT_ONCE) {
     const values = ids.slice(at, at + AT_ONCE)
-    jobs.push(...(await searchJobs(client, [{ parameter: 'JobID', operator: 'in', values }], { limit: AT_ONCE })))
+    jobs.push(
+      ...(await searchJobs(client, [{ parameter: 'JobID', operator: 'in', values }], { limit: AT_ONCE })),
+    )
   }
   return jobs
 }

@@ -9,12 +9,11 @@ import {
   jobsOfJdl,
   type NewJobs,
   rescheduleJobs,
-
+  type Submitter,
   searchJobs,
   stateName,
   submitJobs,
   summariseJobs,
-  type Submitter,
 } from '../../workload/index.ts'
 import type { JobDoorDeps } from '../kumi/job-deps.ts'
 import { checkData, submitterOf } from '../kumi/job-request.ts'
@@ -28,7 +27,10 @@ const Search = Type.Object({
   search: Type.Optional(Specs),
   sort: Type.Optional(
     Type.Array(
-      Type.Object({ parameter: Type.String(), direction: Type.Union([Type.Literal('asc'), Type.Literal('desc')]) }),
+      Type.Object({
+        parameter: Type.String(),
+        direction: Type.Union([Type.Literal('asc'), Type.Literal('desc')]),
+      }),
     ),
   ),
   distinct: Type.Optional(Type.Boolean()),
@@ -37,7 +39,9 @@ const Page = Type.Object({
   page: Type.Optional(Type.Integer({ minimum: 1 })),
   per_page: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
 })
-const JobIds = Type.Object({ job_ids: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 10_000 }) })
+const JobIds = Type.Object({
+  job_ids: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 10_000 }),
+})
 /** The field's own server takes 20; nothing here asks for so few. */
 const MOST_DESCRIPTIONS = 1000
 const BODY = 16 << 20
@@ -59,7 +63,9 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobDoorDeps): void
     ...submits,
     url: `${base}/jdl`,
     bodyLimit: BODY,
-    schema: { body: Type.Array(Type.String({ maxLength: 1 << 20 }), { minItems: 1, maxItems: MOST_DESCRIPTIONS }) },
+    schema: {
+      body: Type.Array(Type.String({ maxLength: 1 << 20 }), { minItems: 1, maxItems: MOST_DESCRIPTIONS }),
+    },
     handler: async (request, reply) => {
       const { principal, body } = request
       const by = submitterOf(principal)
@@ -142,7 +148,8 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobDoorDeps): void
   const controls = {
     action: 'workload.control',
     resource: async ({ principal, body }: { principal: Principal; body: unknown }) => {
-      const ids = 'job_ids' in (body as object) ? (body as { job_ids: number[] }).job_ids : Object.keys(body as object)
+      const ids =
+        'job_ids' in (body as object) ? (body as { job_ids: number[] }).job_ids : Object.keys(body as object)
       return ownerOf(principal, ids.map(idOf))
     },
   } as const
@@ -214,4 +221,3 @@ function idOf(id: string | number): bigint {
 function unique<T>(records: readonly T[]): T[] {
   return [...new Map(records.map((record) => [JSON.stringify(record), record])).values()]
 }
-

@@ -40,7 +40,8 @@ export function conditionsOf(specs: readonly Spec[]): { conditions: JobCondition
     if (!operator) throw wireError(400, `Unknown operator ${spec.operator}`)
     const values = valuesOf(spec, operator)
     if (parameter === 'PilotStamp') {
-      if (!['eq', 'in'].includes(operator)) throw wireError(400, 'PilotStamp can be compared by eq and in only')
+      if (!['eq', 'in'].includes(operator))
+        throw wireError(400, 'PilotStamp can be compared by eq and in only')
       if (specs.some((other) => other.parameter === 'JobID'))
         throw wireError(400, 'PilotStamp and JobID cannot be asked for together')
       conditions.push({ column: 'pilot', operator, values })

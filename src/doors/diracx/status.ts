@@ -1,6 +1,6 @@
 import { actorOf, type Principal } from '../../identity/index.ts'
 import type { Db } from '../../kernel/index.ts'
-import { deleteJobs, jobsByIds, killJobs, mayFollow, stateName, isStateName } from '../../workload/index.ts'
+import { deleteJobs, isStateName, jobsByIds, killJobs, mayFollow, stateName } from '../../workload/index.ts'
 import { wireError } from './errors.ts'
 
 interface Update {

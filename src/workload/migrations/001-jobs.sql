@@ -239,6 +239,8 @@ create table job_upload (
   scope text not null,
   name text not null,
   rse_id int not null,
+  -- in which order the places were offered: those after the one that was taken were never tried
+  place smallint not null,
   remove_at timestamptz not null,
   tries int not null default 0,
   primary key (scope, name, rse_id)
