@@ -28,10 +28,11 @@ const home = homeAt(values.home ?? mkdtempSync(join(tmpdir(), 'kumi-job-kills-')
 const facts = await prepareHome(home, { ...(values.port && { port: Number(values.port) }) }, new Date())
 const grid = await supervise({ home, facts, program: join(root, 'dist/src') })
 const environment = { ...process.env, KUMI_HOME: home.path }
-const kumi = async (...args) => (await run(join(root, 'kumi'), args, { env: environment })).stdout
+const cli = join(root, 'dist/src/cli/main.js')
+const kumi = async (...args) => (await run(process.execPath, [cli, ...args], { env: environment })).stdout
 const program = join(home.path, 'work.sh')
 writeFileSync(program, '#!/bin/sh\nsleep $1; echo "made by $KUMI_JOB_ID" > made.txt\n', { mode: 0o755 })
-await kumi('login', 'admin', '--password-file', join(home.client, 'password')).catch(() => undefined)
+await kumi('login', 'admin', '--password-file', join(home.client, 'password'))
 
 let failures = 0
 try {
@@ -64,7 +65,7 @@ async function oneKill(seed, victim, moment) {
   const dataset = `user.admin:kill-${seed}-${Date.now()}`
   const output = `made.txt=${dataset}`
   const submit = ['job', 'submit', program, '2', '--count', String(JOBS), '--output', output, '--json']
-  const { jobs } = JSON.parse(await kumi(...submit))
+  const jobs = await submitted(submit)
   await delay(moment)
   const killed = victim === 'pilot' ? killPilot() : await grid.kill(victim).then(() => victim)
   const deadline = Date.now() + 180_000
@@ -107,6 +108,18 @@ async function oneKill(seed, victim, moment) {
   } while (Date.now() < until)
   if (extra.length > 0) throw new Error(`left at storages: ${extra.join(', ')}`)
   return `${killed ?? 'nobody to kill'}; ${starts} starts for ${JOBS} jobs`
+}
+
+/** The server may be away for a moment after the kill before. */
+async function submitted(command) {
+  for (let tries = 1; ; tries++) {
+    try {
+      return JSON.parse(await kumi(...command)).jobs
+    } catch (error) {
+      if (tries === 20) throw error
+      await delay(1000)
+    }
+  }
 }
 
 async function states(jobs) {

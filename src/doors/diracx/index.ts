@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from '../../kernel/index.ts'
 import type { JobDoorDeps } from '../kumi/job-deps.ts'
+import { registerAuthRoutes } from './auth.ts'
 import { sendDetail } from './errors.ts'
 import { registerJobRoutes } from './jobs.ts'
 
@@ -17,6 +18,7 @@ export async function registerDiracxDoor(app: FastifyInstance, deps: DiracxDoorD
         deps.log.error({ err: fatal, request: request.id }, 'request failed'),
       ),
     )
+    registerAuthRoutes(door, { ...deps, address: deps.audience })
     registerJobRoutes(door, deps)
   })
 }

@@ -31,8 +31,6 @@ export interface Devices {
     scopes: readonly string[]
     audience: readonly string[]
     address: string
-    /** At least so long between two questions; five seconds when absent. */
-    intervalSeconds?: number
   }): Promise<DeviceCodes>
   /** What the device behind a user code asks for; throws user_code_wrong, login_rate_limited. */
   deviceQuestion(vo: string, userCode: string, person: Visitor, peer: string): Promise<DeviceQuestion>
@@ -76,7 +74,7 @@ export function createDevices(
     return (await entitled(policies, { holder, client, asked: row.scopes, lenient })).scopes
   }
   return {
-    async startDevice({ client, scopes, audience, address, intervalSeconds = INTERVAL_SECONDS }) {
+    async startDevice({ client, scopes, audience, address }) {
       const asked = scopes.map(askedScope)
       const wanted = asked.length > 0 ? withinClient(client, asked).map(formatScope) : usualScopes(client)
       if (wanted.length === 0) throw e.invalidScope('The client may ask for none of these scopes.')
@@ -98,9 +96,9 @@ export function createDevices(
       for (;;) {
         const userCode = Array.from({ length: 8 }, () => LETTERS[randomInt(LETTERS.length)]).join('')
         const hashes = { device: digestOf(deviceCode), user: userHash(userCode) }
-        if ((await store.insertDevice(db, hashes, row, intervalSeconds)) === 0) continue
+        if ((await store.insertDevice(db, hashes, row, INTERVAL_SECONDS)) === 0) continue
         const shown = `${userCode.slice(0, 4)}-${userCode.slice(4)}`
-        return { deviceCode, userCode: shown, expiresAt: row.expiresAt, intervalSeconds }
+        return { deviceCode, userCode: shown, expiresAt: row.expiresAt, intervalSeconds: INTERVAL_SECONDS }
       }
     },
     async deviceQuestion(vo, userCode, person, peer) {
