@@ -41,17 +41,37 @@ export async function wake(tx: Db, ...topics: string[]): Promise<void> {
 
 const notifyOf = (topics: readonly string[]) => sql`pg_notify(${CHANNEL}, unnest(${topics}::text[]))`
 
-/** Events after a position, in commit-safe order, at most `limit`. */
+/**
+ * The transaction below which no event can come any more: the oldest that is writing in this database. The snapshot's own
+ * xmin would also wait for transactions of other databases of the server. Has to be a statement before the one that
+ * reads: what it no longer sees at work, that one sees the events of.
+ */
+async function settledBelow(db: Db): Promise<string> {
+  const [settled] = await rows(
+    db,
+    sql<{ below: string }>`
+      with next as materialized (select pg_snapshot_xmax(pg_current_snapshot())::text::bigint as id),
+        -- backend_xid has 32 of the 64 bits; those begun after the snapshot come out as far behind and do not matter
+        working as (select (next.id - backend_xid::text::bigint) & 4294967295 as behind
+          from next, pg_stat_activity where datname = current_database() and backend_xid is not null)
+      select (next.id - coalesce((select max(behind) from working where behind < 2147483648), 0))::text as below
+      from next`,
+  )
+  return settled!.below
+}
+
+/** Events after a position, in commit-safe order, at most `limit`. At most once in a transaction. */
 export async function eventsAfter(
   db: Db,
   after: EventPosition,
   limit = 500,
 ): Promise<{ events: StoredEvent[]; position: EventPosition }> {
+  const below = await settledBelow(db)
   const found = await rows(
     db,
     sql<StoredEvent & { xact: string }>`
       select id, xact::text as xact, at, vo, kind, subject, payload from event
-      where (xact, id) > (${after.xact}::xid8, ${after.id}) and xact < pg_snapshot_xmin(pg_current_snapshot())
+      where (xact, id) > (${after.xact}::xid8, ${after.id}) and xact < ${below}::xid8
       order by xact, id limit ${limit}`,
   )
   const last = found.at(-1)
@@ -59,25 +79,26 @@ export async function eventsAfter(
 }
 
 /**
- * Events that are committed but held back by `eventsAfter`, because an older transaction may still write some that come
- * before them. Whoever acts on them early meets them again in their turn.
+ * Events after what `eventsAfter` gave: committed, but held back because an older transaction may still write some that
+ * come before them. Whoever acts on them early meets them again in their turn.
  */
 export const eventsAhead = (db: Db, after: EventPosition, limit = 500): Promise<StoredEvent[]> =>
   rows(
     db,
     sql<StoredEvent>`
       select id, at, vo, kind, subject, payload from event
-      where (xact, id) > (${after.xact}::xid8, ${after.id}) and xact >= pg_snapshot_xmin(pg_current_snapshot())
+      where (xact, id) > (${after.xact}::xid8, ${after.id})
       order by xact, id limit ${limit}`,
   )
 
 /** Position from which only events yet to come are seen. */
 export async function endOfEvents(db: Db): Promise<EventPosition> {
+  const below = await settledBelow(db)
   const [last] = await rows(
     db,
     sql<{ xact: string; id: bigint }>`
       select xact::text as xact, id from event
-      where xact < pg_snapshot_xmin(pg_current_snapshot()) order by event.xact desc, id desc limit 1`,
+      where xact < ${below}::xid8 order by event.xact desc, id desc limit 1`,
   )
   return last ?? { xact: '0', id: 0n }
 }
