@@ -1,4 +1,4 @@
-// A program that publishes, tags, goes back and collects, and is killed at one of its steps:
+// A program that publishes, goes back and collects, and is killed at one of its steps:
 //   node --import ./typescript-loader.mjs software-steps.ts DATABASE DIRECTORY STEP HOURS LETTER
 // STEP counts what changes something outside the process: packs written, files removed, transactions committed. It ends
 // with "done N" when it got to its end, where N is the number of steps there are. HOURS is how far its clock is ahead.
@@ -67,19 +67,13 @@ async function publish(text: string): Promise<void> {
   const lines = ['/a/one', '/a/two'].map((path) =>
     writeChange({ put: { ...common, path, kind: 'file', compression: 'zlib' } }),
   )
-  await software.commit(opened.id, Readable.from(`${lines.join('\n')}\n`))
+  const tag = { name: text, description: '' }
+  await software.commit(opened.id, Readable.from(`${lines.join('\n')}\n`), tag)
 }
 
-await publish(`${letter}1`)
-await publish(`${letter}2`)
+await publish(letter)
 const { revision } = await software.describe(name, 'demo')
-await software.tag(name, 'demo', {
-  name: `t${letter}`,
-  revision: revision - 1n,
-  description: '',
-  account: 'mika',
-})
-await software.rollback(name, 'demo', { tag: `t${letter}`, account: 'mika' })
+await software.rollback(name, 'demo', { revision: revision - 1n, account: 'mika' })
 await software.collect(name, 'demo', { keep: 1, account: 'mika' })
 for (const worker of software.workers)
   await worker.tick(new Date(clock.now().getTime() + 600_000), new AbortController().signal)
