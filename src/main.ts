@@ -6,11 +6,13 @@ import { rootCertificates } from 'node:tls'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
 import { registerCvmfsDoor } from './doors/cvmfs/index.ts'
+import { registerDiracxDoor } from './doors/diracx/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayCredentials } from './doors/kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
+import { registerPilotRoutes } from './doors/kumi/pilots.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { scimDoor } from './doors/scim/index.ts'
@@ -51,6 +53,7 @@ import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './sto
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
+import { createMarkets, workloadWorkers } from './workload/index.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -174,6 +177,14 @@ const software = createSoftware({
   workDirectory: join(home, 'run', 'software'),
   graceSeconds: config.softwareGraceDays * 86_400,
 })
+const markets = createMarkets(db)
+const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
+  transfer.verifyArrivals({ mover }, input)
+const jobDoor = {
+  ...{ db, clock, rng, identity, rses, markets, verifyArrivals, audience: issuerBase },
+  storagesAt: async (vo: string, site: string) =>
+    (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
+}
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
@@ -195,6 +206,10 @@ const workers = [
   ...placement.placementWorkers(placementDeps),
   ...software.workers,
   ...transferWorkers,
+  ...workloadWorkers({
+    ...{ db, ids, log, rses, markets, identity },
+    remove: (url, token) => storageClient.remove(url, token),
+  }),
 ]
 
 // The doors.
@@ -238,7 +253,7 @@ await registerRucioDoor(
       setLimit: placement.setAccountLimit,
       giveUpCopies: placement.giveUpCopies,
     },
-    verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
+    verifyArrivals,
   },
   '/rucio',
 )
@@ -268,8 +283,11 @@ registerGatewayRoutes(http.app, {
   },
 })
 registerCvmfsDoor(http.app, { software, vo: grid.vo })
+registerPilotRoutes(http.app, jobDoor)
+await registerDiracxDoor(http.app, { ...jobDoor, log })
 await registerKumiDoor(http.app, {
   db,
+  jobs: jobDoor,
   identity,
   wakeups,
   software,

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { testIdentity } from '../../../test/harness/identity.ts'
+import { jobDoorDeps } from '../../../test/harness/job-door.ts'
 import { REPOSITORY, type SoftwareWorld, softwareWorld } from '../../../test/harness/software-world.ts'
 import { createHttp, type Http } from '../../http/index.ts'
 import type { Identity } from '../../identity/index.ts'
@@ -38,6 +39,7 @@ beforeAll(async () => {
   registerCvmfsDoor(http.app, { software: world.software, vo: 'demo' })
   await registerKumiDoor(http.app, {
     ...{ db: database.db, identity, wakeups, software: world.software, clock: systemClock, vo: 'demo' },
+    jobs: jobDoorDeps(database.db, identity),
     ...{ version: '0.0.0', issuerBase: 'https://localhost:7443/iam', consoleDirectory: '/nowhere' },
   })
   await http.app.ready()

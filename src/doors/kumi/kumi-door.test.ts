@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { missing } from '../../../test/harness/foreign.ts'
+import { jobDoorDeps } from '../../../test/harness/job-door.ts'
 import { opensslPki } from '../../../test/harness/pki.ts'
+import { type SoftwareWorld, softwareWorld } from '../../../test/harness/software-world.ts'
 import { createHttp, type Http, routeInventory } from '../../http/index.ts'
 import { createIdentity, type Identity, readCertificates } from '../../identity/index.ts'
 import {
@@ -14,12 +16,12 @@ import {
   transaction,
   type Wakeups,
 } from '../../kernel/index.ts'
-import type { Software } from '../../software/index.ts'
 import { registerKumiDoor } from './index.ts'
 
 describe('the door for what has no standard', () => {
   const database = testDatabase()
   let http: Http
+  let software: SoftwareWorld
   let identity: Identity
   let url = ''
   const woken = new Set<() => void>()
@@ -34,6 +36,7 @@ describe('the door for what has no standard', () => {
   const ordinary = { authorization: '' }
 
   beforeAll(async () => {
+    software = softwareWorld(database)
     identity = createIdentity({
       ...{
         db: database.db,
@@ -61,8 +64,9 @@ describe('the door for what has no standard', () => {
       port: 0,
     })
     await registerKumiDoor(http.app, {
-      software: {} as Software,
+      software: software.software,
       db: database.db,
+      jobs: jobDoorDeps(database.db, identity),
       identity,
       wakeups,
       clock: systemClock,
@@ -74,7 +78,10 @@ describe('the door for what has no standard', () => {
     const { port } = await http.listen()
     url = `http://127.0.0.1:${port}`
   })
-  afterAll(() => http?.close())
+  afterAll(async () => {
+    await http?.close()
+    await software?.close()
+  })
 
   test('an empty grid answers every question with an empty picture', async () => {
     for (const path of [
