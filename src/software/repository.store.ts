@@ -137,13 +137,13 @@ export interface RevisionRow {
   readonly account: string
   readonly source: string
   readonly at: Date
-  readonly added: bigint
-  readonly changed: bigint
+  /** Entries written, new or changed. */
+  readonly put: bigint
   readonly removed: bigint
   readonly droppedAt: Date | null
 }
 const revisionColumns = sql`revision, root_hash as "rootHash", root_size as "rootSize", kind, path, account, source, at,
-  added, changed, removed, dropped_at as "droppedAt"`
+  put, removed, dropped_at as "droppedAt"`
 
 export const insertRevision = (
   tx: Tx,
@@ -152,9 +152,9 @@ export const insertRevision = (
 ): Promise<number> =>
   affected(
     tx,
-    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, added, changed, removed)
+    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed)
     values (${repositoryId}, ${r.revision}, ${r.rootHash}, ${r.rootSize}, ${r.kind}, ${r.path}, ${r.account},
-      ${r.source}, ${r.at}, ${r.added}, ${r.changed}, ${r.removed})`,
+      ${r.source}, ${r.at}, ${r.put}, ${r.removed})`,
   )
 
 export const revisionsOf = (db: Db, repositoryId: number, limit: number): Promise<RevisionRow[]> =>

@@ -86,7 +86,7 @@ async function commit(
   const row = {
     ...{ revision: next, rootHash, rootSize: top.size, kind: request.kind, path: request.path, at: now },
     ...{ account: request.account, source: request.source },
-    ...{ added: BigInt(composed.put), changed: 0n, removed: BigInt(composed.removed) },
+    ...{ put: BigInt(composed.put), removed: BigInt(composed.removed) },
   }
   await storeObjects(context, now, repository, [...composed.catalogs, emptyFile(repository)])
   // The documents name the tag and the revision that this transaction is about to make.

@@ -1,7 +1,8 @@
-// A program that publishes, tags, goes back and collects, and is killed at one of its steps:
+// A program that publishes, goes back and collects, and is killed at one of its steps:
 //   node --import ./typescript-loader.mjs software-steps.ts DATABASE DIRECTORY STEP HOURS LETTER
 // STEP counts what changes something outside the process: packs written, files removed, transactions committed. It ends
 // with "done N" when it got to its end, where N is the number of steps there are. HOURS is how far its clock is ahead.
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { openDatabase, silentLogger, systemPorts } from '../../src/kernel/index.ts'
@@ -10,7 +11,6 @@ import { writePack } from '../../src/software/format/pack.ts'
 import { createSoftware } from '../../src/software/index.ts'
 import { writeChange } from '../../src/software/local/change.ts'
 import { posixDriver, type StorageDriver } from '../../src/storage/index.ts'
-import { sha256 } from './software-world.ts'
 
 const [url, directory, stopAt, hours, letter] = process.argv.slice(2) as [
   string,
@@ -58,25 +58,22 @@ async function publish(text: string): Promise<void> {
   })
   const bytes = Buffer.from(text)
   const object = storedForm(bytes, opened.algorithm)
-  await software.acceptPack(opened.id, writePack([{ ...object, plain: sha256(bytes) }]))
+  await software.acceptPack(
+    opened.id,
+    writePack([{ ...object, plain: createHash('sha256').update(bytes).digest('hex') }]),
+  )
   const common = { mode: 0o644, mtime: 1, mtimeNs: 0, size: bytes.length, content: object.hash }
   // Two files that must always say the same.
   const lines = ['/a/one', '/a/two'].map((path) =>
     writeChange({ put: { ...common, path, kind: 'file', compression: 'zlib' } }),
   )
-  await software.commit(opened.id, Readable.from(`${lines.join('\n')}\n`))
+  const tag = { name: text, description: '' }
+  await software.commit(opened.id, Readable.from(`${lines.join('\n')}\n`), tag)
 }
 
-await publish(`${letter}1`)
-await publish(`${letter}2`)
+await publish(letter)
 const { revision } = await software.describe(name, 'demo')
-await software.tag(name, 'demo', {
-  name: `t${letter}`,
-  revision: revision - 1n,
-  description: '',
-  account: 'mika',
-})
-await software.rollback(name, 'demo', { tag: `t${letter}`, account: 'mika' })
+await software.rollback(name, 'demo', { revision: revision - 1n, account: 'mika' })
 await software.collect(name, 'demo', { keep: 1, account: 'mika' })
 for (const worker of software.workers)
   await worker.tick(new Date(clock.now().getTime() + 600_000), new AbortController().signal)

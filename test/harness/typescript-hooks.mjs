@@ -1,15 +1,30 @@
-import { readFile } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { transform } from '@swc/core'
+
+const cache = fileURLToPath(new URL('../../var/typescript', import.meta.url))
 
 export async function load(url, context, next) {
   if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context)
   const filename = fileURLToPath(url)
-  const { code } = await transform(await readFile(filename, 'utf8'), {
+  const source = await readFile(filename, 'utf8')
+  // Tests start many programs from the same sources.
+  const kept = join(cache, `${createHash('sha256').update(filename).update(source).digest('hex')}.mjs`)
+  const code = await readFile(kept, 'utf8').catch(() => transformed(filename, source, kept))
+  return { format: 'module', source: code, shortCircuit: true }
+}
+
+async function transformed(filename, source, kept) {
+  const { transform } = await import('@swc/core')
+  const { code } = await transform(source, {
     filename,
     sourceMaps: 'inline',
     jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
     module: { type: 'es6' },
   })
-  return { format: 'module', source: code, shortCircuit: true }
+  await mkdir(cache, { recursive: true })
+  await writeFile(`${kept}.${process.pid}`, code)
+  await rename(`${kept}.${process.pid}`, kept)
+  return code
 }

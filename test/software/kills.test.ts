@@ -49,12 +49,11 @@ describe('publishing, going back and collecting', () => {
       before = revision
       for (const { name } of (await world.software.describe(REPOSITORY, 'demo')).tags)
         if (!kept.includes(name)) kept.push(name)
-      for (const name of kept.slice(-3))
-        expect(await world.problems(name), `${name} after step ${step}`).toEqual([])
       if (done === undefined) continue
-      expect(done).toBeGreaterThan(15)
+      expect(done).toBeGreaterThan(10)
       break
     }
     expect(kept.length).toBeGreaterThan(3)
+    for (const name of kept) expect(await world.problems(name), name).toEqual([])
   }, 600_000)
 })

@@ -40,7 +40,7 @@ interface Revision {
   readonly account: string
   readonly source: string
   readonly at: string
-  readonly added: number
+  readonly put: number
   readonly removed: number
   readonly droppedAt: string | null
 }

@@ -40,7 +40,7 @@ export const Revision = Type.Object({
   account: text,
   source: text,
   at: time,
-  added: count,
+  put: count,
   removed: count,
   droppedAt: maybe(time),
 })

@@ -40,9 +40,9 @@ create table software_revision (
   account text not null,
   source text not null,
   at timestamptz not null,
-  added bigint not null default 0,
-  changed bigint not null default 0,
-  removed bigint not null default 0,
+  -- Entries that were written, new or changed, and paths that went.
+  put bigint not null,
+  removed bigint not null,
   -- Its trees were given up: the objects only it used are gone.
   dropped_at timestamptz,
   primary key (repository_id, revision)
