@@ -41,6 +41,8 @@ export const passwordWrong = defineError('invalid', 'password_wrong')
 export const freshLoginNeeded = defineError('denied', 'fresh_login_needed')
 export const tooManyPasswordLinks = defineError('exhausted', 'password_reset_rate_limited')
 export const passwordLinkMissing = defineError('missing', 'password_reset_missing')
+/** It comes from a file of the grid's home at every start. */
+export const passwordFromHome = defineError('conflict', 'password_from_home')
 /** There is no address to which the link could go. */
 export const addressMissing = defineError('conflict', 'address_missing')
 export const invalidAccount = defineError('invalid', 'invalid_account')

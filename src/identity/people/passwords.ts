@@ -33,7 +33,7 @@ export interface Passwords {
   hasPassword(accountId: number): Promise<boolean>
   /**
    * Somebody changes the own password; their other sessions end. Throws password_wrong, login_rate_limited,
-   * fresh_login_needed, invalid_password.
+   * fresh_login_needed, invalid_password, password_from_home.
    */
   changePassword(change: PasswordChange): Promise<void>
   /**
@@ -41,7 +41,7 @@ export interface Passwords {
    * nor in how long it takes. Throws password_reset_rate_limited.
    */
   askForPassword(vo: string, who: string, peer: string): Promise<void>
-  /** The same, begun by somebody who looks after people; tells where the link goes. Throws address_missing. */
+  /** The same, begun by somebody who looks after people; tells where the link goes. Throws address_missing, password_from_home. */
   sendPasswordLink(vo: string, name: string, by: string): Promise<{ recipient: string; expiresAt: Date }>
   /** Throws password_reset_missing for a link that is wrong, used or old. */
   checkPasswordLink(vo: string, secret: string, peer: string): Promise<void>
@@ -73,10 +73,10 @@ const ANSWER_MS = 400
 
 export function createPasswords(
   context: Context,
-  deps: { logins: Logins; grants: GrantBook; sendsMail: boolean },
+  deps: { logins: Logins; grants: GrantBook; sendsMail: boolean; fromHome: (vo: string, name: string) => boolean },
 ): Passwords {
   const { db, ids, now, issuer, changing } = context
-  const { logins, grants, sendsMail } = deps
+  const { logins, grants, sendsMail, fromHome } = deps
   const limits = createLimits(context)
   const self: Passwords = {
     sendsMail,
@@ -86,6 +86,7 @@ export function createPasswords(
     },
     async changePassword({ vo, accountId, present, next, session, peer }) {
       const { name } = await standingFacts(context, accountId)
+      refuseFromHome(vo, name)
       const known = await self.hasPassword(accountId)
       if (known) {
         const request = { vo, username: name, account: name, password: present, ...(peer && { peer }) }
@@ -109,7 +110,7 @@ export function createPasswords(
       const asked = async () => {
         const found = await store.selectReachable(db, vo, who.trim())
         const { address } = found ?? {}
-        if (!found || !address || !(await mayLogIn(context, found.id))) return
+        if (!found || !address || fromHome(vo, found.name) || !(await mayLogIn(context, found.id))) return
         await changing(vo, found.name, async (tx) => {
           const since = new Date(now().getTime() - VALID_MS)
           if ((await store.linksSince(tx, found.id, since)) >= MOST_LINKS) return
@@ -121,6 +122,7 @@ export function createPasswords(
     async sendPasswordLink(vo, name, by) {
       const found = await store.selectReachable(db, vo, name)
       if (!found || found.name !== name) throw e.accountMissing(`There is no person "${name}" in ${vo}.`)
+      refuseFromHome(vo, name)
       const { address } = found
       if (!address) throw e.addressMissing(`${name} has no address; add one first.`)
       await refuseStanding(context, found.id)
@@ -144,6 +146,12 @@ export function createPasswords(
         return { username: found.name }
       })
     },
+  }
+  const refuseFromHome = (vo: string, name: string): void => {
+    if (!fromHome(vo, name)) return
+    throw e.passwordFromHome(
+      `The password of ${name} is in the file client/password of the grid's home: write another one there and start the server again.`,
+    )
   }
   /** A link for this person, in the outbox; tells until when it is good. */
   const send = async (
