@@ -1,11 +1,15 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import { filesLeftOut } from './test/harness/foreign.ts'
 
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...filesLeftOut(import.meta.dirname)],
     globalSetup: ['test/harness/postgres.ts'],
     pool: 'forks',
     maxWorkers: 2,
+    // Threads that a test starts read the sources as they are.
+    execArgv: ['--import', new URL('./test/harness/typescript-loader.mjs', import.meta.url).href],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     reporters: process.env.CI

@@ -13,6 +13,7 @@ import type { GridFacts, SiteFacts } from './embedded/home.ts'
 import type { Identity } from './identity/index.ts'
 import { type Db, type Ids, isGridError } from './kernel/index.ts'
 import { createSite, registerGateway } from './sites/index.ts'
+import { putResource, resourcesOf } from './workload/index.ts'
 
 interface BootstrapDeps {
   readonly db: Db
@@ -41,6 +42,7 @@ export async function bootstrap(deps: BootstrapDeps, grid: GridFacts): Promise<v
   for (const site of grid.sites) {
     await ensureSite(deps, grid, site)
     await ensureRse(deps, grid, site)
+    await ensureCompute(deps, grid, site)
   }
   if (created && grid.sites.length > 0) await addDemoPeople(identity, grid.vo)
 }
@@ -82,6 +84,19 @@ async function ensureSite(deps: BootstrapDeps, grid: GridFacts, site: SiteFacts)
     await identity.putClient({ ...client, accountId, secret })
   })
 }
+
+/** The machine under the demo grid runs jobs for each of its sites, a few at a time. */
+async function ensureCompute({ db }: BootstrapDeps, grid: GridFacts, site: SiteFacts): Promise<void> {
+  const { vo } = grid
+  const name = `${site.name}-local`
+  if ((await resourcesOf(db, vo)).some((resource) => resource.name === name)) return
+  await putResource(db, {
+    ...{ vo, site: site.name, name, gateway: site.name, kind: 'local', platform: platformHere, tags: [] },
+    ...{ cores: 2, memoryMb: 4096, diskMb: 20_480, seconds: 172_800, maxPilots: 1, maxWaiting: 1 },
+  })
+}
+
+const platformHere = process.arch === 'x64' ? 'x86_64' : process.arch
 
 const endpointOf = (site: SiteFacts): string => `https://localhost:${site.port}`
 

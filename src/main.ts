@@ -1,15 +1,18 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { registerCvmfsDoor } from './doors/cvmfs/index.ts'
+import { registerDiracxDoor } from './doors/diracx/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
 import { registerGatewayCredentials } from './doors/kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
+import { registerPilotRoutes } from './doors/kumi/pilots.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { scimDoor } from './doors/scim/index.ts'
@@ -45,10 +48,12 @@ import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
-import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts'
+import { createSoftware } from './software/index.ts'
+import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
+import { createMarkets, workloadWorkers } from './workload/index.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -164,6 +169,24 @@ const transferWorkers = transfer.createTransferWorkers({
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
+const softwareDirectory = config.softwareDirectory ?? join(home, 'software')
+mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
+const softwareStorage = posixDriver(softwareDirectory)
+// Other server processes may be writing there.
+await softwareStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
+const software = createSoftware({
+  ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit },
+  workDirectory: join(home, 'run', 'software'),
+  graceSeconds: config.softwareGraceDays * 86_400,
+})
+const markets = createMarkets(db)
+const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
+  transfer.verifyArrivals({ mover }, input)
+const jobDoor = {
+  ...{ db, clock, rng, identity, rses, markets, verifyArrivals, audience: issuerBase },
+  storagesAt: async (vo: string, site: string) =>
+    (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
+}
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
@@ -183,7 +206,12 @@ const workers = [
     tell: (authority, seconds) => crlSecondsLeft.set({ authority }, seconds),
   }),
   ...placement.placementWorkers(placementDeps),
+  ...software.workers,
   ...transferWorkers,
+  ...workloadWorkers({
+    ...{ db, ids, log, rses, markets, identity },
+    remove: (url, token) => storageClient.remove(url, token),
+  }),
 ]
 
 // The doors.
@@ -227,7 +255,7 @@ await registerRucioDoor(
       setLimit: placement.setAccountLimit,
       giveUpCopies: placement.giveUpCopies,
     },
-    verifyArrivals: (input) => transfer.verifyArrivals({ mover }, input),
+    verifyArrivals,
   },
   '/rucio',
 )
@@ -256,10 +284,15 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
+registerCvmfsDoor(http.app, { software, vo: grid.vo })
+registerPilotRoutes(http.app, jobDoor)
+await registerDiracxDoor(http.app, { ...jobDoor, log })
 await registerKumiDoor(http.app, {
   db,
+  jobs: jobDoor,
   identity,
   wakeups,
+  software,
   clock,
   vo: grid.vo,
   version,
@@ -285,6 +318,7 @@ async function end(reason: string): Promise<void> {
   await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
+  await software.close()
   documents.close()
   issuerDocuments.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])

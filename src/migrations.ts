@@ -3,7 +3,16 @@ import { join } from 'node:path'
 import type { MigrationSource } from './kernel/index.ts'
 
 /** Rooms that own tables, lowest floor first: the order in which their migrations run. */
-const ROOMS_WITH_TABLES = ['kernel', 'identity', 'sites', 'catalog', 'transfer', 'placement'] as const
+const ROOMS_WITH_TABLES = [
+  'kernel',
+  'identity',
+  'sites',
+  'catalog',
+  'software',
+  'transfer',
+  'placement',
+  'workload',
+] as const
 
 export function migrationSources(): MigrationSource[] {
   return ROOMS_WITH_TABLES.map((room) => ({

@@ -82,6 +82,19 @@ export const serverSettings = {
     min: 1,
     help: 'A copy counts for that floor only when its checksum was compared within this time; the deletion has older ones read again first.',
   },
+  softwareDirectory: {
+    type: 'string',
+    env: 'KUMI_SOFTWARE_DIRECTORY',
+    help: 'Directory for the objects of software repositories, the same for all server processes; "software" in the home when absent.',
+  },
+  softwareGraceDays: {
+    type: 'integer',
+    env: 'KUMI_SOFTWARE_GRACE_DAYS',
+    default: 3,
+    min: 0,
+    max: 365,
+    help: 'Days for which software is kept after nothing refers to it any more: clients and jobs may still have it open.',
+  },
   vomsPort: {
     type: 'integer',
     env: 'KUMI_VOMS_PORT',

@@ -26,6 +26,11 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./data/commands.ts')).registerDataCommands(program),
   },
   {
+    names: ['job'],
+    summaries: ['run programs at the sites, near their data'],
+    register: async (program) => (await import('./job/commands.ts')).registerJobCommands(program),
+  },
+  {
     names: ['rule'],
     summaries: ['say how many copies of data to keep, and where'],
     register: async (program) => (await import('./rule/commands.ts')).registerRuleCommands(program),
@@ -87,6 +92,11 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),
   },
   {
+    names: ['software'],
+    summaries: ['releases as repositories of CVMFS'],
+    register: async (program) => (await import('./software/commands.ts')).registerSoftwareCommands(program),
+  },
+  {
     names: ['voms'],
     summaries: ['set up the clients of VOMS for this grid'],
     register: async (program) => (await import('./voms/commands.ts')).registerVomsCommands(program),
@@ -135,6 +145,7 @@ Examples:
   kumi data put run7/ --dataset run7                store a run as one dataset
   kumi rule add user.admin:run7 country=JP --copies 2 --wait
   kumi data get user.admin:run7                     fetch it, checked
+  kumi job submit fit.sh --input user.admin:run7    run a program where the data are
 
 Common options:
   --home <directory>   home of the grid ($KUMI_HOME, ~/.kumi)

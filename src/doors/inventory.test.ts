@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { jobDoorDeps } from '../../test/harness/job-door.ts'
 import { actionsPage, doorPages } from '../../test/harness/pages.ts'
+import { type SoftwareWorld, softwareWorld } from '../../test/harness/software-world.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import { registerCvmfsDoor } from './cvmfs/index.ts'
+import { registerDiracxDoor } from './diracx/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
 import { registerGatewayCredentials } from './kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
+import { registerPilotRoutes } from './kumi/pilots.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
 import { scimDoor } from './scim/index.ts'
@@ -42,6 +47,19 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/oidc_code': 'refuses',
   'GET /kumi/v1/grid': 'where to log in',
   'GET /kumi/v1/openapi.json': 'the description of the interface',
+  'GET /cvmfs/:repository/.cvmfspublished': 'a repository of CVMFS is public, and signed',
+  'GET /cvmfs/:repository/.cvmfswhitelist': 'the same',
+  'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
+  'GET /cvmfs/:repository/.cvmfs_master_replica': 'says only that it may be copied',
+  'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
+  'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',
+  'GET /cvmfs/info/v1/meta.json': 'the same',
+  'GET /diracx/.well-known/openid-configuration': 'where to log in',
+  'GET /diracx/.well-known/jwks.json': 'public keys',
+  'GET /diracx/.well-known/dirac-metadata': 'which collaborations and groups there are',
+  'POST /diracx/api/auth/device': 'checks the client itself; a person decides at the console',
+  'POST /diracx/api/auth/token': 'checks device code or refresh token itself',
+  'POST /diracx/api/auth/revoke': 'checks the token itself',
   'GET /vomses/:vo': 'where the attribute authority answers',
   'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
@@ -81,6 +99,7 @@ const PUBLIC: Readonly<Record<string, string>> = {
 describe('the routes of all doors', () => {
   const database = testDatabase()
   let http: Http
+  let software: SoftwareWorld
   let routes: RegisteredRoute[] = []
 
   beforeAll(async () => {
@@ -125,10 +144,17 @@ describe('the routes of all doors', () => {
       onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
+    software = softwareWorld(database)
+    registerCvmfsDoor(http.app, { software: software.software, vo: 'demo' })
+    const jobs = jobDoorDeps(db, identity)
+    registerPilotRoutes(http.app, jobs)
+    await registerDiracxDoor(http.app, { ...jobs, log: silentLogger })
     await registerKumiDoor(http.app, {
       db,
+      jobs,
       identity,
       wakeups,
+      software: software.software,
       clock: systemClock,
       vo: 'demo',
       version: '0.0.0',
@@ -142,7 +168,10 @@ describe('the routes of all doors', () => {
     await http.app.ready()
     routes = routeInventory(http.app)
   })
-  afterAll(() => http?.close())
+  afterAll(async () => {
+    await http?.close()
+    await software?.close()
+  })
 
   const nameOf = ({ method, url }: RegisteredRoute) => `${method === 'HEAD' ? 'GET' : method} ${url}`
 

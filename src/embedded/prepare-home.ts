@@ -120,6 +120,9 @@ function writeGatewayConfig(home: Home, grid: GridFacts, site: GridFacts['sites'
     // The demo sites are neighbours on this machine; a real gateway names the storages it may copy from.
     peers: grid.sites.map((other) => `localhost:${other.port}`),
     logFile: join(home.logs, `gateway-${site.name}.log`),
+    // Somebody watches: jobs that write are heard of soon.
+    pilotIdleSeconds: 30,
+    pilotHeartbeatSeconds: 5,
   }
   writeWhole(join(directory, 'gateway.json'), `${JSON.stringify(config, null, 2)}\n`)
 }

@@ -11,6 +11,7 @@ export type {
 } from './accounts/account.ts'
 export type { Group, Membership, NewGroup } from './accounts/group.ts'
 export type { LoginOptions, LoginRequest, LoginResult, PasswordRequest } from './accounts/login.ts'
+export { seal, unseal } from './accounts/secrets.ts'
 export type { Vo } from './accounts/vos.ts'
 export type {
   CertificateOrigin,

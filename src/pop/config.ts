@@ -32,6 +32,21 @@ export const gatewaySettings = {
     default: 5_000_000,
     min: 0,
   },
+  pilotIdleSeconds: {
+    type: 'integer',
+    env: 'KUMI_PILOT_IDLE',
+    help: 'A pilot without work ends after so many seconds.',
+    default: 60,
+    min: 1,
+  },
+  pilotHeartbeatSeconds: {
+    type: 'integer',
+    env: 'KUMI_PILOT_HEARTBEAT',
+    help: 'Longest pause between two reports of a pilot, in seconds.',
+    default: 60,
+    min: 1,
+    max: 120,
+  },
 } as const
 
 type Needed = 'name' | 'server' | 'endpoint' | 'port' | 'directory' | 'ca' | 'vo' | 'issuer'

@@ -19,11 +19,13 @@ import { fetchDocument } from '../storage/documents.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
 import { posixDriver } from '../storage/posix.ts'
 import { version } from '../version.ts'
+import { localBatch } from './batch/local.ts'
 import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
 import { knownCredentials } from './credentials.ts'
 import { createOrders, type Order } from './orders.ts'
+import { pilotKeeper } from './pilots.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
 import { type ScrubFinding, scrub } from './scrub.ts'
 import { usageCounter } from './usage.ts'
@@ -125,8 +127,18 @@ export async function startGateway(
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)
   })
+  const pilots = pilotKeeper({
+    ...{ config, channel, clock, log },
+    batches: {
+      local: localBatch({
+        directory: join(config.directory, 'pilots'),
+        program: join(import.meta.dirname, '..', 'pilot', 'main.js'),
+      }),
+    },
+  })
   const orders = createOrders(
     {
+      pilots: (payload) => pilots.start(payload),
       scrub: ({ path, limit }) =>
         scrubAndTell(
           typeof path === 'string' ? path : '/',
@@ -137,10 +149,15 @@ export async function startGateway(
     { channel, clock, log, signal: stopping.signal },
   )
   const counted = count()
-  const follow = credentials.follow(stopping.signal)
-  const loops = [recount(), reports(), commands(), backgroundScrub(), revocations(), follow].map((loop) =>
-    loop.catch((error) => log.error({ err: error }, 'gateway loop ended')),
-  )
+  const loops = [
+    recount(),
+    reports(),
+    commands(),
+    backgroundScrub(),
+    revocations(),
+    credentials.follow(stopping.signal),
+    pilots.watch(stopping.signal),
+  ].map((loop) => loop.catch((error) => log.error({ err: error }, 'gateway loop ended')))
   log.info({ port: config.port }, 'storage door is open')
 
   async function areas(): Promise<AreaUsage[]> {
@@ -250,6 +267,7 @@ export async function startGateway(
       clearTimeout(timer)
       outbound.close()
       await Promise.all([...loops, orders.settled()])
+      await pilots.stop()
       await usage.save()
     },
   }

@@ -64,18 +64,26 @@ export async function acceptReport(db: Db, now: Date, name: string, report: Gate
   await transaction(db, (tx) => store.recordReport(tx, now, name, report))
 }
 
-/** Queues one command for every gateway of a site; they fetch it within seconds. */
+/** Queues one command for every gateway of a site, or for the one named; they fetch it within seconds. */
 export async function commandSite(
   db: Db,
   now: Date,
   ids: Ids,
-  order: { vo: string; site: string; kind: string; payload: Record<string, unknown>; lifetimeMs?: number },
+  order: {
+    vo: string
+    site: string
+    gateway?: string
+    kind: string
+    payload: Record<string, unknown>
+    lifetimeMs?: number
+  },
 ): Promise<string[]> {
   return transaction(db, async (tx) => {
     const site = (await listSites(tx, now, order.vo)).find((s) => s.name === order.site)
     if (!site) throw noSuchSite(`There is no site ${order.site}.`)
     const deadline = new Date(now.getTime() + (order.lifetimeMs ?? 86_400_000))
-    const commands = site.gateways.map((g) => ({
+    const wanted = site.gateways.filter((g) => order.gateway === undefined || g.name === order.gateway)
+    const commands = wanted.map((g) => ({
       id: ids.uuid(),
       gatewayId: g.id,
       kind: order.kind,

@@ -168,8 +168,9 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     await part(tree.about).getByText(tree.role, { exact: true }).waitFor()
     await press(tree.delete)
     await sure(tree.delete)
+    await page.getByRole('heading', { name: t.people.title, exact: true }).waitFor()
     await page.getByRole('link', { name: '/demo/night', exact: true }).waitFor()
-    expect(await page.getByRole('link', { name: '/demo/night/production' }).count()).toBe(0)
+    await page.getByRole('link', { name: '/demo/night/production' }).waitFor({ state: 'detached' })
 
     const kei = await newContext()
     const at = { username: 'kei', password: PASSWORD }

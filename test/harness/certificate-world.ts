@@ -195,7 +195,13 @@ export async function certificateWorld(database: Database) {
             issuer: `${issuerBase}/iam/demo`,
             logFile: join(home, 'log'),
           },
-          ...{ scrubBytesPerSecond: 0, peers: [], trust: [directory] },
+          ...{
+            scrubBytesPerSecond: 0,
+            pilotIdleSeconds: 60,
+            pilotHeartbeatSeconds: 60,
+            peers: [],
+            trust: [directory],
+          },
         },
         { clock },
       )

@@ -21,9 +21,12 @@ import { eventStream } from './events.ts'
 import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
 import { registerIssuers } from './issuers.ts'
+import { registerJobs } from './jobs.ts'
+import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerSoftware } from './software.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
 
@@ -32,8 +35,6 @@ const POLICY_ACTIONS = (Object.keys(ACTIONS) as Action[]).filter((name) => !name
 
 const Id = Type.Object({ id: Type.String({ format: 'uuid' }) })
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 200 }))
-const literals = <const T extends string>(...values: T[]) =>
-  Type.Union(values.map((value) => Type.Literal(value)))
 // Many consoles watch one grid: they share a picture of this age.
 const PICTURE_MS = 1000
 
@@ -46,6 +47,8 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerPeople(door, deps)
   registerGroups(door, deps)
   registerIssuers(door, deps)
+  await registerSoftware(app, door, deps.software)
+  registerJobs(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

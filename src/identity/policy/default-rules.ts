@@ -5,8 +5,10 @@ const READS = [
   'catalog.read',
   'placement.rule.read',
   'transfer.read',
+  'workload.read',
   'sites.read',
   'operations.read',
+  'software.read',
   ...['storage.stat', 'storage.list', 'storage.read', 'storage.stage', 'storage.poll'],
 ]
 const OWNERS = [
@@ -18,6 +20,8 @@ const OWNERS = [
   'catalog.replica.*',
   'placement.rule.*',
   'transfer.cancel',
+  'workload.submit',
+  'workload.control',
   'storage.*',
   'identity.people.read',
   'identity.profile.write',
@@ -26,7 +30,7 @@ const OWNERS = [
 ]
 const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, gateways report. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, gateways report, pilots take jobs. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -47,5 +51,6 @@ export function defaultRules(vo: string): Rule[] {
     ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
     rule('attribute', 'admin=true', '*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
+    rule('attribute', 'pilots', 'workload.pilot', '*'),
   ]
 }

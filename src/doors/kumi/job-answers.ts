@@ -1,0 +1,143 @@
+import { Type } from 'typebox'
+import { type AttemptView, type JobEvent, type JobView, stateName } from '../../workload/index.ts'
+
+const text = Type.String()
+const count = Type.Integer()
+const time = Type.String({ format: 'date-time' })
+const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(of: T) => Type.Union([of, Type.Null()])
+const list = <T extends Parameters<typeof Type.Array>[0]>(of: T) => Type.Array(of)
+
+export const Job = Type.Object({
+  id: count,
+  name: text,
+  owner: text,
+  group: text,
+  jobGroup: text,
+  jobType: text,
+  status: text,
+  minor: text,
+  application: text,
+  site: maybe(text),
+  priority: count,
+  attempt: count,
+  losses: count,
+  failures: count,
+  submittedAt: time,
+  updatedAt: time,
+  startedAt: maybe(time),
+  endedAt: maybe(time),
+  deadline: maybe(time),
+})
+export const Attempt = Type.Object({
+  n: count,
+  pilot: maybe(text),
+  site: text,
+  resource: text,
+  leasedAt: time,
+  startedAt: maybe(time),
+  endedAt: maybe(time),
+  outcome: maybe(text),
+  reason: maybe(text),
+  exitCode: maybe(count),
+  figures: Type.Unknown(),
+})
+const Did = Type.Object({ scope: text, name: text })
+export const JobShown = Type.Object({
+  job: Job,
+  executable: text,
+  arguments: list(text),
+  inputs: list(Did),
+  outputs: list(Type.Object({ pattern: text, dataset: text })),
+  made: list(Type.Object({ scope: text, name: text, bytes: count, attempt: count })),
+  attempts: list(Attempt),
+  history: list(
+    Type.Object({ at: time, attempt: count, status: text, minor: text, application: text, source: text }),
+  ),
+})
+export const Explained = Type.Object({
+  job: Job,
+  demand: Type.Unknown(),
+  dataSites: maybe(list(text)),
+  owner: maybe(text),
+  places: list(
+    Type.Object({
+      resource: text,
+      site: text,
+      obstacles: list(Type.Object({ kind: text, text })),
+      paused: maybe(text),
+    }),
+  ),
+  ahead: count,
+  share: maybe(Type.Object({ group: Type.Number(), owner: Type.Number(), usedGroup: Type.Number() })),
+  limits: list(text),
+  attempts: list(Attempt),
+  because: text,
+})
+export const Log = Type.Object({
+  attempt: count,
+  text,
+  /** Where to go on. */
+  next: count,
+  /** Nothing more will come of this start. */
+  over: Type.Boolean(),
+})
+export const Lineage = Type.Object({
+  file: Did,
+  madeBy: maybe(
+    Type.Object({
+      job: count,
+      name: text,
+      owner: text,
+      attempt: count,
+      site: text,
+      endedAt: maybe(time),
+      executable: text,
+      arguments: list(text),
+      inputs: list(Did),
+    }),
+  ),
+})
+export const Compute = Type.Object({
+  name: text,
+  site: text,
+  gateway: text,
+  kind: text,
+  cores: count,
+  memoryMb: count,
+  diskMb: count,
+  seconds: count,
+  platform: text,
+  tags: list(text),
+  maxPilots: count,
+  maxWaiting: count,
+  pausedUntil: maybe(time),
+  pauseReason: maybe(text),
+})
+export const Pilot = Type.Object({
+  stamp: text,
+  site: text,
+  resource: text,
+  state: text,
+  reason: text,
+  reference: maybe(text),
+  jobs: count,
+  createdAt: time,
+  seenAt: maybe(time),
+  endedAt: maybe(time),
+})
+
+export const jobAnswer = ({
+  state,
+  vo: _,
+  ownerId: _o,
+  heartbeatAt: _h,
+  rescheduledAt: _r,
+  ...job
+}: JobView) => ({
+  ...job,
+  status: stateName(state),
+})
+export const attemptAnswer = ({ jobId: _, ...attempt }: AttemptView) => attempt
+export const eventAnswer = ({ at, attempt, state, minor, application, source }: JobEvent) => ({
+  ...{ at, attempt, status: stateName(state), minor, application, source },
+})

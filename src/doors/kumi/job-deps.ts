@@ -1,0 +1,18 @@
+import type { RseTable } from '../../catalog/index.ts'
+import type { Identity } from '../../identity/index.ts'
+import type { Clock, Db, Rng } from '../../kernel/index.ts'
+import type { CompleteDeps, LeaseDeps, Markets } from '../../workload/index.ts'
+
+/** What the routes about jobs and pilots need from the program that wires them. */
+export interface JobDoorDeps {
+  readonly db: Db
+  readonly clock: Clock
+  readonly rng: Rng
+  readonly identity: Identity
+  readonly rses: RseTable
+  readonly markets: Markets
+  readonly verifyArrivals: CompleteDeps['verifyArrivals']
+  readonly storagesAt: LeaseDeps['storagesAt']
+  /** Audience of the tokens of pilots: this server. */
+  readonly audience: string
+}

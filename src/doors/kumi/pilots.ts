@@ -1,0 +1,246 @@
+import type { FastifyInstance } from 'fastify'
+import { type Static, Type } from 'typebox'
+import { type RouteRequest, route } from '../../http/index.ts'
+import {
+  completeStart,
+  heartbeat,
+  inputAddresses,
+  jobDetails,
+  leaseJobs,
+  ownPilot,
+  pilotAccount,
+  pilotEnds,
+  promiseOutputs,
+  reportPilots,
+  requireGatewayPilot,
+  STATES,
+  workloadErrors,
+} from '../../workload/index.ts'
+import { own } from './gateways.ts'
+import type { JobDoorDeps } from './job-deps.ts'
+import { literals } from './literals.ts'
+
+const Stamp = Type.Object({ stamp: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,32}$' }) })
+const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
+const Held = { jobId: Id, attempt: Type.Integer({ minimum: 1 }) }
+const Text = Type.String({ maxLength: 500 })
+const Stream = literals('out', 'err')
+const LogPart = Type.Object({
+  ...Held,
+  stream: Stream,
+  at: Type.Integer({ minimum: 0 }),
+  text: Type.String({ maxLength: 300_000 }),
+})
+const LogParts = Type.Array(LogPart, { maxItems: 256 })
+const Lease = Type.Object({
+  free: Type.Object({
+    cores: Type.Integer({ minimum: 0 }),
+    memoryMb: Type.Integer({ minimum: 0 }),
+    diskMb: Type.Integer({ minimum: 0 }),
+    seconds: Type.Integer({ minimum: 0 }),
+    platform: Type.String({ maxLength: 64 }),
+    tags: Type.Array(Type.String({ maxLength: 64 }), { maxItems: 100 }),
+  }),
+  most: Type.Integer({ minimum: 1, maximum: 100 }),
+  holding: Type.Array(Type.Object(Held), { maxItems: 1000 }),
+})
+const Heartbeat = Type.Object({
+  jobs: Type.Array(
+    Type.Object({
+      ...Held,
+      completing: Type.Boolean(),
+      minor: Text,
+      application: Type.Optional(Text),
+      figures: Type.Record(Type.String({ maxLength: 64 }), Type.Union([Type.Number(), Text])),
+    }),
+    { maxItems: 1000 },
+  ),
+  logs: LogParts,
+})
+const Inputs = Type.Object({
+  ...Held,
+  from: Type.Integer({ minimum: 0 }),
+  count: Type.Integer({ minimum: 1, maximum: 100 }),
+})
+const Outputs = Type.Object({
+  ...Held,
+  files: Type.Array(
+    Type.Object({ output: Type.Integer({ minimum: 0 }), file: Type.String({ maxLength: 1024 }) }),
+    { minItems: 1, maxItems: 1000 },
+  ),
+})
+const Completion = Type.Object({
+  ...Held,
+  outcome: literals('done', 'failed', 'site_fault', 'returned'),
+  minor: Text,
+  application: Text,
+  exitCode: Type.Union([Type.Integer(), Type.Null()]),
+  files: Type.Array(
+    Type.Object({
+      output: Type.Integer({ minimum: 0 }),
+      scope: Type.String(),
+      name: Type.String(),
+      rse: Type.String(),
+      bytes: Type.Integer({ minimum: 0 }),
+      adler32: Type.String({ pattern: '^[0-9a-f]{8}$' }),
+      md5: Type.String({ pattern: '^[0-9a-f]{32}$' }),
+    }),
+    { maxItems: 1000 },
+  ),
+  metadata: Type.Record(
+    Type.String({ maxLength: 255 }),
+    Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 4096 })]),
+  ),
+  logs: LogParts,
+})
+const Report = Type.Object({
+  pilots: Type.Array(
+    Type.Object({
+      stamp: Stamp.properties.stamp,
+      state: literals('Waiting', 'Running', 'Done', 'Failed', 'Aborted'),
+      reason: Text,
+      reference: Type.Union([Text, Type.Null()]),
+    }),
+    { maxItems: 1000 },
+  ),
+})
+/** Logs of several megabytes come with the end of a start. */
+const LOG_BODY = 8 << 20
+const TOKEN_SECONDS = 6 * 3600
+
+const partOf = ({ jobId, attempt, stream, at, text }: Static<typeof LogPart>) => ({
+  ...{ jobId: BigInt(jobId), attempt, stream, at: BigInt(at) },
+  // PostgreSQL keeps no NUL.
+  text: text.replaceAll('\0', '\u2400'),
+})
+
+/** What pilots and the batch systems of gateways say to the server. A token opens the routes of one pilot only. */
+export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): void {
+  const { db, clock, identity } = deps
+  const base = '/kumi/v1/pilots/:stamp'
+  const pilot = {
+    method: 'POST',
+    action: 'workload.pilot',
+    resource: ({ principal, params }: Pick<RouteRequest, 'principal' | 'params'>) => ({
+      vo: principal.vo,
+      path: `/${(params as { stamp: string }).stamp}`,
+    }),
+  } as const
+
+  const tokenFor = async (vo: string, stamp: string) => {
+    const accountId = await pilotAccount(identity, vo)
+    const { token, expiresAt } = await identity.mint({
+      ...{ vo, accountId, audience: [deps.audience], lifetimeSeconds: TOKEN_SECONDS },
+      scopes: [`grid.workload.pilot:/${stamp}`],
+    })
+    return { token, expiresAt }
+  }
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/lease` },
+    schema: { params: Stamp, body: Lease },
+    handler: async ({ principal, params, body }) => {
+      const holding = body.holding.map(({ jobId, attempt }) => ({ jobId: BigInt(jobId), attempt }))
+      const { vo } = principal
+      const { free, most } = body
+      return leaseJobs(deps, { vo, stamp: params.stamp, now: clock.now(), free, most, holding })
+    },
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/heartbeat`, bodyLimit: LOG_BODY },
+    schema: { params: Stamp, body: Heartbeat },
+    handler: async ({ principal, params, body }) =>
+      heartbeat(db, {
+        ...{ vo: principal.vo, stamp: params.stamp, now: clock.now(), logs: body.logs.map(partOf) },
+        reports: body.jobs.map(({ jobId, completing, ...job }) => ({
+          ...{ ...job, jobId: BigInt(jobId) },
+          state: completing ? STATES.Completing : STATES.Running,
+        })),
+      }),
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/inputs` },
+    schema: { params: Stamp, body: Inputs },
+    handler: async ({ principal, params, body }) => {
+      const { vo } = principal
+      const { site, id } = await ownPilot(db, vo, params.stamp)
+      const details = await jobDetails(db, vo, BigInt(body.jobId))
+      if (details?.pilotId !== id)
+        throw workloadErrors.attemptOver(`Job ${body.jobId} is not yours any more.`)
+      const dids = (details.item?.inputs ?? []).slice(body.from, body.from + body.count)
+      return { files: dids.length === 0 ? [] : await inputAddresses(deps, { vo, site, dids }) }
+    },
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/outputs` },
+    schema: { params: Stamp, body: Outputs },
+    handler: async ({ principal, params, body }) => {
+      const { vo } = principal
+      const { site, id: pilotId } = await ownPilot(db, vo, params.stamp)
+      const { jobId, attempt, files } = body
+      const wished = { jobId: BigInt(jobId), attempt, vo, pilotId, site, now: clock.now(), files }
+      return { files: await promiseOutputs(deps, wished) }
+    },
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/complete`, bodyLimit: LOG_BODY },
+    schema: { params: Stamp, body: Completion },
+    handler: async ({ principal, params, body }, reply) => {
+      const { vo } = principal
+      const { id: pilotId } = await ownPilot(db, vo, params.stamp)
+      const completion = {
+        ...body,
+        jobId: BigInt(body.jobId),
+        files: body.files.map((file) => ({ ...file, bytes: BigInt(file.bytes) })),
+        logs: body.logs.map(partOf),
+      }
+      await completeStart(deps, { vo, pilotId, now: clock.now(), completion })
+      return reply.code(204).send()
+    },
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/end` },
+    schema: { params: Stamp, body: Type.Object({ reason: Text }) },
+    handler: async ({ principal, params, body }, reply) => {
+      await pilotEnds(db, { vo: principal.vo, stamp: params.stamp, now: clock.now(), reason: body.reason })
+      return reply.code(204).send()
+    },
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/token` },
+    schema: { params: Stamp },
+    handler: async ({ principal, params }) => {
+      await ownPilot(db, principal.vo, params.stamp)
+      return tokenFor(principal.vo, params.stamp)
+    },
+  })
+
+  const gateway = '/kumi/v1/gateways/:name'
+  const Name = Type.Object({ name: Type.String({ maxLength: 63 }) })
+  route(app, {
+    ...{ method: 'POST', url: `${gateway}/pilots`, action: 'gateway.report' },
+    schema: { params: Name, body: Report },
+    handler: async (request, reply) => {
+      const { vo, name } = await own(db, request, request.params.name)
+      await reportPilots(db, { vo, gateway: name, now: clock.now(), reports: request.body.pilots })
+      return reply.code(204).send()
+    },
+  })
+
+  route(app, {
+    ...{ method: 'POST', url: `${gateway}/pilots/:stamp/token`, action: 'gateway.report' },
+    schema: { params: Type.Object({ ...Name.properties, ...Stamp.properties }) },
+    handler: async (request) => {
+      const { vo, name } = await own(db, request, request.params.name)
+      const { stamp } = request.params
+      await requireGatewayPilot(db, { vo, gateway: name, stamp })
+      return tokenFor(vo, stamp)
+    },
+  })
+}

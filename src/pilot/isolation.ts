@@ -1,0 +1,59 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { promisify } from 'node:util'
+
+const run = promisify(execFile)
+
+/** How payloads are kept apart from the pilot and the machine. */
+export type Isolation = 'bubblewrap' | 'plain'
+
+/** Read-only parts of the machine that programs need; those that are missing are left out. */
+const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/opt', '/cvmfs', '/sys/devices/system/cpu']
+/** Of /etc what programs read; nothing that is secret. */
+const SETTINGS =
+  'passwd group hosts resolv.conf nsswitch.conf ssl pki ca-certificates ld.so.cache ld.so.conf ld.so.conf.d localtime alternatives protocols services'.split(
+    ' ',
+  )
+const VISIBLE = [...SYSTEM, ...SETTINGS.map((name) => `/etc/${name}`)]
+
+/**
+ * The command that runs a payload in `directory` (`/job` inside) so that it sees the system read-only, a /tmp of its
+ * own, no other process and nothing of the pilot; it dies with the pilot. The network stays: jobs read conditions and data.
+ */
+export function isolated(
+  isolation: Isolation,
+  directory: string,
+  command: readonly string[],
+  deathSignal: boolean,
+): { readonly command: readonly string[]; readonly inside: string } {
+  if (isolation === 'plain') {
+    const prefix = deathSignal ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []
+    return { command: [...prefix, ...command], inside: directory }
+  }
+  const binds = VISIBLE.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path])
+  const root = process.getuid?.() === 0 ? ['--uid', '65534', '--gid', '65534'] : []
+  const flags = ['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try']
+  return {
+    command: [
+      ...['bwrap', ...binds, '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+      ...['--bind', directory, '/job', '--chdir', '/job', ...flags, ...root],
+      ...['--die-with-parent', '--new-session', '--', ...command],
+    ],
+    inside: '/job',
+  }
+}
+
+/** What works here, found out once by trying. */
+export async function probeIsolation(): Promise<{ isolation: Isolation; deathSignal: boolean }> {
+  const works = async (command: readonly string[]) => {
+    try {
+      await run(command[0]!, command.slice(1), { timeout: 10_000 })
+      return true
+    } catch {
+      return false
+    }
+  }
+  const bubblewrap = await works(isolated('bubblewrap', '/tmp', ['true'], false).command)
+  const deathSignal = await works(['setpriv', '--pdeathsig', 'KILL', '--', 'true'])
+  return { isolation: bubblewrap ? 'bubblewrap' : 'plain', deathSignal }
+}

@@ -1,0 +1,170 @@
+import { addReplicas, attach, type Did, type Metadata, type Rse, type RseTable } from '../catalog/index.ts'
+import { type Db, type Tx, transaction } from '../kernel/index.ts'
+import type { ArrivedFile } from '../transfer/index.ts'
+import * as ends from './end.store.ts'
+import { afterStarts, announce } from './end.ts'
+import { attemptOver, invalidJob, outputNotPromised } from './errors.ts'
+import { bodiesOf } from './lease.store.ts'
+import { moveJobs } from './move.store.ts'
+import * as uploads from './outputs.store.ts'
+import { jobBodyOf } from './read.store.ts'
+import { addLogs, type LogPart } from './report.store.ts'
+import { isWithPilot, STATES, WITH_PILOT } from './states.ts'
+import type { Held, OutputWish } from './types.ts'
+
+/** A file that a start has made and put at a storage. */
+export interface MadeFile extends Did {
+  readonly output: number
+  readonly rse: string
+  readonly bytes: bigint
+  readonly adler32: string
+  readonly md5: string
+}
+
+/** Everything a pilot says at the end of a start. */
+export interface Completion extends Held {
+  readonly outcome: 'done' | 'failed' | 'site_fault' | 'returned'
+  /** Minor status. */
+  readonly minor: string
+  /** Application status. */
+  readonly application: string
+  readonly exitCode: number | null
+  readonly files: readonly MadeFile[]
+  readonly metadata: Metadata
+  readonly logs: readonly LogPart[]
+}
+
+export interface CompleteDeps {
+  readonly db: Db
+  readonly rses: RseTable
+  /** Asks the storage for size and checksum of files; throws files_not_arrived. */
+  readonly verifyArrivals: (input: { vo: string; rse: Rse; files: readonly ArrivedFile[] }) => Promise<void>
+}
+
+/**
+ * The end of a start. Its files are looked at where they are said to be; then one transaction writes the job's state,
+ * the files with their copies, datasets and metadata, and what the owner used. Told twice, it is done once. Throws
+ * attempt_over when the job is somebody else's by now, output_not_promised, files_not_arrived.
+ */
+export async function completeStart(
+  deps: CompleteDeps,
+  input: { vo: string; pilotId: bigint; now: Date; completion: Completion },
+): Promise<void> {
+  const { db } = deps
+  const { vo, pilotId, now, completion } = input
+  const { jobId, attempt, outcome } = completion
+  const start = await ends.startOf(db, completion)
+  if (!start || start.pilotId !== pilotId) throw over(completion)
+  if (start.endedAt) {
+    if (start.outcome === outcome) return
+    throw over(completion)
+  }
+  const done = outcome === 'done'
+  const outputs = done ? await outputsOf(db, jobId) : []
+  const places = done ? await checkFiles(deps, vo, completion, outputs) : new Map<string, Rse>()
+  await transaction(db, async (tx) => {
+    const [job] = await ends.lockJobs(tx, vo, [jobId])
+    if (job?.attempt !== attempt || job.pilotId !== pilotId || !isWithPilot(job.state)) throw over(completion)
+    await addLogs(tx, pilotId, completion.logs)
+    if (done) await writeFiles(tx, { vo, now, ownerId: job.ownerId, completion, outputs, places })
+    const ended: ends.EndedStart = {
+      jobId,
+      attempt,
+      outcome,
+      reason: completion.minor,
+      exitCode: completion.exitCode,
+    }
+    await ends.endStarts(tx, now, [ended])
+    if (!done) {
+      const { site } = start
+      return afterStarts(tx, now, [{ job, start: ended, site, application: completion.application }])
+    }
+    // A job that was quicker than its first report has run all the same.
+    if (job.state === STATES.Matched) {
+      const began = { id: jobId, attempt, to: STATES.Running, minor: 'Application' }
+      await moveJobs(tx, { now, from: [STATES.Matched], source: 'JobWrapper', moves: [began] })
+    }
+    const move = { id: jobId, attempt, to: STATES.Done, minor: 'Execution Complete' }
+    await moveJobs(tx, {
+      ...{ now, from: [...WITH_PILOT], source: 'JobWrapper' },
+      moves: [{ ...move, application: completion.application }],
+    })
+    await announce(tx, now, [{ vo, to: STATES.Done }])
+  })
+}
+
+const over = ({ jobId, attempt }: Held) =>
+  attemptOver(`Start ${attempt} of job ${jobId} is over; what it made does not count.`)
+
+async function outputsOf(db: Db, jobId: bigint): Promise<readonly OutputWish[]> {
+  const body = await jobBodyOf(db, jobId)
+  return (await bodiesOf(db, [body])).get(body)?.outputs ?? []
+}
+
+/** Every file must have been promised to this start, and be where it says. */
+async function checkFiles(
+  deps: CompleteDeps,
+  vo: string,
+  completion: Completion,
+  outputs: readonly OutputWish[],
+): Promise<Map<string, Rse>> {
+  const promised = new Set(
+    (await uploads.uploadsOf(deps.db, completion)).map(
+      ({ scope, name, rseId }) => `${rseId} ${scope}:${name}`,
+    ),
+  )
+  const places = new Map<string, Rse>()
+  for (const file of completion.files) {
+    const rse = places.get(file.rse) ?? (await deps.rses.byName(vo, file.rse))
+    places.set(file.rse, rse)
+    if (!outputs[file.output]) throw invalidJob(`The job has no output number ${file.output}.`)
+    if (!promised.has(`${rse.id} ${file.scope}:${file.name}`))
+      throw outputNotPromised(`${file.scope}:${file.name} at ${file.rse} was not promised to this start.`)
+  }
+  for (const rse of places.values()) {
+    const files = completion.files.filter((file) => file.rse === rse.name)
+    await deps.verifyArrivals({ vo, rse, files: files.map((file) => ({ ...file, path: null })) })
+  }
+  return places
+}
+
+async function writeFiles(
+  tx: Tx,
+  input: {
+    vo: string
+    now: Date
+    ownerId: number
+    completion: Completion
+    outputs: readonly OutputWish[]
+    places: ReadonlyMap<string, Rse>
+  },
+): Promise<void> {
+  const { vo, now, ownerId: accountId, completion, outputs, places } = input
+  const { files, jobId, attempt } = completion
+  if (files.length === 0) return
+  const meta = { ...completion.metadata, job_id: Number(jobId), job_attempt: attempt }
+  const fileIds: bigint[] = []
+  for (const rse of places.values()) {
+    const here = files.filter((file) => file.rse === rse.name)
+    const added = await addReplicas(tx, {
+      ...{ vo, now, accountId, rseId: rse.id },
+      files: here.map(({ scope, name, bytes, adler32, md5 }) => ({ scope, name, bytes, adler32, md5, meta })),
+    })
+    fileIds.push(...added.map(({ fileId }) => fileId))
+  }
+  const used = outputs.map((wish, i) => ({ wish, dids: files.filter((file) => file.output === i) }))
+  await attach(tx, {
+    ...{ vo, now, accountId },
+    attachments: used
+      .filter(({ dids }) => dids.length > 0)
+      .map(({ wish, dids }) => ({
+        ...wish.dataset,
+        dids: dids.map(({ scope, name }) => ({ scope, name })),
+      })),
+  })
+  await uploads.addOutputs(tx, completion, fileIds)
+  await uploads.keepUploads(
+    tx,
+    files.map(({ scope, name, rse }) => ({ scope, name, rseId: places.get(rse)!.id })),
+  )
+}

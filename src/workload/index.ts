@@ -1,0 +1,69 @@
+/** Jobs: what is asked for, who runs it, and what came of it. */
+
+export { type CompleteDeps, type Completion, completeStart, type MadeFile } from './complete.ts'
+export {
+  deleteJobs,
+  holdJobs,
+  killJobs,
+  type Order,
+  type Ordered,
+  releaseJobs,
+  rescheduleJobs,
+} from './control.ts'
+export { DEFAULT_DEMAND, normalDemand, SECONDS } from './demand.ts'
+export { deadlineWorker, type Outcome } from './end.ts'
+export * as workloadErrors from './errors.ts'
+export { explainJob, type JobExplained } from './explain.ts'
+export { type InputAddress, inputAddresses, inputFiles } from './inputs.ts'
+export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
+export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
+export { locateWorker } from './locate.ts'
+export {
+  type Address,
+  type AddressDeps,
+  addressOf,
+  leftoverWorker,
+  type PromisedUpload,
+  promiseOutputs,
+  type WishedUpload,
+} from './outputs.ts'
+export { pilotAccount } from './pilot-account.ts'
+export * from './pilots.ts'
+export { dropLimit, foldJobCounts, limitsOf, putLimit, putShare } from './queue.store.ts'
+export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'
+export {
+  type AttemptView,
+  attemptsOf,
+  countJobs,
+  eventsOf,
+  isJobColumn,
+  type JobColumn,
+  type JobCondition,
+  type JobEvent,
+  type JobSearch,
+  type JobView,
+  jobDetails,
+  jobsByIds,
+  kindOfColumn,
+  makersOfFiles,
+  outputsOfJobs,
+  searchJobs,
+  summariseJobs,
+} from './read.store.ts'
+export { logParts } from './report.store.ts'
+export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
+export { splitInputs } from './split.ts'
+export {
+  ENDS,
+  FINAL,
+  HELD,
+  isFinal,
+  isStateName,
+  mayFollow,
+  STATES,
+  type StateName,
+  stateName,
+} from './states.ts'
+export { MOST_JOBS, type Submission, submitJobs } from './submit.ts'
+export type * from './types.ts'
+export { type WorkloadDeps, workloadWorkers } from './workers.ts'

@@ -1,0 +1,70 @@
+import type { Db } from '../kernel/index.ts'
+import type { Usage } from './match.ts'
+import * as store from './queue.store.ts'
+import type { JobLimit, Queue } from './types.ts'
+
+export interface WaitingQueue {
+  readonly queue: Queue
+  readonly waiting: bigint
+}
+
+/** What the matcher must know of a VO, read anew when it is old. */
+export interface Market {
+  readonly waiting: readonly WaitingQueue[]
+  readonly shares: ReadonlyMap<string, number>
+  readonly usage: readonly Usage[]
+  readonly limits: readonly JobLimit[]
+}
+
+export interface Markets {
+  /** As it was a moment ago; `fresh` reads it now. */
+  of(vo: string, now: Date, fresh?: boolean): Promise<Market>
+  /** Leaves out a queue that was found empty, until it is read again. */
+  empty(vo: string, queueId: number): void
+}
+
+/** Queues never change, so they are read once; which of them have jobs is at most so old. */
+const OLDEST_MS = 250
+export const HALF_LIFE_MS = 3 * 86_400_000
+
+export function createMarkets(db: Db): Markets {
+  const known = new Map<number, Queue>()
+  const kept = new Map<string, { at: number; market: Promise<Market>; empty: Set<number> }>()
+
+  async function read(vo: string, now: Date): Promise<Market> {
+    const [counts, shares, usage, limits] = await Promise.all([
+      store.waitingCounts(db, vo),
+      store.shareWeights(db, vo),
+      store.recentUsage(db, vo, now, HALF_LIFE_MS),
+      store.limitsOf(db, vo),
+    ])
+    const missing = counts.map(({ id }) => id).filter((id) => !known.has(id))
+    if (known.size > 50_000) known.clear()
+    if (missing.length > 0)
+      for (const queue of await store.queuesByIds(db, missing)) known.set(queue.id, queue)
+    const waiting = counts.flatMap(({ id, waiting }) => {
+      const queue = known.get(id)
+      return queue ? [{ queue, waiting }] : []
+    })
+    return { waiting, shares, usage, limits }
+  }
+
+  return {
+    async of(vo, now, fresh = false) {
+      const have = kept.get(vo)
+      if (have && !fresh && performance.now() - have.at < OLDEST_MS) {
+        const market = await have.market
+        if (have.empty.size === 0) return market
+        return { ...market, waiting: market.waiting.filter(({ queue }) => !have.empty.has(queue.id)) }
+      }
+      const market = read(vo, now)
+      const entry = { at: performance.now(), market, empty: new Set<number>() }
+      kept.set(vo, entry)
+      market.catch(() => kept.get(vo) === entry && kept.delete(vo))
+      return market
+    },
+    empty(vo, queueId) {
+      kept.get(vo)?.empty.add(queueId)
+    },
+  }
+}

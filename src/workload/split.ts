@@ -1,0 +1,47 @@
+import type { Did } from '../catalog/index.ts'
+
+export interface InputFile extends Did {
+  /** Sites with a good copy on disk. */
+  readonly sites: readonly string[]
+}
+
+/**
+ * Inputs in groups of at most `perJob`. Files that lie at the same sites go together first, so that most jobs can run
+ * beside all of their inputs; what is left over is joined with others only where a common site remains, else it makes a
+ * smaller job. The order within a group is that given.
+ */
+export function splitInputs(files: readonly InputFile[], perJob: number): Did[][] {
+  const bySites = new Map<string, { sites: readonly string[]; files: InputFile[] }>()
+  for (const file of files) {
+    const key = [...file.sites].sort().join('\n')
+    const group = bySites.get(key) ?? { sites: file.sites, files: [] }
+    bySites.set(key, group)
+    group.files.push(file)
+  }
+  const jobs: Did[][] = []
+  const rest: { sites: readonly string[]; files: InputFile[] }[] = []
+  for (const group of bySites.values()) {
+    const whole = Math.floor(group.files.length / perJob) * perJob
+    for (let at = 0; at < whole; at += perJob) jobs.push(group.files.slice(at, at + perJob).map(nameOf))
+    if (whole < group.files.length) rest.push({ sites: group.sites, files: group.files.slice(whole) })
+  }
+  // The largest first, so that small remainders fill what is left of them.
+  rest.sort((a, b) => b.files.length - a.files.length)
+  const open: { sites: readonly string[]; files: InputFile[] }[] = []
+  for (const group of rest) {
+    const fitting = open.find(
+      (other) =>
+        other.files.length + group.files.length <= perJob &&
+        (other.sites.some((site) => group.sites.includes(site)) ||
+          (other.sites.length === 0 && group.sites.length === 0)),
+    )
+    if (!fitting) open.push({ sites: group.sites, files: [...group.files] })
+    else {
+      fitting.sites = fitting.sites.filter((site) => group.sites.includes(site))
+      fitting.files.push(...group.files)
+    }
+  }
+  return [...jobs, ...open.map((group) => group.files.map(nameOf))]
+}
+
+const nameOf = ({ scope, name }: InputFile): Did => ({ scope, name })

@@ -1,0 +1,15 @@
+import { createRseTable } from '../../src/catalog/index.ts'
+import type { JobDoorDeps } from '../../src/doors/kumi/job-deps.ts'
+import type { Identity } from '../../src/identity/index.ts'
+import { type Db, systemClock, systemPorts } from '../../src/kernel/index.ts'
+import { createMarkets } from '../../src/workload/index.ts'
+
+/** What the routes about jobs need, where no storage is asked. */
+export const jobDoorDeps = (
+  db: Db,
+  identity: Identity,
+  audience = 'https://localhost:7443',
+): JobDoorDeps => ({
+  ...{ db, clock: systemClock, rng: systemPorts.rng, identity, rses: createRseTable(db), audience },
+  ...{ markets: createMarkets(db), verifyArrivals: async () => undefined, storagesAt: async () => [] },
+})
