@@ -100,7 +100,12 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...createSettings(context),
     ...lifecycle,
     ...createMails(context),
-    ...createPasswords(context, { logins, grants, sendsMail: options.sendMail !== undefined, fromHome: options.passwordsFromHome ?? (() => false) }),
+    ...createPasswords(context, {
+      logins,
+      grants,
+      sendsMail: options.sendMail !== undefined,
+      fromHome: options.passwordsFromHome ?? (() => false),
+    }),
     audit: context.audit,
     auditLog: context.auditLog,
     verifyAuditChain: context.verifyAuditChain,

@@ -386,6 +386,8 @@ describe('the door of IAM', () => {
     })
     expect((await ask('nobody', 'POST', '/iam/password-reset', reset)).status).toBe(404)
     expect((await at('HEAD', token!)).statusCode).toBe(404)
-    expect(await identity.checkPassword({ ...known, password: 'remembered again' })).toEqual({ accountId: id })
+    expect(await identity.checkPassword({ ...known, password: 'remembered again' })).toEqual({
+      accountId: id,
+    })
   })
 })

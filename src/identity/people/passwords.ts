@@ -73,7 +73,12 @@ const ANSWER_MS = 400
 
 export function createPasswords(
   context: Context,
-  deps: { logins: Logins; grants: GrantBook; sendsMail: boolean; fromHome: (vo: string, name: string) => boolean },
+  deps: {
+    logins: Logins
+    grants: GrantBook
+    sendsMail: boolean
+    fromHome: (vo: string, name: string) => boolean
+  },
 ): Passwords {
   const { db, ids, now, issuer, changing } = context
   const { logins, grants, sendsMail, fromHome } = deps
