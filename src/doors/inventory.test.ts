@@ -90,8 +90,8 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /iam/:vo/iam/password-reset': 'whether the grid sends mail',
   'POST /iam/:vo/iam/password-reset': 'checks the secret of the link itself',
   'POST /iam/:vo/iam/password-reset/token': 'whoever forgot a password; tells nothing, limited per address',
-  'HEAD /iam/:vo/iam/password-reset/token/:token': 'checks the secret of the link itself',
-  'GET /iam/:vo/iam/password-reset/token/:token': 'a page with a form',
+  'GET /iam/:vo/iam/password-reset/token/:token':
+    'a page with a form; HEAD checks the secret of the link itself',
   'GET /iam/:vo/registration/username-available/:id': 'as limited as registering',
   'GET /iam/:vo/registration/email-available/:email': 'as limited as registering',
 }
