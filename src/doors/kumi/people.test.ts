@@ -133,7 +133,9 @@ describe('people at the grid’s own door', () => {
     const sent = await ask('admin', 'POST', 'people/mika/password-link')
     expect(sent).toMatchObject({ status: 200, json: { recipient: 'mika@example.org', sendsMail: false } })
     const { id } = await identity.account('demo', 'noa')
-    const admin = await identity.verify(tokens.admin!, { audience: [] })
+    const admin = await identity.verify(tokens.admin!, {
+      audience: ['https://wlcg.cern.ch/jwt/v1/any'],
+    })
     for (const action of ['identity.approve', 'identity.write']) {
       const rule = { subjectKind: 'account', subject: 'noa', action, resource: '*' } as const
       await identity.addRule(admin, { ...rule, effect: 'allow', comment: '' })
