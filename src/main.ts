@@ -128,6 +128,8 @@ const identity = createIdentity({
     }),
   }),
   fetchDocument: (url) => fetchDocument(issuerDocuments, url, { maxBytes: 1 << 20, deadlineMs: 15_000 }),
+  // The command line of the home logs in with it.
+  passwordsFromHome: (vo, name) => vo === grid.vo && name === 'admin',
   areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
   proxyAttributes: proxyAttributes({
     ...{ trust, authorities: vomsAuthorities, clock },

@@ -87,6 +87,11 @@ const PUBLIC: Readonly<Record<string, string>> = {
     'the registration itself; only where a VO opened it, limited per address',
   'GET /iam/:vo/registration/verify/:token': 'a page with a button',
   'POST /iam/:vo/registration/verify': 'checks the secret of the link itself',
+  'GET /iam/:vo/iam/password-reset': 'whether the grid sends mail',
+  'POST /iam/:vo/iam/password-reset': 'checks the secret of the link itself',
+  'POST /iam/:vo/iam/password-reset/token': 'whoever forgot a password; tells nothing, limited per address',
+  'GET /iam/:vo/iam/password-reset/token/:token':
+    'a page with a form; HEAD checks the secret of the link itself',
   'GET /iam/:vo/registration/username-available/:id': 'as limited as registering',
   'GET /iam/:vo/registration/email-available/:email': 'as limited as registering',
 }

@@ -26,6 +26,8 @@ export interface IdentityOptions {
   readonly trust?: TrustDirectory
   /** GETs documents of issuers of others, with every address checked; without it none can be trusted. */
   readonly fetchDocument?: (url: string) => Promise<Uint8Array>
+  /** Their passwords come from elsewhere at every start, and are not changed here. */
+  readonly passwordsFromHome?: (vo: string, name: string) => boolean
   /** Sends mails; without it they stay in the outbox, for managers to read. */
   readonly sendMail?: SendMail
   /** Reads what VOMS says in proxies; without it groups come from memberships alone. */

@@ -35,6 +35,16 @@ export const sessionMissing = defineError('missing', 'session_missing')
 export const grantMissing = defineError('missing', 'grant_missing')
 export const invalidRequest = defineError('invalid', 'invalid_request')
 export const invalidPassword = defineError('invalid', 'invalid_password')
+/** What was given as the present password is another one. */
+export const passwordWrong = defineError('invalid', 'password_wrong')
+/** The first password is set soon after a login, or with a link sent by mail. */
+export const freshLoginNeeded = defineError('denied', 'fresh_login_needed')
+export const tooManyPasswordLinks = defineError('exhausted', 'password_reset_rate_limited')
+export const passwordLinkMissing = defineError('missing', 'password_reset_missing')
+/** It comes from a file of the grid's home at every start. */
+export const passwordFromHome = defineError('conflict', 'password_from_home')
+/** There is no address to which the link could go. */
+export const addressMissing = defineError('conflict', 'address_missing')
 export const invalidAccount = defineError('invalid', 'invalid_account')
 export const invalidEmail = defineError('invalid', 'invalid_email')
 export const emailTaken = defineError('conflict', 'email_taken')

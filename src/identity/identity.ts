@@ -12,6 +12,8 @@ import { createLabels, type Labels } from './people/labels.ts'
 import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
 import { mailWorker } from './people/mail-sender.ts'
 import { createMails, type Mails } from './people/mails.ts'
+import { dropOldLinks } from './people/passwords.store.ts'
+import { createPasswords, type Passwords } from './people/passwords.ts'
 import { createPeople, type People } from './people/people.ts'
 import { createRegistrations, type Registrations } from './people/registrations.ts'
 import { createRequests, type Requests } from './people/requests.ts'
@@ -43,6 +45,7 @@ export interface Identity
     Settings,
     Lifecycle,
     Mails,
+    Passwords,
     Omit<Policies, 'refresh'>,
     Explain {
   issuer(vo: string): string
@@ -97,6 +100,12 @@ export function createIdentity(options: IdentityOptions): Identity {
     ...createSettings(context),
     ...lifecycle,
     ...createMails(context),
+    ...createPasswords(context, {
+      logins,
+      grants,
+      sendsMail: options.sendMail !== undefined,
+      fromHome: options.passwordsFromHome ?? (() => false),
+    }),
     audit: context.audit,
     auditLog: context.auditLog,
     verifyAuditChain: context.verifyAuditChain,
@@ -117,6 +126,7 @@ export function createIdentity(options: IdentityOptions): Identity {
             await rotateSigningKeys(now)
             await room.sweep(now)
             await dropOldLogins(context.db, new Date(now.getTime() - LOGIN_WINDOW_MS), now)
+            await dropOldLinks(context.db, now)
             rotateAt = new Date(now.getTime() + HOUR_MS)
           }
           return { changed: 0, nextWake: rotateAt }

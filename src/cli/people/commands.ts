@@ -68,6 +68,18 @@ export function registerPeopleCommands(program: Command): void {
       .addHelpText('after', examples(`kumi people ${verb} mika --reason "a stolen laptop"`))
       .action(async (name, options) => (await import('./people.ts')).change(verb, name, options))
   }
+  withShared(people.command('password'))
+    .description('change your password; all your browsers are logged out')
+    .addHelpText(
+      'after',
+      `${examples('kumi people password')}\nWithout a terminal: the present password in the first line of the input, the new one in the second.`,
+    )
+    .action(async (options) => (await import('./passwords.ts')).password(options))
+  withShared(people.command('reset-password'))
+    .description('send somebody a link with which they set a new password')
+    .argument('<name>')
+    .addHelpText('after', examples('kumi people reset-password noa'))
+    .action(async (name, options) => (await import('./passwords.ts')).resetPassword(name, options))
   withShared(people.command('expire'))
     .description('say when a membership ends')
     .argument('<name>')

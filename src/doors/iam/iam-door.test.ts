@@ -345,4 +345,49 @@ describe('the door of IAM', () => {
       expect([path, (await ask('abroad', method, path, body)).status]).toEqual([path, 403])
     }
   })
+
+  test('a password is changed, and set anew with a link, at the paths of IAM', async () => {
+    const { id } = await identity.account('demo', 'mika')
+    await identity.setPassword(id, 'mika', 'correct horse')
+    const form = async (path: string, fields: Record<string, string>, who = 'nobody') => {
+      const { statusCode, body } = await http.app.inject({
+        ...{ method: 'POST', url: `/iam/demo/iam/${path}` },
+        headers: {
+          'content-type': 'application/x-www-form-urlencoded',
+          ...(tokens[who] && { authorization: `Bearer ${tokens[who]}` }),
+        },
+        payload: new URLSearchParams(fields).toString(),
+      })
+      return [statusCode, body]
+    }
+    const change = { currentPassword: 'correct horse', updatedPassword: 'battery staple' }
+    expect((await form('password-update', change))[0]).toBe(401)
+    expect((await form('password-update', { ...change, currentPassword: 'guess' }, 'mika'))[0]).toBe(400)
+    expect((await form('password-update', { currentPassword: 'correct horse' }, 'mika'))[0]).toBe(400)
+    expect((await ask('mika', 'GET', '/iam/password-update')).json).toEqual({ hasPassword: true })
+    expect(await form('password-update', change, 'mika')).toEqual([200, ''])
+    const known = { vo: 'demo', username: 'mika', password: 'battery staple' }
+    expect(await identity.checkPassword(known)).toEqual({ accountId: id })
+
+    expect((await ask('nobody', 'GET', '/iam/password-reset')).json).toEqual({ sendsMail: false })
+    expect(await form('password-reset/token', { email: 'nobody@example.net' })).toEqual([200, ''])
+    expect(await form('password-reset/token', { email: 'mika@example.org' })).toEqual([200, ''])
+    expect((await form('password-reset/token', {}))[0]).toBe(400)
+    const { items } = await identity.mails('demo', { offset: 0, limit: 1 })
+    const [, token] = /\/iam\/demo\/iam\/password-reset\/token\/(\S+)/.exec(items[0]!.body)!
+    const at = (method: 'HEAD' | 'GET', secret: string) =>
+      http.app.inject({ method, url: `/iam/demo/iam/password-reset/token/${secret}` })
+    expect((await at('HEAD', token!)).statusCode).toBe(200)
+    expect((await at('HEAD', 'wrong')).statusCode).toBe(404)
+    expect((await at('GET', token!)).headers.location).toBe(`/#/new-password?vo=demo&token=${token}`)
+    const reset = { token, updatedPassword: 'remembered again' }
+    expect(await ask('nobody', 'POST', '/iam/password-reset', reset)).toMatchObject({
+      ...{ status: 200, json: { username: 'mika' } },
+    })
+    expect((await ask('nobody', 'POST', '/iam/password-reset', reset)).status).toBe(404)
+    expect((await at('HEAD', token!)).statusCode).toBe(404)
+    expect(await identity.checkPassword({ ...known, password: 'remembered again' })).toEqual({
+      accountId: id,
+    })
+  })
 })

@@ -7,6 +7,7 @@ import { find } from './find.ts'
 import { group } from './group.ts'
 import { groupRequests } from './group-requests.ts'
 import { labels } from './labels.ts'
+import { password } from './password.ts'
 import { registration } from './registration.ts'
 
 export type { IamDoorDeps } from './door.ts'
@@ -22,5 +23,6 @@ export function iamDoor(deps: IamDoorDeps): (app: FastifyInstance) => Promise<vo
     groupRequests(app, deps)
     aup(app, deps)
     registration(app, deps)
+    password(app, deps)
   }
 }

@@ -121,6 +121,31 @@ describe('people at the grid’s own door', () => {
     })
   })
 
+  test('a link for a new password is sent by who changes people, and read by who may give every right', async () => {
+    for (const [who, status] of [
+      ['boss', 403],
+      ['mika', 403],
+      ['stranger', 401],
+      ['abroad', 404],
+    ] as const) {
+      expect((await ask(who, 'POST', 'people/mika/password-link')).status).toBe(status)
+    }
+    const sent = await ask('admin', 'POST', 'people/mika/password-link')
+    expect(sent).toMatchObject({ status: 200, json: { recipient: 'mika@example.org', sendsMail: false } })
+    const { id } = await identity.account('demo', 'noa')
+    const admin = await identity.verify(tokens.admin!, {
+      audience: ['https://wlcg.cern.ch/jwt/v1/any'],
+    })
+    for (const action of ['identity.approve', 'identity.write']) {
+      const rule = { subjectKind: 'account', subject: 'noa', action, resource: '*' } as const
+      await identity.addRule(admin, { ...rule, effect: 'allow', comment: '' })
+    }
+    tokens.secretary = (await identity.mintForAccount(id)).token
+    const seen = async (who: string) => (await ask(who, 'GET', 'membership/mails?limit=1')).json.mails[0]
+    expect(await seen('secretary')).toMatchObject({ kind: 'password.reset', body: '' })
+    expect((await seen('admin')).body).toMatch(/password-reset\/token\/\S{32}/)
+  })
+
   test('a membership for a time is given by the managers of the group', async () => {
     const until = new Date(Date.now() + 86_400_000).toISOString()
     const body = { group: '/demo/charm', names: ['noa'], until }

@@ -3,6 +3,7 @@ import {
   type AuditRecord,
   actorOf,
   type Identity,
+  PASSWORD_LINK,
   type Person,
   type Principal,
   type Standing,
@@ -119,6 +120,18 @@ export function registerPeople(door: Operations, { identity }: Pick<KumiDoorDeps
       },
     })
   }
+  door.post({
+    url: `${base}/:name/password-link`,
+    action: 'identity.write',
+    summary:
+      'Sends somebody a link with which they set a new password; sendsMail false: it waits in the outbox',
+    schema: Name,
+    answer: Type.Object({ recipient: text, expiresAt: time, sendsMail: Type.Boolean() }),
+    handler: async ({ params, principal }) => ({
+      ...(await identity.sendPasswordLink(principal.vo, params.name, actorOf(principal))),
+      sendsMail: identity.sendsMail,
+    }),
+  })
   door.get({
     url: '/kumi/v1/membership/settings',
     action: 'identity.read',
@@ -162,7 +175,9 @@ export function registerPeople(door: Operations, { identity }: Pick<KumiDoorDeps
     handler: async ({ principal, query }) => {
       const page = { offset: query.offset ?? 0, limit: query.limit ?? 50 }
       const { total, items } = await identity.mails(principal.vo, page)
-      return { total, mails: items.map(mailLine) }
+      // Whoever reads such a link could become the person it is for, an administrator too.
+      const links = identity.explain(principal, 'identity.access', { vo: principal.vo }).allow
+      return { total, mails: items.map((mail) => mailLine(mail, links)) }
     },
   })
   registerAudit(door, identity)
@@ -238,7 +253,8 @@ const standingLine = (standing: Standing) =>
     ? { state: 'good' }
     : { state: standing.state, code: standing.code, message: standing.message }
 
-const mailLine = ({ vo: _vo, accountId: _account, ...mail }: WrittenMail) => mail
+const mailLine = ({ vo: _vo, accountId: _account, ...mail }: WrittenMail, links: boolean) =>
+  mail.kind === PASSWORD_LINK && !links ? { ...mail, body: '' } : mail
 
 const entryLine = ({ seq, at, actor, action, target, detail, hash }: AuditRecord) => ({
   ...{ seq, at, actor, action, target, detail, hash },

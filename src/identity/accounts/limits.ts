@@ -12,7 +12,7 @@ export interface Limits {
 }
 
 /** Errors of somebody who guesses. */
-const GUESSES: readonly unknown[] = ['login_failed', 'user_code_wrong']
+const GUESSES: readonly unknown[] = ['login_failed', 'user_code_wrong', 'password_reset_missing']
 
 /** Slows down guessing, over all processes. Throws login_rate_limited. */
 export function createLimits({ db, log, now }: Context): Limits {

@@ -35,6 +35,28 @@ export const addressConfirm = (vo: string, username: string, link: string): Mail
   },
 })
 
+export const passwordReset = (vo: string, username: string, link: string): MailTexts => ({
+  en: {
+    subject: `A new password in ${vo}`,
+    body: `Somebody, hopefully you, asked for a new password of the account "${username}" in ${vo}.\nSet it within an hour: ${link}\nIf it was not you, do nothing; your password stays as it is.`,
+  },
+  ja: {
+    subject: `${vo} のパスワードの再設定`,
+    body: `${vo} のアカウント「${username}」のパスワード再設定の申請がありました。\n1時間以内に次のリンクで設定してください: ${link}\nお心当たりがない場合は、何もする必要はありません。パスワードは変わりません。`,
+  },
+})
+
+export const passwordChanged = (vo: string, username: string): MailTexts => ({
+  en: {
+    subject: `Your password in ${vo} was changed`,
+    body: `The password of the account "${username}" in ${vo} was set just now.\nIf it was not you, set another one with "Forgot the password?" at the login, and tell the managers of ${vo}.`,
+  },
+  ja: {
+    subject: `${vo} のパスワードが変更されました`,
+    body: `${vo} のアカウント「${username}」のパスワードが設定されました。\nお心当たりがない場合は、ログイン画面の「パスワードを忘れた方」から設定し直し、${vo} の管理者に連絡してください。`,
+  },
+})
+
 export const registrationWaits = (vo: string, username: string): MailTexts => ({
   en: {
     subject: `${username} would like to join ${vo}`,

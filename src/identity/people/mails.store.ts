@@ -2,6 +2,9 @@ import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 import type { Page } from './condition.ts'
 import type { MailTexts } from './mail-texts.ts'
 
+/** The kind of mails whose link sets a password. */
+export const PASSWORD_LINK = 'password.reset'
+
 export interface Mail {
   readonly vo: string
   readonly accountId: number | null
@@ -92,8 +95,13 @@ export const nextMailAt = async (db: Db): Promise<Date | null> =>
     }>`select min(next_at) as at from mail where sent_at is null and given_up_at is null`,
   ))!.at
 
+/** A link that opens an account is kept nowhere once it is on its way. */
 export const markSent = (db: Db, id: bigint, now: Date) =>
-  affected(db, sql`update mail set sent_at = ${now}, problem = '' where id = ${id}`)
+  affected(
+    db,
+    sql`update mail set sent_at = ${now}, problem = '',
+      body = case when kind = ${PASSWORD_LINK} then '' else body end where id = ${id}`,
+  )
 
 export const markFailed = (
   db: Db,

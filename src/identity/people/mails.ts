@@ -3,7 +3,7 @@ import type { Context } from '../context.ts'
 import type { Page, Paged } from './condition.ts'
 import { countMails, insertMails, type Mail, selectMails, type WrittenMail } from './mails.store.ts'
 
-export type { Mail, WrittenMail } from './mails.store.ts'
+export { type Mail, PASSWORD_LINK, type WrittenMail } from './mails.store.ts'
 
 export interface Mails {
   /** What people should be told, newest first. */

@@ -65,6 +65,8 @@ export interface GrantBook extends Grants {
   issue(request: GrantRequest): Promise<Issued>
   /** Whatever was given under this name is void from now on. */
   revokeAll(tx: Db, which: { vo: string; id: string }, reason: string): Promise<void>
+  /** All that an account has given, and what is remembered of its consents; tells how many. */
+  revokeOf(tx: Db, of: { vo: string; accountId: number }, reason: string, by: string): Promise<number>
 }
 
 type Family = Omit<store.GrantRow, 'clientName' | 'usedAt' | 'expiresAt' | 'revokedAt'>
@@ -214,12 +216,7 @@ export function createGrants(
       })
     },
     async revokeGrants({ vo, accountId }, by) {
-      return changing(vo, by, async (tx) => {
-        const gone = await store.revokeGrants(tx, { vo, accountId }, 'all taken back', now())
-        await ended(tx, vo, gone, 'all taken back', by)
-        for (const { clientId } of gone) await store.dropConsent(tx, accountId, vo, clientId)
-        return gone.length
-      })
+      return changing(vo, by, (tx) => self.revokeOf(tx, { vo, accountId }, 'all taken back', by))
     },
     async revokeRefreshToken(client, token) {
       const grant = await familyOf(client, token)
@@ -231,6 +228,12 @@ export function createGrants(
       const grant = await familyOf(client, token)
       const good = grant?.present && !grant.revokedAt && grant.expiresAt > now()
       return good ? { ...grant, clientName: client.name } : undefined
+    },
+    async revokeOf(tx, { vo, accountId }, reason, by) {
+      const gone = await store.revokeGrants(tx, { vo, accountId }, reason, now())
+      await ended(tx, vo, gone, reason, by)
+      for (const { clientId } of gone) await store.dropConsent(tx, accountId, vo, clientId)
+      return gone.length
     },
     async revokeAll(tx, { vo, id }, reason) {
       await store.lockGrant(tx, id)

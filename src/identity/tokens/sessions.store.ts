@@ -70,6 +70,14 @@ export const deleteSession = (db: Db, which: { vo: string; accountId: number; id
     where vo = ${which.vo} and account_id = ${which.accountId} and id = ${which.id}::uuid`,
   )
 
+/** Ends all of these accounts but one; tells how many. */
+export const deleteSessions = (db: Db, accountIds: readonly number[], except: string | null) =>
+  affected(
+    db,
+    sql`delete from web_session
+    where account_id = any(${accountIds as number[]}::int[]) and id is distinct from ${except}::uuid`,
+  )
+
 export const updateSessionsSeen = (db: Db, seen: readonly { hash: string; at: Date }[]) =>
   affected(
     db,

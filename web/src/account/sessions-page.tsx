@@ -5,9 +5,20 @@ import { useMessages } from '../language/index.tsx'
 import { Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { browserIn } from './browser-name.ts'
 import { Section, Sure, useMe } from './parts.tsx'
+import { PasswordSection } from './password-section.tsx'
+
+/** How one logs in, and where one is. */
+export function SessionsPage() {
+  return (
+    <>
+      <Browsers />
+      <PasswordSection />
+    </>
+  )
+}
 
 /** Every browser one is logged in with, and the way to log each of them out. */
-export function SessionsPage() {
+function Browsers() {
   const t = useMessages().account.sessions
   const { vo } = useMe()
   const asked = useQuery(sessionsQuery(vo))

@@ -48,6 +48,18 @@ const confirm = createRoute({
   validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'token'),
   component: lazyRouteComponent(() => import('../account/confirm-page.tsx'), 'ConfirmPage'),
 })
+const forgot = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo'),
+  component: lazyRouteComponent(() => import('../login/forgot-page.tsx'), 'ForgotPage'),
+})
+const newPassword = createRoute({
+  getParentRoute: () => root,
+  path: '/new-password',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'token'),
+  component: lazyRouteComponent(() => import('../login/new-password-page.tsx'), 'NewPasswordPage'),
+})
 const sign = createRoute({
   getParentRoute: () => root,
   path: '/sign',
@@ -223,6 +235,8 @@ export const router = createRouter({
     register,
     confirm,
     sign,
+    forgot,
+    newPassword,
     account.addChildren([profile, myGroups, myCertificates, mySessions, myPrograms, myPolicy]),
     now,
     data,

@@ -20,7 +20,16 @@ const SCREENS = [
 const MANAGING = ['identity.people.read', 'identity.approve', 'identity.write', 'identity.audit.read']
 
 /** The pages in front of the console, for people who may not be logged in yet. */
-const ENTRANCES = ['/login', '/authorize', '/device', '/register', '/confirm', '/sign']
+const ENTRANCES = [
+  '/login',
+  '/authorize',
+  '/device',
+  '/register',
+  '/confirm',
+  '/sign',
+  '/forgot',
+  '/new-password',
+]
 
 export function Shell() {
   const { t, language, choose } = useLanguage()
@@ -61,6 +70,8 @@ export function Shell() {
       '/register': t.joining.link,
       '/confirm': t.joining.confirm.title,
       '/sign': t.account.tabs.policy,
+      '/forgot': t.password.forgotten.title,
+      '/new-password': t.password.reset.title,
     }
     const other = path.startsWith('/account') ? t.account.title : (entrances[path] ?? t.login.title)
     document.title = `${screen ? t.screens[screen[1]] : other} · Kumihimo`

@@ -1,5 +1,6 @@
 import { account, joining } from './account.en.ts'
 import { consent, device } from './consent.en.ts'
+import { password } from './password.en.ts'
 import { people } from './people.en.ts'
 
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
@@ -37,6 +38,7 @@ export const en = {
   },
   account,
   joining,
+  password,
   consent,
   device,
   state: { ok: 'ok', degraded: 'degraded', down: 'down', unknown: 'unknown' },

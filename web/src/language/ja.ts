@@ -1,6 +1,7 @@
 import { account, joining } from './account.ja.ts'
 import { consent, device } from './consent.ja.ts'
 import type { Messages } from './en.ts'
+import { password } from './password.ja.ts'
 import { people } from './people.ja.ts'
 
 const n = (value: number) => value.toLocaleString('ja')
@@ -37,6 +38,7 @@ export const ja: Messages = {
   },
   account,
   joining,
+  password,
   consent,
   device,
   state: { ok: '正常', degraded: '低下', down: '停止', unknown: '不明' },

@@ -75,6 +75,11 @@ export function LoginPage() {
           <Button type="submit" fullWidth loading={busy} disabled={!grid}>
             {t.login.submit}
           </Button>
+          <p className="quiet">
+            <Link to="/forgot" search={{ ...(vo && { vo }) }}>
+              {t.password.forgotten.link}
+            </Link>
+          </p>
           {joining?.enabled && (
             <p className="quiet">
               <Link to="/register" search={{ ...(vo && { vo }) }}>

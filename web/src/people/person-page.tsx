@@ -1,6 +1,8 @@
 import { TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
+import { useState } from 'react'
+import { sendPasswordLink } from '../doors/passwords.ts'
 import {
   changeProfile,
   decideStanding,
@@ -182,6 +184,7 @@ function StandingPanel({ person, write }: { person: Person; write: boolean }) {
                 run={(reason) => decideStanding(person.name, 'remove', reason)}
               />
             )}
+            {active && person.kind === 'USER' && <PasswordLink name={person.name} />}
             {may('identity.access') && active && user.data && (
               <Asking
                 label={administrator ? t.people.person.demote : t.people.person.promote}
@@ -211,6 +214,25 @@ function StandingPanel({ person, write }: { person: Person; write: boolean }) {
         </>
       )}
     </Panel>
+  )
+}
+
+/** Lets somebody back in who cannot get in; tells where the link is. */
+function PasswordLink({ name }: { name: string }) {
+  const t = useMessages().password
+  const [sent, setSent] = useState<{ recipient: string; sendsMail: boolean } | undefined>()
+  return (
+    <>
+      <Asking
+        label={t.send}
+        question={t.sendSure(name)}
+        danger={false}
+        run={async () => setSent(await sendPasswordLink(name))}
+      />
+      <span role="status" className="quiet">
+        {sent && (sent.sendsMail ? t.sentTo : t.handOver)(sent.recipient)}
+      </span>
+    </>
   )
 }
 
