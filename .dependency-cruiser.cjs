@@ -5,6 +5,7 @@ const floors = [
   ['sites'],
   ['storage'],
   ['catalog'],
+  ['software'],
   ['transfer'],
   ['placement'],
   ['workload'],
@@ -46,11 +47,12 @@ module.exports = {
       to: { path: 'node_modules/(fastify|@fastify)/' },
     },
     {
-      // What a certificate is, is the same everywhere; those files know no database and no server.
+      // What a certificate is, and what a software repository is, is the same everywhere; those files know no
+      // database and no server.
       name: 'cli-talks-to-doors-by-http',
       severity: 'error',
       from: { path: '^src/cli/' },
-      to: { path: `^src/(${domains}|doors|http)/`, pathNot: '^src/identity/(x509/|voms/(attribute-certificate|build|fqan)\\.ts$)' },
+      to: { path: `^src/(${domains}|doors|http)/`, pathNot: '^src/(identity/(x509/|voms/(attribute-certificate|build|fqan)\\.ts$)|software/(format|reader|local)/)' },
     },
     {
       name: 'gateway-and-pilot-stay-small',

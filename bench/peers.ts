@@ -50,7 +50,7 @@ export async function startPeers(options: PeerOptions): Promise<Peers> {
     lacks('rclone from nginx', missing('nginx', 'rclone'))
   } else {
     stops.push(await startNginx(options))
-    if (program('curl')) peers.push(curlFromNginx(options))
+    if (program('curl')) peers.push(curlFromNginx(options), checkedAfterwards(curlFromNginx(options)))
     else lacks('curl from nginx', ['curl'])
     if (program('rclone')) peers.push(rcloneFromNginx(options))
     else lacks('rclone from nginx', ['rclone'])
@@ -113,6 +113,18 @@ async function serve(
   return async () => {
     child.kill('SIGTERM')
     await gone
+  }
+}
+
+/** What we do with every file, done by hand: sums of what arrived, and everything on the disk. */
+function checkedAfterwards({ name, copy }: Peer): Peer {
+  const check = 'find "$1" -type f -print0 | xargs -0 -n 32 -P 8 md5sum >"$1.md5" && sync -f "$1"'
+  return {
+    name: `${name}, md5sum, sync`,
+    async copy(set, to) {
+      await copy(set, to)
+      await run('sh', ['-c', check, 'sh', to])
+    },
   }
 }
 

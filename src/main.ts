@@ -1,12 +1,15 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
-import { readFileSync } from 'node:fs'
+import { mkdirSync, readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { bootstrap } from './bootstrap.ts'
 import { areasOfAccount, counterFolder, createRseTable, noteAreas } from './catalog/index.ts'
+import { registerCvmfsDoor } from './doors/cvmfs/index.ts'
 import { registerDiracxDoor } from './doors/diracx/index.ts'
 import { iamDoor } from './doors/iam/index.ts'
 import { registerGatewayBearers } from './doors/kumi/gateway-bearers.ts'
+import { registerGatewayCredentials } from './doors/kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './doors/kumi/gateways.ts'
 import { registerKumiDoor } from './doors/kumi/index.ts'
 import { registerPilotRoutes } from './doors/kumi/pilots.ts'
@@ -38,12 +41,15 @@ import {
   runWorkers,
   sql,
   systemPorts,
+  waitForDatabase,
 } from './kernel/index.ts'
+import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
-import { fetchDocument, guardedOutbound, webdavClient } from './storage/index.ts'
+import { createSoftware } from './software/index.ts'
+import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
@@ -69,6 +75,7 @@ const database = openDatabase({
   log,
 })
 const { db, pool } = database
+await waitForDatabase(db, { clock, rng, log })
 await requireServerVersion(db)
 await migrate(db, migrationSources())
 const wakeups = await listen(pool, log)
@@ -95,6 +102,17 @@ const vomsAuthorities = openVomsDirectory({
   onProblem: (file, error) =>
     log.warn({ file, err: error }, 'not usable as a description of a VOMS authority'),
 })
+const ca = readFileSync(join(home, 'ca', 'ca.pem'))
+const issuerDocuments = guardedOutbound({
+  allowed: config.issuerHosts.split(',').flatMap((host) => host.trim() || []),
+  publicDocuments: 'https',
+  ca: [
+    ...rootCertificates,
+    String(ca),
+    ...(config.issuerAuthorities ? [readFileSync(config.issuerAuthorities, 'utf8')] : []),
+  ],
+  connectMs: 5_000,
+})
 const identity = createIdentity({
   ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
@@ -103,6 +121,13 @@ const identity = createIdentity({
     trustDirectory,
     longestHours: config.certificateHours,
   },
+  ...(config.mailServer && {
+    sendMail: smtpSender({
+      ...{ server: config.mailServer, from: config.mailFrom },
+      ...{ credentials: config.mailCredentials, authorities: config.mailAuthorities },
+    }),
+  }),
+  fetchDocument: (url) => fetchDocument(issuerDocuments, url, { maxBytes: 1 << 20, deadlineMs: 15_000 }),
   areasOf: async (vo, accountId) => areasOfAccount(db, { vo, accountId, rses: await rses.all(vo) }),
   proxyAttributes: proxyAttributes({
     ...{ trust, authorities: vomsAuthorities, clock },
@@ -112,7 +137,6 @@ const identity = createIdentity({
 await bootstrap({ db, identity, ids, now: clock.now(), home }, grid)
 await identity.rotateSigningKeys(clock.now())
 wakeups.on(['identity'], () => void identity.reload())
-const ca = readFileSync(join(home, 'ca', 'ca.pem'))
 const crlSecondsLeft = gauge(
   'grid_identity_crl_left_seconds',
   'Until the list of revoked certificates of an authority is due to be replaced; negative: late',
@@ -151,6 +175,16 @@ const jobDoor = {
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
 }
+const softwareDirectory = config.softwareDirectory ?? join(home, 'software')
+mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
+const softwareStorage = posixDriver(softwareDirectory)
+// Other server processes may be writing there.
+await softwareStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
+const software = createSoftware({
+  ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit },
+  workDirectory: join(home, 'run', 'software'),
+  graceSeconds: config.softwareGraceDays * 86_400,
+})
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
@@ -170,6 +204,7 @@ const workers = [
     tell: (authority, seconds) => crlSecondsLeft.set({ authority }, seconds),
   }),
   ...placement.placementWorkers(placementDeps),
+  ...software.workers,
   ...transferWorkers,
   ...workloadWorkers({
     ...{ db, ids, log, rses, markets, identity },
@@ -230,6 +265,7 @@ await registerX509Door(http.app, {
   ],
 })
 registerGatewayBearers(http.app, { db, clock, identity, trust })
+registerGatewayCredentials(http.app, { db, clock, identity, wakeups })
 registerGatewayRoutes(http.app, {
   db,
   clock,
@@ -248,11 +284,13 @@ registerGatewayRoutes(http.app, {
 })
 registerPilotRoutes(http.app, jobDoor)
 await registerDiracxDoor(http.app, { ...jobDoor, log })
+registerCvmfsDoor(http.app, { software, vo: grid.vo })
 await registerKumiDoor(http.app, {
   db,
   jobs: jobDoor,
   identity,
   wakeups,
+  software,
   clock,
   vo: grid.vo,
   version,
@@ -278,7 +316,9 @@ async function end(reason: string): Promise<void> {
   await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
+  await software.close()
   documents.close()
+  issuerDocuments.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await identity.close()
   await database.close()

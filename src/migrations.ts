@@ -8,6 +8,7 @@ const ROOMS_WITH_TABLES = [
   'identity',
   'sites',
   'catalog',
+  'software',
   'transfer',
   'placement',
   'workload',

@@ -82,6 +82,19 @@ export const serverSettings = {
     min: 1,
     help: 'A copy counts for that floor only when its checksum was compared within this time; the deletion has older ones read again first.',
   },
+  softwareDirectory: {
+    type: 'string',
+    env: 'KUMI_SOFTWARE_DIRECTORY',
+    help: 'Directory for the objects of software repositories, the same for all server processes; "software" in the home when absent.',
+  },
+  softwareGraceDays: {
+    type: 'integer',
+    env: 'KUMI_SOFTWARE_GRACE_DAYS',
+    default: 3,
+    min: 0,
+    max: 365,
+    help: 'Days for which software is kept after nothing refers to it any more: clients and jobs may still have it open.',
+  },
   vomsPort: {
     type: 'integer',
     env: 'KUMI_VOMS_PORT',
@@ -130,6 +143,42 @@ export const serverSettings = {
     env: 'KUMI_CERTIFICATES_ASKED_FOR',
     default: 'own',
     help: 'Whose client certificates the server asks for: own (browsers with others stay quiet) or any.',
+  },
+  issuerHosts: {
+    type: 'string',
+    env: 'KUMI_ISSUER_HOSTS',
+    default: '',
+    help: 'Token issuers of others at private addresses or unusual ports that may be asked for their keys all the same: host:port, separated by ",".',
+  },
+  issuerAuthorities: {
+    type: 'string',
+    env: 'KUMI_ISSUER_CA',
+    default: '',
+    help: "PEM file of further authorities whose certificates are accepted from token issuers of others, besides the world's and the grid's own.",
+  },
+  mailServer: {
+    type: 'string',
+    env: 'KUMI_MAIL_SERVER',
+    default: '',
+    help: 'Mail server, smtp://host[:port] (with STARTTLS) or smtps://host[:port]. Nothing is sent when absent.',
+  },
+  mailFrom: {
+    type: 'string',
+    env: 'KUMI_MAIL_FROM',
+    default: '',
+    help: 'Address that mails of the grid come from.',
+  },
+  mailCredentials: {
+    type: 'string',
+    env: 'KUMI_MAIL_CREDENTIALS',
+    default: '',
+    help: 'File with one line user:password for the mail server.',
+  },
+  mailAuthorities: {
+    type: 'string',
+    env: 'KUMI_MAIL_CA',
+    default: '',
+    help: "PEM file of further authorities for the mail server's certificate.",
   },
   clientRegistration: {
     type: 'boolean',

@@ -2,7 +2,7 @@
 # The demo and the tests in a fresh clone with other versions of Node.js, which come from npm packages.
 #   NODE_VERSIONS   which (22 24): the newest of each is taken
 #   KUMI_CACHE      where they are kept between runs (~/.cache/kumi)
-#   CHECKS          what to run (start test)
+#   CHECKS          what to run (start test); certificates: only the tests of chains and proxies
 set -uo pipefail
 cd "$(dirname "$0")/.."
 cache=${KUMI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kumi}
@@ -41,6 +41,11 @@ for version in ${NODE_VERSIONS:-22 24}; do
         within "$version" npm start -- --once --json --home "$work/grid" >"$work/summary" 2>"$logs/start-$version.err"
         check "npm start with Node.js $version" node test/good-summary.mjs "$work/summary"
         within "$version" ./kumi down --home "$work/grid" --purge 2>/dev/null
+        ;;
+      certificates)
+        # shellcheck disable=SC2016
+        check "certificates with Node.js $version" within "$version" sh -c \
+          'node scripts/prepare.mjs build && exec npx vitest run src/identity/x509 src/identity/voms src/identity/certificates src/http test/x509'
         ;;
       test) check "npm test with Node.js $version" within "$version" npm test ;;
     esac

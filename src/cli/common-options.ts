@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events'
 import type { Command } from 'commander'
 import type { ClientOptions } from './client/home.ts'
 
@@ -29,6 +30,8 @@ export function show(options: SharedOptions, value: unknown, words: () => string
 /** A signal of Ctrl-C: the first ends work in order, the second at once. */
 export function interruption(): { signal: AbortSignal; end(): void } {
   const controller = new AbortController()
+  // Every request of a parallel command listens to it.
+  setMaxListeners(0, controller.signal)
   const stop = () => {
     process.stderr.write('\nFinishing what is begun; press Ctrl-C again to stop at once.\n')
     controller.abort(new Error('interrupted'))

@@ -56,6 +56,11 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./access/commands.ts')).registerAccessCommands(program),
   },
   {
+    names: ['trust'],
+    summaries: ['token issuers of other organisations'],
+    register: async (program) => (await import('./trust/commands.ts')).registerTrustCommands(program),
+  },
+  {
     names: ['people'],
     summaries: ['who belongs to the collaboration, and who would like to'],
     register: async (program) => (await import('./people/commands.ts')).registerPeopleCommands(program),
@@ -85,6 +90,11 @@ const nouns: readonly Noun[] = [
     names: ['scrub'],
     summaries: ['let a site read its files again and compare their checksums'],
     register: async (program) => (await import('./site/commands.ts')).registerScrubCommand(program),
+  },
+  {
+    names: ['software'],
+    summaries: ['releases as repositories of CVMFS'],
+    register: async (program) => (await import('./software/commands.ts')).registerSoftwareCommands(program),
   },
   {
     names: ['voms'],

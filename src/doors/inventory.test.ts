@@ -7,9 +7,12 @@ import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
+import type { Software } from '../software/index.ts'
+import { registerCvmfsDoor } from './cvmfs/index.ts'
 import { registerDiracxDoor } from './diracx/index.ts'
 import { iamDoor } from './iam/index.ts'
 import { registerGatewayBearers } from './kumi/gateway-bearers.ts'
+import { registerGatewayCredentials } from './kumi/gateway-credentials.ts'
 import { registerGatewayRoutes } from './kumi/gateways.ts'
 import { registerKumiDoor } from './kumi/index.ts'
 import { registerPilotRoutes } from './kumi/pilots.ts'
@@ -50,6 +53,13 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'POST /diracx/api/auth/device': 'checks the client itself; a person decides at the console',
   'POST /diracx/api/auth/token': 'checks device code or refresh token itself',
   'POST /diracx/api/auth/revoke': 'checks the token itself',
+  'GET /cvmfs/:repository/.cvmfspublished': 'a repository of CVMFS is public, and signed',
+  'GET /cvmfs/:repository/.cvmfswhitelist': 'the same',
+  'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
+  'GET /cvmfs/:repository/.cvmfs_master_replica': 'says only that it may be copied',
+  'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
+  'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',
+  'GET /cvmfs/info/v1/meta.json': 'the same',
   'GET /vomses/:vo': 'where the attribute authority answers',
   'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
@@ -120,6 +130,7 @@ describe('the routes of all doors', () => {
     await registerX509Door(http.app, { identity, clock: systemClock, vo: 'demo', authorities: [] })
     const trust = openTrustDirectory({ directories: [], clock: systemClock })
     registerGatewayBearers(http.app, { db, clock: systemClock, identity, trust })
+    registerGatewayCredentials(http.app, { db, clock: systemClock, identity, wakeups })
     registerGatewayRoutes(http.app, {
       db,
       clock: systemClock,
@@ -130,11 +141,14 @@ describe('the routes of all doors', () => {
     const jobs = jobDoorDeps(db, identity)
     registerPilotRoutes(http.app, jobs)
     await registerDiracxDoor(http.app, { ...jobs, log: silentLogger })
+    const software = {} as Software
+    registerCvmfsDoor(http.app, { software, vo: 'demo' })
     await registerKumiDoor(http.app, {
       db,
       jobs,
       identity,
       wakeups,
+      software,
       clock: systemClock,
       vo: 'demo',
       version: '0.0.0',

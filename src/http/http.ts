@@ -109,7 +109,8 @@ export function createHttp(options: HttpOptions): Http {
     reply.header('x-frame-options', 'DENY')
     const secure = request.raw.socket instanceof TLSSocket
     const local = isLoopback(request.raw.socket.remoteAddress)
-    if (!secure && !(local && options.plainForLoopback !== false)) {
+    const plain = (local && options.plainForLoopback !== false) || request.routeOptions.config?.plain === true
+    if (!secure && !plain) {
       throw new GridError({
         code: 'use_https',
         kind: 'denied',

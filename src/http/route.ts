@@ -14,6 +14,8 @@ declare module 'fastify' {
     action?: RouteAction
     /** The route authorises after validation, when it knows what is asked for. */
     laterResource?: boolean
+    /** The route answers plain HTTP from afar, too. */
+    plain?: boolean
   }
   interface FastifyInstance {
     authenticator: Authenticator
@@ -47,6 +49,8 @@ export interface RouteSpec<S extends RouteSchemas = RouteSchemas> {
   /** What it is done to; the caller's own VO when absent. Runs after validation. */
   readonly resource?: (request: RouteRequest<S>) => Resource | Promise<Resource>
   readonly schema?: S
+  /** Answers plain HTTP from afar, too: only for what is public and signed, so that caches may stand between. */
+  readonly plain?: true
   /** Bytes; 1 MiB when absent. */
   readonly bodyLimit?: number
   readonly handler: (request: RouteRequest<S>, reply: FastifyReply) => unknown
@@ -68,7 +72,7 @@ export function route<const S extends RouteSchemas>(app: FastifyInstance, spec: 
   app.route({
     method: spec.method as HTTPMethods | HTTPMethods[],
     url: spec.url,
-    config: { action, laterResource: needs },
+    config: { action, laterResource: needs, ...(spec.plain && { plain: true }) },
     ...(spec.schema && { schema: spec.schema }),
     ...(spec.bodyLimit !== undefined && { bodyLimit: spec.bodyLimit }),
     ...(needs && {

@@ -4,6 +4,7 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { IssuingAuthority } from './certificates/certificate.ts'
 import { type Audit, createAudit } from './people/audit.ts'
+import type { SendMail } from './people/outgoing-mail.ts'
 import type { ProxyAttributes } from './voms/proxy-attributes.ts'
 import type { TrustDirectory } from './x509/index.ts'
 
@@ -23,6 +24,10 @@ export interface IdentityOptions {
   readonly issuingAuthority?: IssuingAuthority
   /** Authorities of certificates; without it no credentials are taken in. */
   readonly trust?: TrustDirectory
+  /** GETs documents of issuers of others, with every address checked; without it none can be trusted. */
+  readonly fetchDocument?: (url: string) => Promise<Uint8Array>
+  /** Sends mails; without it they stay in the outbox, for managers to read. */
+  readonly sendMail?: SendMail
   /** Reads what VOMS says in proxies; without it groups come from memberships alone. */
   readonly proxyAttributes?: ProxyAttributes
 }
@@ -35,6 +40,7 @@ export interface Context extends Audit {
   readonly log: Logger
   readonly sealKey: Uint8Array
   areasOf(vo: string, accountId: number): Promise<readonly string[]>
+  readonly fetchDocument: ((url: string) => Promise<Uint8Array>) | undefined
   now(): Date
   sleep(ms: number): Promise<void>
   issuer(vo: string): string
@@ -69,6 +75,7 @@ export function createContext(options: IdentityOptions): Context {
     log,
     sealKey,
     areasOf: options.areasOf ?? (async () => []),
+    fetchDocument: options.fetchDocument,
     now,
     sleep: (ms) => options.clock.sleep(ms),
     issuer: (vo) => `${options.issuerBase}/iam/${vo}`,

@@ -10,6 +10,7 @@ import { createContext, type IdentityOptions } from './context.ts'
 import type { Audit } from './people/audit.ts'
 import { createLabels, type Labels } from './people/labels.ts'
 import { createLifecycle, type Lifecycle, lifecycleWorker } from './people/lifecycle.ts'
+import { mailWorker } from './people/mail-sender.ts'
 import { createMails, type Mails } from './people/mails.ts'
 import { createPeople, type People } from './people/people.ts'
 import { createRegistrations, type Registrations } from './people/registrations.ts'
@@ -121,6 +122,8 @@ export function createIdentity(options: IdentityOptions): Identity {
           return { changed: 0, nextWake: rotateAt }
         },
       },
+      ...room.workers,
+      ...(options.sendMail ? [mailWorker(context, options.sendMail)] : []),
       ...certificates.workers,
       lifecycleWorker(context, lifecycle, {
         vos: async () => (await vos.listVos()).map(({ id }) => id),

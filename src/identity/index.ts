@@ -11,6 +11,7 @@ export type {
 } from './accounts/account.ts'
 export type { Group, Membership, NewGroup } from './accounts/group.ts'
 export type { LoginOptions, LoginRequest, LoginResult, PasswordRequest } from './accounts/login.ts'
+export { seal, unseal } from './accounts/secrets.ts'
 export type { Vo } from './accounts/vos.ts'
 export type {
   CertificateOrigin,
@@ -30,6 +31,7 @@ export type { Attribute, Label, Owner, OwnerKind } from './people/labels.ts'
 export type { LifecyclePlan } from './people/lifecycle.ts'
 export type { WrittenMail } from './people/mails.ts'
 export { isUuid } from './people/names.ts'
+export type { OutgoingMail, SendMail } from './people/outgoing-mail.ts'
 export type { Member, NewEmail, NewPerson, ProfileChange } from './people/people.ts'
 export type { Email, Ending, Person } from './people/person.ts'
 export type { Registration } from './people/registrations.ts'
@@ -52,6 +54,7 @@ export type { Grant, Issued } from './tokens/grants.ts'
 export type { MintedToken, MintRequest } from './tokens/mint.ts'
 export type { WrittenScopePolicy } from './tokens/scope-policies.ts'
 export type { Session } from './tokens/sessions.ts'
+export type { NewTrust, TrustedIssuerView } from './tokens/trusted-issuers.ts'
 export { LOGIN_SCOPES, SCOPES_OFFERED } from './tokens/vocabulary.ts'
 export * from './verifier.ts'
 export {

@@ -25,6 +25,8 @@ export interface Principal {
   readonly clientId: string | null
   /** Who acts for the subject (`act` of RFC 8693), the present actor first. */
   readonly actors: readonly string[]
+  /** Known to a foreign issuer only: no member here, and nothing that is for every member is for them. */
+  readonly guest?: true
 }
 
 /** Nobody: may use public routes only. */

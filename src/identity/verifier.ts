@@ -3,6 +3,8 @@
 export { denied, invalidRequest, invalidScope, invalidToken, notAuthenticated } from './errors.ts'
 export type { Action, Resource, RouteAction, StorageOperation } from './policy/actions.ts'
 export { actorOf, anonymous, type Principal } from './principal.ts'
+export { type ForeignTokens, foreignTokens } from './tokens/foreign-tokens.ts'
+export { type Refusable, type Refused, refusalIn } from './tokens/refused.ts'
 export {
   anyCovers,
   covers,
@@ -31,6 +33,7 @@ export {
   type TokenVerifierOptions,
   type TrustedIssuer,
 } from './tokens/token-verifier.ts'
+export type { IssuerTrust } from './tokens/trust.ts'
 export { type ProxyAttributes, proxyAttributes } from './voms/proxy-attributes.ts'
 export { attributesRefused, type VerifiedAttributes } from './voms/verify.ts'
 export { openVomsDirectory, type VomsAuthorities } from './voms/voms-directory.ts'

@@ -3,6 +3,8 @@ import pg from 'pg'
 import { withQuickArrays } from './array-parameters.ts'
 import { GridError } from './errors.ts'
 import type { Logger } from './log.ts'
+import type { Clock, Rng } from './ports.ts'
+import { retry } from './retry.ts'
 
 /** A database handle or an open transaction: what every store function takes first. */
 // biome-ignore lint/suspicious/noExplicitAny: rows are typed per statement by sql<Row>; no global table map.
@@ -39,6 +41,8 @@ export function openDatabase(options: DatabaseOptions): Database {
   })
   // An idle connection that dies (server restart) must not take the process down; the next query reconnects.
   pool.on('error', (error) => options.log?.warn({ err: error }, 'idle database connection lost'))
+  // Nor one that dies between two statements of a transaction, which its next statement tells.
+  pool.on('connect', (client) => client.on('error', () => undefined))
   const db: Db = new Kysely({ dialect: new PostgresDialect({ pool: withQuickArrays(pool) }) })
   return { db, pool, close: () => db.destroy() }
 }
@@ -67,6 +71,40 @@ export function isDatabaseDown(error: unknown): boolean {
   )
 }
 
+const COMING = { attempts: 30, firstMs: 100, capMs: 3000 }
+
+/**
+ * Waits, for about a minute, until the database takes statements: it may be starting at the same time as we.
+ * Throws `database_unavailable` after that, and at once whatever waiting does not mend, such as a wrong password.
+ */
+export async function waitForDatabase(
+  db: Db,
+  { clock, rng, log }: { clock: Clock; rng: Rng; log: Logger },
+): Promise<void> {
+  await retry(
+    async () => {
+      try {
+        await sql`select 1`.execute(db)
+      } catch (error) {
+        if (!isDatabaseDown(error)) throw error
+        log.warn({ err: error }, 'waiting for the database')
+        throw databaseUnavailable(error)
+      }
+    },
+    COMING,
+    { clock, rng },
+  )
+}
+
+function databaseUnavailable(cause: unknown): GridError {
+  return new GridError({
+    code: 'database_unavailable',
+    kind: 'transient',
+    message: 'The database is not reachable at the moment; try again.',
+    cause,
+  })
+}
+
 /**
  * Runs `work` in one transaction, again on deadlock or serialization failure (at most five times).
  * Given an open transaction it joins it: a use case opens exactly one.
@@ -78,14 +116,7 @@ export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Prom
       return await db.transaction().execute(work)
     } catch (error) {
       if (isRetryableTransaction(error) && attempt < 5) continue
-      if (isDatabaseDown(error) && !(error instanceof GridError)) {
-        throw new GridError({
-          code: 'database_unavailable',
-          kind: 'transient',
-          message: 'The database is not reachable at the moment; try again.',
-          cause: error,
-        })
-      }
+      if (isDatabaseDown(error) && !(error instanceof GridError)) throw databaseUnavailable(error)
       throw error
     }
   }

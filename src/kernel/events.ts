@@ -96,24 +96,21 @@ export async function listen(pool: pg.Pool, log: Logger): Promise<Wakeups> {
 
   const connect = async (): Promise<void> => {
     const next = new pg.Client(pool.options as pg.ClientConfig)
-    let established = false
     next.on('error', () => undefined)
     next.on('notification', ({ payload }) => {
       for (const [callback, topics] of [...callbacks]) if (topics.has(payload ?? '')) callback()
     })
-    // A connection that never came about ends too, but whoever asked for it tries again already.
-    next.on('end', () => {
-      if (!closed && established) setTimeout(reconnect, 500).unref()
-    })
     try {
       await next.connect()
       await next.query(`listen ${CHANNEL}`)
+      if (closed) return void (await next.end())
     } catch (error) {
       await next.end().catch(() => undefined)
       throw error
     }
-    established = true
     client = next
+    // Only of one that was made: an attempt that failed ends too, and would be followed by two.
+    next.once('end', () => setTimeout(reconnect, 500).unref())
     for (const callback of [...callbacks.keys()]) callback()
   }
   const reconnect = (): void => {

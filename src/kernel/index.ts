@@ -19,6 +19,7 @@ export {
   sql,
   type Tx,
   transaction,
+  waitForDatabase,
 } from './database.ts'
 export { type EmbeddedPostgres, purgeEmbeddedPostgres, startEmbeddedPostgres } from './embedded-postgres.ts'
 export { defineError, type ErrorKind, GridError, isGridError, toGridError } from './errors.ts'

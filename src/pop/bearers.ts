@@ -4,6 +4,7 @@ import {
   certificateRefused,
   type Principal,
   parseScope,
+  type Refusable,
   slashOf,
   type VerifiedChain,
 } from '../identity/verifier.ts'
@@ -40,6 +41,8 @@ const MOST_KEPT = 5_000
 export function certificateBearers(deps: {
   readonly channel: Pick<ServerChannel, 'post'>
   readonly clock: Pick<Clock, 'now'>
+  /** Why somebody known is refused since the server answered. */
+  readonly refusal?: (of: Refusable) => Promise<string | undefined>
 }): CertificateBearers {
   const kept = new Map<string, { until: number; answer: Promise<Answer> }>()
   const now = () => deps.clock.now().getTime()
@@ -89,6 +92,8 @@ export function certificateBearers(deps: {
       const answer = await answerFor(chain)
       if ('refused' in answer)
         throw certificateRefused(answer.refused.message, { reason: answer.refused.code })
+      const why = await deps.refusal?.({ account: answer.account, clientId: null })
+      if (why !== undefined) throw certificateRefused(why, { reason: 'account_suspended' })
       const { endEntity, limited, expiresAt } = chain
       return {
         ...anonymous,

@@ -189,6 +189,27 @@ describeWithCurl('the storage door', () => {
     expect((await put(a, '/leak/kumi', Buffer.from('x')))[0]).toBe(400)
   })
 
+  test('lets no path out of the one a token is for, in any writing, as source or as destination', async () => {
+    await put(a, '/x/f', Buffer.from('mine'))
+    await put(a, '/xy/f', Buffer.from('theirs'))
+    const scope = 'storage.read:/x storage.modify:/x'
+    const elsewhere = ['/xy/f', '/x/../xy/f', '/x/%2e%2e/xy/f', '/x/..%2fxy/f', '/x/%252e%252e/xy/f']
+    const more = ['/X/f', '/x%00/f', '/x\\../xy/f', '/x/%5c../xy/f', '/x;/../xy/f', '/.//xy/f']
+    for (const path of [...elsewhere, ...more]) {
+      expect([path, await status(scope, a.url(path))]).not.toEqual([path, 200])
+      expect([400, 403]).toContain(await status(scope, a.url(path)))
+      expect([400, 403]).toContain((await put(a, path, Buffer.from('x'), scope))[0])
+      const to = ['-H', `Destination: ${a.url(path)}`]
+      for (const method of ['MOVE', 'COPY']) {
+        expect([400, 403]).toContain(await status(scope, '-X', method, ...to, a.url('/x/f')))
+        const from = ['-H', `Destination: ${a.url('/x/stolen')}`]
+        expect([400, 403]).toContain(await status(scope, '-X', method, ...from, a.url(path)))
+      }
+    }
+    expect(readFileSync(join(a.area, 'xy/f'), 'utf8')).toBe('theirs')
+    expect(existsSync(join(a.area, 'x/stolen'))).toBe(false)
+  })
+
   test('lists, makes, renames and removes', async () => {
     expect(await status(all, '-X', 'MKCOL', a.url('/dir'))).toBe(201)
     expect(await status(all, '-X', 'MKCOL', a.url('/dir'))).toBe(405)

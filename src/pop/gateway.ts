@@ -23,6 +23,7 @@ import { localBatch } from './batch/local.ts'
 import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
+import { knownCredentials } from './credentials.ts'
 import { createOrders, type Order } from './orders.ts'
 import { pilotKeeper } from './pilots.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
@@ -55,7 +56,13 @@ export async function startGateway(
   const usage = usageCounter(driver, join(config.directory, 'usage.json'))
   const stopping = new AbortController()
 
-  const verifier = createTokenVerifier({
+  const channel = serverChannel(config, ca, now)
+  const credentials = knownCredentials({
+    ...{ channel, clock, log },
+    file: join(config.directory, 'credentials.json'),
+  })
+  const own = createTokenVerifier({
+    refusal: credentials.refusal,
     issuers: [
       { issuer: config.issuer, vo: config.vo, jwksUrl: `${config.issuer}/.well-known/openid-configuration` },
     ],
@@ -75,17 +82,16 @@ export async function startGateway(
     onProblem: (message, facts) => log.warn(facts, message),
   })
   const outbound = guardedOutbound({ allowed: config.peers, ca })
-  const channel = serverChannel(config, ca, now)
   const trust = openTrustDirectory({
     ...{ directories: config.trust, clock },
     onProblem: (file, error) => log.warn({ file, err: error }, 'not usable in the trust directory'),
   })
   const certificates = clientCertificates({ trust, clock })
-  const bearers = certificateBearers({ channel, clock })
+  const bearers = certificateBearers({ channel, clock, refusal: credentials.refusal })
   const door = storageDoor({
     vo: config.vo,
     driver,
-    verifier,
+    verifier: credentials.verifier(own),
     endpoint: config.endpoint,
     log,
     now,
@@ -149,6 +155,7 @@ export async function startGateway(
     commands(),
     backgroundScrub(),
     revocations(),
+    credentials.follow(stopping.signal),
     pilots.watch(stopping.signal),
   ].map((loop) => loop.catch((error) => log.error({ err: error }, 'gateway loop ended')))
   log.info({ port: config.port }, 'storage door is open')

@@ -96,6 +96,14 @@ describe('the client of storages', () => {
     })
   })
 
+  test('speaks to no metadata service, whatever somebody wrote as a storage', async () => {
+    for (const host of ['169.254.169.254', '[fe80::1]', '0.0.0.0', '224.0.0.1']) {
+      await expect(client.stat(`https://${host}/f`, 'secret')).rejects.toMatchObject({
+        code: 'host_not_allowed',
+      })
+    }
+  })
+
   test('says who is at fault', async () => {
     await expect(client.copyFrom(order('/c/none', '/c/three'))).rejects.toMatchObject({
       code: 'remote_rejected',

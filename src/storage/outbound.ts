@@ -30,9 +30,9 @@ export interface Outbound {
 export interface OutboundOptions {
   /** `host:port` of those that may be spoken to, wherever their addresses are. */
   readonly allowed: readonly string[]
-  /** Whether any other host may be asked for documents, at public addresses and the usual ports; default no. */
-  readonly publicDocuments?: boolean
-  readonly ca?: string | Buffer
+  /** Whether any other host may be asked for documents, at public addresses and the usual ports; default no. `https`: never by plain HTTP. */
+  readonly publicDocuments?: boolean | 'https'
+  readonly ca?: string | Buffer | readonly string[]
   /** Requests at once; one more is refused with `remote_overloaded`, so that clients slow down. */
   readonly most?: number
   /** Without a byte in either direction for so long, a request is given up. */
@@ -55,7 +55,8 @@ const REDIRECTS = new Set([301, 302, 303, 307, 308])
  * signed and published so. Connections are kept for a while, because files come in long rows from one storage.
  */
 export function guardedOutbound(options: OutboundOptions): Outbound {
-  const { most = 256, stallMs = 120_000, connectMs = 10_000, ca } = options
+  const { most = 256, stallMs = 120_000, connectMs = 10_000 } = options
+  const ca = options.ca as string | Buffer | string[] | undefined
   const allowed = new Set(options.allowed.map((peer) => peer.toLowerCase()))
   const agent = new Agent({
     keepAlive: true,
@@ -80,7 +81,8 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
       return { url, agent, trust: 'listed' }
     }
     const url = URL.parse(wanted.url)
-    const scheme = url?.protocol === 'http:' || url?.protocol === 'https:' ? url.protocol : undefined
+    const plain = url?.protocol === 'http:' && options.publicDocuments !== 'https'
+    const scheme = plain ? 'http:' : url?.protocol === 'https:' ? 'https:' : undefined
     if (!url || !scheme || url.username || url.password || !DOCUMENT_PORTS.has(url.port)) {
       throw hostNotAllowed(
         'Documents are fetched by http or https at the usual ports only, without user names.',

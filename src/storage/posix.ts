@@ -48,8 +48,11 @@ interface DigestRecord extends Digests {
 }
 
 export interface PosixDriver extends StorageDriver {
-  /** Removes what writers killed earlier left behind; call once before serving. */
-  sweep(): Promise<number>
+  /**
+   * Removes what writers killed earlier left behind; call once before serving. Where several programs share a
+   * directory, `before` spares what others are writing.
+   */
+  sweep(before?: Date): Promise<number>
   /** How much the file system holds and how much of it is free, in bytes. */
   space(): Promise<{ totalBytes: number; freeBytes: number }>
   /** Digests as stored, even when the file's time or size differ: what a scrub compares with. */
@@ -163,12 +166,17 @@ export function posixDriver(root: string): PosixDriver {
       const fs = await statfs(root)
       return { totalBytes: fs.blocks * fs.bsize, freeBytes: fs.bavail * fs.bsize }
     },
-    async sweep() {
+    async sweep(before) {
       await mkdir(incoming, { recursive: true })
       await mkdir(digestRoot, { recursive: true })
-      const left = await readdir(incoming)
-      for (const name of left) await rm(join(incoming, name), { force: true })
-      return left.length
+      let removed = 0
+      for (const name of await readdir(incoming)) {
+        const modified = before && (await lstat(join(incoming, name)).catch(() => undefined))?.mtime
+        if (before && (!modified || modified >= before)) continue
+        await rm(join(incoming, name), { force: true })
+        removed++
+      }
+      return removed
     },
     async list(path) {
       const self = await facts(path)

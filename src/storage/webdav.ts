@@ -1,5 +1,6 @@
 import { Agent, type Dispatcher, request } from 'undici'
 import { type ErrorKind, GridError, isGridError } from '../kernel/errors.ts'
+import { guardedLookup, refuseAddress } from './addresses.ts'
 import { copyAnswerReader } from './copy-answer.ts'
 import { announcedDigests, type Digests, digestHeader } from './digests.ts'
 import type { ByteRange } from './driver.ts'
@@ -96,7 +97,11 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
   const agent = new Agent({
     connections: options.connections ?? 128,
     keepAliveTimeout: 10_000,
-    connect: { timeout: timeouts.connectMs, ...(options.ca && { ca: options.ca }) },
+    connect: {
+      timeout: timeouts.connectMs,
+      lookup: guardedLookup('listed'),
+      ...(options.ca && { ca: options.ca }),
+    },
     headersTimeout: timeouts.firstByteMs,
     bodyTimeout: timeouts.noProgressMs,
   })
@@ -112,6 +117,7 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
   }): Promise<Dispatcher.ResponseData> {
     const { method, token, headers, body, headersTimeout, signal } = wanted
     const url = checkedUrl(wanted.url, options.allowed)
+    refuseAddress(url.hostname, 'listed')
     try {
       return await request(url, {
         method: method as Dispatcher.HttpMethod,

@@ -12,7 +12,8 @@ export interface Observation extends store.Side {
 
 /** The circuit breakers of storages: what this process saw lately, and what all processes know. */
 export interface StorageHealth {
-  observe(seen: Observation): void
+  /** Returns whether the side is blocked from now on. */
+  observe(seen: Observation): boolean
   /** Tells the other processes what changed. */
   write(db: Db, now: Date): Promise<void>
   /** Blocked now; those whose time has come are due for one attempt. */
@@ -42,19 +43,20 @@ export function createStorageHealth(): StorageHealth {
   return {
     observe({ rseId, side, saw, reason, probe, at }) {
       const key = sideKey({ rseId, side })
-      const change = (to: store.FaultChange['to']): void => {
+      const change = (to: store.FaultChange['to']): boolean => {
         recent.delete(key)
         changes.set(key, { rseId, side, to, reason })
+        return to === 'blocked'
       }
       if (saw === 'success') {
         if (known.has(key) || changes.has(key)) return change('open')
       } else if (probe) return change(saw === 'fault' ? 'still blocked' : 'due')
-      if (saw === 'nothing') return
+      if (saw === 'nothing') return false
       const list = [...(recent.get(key) ?? []), { at: at.getTime(), fault: saw === 'fault' }].slice(
         -LOOK_BACK,
       )
       recent.set(key, list)
-      if (saw === 'fault' && !known.has(key) && isBroken(list, at.getTime())) change('blocked')
+      return saw === 'fault' && !known.has(key) && isBroken(list, at.getTime()) && change('blocked')
     },
     async write(db, now) {
       const list = [...changes.values()]

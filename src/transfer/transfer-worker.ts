@@ -20,6 +20,7 @@ import { createLinks } from './links.ts'
 import { type MoveProgress, moveOne, stalled } from './move-one.ts'
 import type { Mover } from './mover.ts'
 import { TRANSFER_WISHES, TRANSFERS_CANCELED } from './request.ts'
+import type { Side } from './storage-fault.store.ts'
 import { createStorageHealth, sideKey } from './storage-health.ts'
 import * as store from './transfer.store.ts'
 
@@ -63,6 +64,7 @@ const MOST_IN_COMMIT = 100
 const SWEEP_MS = 1_000
 const STARTED = 'transfer_started'
 const LOST = new Error('The lease of this transfer was lost')
+const BLOCKED = new Error('A storage of this transfer was found to be at fault before its turn came')
 
 const endings = counter('grid_transfer_outcomes_total', 'Starts of transfers by how they ended', ['result'])
 const movedBytes = counter('grid_transfer_moved_bytes_total', 'Bytes moved between storages')
@@ -169,10 +171,13 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
         observe(run.claimed, null)
       } catch (thrown) {
         const error = run.abort.signal.aborted ? run.abort.signal.reason : thrown
-        observe(run.claimed, error)
-        kind = classify(error)
-        ending =
-          stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
+        if (error === BLOCKED) ending = { ...base, result: 'released' }
+        else {
+          observe(run.claimed, error)
+          kind = classify(error)
+          ending =
+            stopping && run.abort.signal.aborted ? { ...base, result: 'released' } : afterFailure(run, error)
+        }
       }
       if (run.phase === 'moving') links.turnEnded(...link)
       const finished = ending.result === 'done' || ending.result === 'adopted'
@@ -194,15 +199,20 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
   /** What a move that ended says about its two storages; null: it succeeded. */
   function observe({ move, probes }: Claimed, error: unknown): void {
     const faulty = error === null ? null : faultySide(error)
-    const sides = [
-      { rseId: move!.source.rse.id, side: 'source' },
-      { rseId: move!.destination.rse.id, side: 'destination' },
-    ] as const
-    for (const side of sides) {
+    for (const side of sidesOf(move!)) {
       const saw = error === null ? 'success' : faulty === side.side ? 'fault' : 'nothing'
       const probe = probes.some((p) => sideKey(p) === sideKey(side))
       const reason = error === null ? '' : describeError(error).message
-      health.observe({ ...side, saw, reason, probe, at: clock.now() })
+      const blocked = health.observe({ ...side, saw, reason, probe, at: clock.now() })
+      if (blocked) giveBack(new Set([sideKey(side)]))
+    }
+  }
+
+  /** What was claimed ahead for a storage that is blocked now would only fail; those that find out about it stay. */
+  function giveBack(blocked: ReadonlySet<string>): void {
+    for (const { phase, claimed, abort } of runs.values()) {
+      if (phase !== 'waiting' || !claimed.move || claimed.probes.length > 0) continue
+      if (sidesOf(claimed.move).some((side) => blocked.has(sideKey(side)))) abort.abort(BLOCKED)
     }
   }
 
@@ -330,7 +340,9 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
           await store.releaseExpired(db, now)
         }
         await fill()
-        const [due, opened] = [await store.nextDue(db, now), (await health.read(db, now)).next]
+        const { blocked, next: opened } = await health.read(db, now)
+        giveBack(blocked)
+        const due = await store.nextDue(db, now)
         return { changed: 0, nextWake: due && opened ? (due < opened ? due : opened) : (due ?? opened) }
       },
     },
@@ -369,6 +381,11 @@ export function createTransferWorkers(options: TransferWorkerOptions): TransferW
     },
   })
 }
+
+const sidesOf = ({ source, destination }: NonNullable<Claimed['move']>): Side[] => [
+  { rseId: source.rse.id, side: 'source' },
+  { rseId: destination.rse.id, side: 'destination' },
+]
 
 function alive(pid: number): boolean {
   try {

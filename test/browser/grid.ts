@@ -14,18 +14,21 @@ export interface StartedGrid {
   readonly password: string
   /** The rule that asks for copies of raw:run-000042. */
   readonly rule: string
+  /** The command line, as the administrator of the grid. */
+  kumi(...words: string[]): Promise<string>
   stop(): Promise<void>
 }
 
 export const LONG_NAME = `calibration.with-a-name-as-long-as-people-really-make-them.${'x'.repeat(90)}.root`
 
-/** A grid of its own, started as people start it, with one dataset that a rule has copied to a second site. */
-export async function startGrid(): Promise<StartedGrid> {
+/** A grid of its own with these settings, started as people start it, with one dataset that a rule has copied to a second site. */
+export async function startGrid(settings: Readonly<Record<string, string>> = {}): Promise<StartedGrid> {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-browser-'))
   const home = join(directory, 'home')
-  const environment = Object.fromEntries(
-    Object.entries(process.env).filter(([name]) => !/^(KUMI_|BEARER_TOKEN|DATABASE_URL)/.test(name)),
+  const usual = Object.entries(process.env).filter(
+    ([name]) => !/^(KUMI_|BEARER_TOKEN|DATABASE_URL)/.test(name),
   )
+  const environment = { ...Object.fromEntries(usual), ...settings }
   const kumi = async (...words: string[]) => {
     const { stdout } = await run(join(root, 'kumi'), [...words, '--home', home], {
       cwd: root,
@@ -56,7 +59,7 @@ export async function startGrid(): Promise<StartedGrid> {
     const where = ['site=kek|site=osaka', '--copies', '2', '--wait']
     const added = await kumi('rule', 'add', 'raw:run-000042', ...where, '--json', '--quiet')
     const password = readFileSync(join(home, 'client/password'), 'utf8').trim()
-    return { address: `http://localhost:${port}`, link, password, rule: ruleIn(added), stop }
+    return { address: `http://localhost:${port}`, link, password, rule: ruleIn(added), kumi, stop }
   } catch (error) {
     await stop().catch(() => undefined)
     throw error

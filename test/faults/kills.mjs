@@ -1,7 +1,8 @@
 // kill -9 of PostgreSQL, the server or a gateway at a random moment of the main job's flow, again and again:
-//   node test/faults/kills.mjs [--seeds 50] [--first 1] [--home DIR] [--port N]
+//   node test/faults/kills.mjs [--seeds 50] [--first 1] [--victim postgres] [--home DIR] [--port N]
 // After each kill the flow must end by itself: the rule is OK, the bytes of every copy are right, no temporary file is
-// left, and no transfer ran twice to completion. The same seed gives the same victim, moment and files.
+// left, and no transfer ran twice to completion. The same seed gives the same victim (unless one is
+// named), moment and files.
 import { execFile } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -19,6 +20,7 @@ const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
     first: { type: 'string' },
+    victim: { type: 'string' },
     home: { type: 'string' },
     port: { type: 'string' },
   },
@@ -38,7 +40,8 @@ try {
   for (let seed = first; seed < first + seeds; seed++) {
     const rng = seededRng(seed)
     const victims = ['server', 'postgres', ...facts.sites.map((site) => `gateway-${site.name}`)]
-    const victim = victims[Math.floor(rng.next() * victims.length)]
+    const drawn = victims[Math.floor(rng.next() * victims.length)]
+    const victim = values.victim ?? drawn
     const moment = Math.round(rng.next() * 5000)
     const began = Date.now()
     try {

@@ -56,6 +56,13 @@ const DOORS: readonly DoorPage[] = [
     has: (url) => /^\/voms(es|dir)\//.test(url),
   },
   {
+    file: 'cvmfs.md',
+    title: 'Software repositories',
+    about:
+      'What the clients of CVMFS fetch; [its README](../../src/doors/cvmfs/README.md) says how long answers are kept.',
+    has: (url) => url.startsWith('/cvmfs/'),
+  },
+  {
     file: 'kumi.md',
     title: 'The door for what has no standard',
     about: 'A running server describes the parameters and answers at `/kumi/v1/openapi.json`.',

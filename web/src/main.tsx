@@ -1,5 +1,6 @@
 import '@mantine/core/styles.css'
 import './app/styles.css'
+import './account/account.css'
 import { createTheme, MantineProvider } from '@mantine/core'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'
@@ -13,6 +14,7 @@ const theme = createTheme({
   primaryShade: { light: 8, dark: 8 },
   fontFamily: "system-ui, 'Hiragino Sans', 'Noto Sans CJK JP', 'Noto Sans JP', 'Yu Gothic UI', sans-serif",
   defaultRadius: 'sm',
+  respectReducedMotion: true,
 })
 const client = new QueryClient({
   defaultOptions: {

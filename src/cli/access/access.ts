@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
 import { readTokenFile } from '../client/token.ts'
 import { type SharedOptions, show } from '../common-options.ts'
@@ -32,6 +33,8 @@ interface Matrix {
   }[]
 }
 
+const noCertificate = defineError('invalid', 'no_certificate')
+
 const BASE = '/kumi/v1/access'
 
 export interface ExplainOptions extends SharedOptions {
@@ -40,13 +43,15 @@ export interface ExplainOptions extends SharedOptions {
   readonly owner?: string
   readonly account?: string
   readonly tokenFile?: string
+  readonly certificate?: string
 }
 
 export async function explain(action: string, options: ExplainOptions): Promise<void> {
   await withClient(options, async (client) => {
     const { path, url, owner, account, tokenFile } = options
     const token = tokenFile && tokenIn(tokenFile)
-    const question = { action, path, url, owner, account, token }
+    const certificate = options.certificate && certificateIn(options.certificate)
+    const question = { action, path, url, owner, account, token, certificate }
     const answer = await client.json<Explained>('POST', `${BASE}/explain`, { json: question })
     show(options, answer, () => {
       const { who, allow, reason } = answer
@@ -58,6 +63,16 @@ export async function explain(action: string, options: ExplainOptions): Promise<
 
 function tokenIn(file: string): string | undefined {
   return file === '-' ? readFileSync(0, 'utf8').trim() : readTokenFile(file)?.token
+}
+
+/** A name as it is; of a file only the certificates, because a proxy file holds a key, too. */
+function certificateIn(text: string): string {
+  if (!existsSync(text)) return text
+  const blocks = readFileSync(text, 'utf8').match(
+    /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g,
+  )
+  if (!blocks) throw noCertificate(`${text} holds no certificate.`)
+  return blocks.join('\n')
 }
 
 export async function ls(options: SharedOptions): Promise<void> {

@@ -12,10 +12,13 @@ export function registerAccessCommands(program: Command): void {
     .option('--owner <account>', 'what it is done to: something of this account')
     .option('--account <account>', 'somebody else than you (for those who may change the policy)')
     .option('--token-file <file>', 'whoever holds the token in this file; - reads standard input')
+    .option('--certificate <file or name>', 'whoever holds this certificate or proxy (PEM), or has this name')
     .addHelpText(
       'after',
       `
 Examples:
+  kumi access explain storage.create --path /prod/f --certificate /tmp/x509up_u1000
+  kumi access explain catalog.read --certificate '/C=JP/O=Grid/CN=Mika Sato'
   kumi access explain placement.rule.delete --owner mika
   kumi access explain storage.read --url https://gateway.example.org:2443/demo/raw/run-1/f.root
   kumi access explain catalog.rse.admin --account mika

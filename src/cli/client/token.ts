@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { lstatSync, readFileSync } from 'node:fs'
 import { mkdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -59,7 +60,8 @@ export function readTokenFile(file: string): FoundToken | undefined {
 /** Stores a token so that the file is never half written and never readable by others. */
 export async function storeToken(file: string, token: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 })
-  const fresh = `${file}.${process.pid}.new`
+  // A name of its own: several tokens may be on their way at once, and a killed program leaves its own behind.
+  const fresh = `${file}.${randomUUID()}.new`
   try {
     await writeFile(fresh, `${token}\n`, { mode: 0o600, flag: 'wx' })
     await rename(fresh, file)

@@ -115,6 +115,14 @@ export async function remove(
   await changed('remove', name, people, options)
 }
 
+export async function leave(name: string, options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const { id, displayName } = await named(client, name)
+    await client.json('DELETE', `/iam/${client.place.vo}/iam/account/me/groups/${id}`)
+    show(options, { id, left: true }, () => `You are no member of /${displayName} any more.`)
+  })
+}
+
 export async function removeGroup(name: string, options: SharedOptions): Promise<void> {
   await withClient(options, async (client) => {
     const { id, displayName } = await named(client, name)

@@ -26,6 +26,8 @@ interface Mail {
   readonly body: string
   readonly createdAt: string
   readonly sentAt: string | null
+  readonly problem: string
+  readonly givenUpAt: string | null
 }
 
 export async function endings(options: SharedOptions & { run?: boolean; force?: boolean }): Promise<void> {
@@ -77,17 +79,18 @@ export async function mails(options: SharedOptions & { limit: string }): Promise
     })
     show(options, list, () =>
       list
-        .map(({ recipient, subject, body, createdAt, sentAt }) =>
-          [
-            `${createdAt}  to ${recipient}  ${sentAt ? `sent ${sentAt}` : 'not sent'}`,
-            subject,
-            body,
-            '',
-          ].join('\n'),
+        .map(({ recipient, subject, body, createdAt, ...state }) =>
+          [`${createdAt}  to ${recipient}  ${stateOf(state)}`, subject, body, ''].join('\n'),
         )
         .join('\n'),
     )
   })
+}
+
+function stateOf({ sentAt, problem, givenUpAt }: Pick<Mail, 'sentAt' | 'problem' | 'givenUpAt'>): string {
+  if (sentAt) return `sent ${sentAt}`
+  if (givenUpAt) return `given up ${givenUpAt}: ${problem}`
+  return problem ? `not sent yet: ${problem}` : 'not sent'
 }
 
 function days(option: string, text: string): number {

@@ -13,6 +13,7 @@ import {
   inVo,
   missing,
   needed,
+  OwnGroup,
   personOf,
   unstored,
   voOf,
@@ -63,6 +64,20 @@ export function account(app: FastifyInstance, deps: IamDoorDeps): void {
     handler: async ({ principal }, reply) => {
       if (principal.accountId === null) throw denied('The token belongs to no account.')
       return unstored(reply).send(await authoritiesOf({ id: principal.accountId }))
+    },
+  })
+  route(app, {
+    method: 'DELETE',
+    url: `${BASE}/iam/account/me/groups/:gid`,
+    action: 'identity.group.request',
+    schema: OwnGroup,
+    resource: (request) => ({ vo: voOf(request), owner: request.principal.accountId }),
+    handler: async (request, reply) => {
+      const { accountId } = request.principal
+      if (accountId === null) throw denied('The token belongs to no account.')
+      const { path } = await groupOf(deps, voOf(request), request.params.gid)
+      await identity.leaveGroup(accountId, path)
+      return reply.code(204).send()
     },
   })
   for (const method of ['POST', 'DELETE'] as const) {

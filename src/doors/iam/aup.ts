@@ -53,8 +53,9 @@ export function aup(app: FastifyInstance, deps: IamDoorDeps): void {
     return identity.publishPolicy(
       voOf(request),
       {
-        url: body.url === undefined ? (before?.url ?? null) : body.url,
-        text: body.text === undefined ? (before?.text ?? null) : body.text,
+        // Null arrives as an empty text, as checked bodies have it.
+        url: body.url === undefined ? (before?.url ?? null) : body.url || null,
+        text: body.text === undefined ? (before?.text ?? null) : body.text || null,
         description: body.description ?? before?.description ?? '',
         validityDays: days ?? before?.validityDays ?? 0,
         reminderDays: reminders ? daysIn(reminders) : (before?.reminderDays ?? []),

@@ -17,6 +17,7 @@ export const WithId = { params: Type.Object({ vo, id: Type.String({ maxLength: 1
 export const WithIds = {
   params: Type.Object({ vo, id: Type.String({ maxLength: 100 }), gid: Type.String({ maxLength: 100 }) }),
 }
+export const OwnGroup = { params: Type.Object({ vo, gid: Type.String({ maxLength: 100 }) }) }
 
 export type Query = Readonly<Record<string, string | undefined>>
 

@@ -153,6 +153,7 @@ function view(request: MembershipRequest) {
     status: state,
     notes: request.notes,
     motivation: request.motivation || null,
+    decidedBy: request.decidedBy,
     creationTime: request.createdAt.toISOString(),
     lastUpdateTime: request.updatedAt.toISOString(),
   }

@@ -207,6 +207,18 @@ describe('the door of IAM', () => {
     expect((await ask('noa', 'POST', '/iam/group_requests', { groupName: 'demo/none' })).status).toBe(404)
   })
 
+  test('lets people leave a group, but not the VO', async () => {
+    await identity.addMembers('demo', '/demo/beauty', [accounts.noa!])
+    const leave = async (who: string, group: string) =>
+      (await ask(who, 'DELETE', `/iam/account/me/groups/${group}`)).status
+    expect([await leave('nobody', ids.beauty!), await leave('abroad', ids.beauty!)]).toEqual([401, 403])
+    expect([await leave('noa', ids.beauty!), await leave('noa', ids.beauty!)]).toEqual([204, 404])
+    const paths = (await identity.membershipsOf([accounts.noa!])).get(accounts.noa!)!.map(({ path }) => path)
+    expect(paths).toEqual(['/demo', '/demo/charm'])
+    const root = (await identity.group('demo', '/demo')).uuid
+    expect([await leave('noa', root), await leave('noa', 'x')]).toEqual([400, 404])
+  })
+
   test('publishes the usage policy and keeps the signatures', async () => {
     expect((await ask('nobody', 'GET', '/iam/aup')).status).toBe(404)
     const body = {
@@ -267,10 +279,10 @@ describe('the door of IAM', () => {
     expect(made).toMatchObject({ status: 201, json: { status: 'NEW', username: 'neu', familyname: '新' } })
     const mail = (await identity.mails('demo', { offset: 0, limit: 1 })).items[0]!
     const [, path] = /https:\/\/localhost:7443\/iam\/demo(\/registration\/verify\/\S+)/.exec(mail.body)!
-    const page = await ask('nobody', 'GET', path!)
-    expect([page.status, page.json]).toEqual([200, expect.stringContaining('<button>Confirm')])
-    expect((await identity.request('demo', made.json.uuid)).state).toBe('NEW')
     const token = path!.split('/').at(-1)!
+    const link = await http.app.inject({ url: `/iam/demo${path}` })
+    expect([link.statusCode, link.headers.location]).toEqual([303, `/#/confirm?vo=demo&token=${token}`])
+    expect((await identity.request('demo', made.json.uuid)).state).toBe('NEW')
     const confirmed = await http.app.inject({
       method: 'POST',
       url: '/iam/demo/registration/verify',
@@ -279,6 +291,14 @@ describe('the door of IAM', () => {
     })
     expect(JSON.parse(confirmed.body)).toEqual({ username: 'neu', status: 'CONFIRMED' })
     expect((await ask('nobody', 'POST', '/registration/verify', { token })).status).toBe(404)
+    const { id } = await identity.account('demo', 'noa')
+    await identity.setEmails(id, [{ address: 'noa-later@example.org' }], 'noa')
+    const later = (await identity.mails('demo', { offset: 0, limit: 1 })).items[0]!
+    const wanted = { token: /verify\/(\S+)/.exec(later.body)![1]! }
+    expect((await ask('nobody', 'POST', '/registration/verify', wanted)).json).toEqual({
+      username: 'noa',
+      address: 'noa-later@example.org',
+    })
     expect((await ask('nobody', 'GET', '/registration/verify/%3Cscript%3E')).status).toBe(400)
     for (const who of ['nobody', 'noa', 'boss']) {
       expect((await ask(who, 'GET', '/registration/list')).status).toBe(who === 'nobody' ? 401 : 403)

@@ -2,6 +2,8 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { route } from '../../http/index.ts'
 import { actorOf, type MembershipRequest } from '../../identity/index.ts'
+import { isGridError } from '../../kernel/index.ts'
+import { pageOf } from '../scim/index.ts'
 import {
   BASE,
   badRequest,
@@ -27,7 +29,6 @@ const Wish = Type.Object({
 })
 const STATES = ['NEW', 'CONFIRMED', 'APPROVED', 'REJECTED'] as const
 const OPEN = ['NEW', 'CONFIRMED'] as const
-const everything = { offset: 0, limit: 1000 }
 
 /** `/registration`: how somebody becomes a member of the VO. */
 export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
@@ -45,6 +46,7 @@ export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
         ...{ vo: voOf(request), givenName: givenname, familyName: familyname, notes: notes ?? '' },
         ...(institute && { institute }),
         ...(password && { password }),
+        ...languageOf(request.headers['accept-language']),
         peer: request.ip,
       })
       return unstored(reply).code(201).send(view(made))
@@ -62,9 +64,10 @@ export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
       resource: inVo,
       handler: async (request, reply) => {
         const filter = { kind: 'registration', states: states(request) } as const
-        return unstored(reply).send(
-          (await identity.requests(voOf(request), filter, everything)).items.map(view),
-        )
+        // IAM answers with all of them; who gives no count gets as many as one answer may hold.
+        const page = pageOf({ count: 1000, ...queryOf(request) })
+        const { total, items } = await identity.requests(voOf(request), filter, page)
+        return unstored(reply).header('x-total-count', String(total)).send(items.map(view))
       },
     })
   lists('list', (request) => {
@@ -109,15 +112,11 @@ export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
         token: Type.String({ pattern: '^[A-Za-z0-9_-]{1,100}$' }),
       }),
     },
-    // Programs that look through mail open every link: only the button confirms.
-    handler: (request, reply) =>
-      unstored(reply)
-        .header(
-          'content-security-policy',
-          "default-src 'none'; form-action 'self'; style-src 'unsafe-inline'",
-        )
-        .type('text/html; charset=utf-8')
-        .send(page(voOf(request), request.params.token)),
+    // Programs that look through mail open every link: it leads to the console's page, whose button confirms.
+    handler: (request, reply) => {
+      const { vo, token } = request.params
+      return unstored(reply).redirect(`/#/confirm?${new URLSearchParams({ vo, token })}`, 303)
+    },
   })
   route(app, {
     method: 'POST',
@@ -129,8 +128,16 @@ export function registration(app: FastifyInstance, deps: IamDoorDeps): void {
       const secret =
         body instanceof URLSearchParams ? body.get('token') : (body as { token?: unknown } | null)?.token
       if (typeof secret !== 'string' || secret === '') throw badRequest('The parameter token is missing.')
-      const { username, state } = await identity.confirmRegistration(voOf(request), secret)
-      return unstored(reply).send({ username, status: state })
+      const vo = voOf(request)
+      try {
+        const { username, state } = await identity.confirmRegistration(vo, secret)
+        return unstored(reply).send({ username, status: state })
+      } catch (error) {
+        // No registration waits for this link; then it is about an address somebody added later.
+        if (!isGridError(error, 'request_missing')) throw error
+        const { username, address } = await identity.confirmAddress(vo, secret)
+        return unstored(reply).send({ username, address })
+      }
     },
   })
   route(app, {
@@ -187,11 +194,12 @@ function view(request: MembershipRequest) {
   }
 }
 
-/** Both values were checked against patterns without any mark that HTML knows. */
-const page = (vo: string, token: string) => `<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Registration in ${vo}</title>
-<body style="font: 1rem/1.6 system-ui, sans-serif; max-width: 32rem; margin: 3rem auto; padding: 0 1rem">
-<h1>Registration in ${vo}</h1>
-<form method="post" action="../verify"><input type="hidden" name="token" value="${token}">
-<p>Press the button to confirm your e-mail address.</p><button>Confirm</button></form></body></html>
-`
+/** The first of our languages that the browser asks for. */
+function languageOf(accepted: string | undefined): { language?: 'en' | 'ja' } {
+  const known = accepted
+    ?.toLowerCase()
+    .split(',')
+    .map((part) => part.trim().slice(0, 2))
+    .find((code): code is 'en' | 'ja' => code === 'en' || code === 'ja')
+  return known ? { language: known } : {}
+}

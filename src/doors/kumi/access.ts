@@ -3,12 +3,18 @@ import {
   ACTIONS,
   type AccessAnswer,
   type Action,
+  certificateMissing,
+  claimedChain,
   denied,
   formatScope,
   invalidRequest,
+  nameFromText,
   type Principal,
+  readCertificates,
   type StoredRule,
+  slashOf,
 } from '../../identity/index.ts'
+import { isGridError } from '../../kernel/errors.ts'
 import { listSites } from '../../sites/index.ts'
 import type { KumiDoorDeps } from './deps.ts'
 import type { Operations } from './operation.ts'
@@ -40,9 +46,11 @@ const Rule = Type.Object({
 })
 const Question = Type.Object({
   action: text,
-  /** Somebody else than the caller: an account, or whoever holds this token. */
+  /** Somebody else than the caller: an account, or whoever holds this token or certificate. */
   account: Type.Optional(text),
   token: Type.Optional(Type.String({ maxLength: 16_384 })),
+  /** Whoever holds this certificate or proxy: PEM with its issuers, or a name in either writing. */
+  certificate: Type.Optional(Type.String({ maxLength: 65_536 })),
   owner: Type.Optional(text),
   path: Type.Optional(Type.String({ maxLength: 4096, pattern: '^/' })),
   /** Address of a file at a storage door, instead of a path. */
@@ -74,7 +82,15 @@ const Matrix = Type.Object({
     Type.Object({
       subjectKind: kinds,
       subject: Type.String(),
-      cells: Type.Array(Type.Union([Type.Literal('yes'), Type.Literal('own'), Type.Literal('no')])),
+      cells: Type.Array(
+        Type.Union([
+          Type.Literal('yes'),
+          Type.Literal('own'),
+          Type.Literal('managed'),
+          Type.Literal('own+managed'),
+          Type.Literal('no'),
+        ]),
+      ),
     }),
   ),
 })
@@ -118,7 +134,8 @@ export function registerAccess(door: Operations, deps: KumiDoorDeps): void {
   door.get({
     url: `${base}/matrix`,
     action: 'identity.read',
-    summary: 'Each subject of the policy against each action: yes, own things only, or no',
+    summary:
+      'Each subject of the policy against each action: yes, own things, those of groups one manages, or no',
     answer: Matrix,
     handler: async ({ principal }) => ({
       // What may be done at a storage door is in the scopes of the token, not in the policy.
@@ -135,9 +152,9 @@ export function registerAccess(door: Operations, deps: KumiDoorDeps): void {
     schema: { body: Question },
     answer: Explained,
     handler: async ({ principal, body }) => {
-      const { account, token, owner, url } = body
+      const { account, token, certificate, owner, url } = body
       const action = actionNamed(body.action)
-      const who = await personAskedAbout(deps, principal, { account, token })
+      const who = await personAskedAbout(deps, principal, { account, token, certificate })
       const path = url === undefined ? body.path : await pathOfUrl(deps, principal.vo, url)
       const answer = identity.explainAccess(who, action, {
         ...{ vo: principal.vo, owner: owner ?? null },
@@ -156,19 +173,44 @@ function actionNamed(name: string): Action {
 async function personAskedAbout(
   { identity }: KumiDoorDeps,
   caller: Principal,
-  { account, token }: { account?: string | undefined; token?: string | undefined },
+  asked: { [K in 'account' | 'token' | 'certificate']?: string | undefined },
 ): Promise<Principal> {
-  if (token !== undefined && account !== undefined) {
-    throw invalidRequest('Ask about an account or about a token, not about both.')
+  const { account, token, certificate } = asked
+  if ([account, token, certificate].filter((one) => one !== undefined).length > 1) {
+    throw invalidRequest('Ask about an account, a token or a certificate, not about several of them.')
   }
   if (token !== undefined) {
-    const holder = await identity.inspect(token)
+    const holder = await identity.bearerOf(token)
     if (holder.vo !== caller.vo) throw denied('The token is of another VO.')
+    return holder
+  }
+  if (certificate !== undefined) {
+    const holder = await holderOf(identity, caller.vo, certificate)
+    if (holder.accountId !== caller.accountId) {
+      identity.authorize(caller, 'identity.access', { vo: caller.vo })
+    }
     return holder
   }
   if (account === undefined || account === caller.account) return caller
   identity.authorize(caller, 'identity.access', { vo: caller.vo })
   return identity.asAfterLogin((await identity.account(caller.vo, account)).id)
+}
+
+/**
+ * Who would be let in with a certificate or proxy, its attributes of VOMS included, or with the plain certificate of a
+ * name. Whether the chain is a good one is the door's to judge, and not asked here.
+ */
+async function holderOf(identity: KumiDoorDeps['identity'], vo: string, text: string): Promise<Principal> {
+  if (text.includes('-----BEGIN')) {
+    return identity.verifyCertificate(claimedChain(readCertificates(text)), { vo }).catch((error) => {
+      // It is the certificate that is not known, not whoever asks.
+      throw isGridError(error) && error.kind === 'unauthenticated' ? invalidRequest(error.message) : error
+    })
+  }
+  const name = slashOf(nameFromText(text.trim()))
+  const [account] = await identity.accountsOfIdentity(vo, 'X509', name)
+  if (!account) throw certificateMissing(`Nobody in ${vo} is known by the certificate ${name}.`)
+  return { ...(await identity.asAfterLogin(account.id)), method: 'x509', subject: name }
 }
 
 /** The path in the VO's area behind the address of a file at one of the gateways. */

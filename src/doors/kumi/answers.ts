@@ -142,7 +142,15 @@ export const Now = Type.Object({
 })
 
 export const Grid = Type.Object({ vo: text, version: text, issuer: text })
-export const Me = Type.Object({ account: maybe(text), vo: text, admin: Type.Boolean() })
+export const Me = Type.Object({
+  account: maybe(text),
+  vo: text,
+  admin: Type.Boolean(),
+  /** Actions that are allowed with anything in the VO. */
+  may: list(text),
+  /** Paths of the groups that the caller manages. */
+  manages: list(text),
+})
 export const answerOf = {
   sites: Type.Object({ sites: list(Site) }),
   links: Type.Object({ links: list(Link) }),

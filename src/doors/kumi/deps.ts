@@ -1,5 +1,6 @@
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Wakeups } from '../../kernel/index.ts'
+import type { Software } from '../../software/index.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 
 /** What the door needs from the program that wires it. */
@@ -8,6 +9,7 @@ export interface KumiDoorDeps {
   readonly identity: Identity
   readonly wakeups: Wakeups
   readonly jobs: JobDoorDeps
+  readonly software: Software
   readonly clock: Clock
   /** The VO that a console without a session logs in to. */
   readonly vo: string

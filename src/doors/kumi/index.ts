@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
+import { ACTIONS, type Action } from '../../identity/index.ts'
 import {
   linkLines,
   type NowPicture,
@@ -17,14 +18,20 @@ import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './ans
 import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
 import { eventStream } from './events.ts'
+import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
+import { registerIssuers } from './issuers.ts'
 import { registerJobs } from './jobs.ts'
 import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerSoftware } from './software.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
+
+/** What may be done at a storage door is in the scopes of the token, not in the policy. */
+const POLICY_ACTIONS = (Object.keys(ACTIONS) as Action[]).filter((name) => !name.startsWith('storage.'))
 
 const Id = Type.Object({ id: Type.String({ format: 'uuid' }) })
 const limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 200 }))
@@ -33,12 +40,15 @@ const PICTURE_MS = 1000
 
 /** Adds the routes below `/kumi/v1` and the console at `/`. */
 export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps): Promise<void> {
-  const { db, clock } = deps
+  const { db, clock, identity } = deps
   const door = operations(app)
   registerHistories(door, db)
   registerAccess(door, deps)
   registerPeople(door, deps)
   registerJobs(door, deps.jobs)
+  registerGroups(door, deps)
+  registerIssuers(door, deps)
+  await registerSoftware(app, door, deps.software)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
@@ -60,13 +70,18 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   door.get({
     url: '/kumi/v1/me',
     action: 'operations.read',
-    summary: 'Who asks',
+    summary: 'Who asks, and what they may do with anything of their VO',
     answer: Me,
-    handler: async ({ principal }) => ({
-      account: principal.account,
-      vo: principal.vo,
-      admin: principal.attributes.admin?.toLowerCase() === 'true',
-    }),
+    handler: async ({ principal }) => {
+      const { account, accountId, vo } = principal
+      const managed =
+        accountId === null ? [] : ((await identity.managedGroups([accountId])).get(accountId) ?? [])
+      return {
+        ...{ account, vo, admin: principal.attributes.admin?.toLowerCase() === 'true' },
+        may: POLICY_ACTIONS.filter((action) => identity.explain(principal, action, { vo }).allow),
+        manages: managed.map(({ path }) => path),
+      }
+    },
   })
   door.get({
     url: '/kumi/v1/sites',

@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { jobDoorDeps } from '../../../test/harness/job-door.ts'
+import { opensslPki } from '../../../test/harness/pki.ts'
 import { createHttp, type Http, routeInventory } from '../../http/index.ts'
-import { createIdentity } from '../../identity/index.ts'
+import { createIdentity, type Identity, readCertificates } from '../../identity/index.ts'
 import {
   publish,
   silentLogger,
@@ -13,11 +14,13 @@ import {
   transaction,
   type Wakeups,
 } from '../../kernel/index.ts'
+import type { Software } from '../../software/index.ts'
 import { registerKumiDoor } from './index.ts'
 
 describe('the door for what has no standard', () => {
   const database = testDatabase()
   let http: Http
+  let identity: Identity
   let url = ''
   const woken = new Set<() => void>()
   const wakeups: Wakeups = {
@@ -31,7 +34,7 @@ describe('the door for what has no standard', () => {
   const ordinary = { authorization: '' }
 
   beforeAll(async () => {
-    const identity = createIdentity({
+    identity = createIdentity({
       ...{
         db: database.db,
         pool: database.pool,
@@ -58,6 +61,7 @@ describe('the door for what has no standard', () => {
       port: 0,
     })
     await registerKumiDoor(http.app, {
+      software: {} as Software,
       db: database.db,
       jobs: jobDoorDeps(database.db, identity),
       identity,
@@ -91,6 +95,8 @@ describe('the door for what has no standard', () => {
       account: 'sato',
       vo: 'demo',
       admin: true,
+      may: expect.arrayContaining(['identity.write', 'identity.audit.read']),
+      manages: [],
     })
     expect(
       (await fetch(`${url}/kumi/v1/rules/00000000-0000-4000-8000-00000000000f/explain`, { headers })).status,
@@ -127,6 +133,37 @@ describe('the door for what has no standard', () => {
       return { status: answer.status, body: (await answer.json()) as any }
     }
     const ask = async (question: object, as = headers) => (await call('POST', 'explain', question, as)).body
+
+    test('is answered for the holder of a certificate, by the certificate, a proxy of it or its name', async () => {
+      const pki = opensslPki()
+      const root = pki.authority('/O=Grid/CN=Root')
+      const made = pki.make({ subject: '/O=Grid/CN=Mika', issuer: root })
+      const [mika] = await identity.accounts('demo', ['mika'])
+      const [certificate] = readCertificates(made.pem)
+      const link = { accountId: mika!.id, certificate: certificate!, origin: 'presented' } as const
+      await identity.linkCertificate(link, 'mika')
+      const asked = { action: 'catalog.read' }
+      for (const shown of [made.pem, '/O=Grid/CN=Mika', 'CN=Mika,O=Grid']) {
+        expect(await ask({ ...asked, certificate: shown })).toMatchObject({
+          ...{ allow: true, who: { account: 'mika', method: 'x509', limited: false } },
+        })
+      }
+      const limited = pki.proxy(made, 'rfc', { language: 'limited' }).pem + made.pem
+      const submit = { action: 'placement.rule.create', owner: 'mika', certificate: limited }
+      expect(await ask(submit)).toMatchObject({ who: { limited: true } })
+      expect(
+        await ask({ action: 'identity.profile.write', owner: 'mika', certificate: limited }),
+      ).toMatchObject({
+        allow: false,
+      })
+      const stranger = pki.make({ subject: '/O=Grid/CN=Stranger', issuer: root }).pem
+      expect((await call('POST', 'explain', { ...asked, certificate: stranger })).status).toBe(400)
+      expect((await call('POST', 'explain', { ...asked, certificate: '/O=Grid/CN=Nobody' })).status).toBe(404)
+      expect((await call('POST', 'explain', { ...asked, certificate: made.pem }, ordinary)).status).toBe(200)
+      const both = { ...asked, certificate: made.pem, account: 'sato' }
+      expect((await call('POST', 'explain', both)).status).toBe(400)
+      pki.remove()
+    })
 
     test('a question names the rule or the scope that decides', async () => {
       expect(await ask({ action: 'catalog.rse.admin' })).toMatchObject({
@@ -170,6 +207,14 @@ describe('the door for what has no standard', () => {
       const column = actions.findIndex(({ name }: { name: string }) => name === 'catalog.rse.admin')
       const cells = rows.map((row: { subject: string; cells: string[] }) => [row.subject, row.cells[column]])
       expect(Object.fromEntries(cells)).toMatchObject({ '': 'no', mika: 'yes', 'admin=true': 'yes' })
+      const everyone = rows[0].cells
+      const may = (action: string) =>
+        everyone[actions.findIndex(({ name }: { name: string }) => name === action)]
+      expect(['identity.people.read', 'identity.group.manage', 'identity.profile.write'].map(may)).toEqual([
+        'own+managed',
+        'managed',
+        'own',
+      ])
       expect((await call('DELETE', `rules/${made.body.id}`)).body).toEqual({ removed: made.body.id })
       expect((await call('DELETE', `rules/${made.body.id}`)).status).toBe(404)
       expect((await ask({ action: 'catalog.rse.admin' }, ordinary)).allow).toBe(false)

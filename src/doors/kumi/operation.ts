@@ -18,6 +18,8 @@ export interface Operation<S extends Schemas = Schemas, A extends TSchema = TSch
   readonly summary: string
   readonly schema?: S
   readonly answer: A
+  /** Bytes; 1 MiB when absent. */
+  readonly bodyLimit?: number
   /** What it is done to; everything of the caller's VO when absent. */
   readonly resource?: (request: RouteRequest<S>) => Resource | Promise<Resource>
   readonly handler: (request: RouteRequest<S>) => Promise<Answer<A>>
@@ -51,13 +53,14 @@ export function operations(app: FastifyInstance) {
   const add =
     (method: Method) =>
     <const S extends Schemas, A extends TSchema>(operation: Operation<S, A>): void => {
-      const { url, action, summary, schema, answer, resource, handler } = operation
+      const { url, action, summary, schema, answer, resource, bodyLimit, handler } = operation
       described.push({ method, url, action, summary, ...(schema && { schema }), answer })
       route(app, {
         method,
         url,
         action,
         ...(schema && { schema }),
+        ...(bodyLimit !== undefined && { bodyLimit }),
         ...(resource && { resource: (request: unknown) => resource(request as RouteRequest<S>) }),
         handler: async (request, reply) => {
           const body = bigintSafeJson(await handler(request as RouteRequest<S>))

@@ -4,6 +4,7 @@ import { testIdentity } from '../../../test/harness/identity.ts'
 import { createHttp, type Http } from '../../http/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import { silentLogger, systemClock } from '../../kernel/index.ts'
+import { registerGroups } from './groups.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 
@@ -40,7 +41,9 @@ describe('people at the grid’s own door', () => {
       if (name === 'mika') await identity.addMembers('demo', '/demo/charm', [account!.id])
     }
     http = createHttp({ identity, audience: [], log: silentLogger, clock: systemClock, port: 0 })
-    registerPeople(operations(http.app), { identity })
+    const door = operations(http.app)
+    registerPeople(door, { identity })
+    registerGroups(door, { identity })
     await http.app.ready()
   })
   afterAll(() => http?.close())
@@ -131,6 +134,45 @@ describe('people at the grid’s own door', () => {
     expect((await add('admin', { group: '/demo/none' })).status).toBe(404)
     expect((await add('admin', { names: ['nobody'] })).status).toBe(404)
     expect((await add('admin', { until: 'soon' })).status).toBe(400)
+  })
+
+  test('the tree of groups has counts for everybody, and names for those who look after a group', async () => {
+    const { groups } = (await ask('mika', 'GET', 'groups')).json
+    expect(groups.map(({ path }: { path: string }) => path)).toEqual(['/demo', '/demo/charm'])
+    expect(groups[1]).toMatchObject({ members: 2, optional: false, role: false, description: '' })
+    const members = (who: string, more = '') => ask(who, 'GET', `groups/members?group=/demo/charm${more}`)
+    expect((await members('noa')).status).toBe(403)
+    expect((await members('boss', '&limit=1')).json).toMatchObject({
+      total: 2,
+      members: [{ name: 'mika', until: null }],
+    })
+    expect((await members('boss', '&find=NO')).json).toMatchObject({
+      total: 1,
+      members: [{ name: 'noa', until: expect.any(String) }],
+    })
+  })
+
+  test('versions of the usage policy say who has signed, in numbers', async () => {
+    const versions = async (who: string) => ask(who, 'GET', 'policies')
+    expect((await versions('boss')).status).toBe(403)
+    expect((await versions('admin')).json).toEqual({ versions: [], signed: 0, unsigned: 0 })
+    await identity.publishPolicy('demo', { text: 'Be kind.' }, 'admin')
+    const { id } = await identity.account('demo', 'mika')
+    await identity.signPolicy(id, { by: 'mika' })
+    expect((await versions('admin')).json).toMatchObject({
+      versions: [{ version: 1, text: 'Be kind.', signatures: 1, publishedBy: 'admin', withdrawnAt: null }],
+      ...{ signed: 1, unsigned: 3 },
+    })
+    await identity.publishPolicy('demo', { url: 'https://example.org/policy' }, 'admin')
+    expect((await versions('admin')).json).toMatchObject({
+      versions: [
+        { version: 2, signatures: 0 },
+        { version: 1, signatures: 1 },
+      ],
+      ...{ signed: 0, unsigned: 4 },
+    })
+    await identity.withdrawPolicy('demo', 'admin')
+    expect((await versions('admin')).json).toMatchObject({ signed: 0, unsigned: 0 })
   })
 
   test('the audit log tells who did what, page by page, and proves itself', async () => {

@@ -51,11 +51,6 @@ const Settings = Type.Object({
   suspensionGraceDays: count,
   removalGraceDays: count,
 })
-const ForATime = Type.Object({
-  group: Type.String({ maxLength: 255 }),
-  names: Type.Array(Type.String({ maxLength: 25 }), { minItems: 1, maxItems: 1000 }),
-  until: Type.Optional(maybe(time)),
-})
 const Plan = Type.Object({
   steps: Type.Array(Type.Object({ username: text, step: text, endTime: time })),
   held: Type.Array(Type.Object({ step: text, due: count, limit: count })),
@@ -68,6 +63,8 @@ const Mail = Type.Object({
   body: text,
   createdAt: time,
   sentAt: maybe(time),
+  problem: text,
+  givenUpAt: maybe(time),
 })
 const Entry = Type.Object({
   seq: count,
@@ -122,22 +119,6 @@ export function registerPeople(door: Operations, { identity }: Pick<KumiDoorDeps
       },
     })
   }
-  door.post({
-    url: '/kumi/v1/groups/members',
-    action: 'identity.group.manage',
-    summary: 'Adds members for a time, which SCIM cannot say; into all groups above too',
-    schema: { body: ForATime },
-    answer: Type.Object({ group: text, names: Type.Array(text), until: maybe(time) }),
-    resource: ({ body, principal }) => groupTarget(identity, principal, body.group),
-    handler: async ({ body, principal }) => {
-      const { group, names } = body
-      const accounts = await Promise.all(names.map((name) => identity.account(principal.vo, name)))
-      const until = body.until ? new Date(body.until) : null
-      const ids = accounts.map(({ id }) => id)
-      await identity.addMembers(principal.vo, group, ids, { until, by: actorOf(principal) })
-      return { group, names, until }
-    },
-  })
   door.get({
     url: '/kumi/v1/membership/settings',
     action: 'identity.read',
@@ -235,12 +216,6 @@ async function personTarget(identity: Identity, { vo }: Principal, name: string)
   return { vo, owner: account.id, managers: await identity.managersOfMember(account.id) }
 }
 
-async function groupTarget(identity: Identity, { vo }: Principal, path: string) {
-  const named = { field: 'path', test: 'eq', value: path } as const
-  const [group] = (await identity.searchGroups(vo, { offset: 0, limit: 1 }, named)).items
-  return { vo, managers: group ? ((await identity.managersOf([group.id])).get(group.id) ?? []) : [] }
-}
-
 async function personAnswer(identity: Identity, person: Person) {
   const { id, uuid, username, kind, givenName, familyName, institute, emails, status } = person
   const { ending, endTime, signedAt, createdAt } = person
@@ -263,9 +238,7 @@ const standingLine = (standing: Standing) =>
     ? { state: 'good' }
     : { state: standing.state, code: standing.code, message: standing.message }
 
-const mailLine = ({ id, recipient, kind, subject, body, createdAt, sentAt }: WrittenMail) => ({
-  ...{ id, recipient, kind, subject, body, createdAt, sentAt },
-})
+const mailLine = ({ vo: _vo, accountId: _account, ...mail }: WrittenMail) => mail
 
 const entryLine = ({ seq, at, actor, action, target, detail, hash }: AuditRecord) => ({
   ...{ seq, at, actor, action, target, detail, hash },

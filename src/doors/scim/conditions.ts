@@ -74,6 +74,7 @@ const USERS: Questions = {
   'groups.display': slashed(some('groups', 'path')),
   organization: field('institute'),
   endtime: field('endTime'),
+  aupsignaturetime: field('signedAt'),
   serviceaccount: field('service'),
   'certificates.subjectdn': named('subjectKey', 'subject'),
   'certificates.issuerdn': named('issuerKey', 'issuer'),

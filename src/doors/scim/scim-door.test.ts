@@ -236,6 +236,8 @@ describe('the SCIM door', () => {
     expect(await by(`id eq "${uuids.boss}"`)).toEqual(['boss'])
     expect(await by('meta.created gt "2020-01-01T00:00:00Z" and userName co "oa"')).toEqual(['noa'])
     expect(await by('emails[type eq "work" and value sw "noa@"]')).toEqual(['noa'])
+    expect(await by('aupSignatureTime pr')).toEqual([])
+    expect(await by('userName sw "m" and not (aupSignatureTime ge "2020-01-01T00:00:00Z")')).toEqual(['mika'])
     expect(await by('password eq "x"')).toEqual([400, 'invalidFilter'])
     expect(await by('userName eq')).toEqual([400, 'invalidFilter'])
     const page = (await admin('GET', '/Users?startIndex=2&count=2&attributes=userName')).json

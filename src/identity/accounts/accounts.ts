@@ -28,6 +28,7 @@ export interface Accounts {
   ): Promise<Account>
   attributes(accountIds: readonly number[]): Promise<Map<number, Record<string, string>>>
   setAttributes(accountId: number, attributes: Readonly<Record<string, string>>, by?: string): Promise<void>
+  /** Throws last_administrator, as `setAttributes` does. */
   deleteAttributes(accountId: number, keys: readonly string[], by?: string): Promise<void>
   /** A new USERPASS identity needs a password; one that another account has already shares its password. */
   addIdentities(identities: readonly NewAccountIdentity[], by?: string): Promise<void>
@@ -86,11 +87,8 @@ export function createAccounts(context: Context): Accounts {
       const { vo, name } = await accountOf(context, id)
       const address = email && checkedEmail(email)
       return changing(vo, name, async (tx) => {
-        const leaves = change.status === 'SUSPENDED' || change.status === 'DELETED'
-        if (leaves && (await store.isLastAdministrator(tx, vo, id))) {
-          throw e.lastAdministrator(
-            `${name} is the last administrator of ${vo}; make somebody else one first.`,
-          )
+        if (change.status === 'SUSPENDED' || change.status === 'DELETED') {
+          await keepAnAdministrator(tx, { id, vo, name })
         }
         if (email !== undefined) await store.putPrimaryEmail(tx, id, address || null)
         const action = change.status ? ACTION_OF_STATUS[change.status] : 'account.changed'
@@ -109,6 +107,10 @@ export function createAccounts(context: Context): Accounts {
     async setAttributes(id, values, by = 'grid') {
       const { vo, name } = await accountOf(context, id)
       await changing(vo, name, async (tx) => {
+        const { admin } = values
+        if (admin !== undefined && admin.toLowerCase() !== 'true') {
+          await keepAnAdministrator(tx, { id, vo, name })
+        }
         await store.putAttributes(tx, id, values)
         await context.audit(tx, {
           vo,
@@ -122,6 +124,7 @@ export function createAccounts(context: Context): Accounts {
     async deleteAttributes(id, names, by = 'grid') {
       const { vo, name } = await accountOf(context, id)
       await changing(vo, name, async (tx) => {
+        if (names.includes('admin')) await keepAnAdministrator(tx, { id, vo, name })
         await store.dropAttributes(tx, id, names)
         const entry = { vo, actor: by, action: 'account.attributes_removed', target: name }
         await context.audit(tx, { ...entry, detail: { names } })
@@ -163,6 +166,15 @@ export function createAccounts(context: Context): Accounts {
     },
   }
   return self
+}
+
+/** Nobody could give the rights back that the last administrator loses; throws last_administrator. */
+async function keepAnAdministrator(
+  tx: Context['db'],
+  { id, vo, name }: Pick<Account, 'id' | 'vo' | 'name'>,
+): Promise<void> {
+  if (!(await store.isLastAdministrator(tx, vo, id))) return
+  throw e.lastAdministrator(`${name} is the last administrator of ${vo}; make somebody else one first.`)
 }
 
 /** The account of that number; throws account_missing. */

@@ -44,6 +44,10 @@ export const personFields: Fields = {
     createdAt: column('time', 'a.created_at'),
     updatedAt: column('time', 'a.updated_at'),
     endTime: column('time', 'a.end_time'),
+    signedAt: column(
+      'time',
+      '(select max(s.signed_at) from policy_signature s where s.account_id = a.id and s.withdrawn_at is null)',
+    ),
   },
   lists: {
     emails: {

@@ -126,6 +126,46 @@ describe('joining', () => {
     await identity.setPeopleSettings('demo', { confirmEmail: false }, 'admin')
   })
 
+  test('an address that comes later is confirmed by a link too, once and within a week', async () => {
+    const person = await account()
+    const addresses = async () => (await identity.peopleById([person.id]))[0]!.emails
+    const add = (...list: string[]) =>
+      identity.setEmails(
+        person.id,
+        list.map((address) => ({ address })),
+        person.name,
+      )
+    await add('quiet@example.org')
+    expect(await mailTo('quiet@example.org')).toBeUndefined()
+    await identity.setPeopleSettings('demo', { confirmEmail: true }, 'admin')
+    await add('later@example.org', 'late@example.org')
+    const secretFor = async (address: string) => /verify\/(\S+)/.exec((await mailTo(address))!.body)![1]!
+    const secret = await secretFor('later@example.org')
+    await expect(identity.confirmAddress('other', secret)).rejects.toMatchObject({ kind: 'missing' })
+    expect(await identity.confirmAddress('demo', secret)).toEqual({
+      username: person.name,
+      address: 'later@example.org',
+    })
+    await expect(identity.confirmAddress('demo', secret)).rejects.toMatchObject({ kind: 'missing' })
+    // Changed once more, nothing is asked again and what was confirmed stays so.
+    const mails = (await identity.mails('demo', page)).total
+    await add('late@example.org', 'later@example.org')
+    expect((await identity.mails('demo', page)).total).toBe(mails)
+    expect(await addresses()).toMatchObject([
+      { address: 'late@example.org', primary: true, verifiedAt: null },
+      { address: 'later@example.org', verifiedAt: expect.any(Date) },
+    ])
+    clock.advance(8 * DAY)
+    const late = await secretFor('late@example.org')
+    await expect(identity.confirmAddress('demo', late)).rejects.toMatchObject({ code: 'request_missing' })
+    await expect(
+      (async () => {
+        for (let i = 0; i < 25; i++) await add(`stranger${i}@example.org`)
+      })(),
+    ).rejects.toMatchObject({ code: 'registration_rate_limited' })
+    await identity.setPeopleSettings('demo', { confirmEmail: false }, 'admin')
+  })
+
   test('one address of the network may not register without end', async () => {
     const tries = []
     for (let i = 0; i < 21; i++)

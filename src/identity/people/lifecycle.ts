@@ -3,6 +3,7 @@ import type { Context } from '../context.ts'
 import { grouped } from '../grouped.ts'
 import type { EndingFacts } from './lifecycle.store.ts'
 import * as store from './lifecycle.store.ts'
+import { membershipEnds, policyReminder } from './mail-texts.ts'
 import { type Mail, post } from './mails.ts'
 import type { Ending } from './person.ts'
 import { createSettings, type PeopleSettings } from './settings.ts'
@@ -109,15 +110,8 @@ const shown = ({ username, step, endTime }: Due) => ({ username, step, endTime }
 
 function mailOf({ id, vo, username, email, step, endTime, rules }: Due): Mail[] {
   if (email === null || step === 'REMOVED') return []
-  const ended = `Your membership in ${vo} ended on ${endTime.toISOString().slice(0, 10)}.`
-  const next = {
-    PENDING_SUSPENSION: `Your account "${username}" will be suspended in ${rules.suspensionGraceDays} days.`,
-    SUSPENDED: `Your account "${username}" is suspended now.`,
-    PENDING_REMOVAL: `Your account "${username}" will be removed in ${rules.suspensionGraceDays} days.`,
-  }[step]
-  const body = `${ended}\n${next}\nIf you are still with us, ask the managers of ${vo} to prolong it.`
-  const subject = `Your membership in ${vo}`
-  return [{ vo, accountId: id, recipient: email, kind: `membership.${step.toLowerCase()}`, subject, body }]
+  const texts = membershipEnds(vo, username, step, { endTime, graceDays: rules.suspensionGraceDays })
+  return [{ vo, accountId: id, recipient: email, kind: `membership.${step.toLowerCase()}`, texts }]
 }
 
 /** Ends memberships, reminds of signatures, forgets registrations nobody confirmed: looks every hour. */
@@ -145,11 +139,8 @@ export function lifecycleWorker(
 }
 
 function reminder({ vo, accountId, recipient, endsAt, days }: store.Reminder): Mail {
-  const date = endsAt.toISOString().slice(0, 10)
   return {
-    ...{ vo, accountId, recipient, kind: 'policy.reminder' },
-    subject: `Sign the usage policy of ${vo} again before ${date}`,
-    body: `Your signature under the usage policy of ${vo} counts until ${date}. Sign again in the console, or with: kumi policy sign`,
+    ...{ vo, accountId, recipient, kind: 'policy.reminder', texts: policyReminder(vo, endsAt) },
     once: `policy ${vo} ${accountId} ${endsAt.toISOString()} ${days}`,
   }
 }

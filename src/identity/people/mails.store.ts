@@ -1,5 +1,6 @@
 import { affected, type Db, row, rows, sql } from '../../kernel/database.ts'
 import type { Page } from './condition.ts'
+import type { MailTexts } from './mail-texts.ts'
 
 export interface Mail {
   readonly vo: string
@@ -7,26 +8,40 @@ export interface Mail {
   readonly recipient: string
   /** What it is about: `registration.confirm`, `membership.ends`, … */
   readonly kind: string
-  readonly subject: string
-  readonly body: string
+  readonly texts: MailTexts
   /** The same news is told once. */
   readonly once?: string
 }
 
-export interface WrittenMail extends Omit<Mail, 'once'> {
+export interface WrittenMail extends Omit<Mail, 'once' | 'texts'> {
   readonly id: bigint
+  readonly subject: string
+  readonly body: string
   readonly createdAt: Date
   /** Null: nobody sent it yet; without a mail server, managers hand it over themselves. */
   readonly sentAt: Date | null
+  /** What the mail server said last; empty when nothing went wrong. */
+  readonly problem: string
+  readonly givenUpAt: Date | null
+}
+
+export type DueMail = Pick<WrittenMail, 'id' | 'vo' | 'recipient' | 'subject' | 'body' | 'createdAt'> & {
+  readonly attempts: number
 }
 
 export const insertMails = (tx: Db, mails: readonly Mail[], now: Date) =>
   affected(
     tx,
-    sql`insert into mail (vo, account_id, recipient, kind, subject, body, created_at, once)
-    select vo, "accountId", recipient, kind, subject, body, ${now}, once
-    from jsonb_to_recordset(${JSON.stringify(mails)}::jsonb) as m(vo text, "accountId" int, recipient text, kind text,
-      subject text, body text, once text)
+    sql`insert into mail (vo, account_id, recipient, kind, subject, body, created_at, next_at, once)
+    select m.vo, "accountId", recipient, m.kind,
+      case a.language when 'en' then en->>'subject' when 'ja' then ja->>'subject'
+        else (en->>'subject') || ' / ' || (ja->>'subject') end,
+      case a.language when 'en' then en->>'body' when 'ja' then ja->>'body'
+        else (en->>'body') || E'\\n\\n' || (ja->>'body') end,
+      ${now}, ${now}, once
+    from jsonb_to_recordset(${JSON.stringify(mails.map(({ texts, ...mail }) => ({ ...mail, ...texts })))}::jsonb)
+      as m(vo text, "accountId" int, recipient text, kind text, en jsonb, ja jsonb, once text)
+    left join account a on a.id = "accountId"
     on conflict (once) do nothing`,
   )
 
@@ -34,7 +49,7 @@ export const selectMails = (db: Db, vo: string, { offset, limit }: Page) =>
   rows(
     db,
     sql<WrittenMail>`select id, vo, account_id as "accountId", recipient, kind, subject, body, created_at as "createdAt",
-      sent_at as "sentAt" from mail where vo = ${vo} order by id desc offset ${offset} limit ${limit}`,
+      sent_at as "sentAt", problem, given_up_at as "givenUpAt" from mail where vo = ${vo} order by id desc offset ${offset} limit ${limit}`,
   )
 
 export const countMails = async (db: Db, vo: string): Promise<number> =>
@@ -58,3 +73,38 @@ export const primaryAddresses = (db: Db, ids: readonly number[]) =>
     }>`select account_id as "accountId", address as recipient from email
     where account_id = any(${ids as number[]}::int[]) and is_primary`,
   )
+
+/** Takes the next one that is due, for one process until `until`; a second try is the consequence of dying meanwhile. */
+export const claimMail = (db: Db, now: Date, until: Date) =>
+  row(
+    db,
+    sql<DueMail>`update mail set attempts = attempts + 1, next_at = ${until}
+    where id = (select id from mail where sent_at is null and given_up_at is null and next_at <= ${now}
+      order by next_at, id limit 1 for update skip locked)
+    returning id, vo, recipient, subject, body, created_at as "createdAt", attempts`,
+  )
+
+export const nextMailAt = async (db: Db): Promise<Date | null> =>
+  (await row(
+    db,
+    sql<{
+      at: Date | null
+    }>`select min(next_at) as at from mail where sent_at is null and given_up_at is null`,
+  ))!.at
+
+export const markSent = (db: Db, id: bigint, now: Date) =>
+  affected(db, sql`update mail set sent_at = ${now}, problem = '' where id = ${id}`)
+
+export const markFailed = (
+  db: Db,
+  id: bigint,
+  failure: { problem: string; nextAt: Date; givenUpAt: Date | null },
+) =>
+  affected(
+    db,
+    sql`update mail set problem = ${failure.problem}, next_at = ${failure.nextAt}, given_up_at = ${failure.givenUpAt}
+    where id = ${id}`,
+  )
+
+export const putLanguage = (db: Db, accountId: number, language: string) =>
+  affected(db, sql`update account set language = ${language} where id = ${accountId}`)

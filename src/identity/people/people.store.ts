@@ -133,6 +133,47 @@ export const countMembers = async (db: Db, groupId: number, now: Date): Promise<
     sql<{ n: number }>`select count(*)::int as n from membership m where ${present(groupId, now)}`,
   ))!.n
 
+export const selectNamedMembers = (
+  db: Db,
+  groupId: number,
+  find: string,
+  { offset, limit }: Page,
+  now: Date,
+) =>
+  rows(
+    db,
+    sql<Member>`select a.id, a.uuid, a.name as username, m.since, m.until
+    from membership m join account a on a.id = m.account_id
+    where ${present(groupId, now)} and position(${find} in a.name) > 0 order by a.name offset ${offset} limit ${limit}`,
+  )
+
+export const countNamedMembers = async (db: Db, groupId: number, find: string, now: Date): Promise<number> =>
+  (await row(
+    db,
+    sql<{ n: number }>`select count(*)::int as n from membership m join account a on a.id = m.account_id
+    where ${present(groupId, now)} and position(${find} in a.name) > 0`,
+  ))!.n
+
+export interface CountedGroup {
+  readonly id: string
+  readonly path: string
+  readonly description: string
+  readonly optional: boolean
+  readonly role: boolean
+  readonly members: number
+}
+
+export const selectTree = (db: Db, vo: string, now: Date) =>
+  rows(
+    db,
+    sql<CountedGroup>`select g.uuid as id, g.path, g.description, g.optional, g.role, coalesce(n.members, 0) as members
+    from grp g left join (
+      select m.grp_id, count(*)::int as members from membership m join account a on a.id = m.account_id
+      where a.vo = ${vo} and a.status <> 'DELETED' and (m.until is null or m.until > ${now}) group by m.grp_id
+    ) n on n.grp_id = g.id
+    where g.vo = ${vo} order by string_to_array(g.path, '/') collate "C"`,
+  )
+
 export const updateProfile = (
   db: Db,
   id: number,
@@ -190,6 +231,30 @@ export const verifyEmail = (db: Db, id: number, now: Date) =>
   affected(
     db,
     sql`update email set verified_at = ${now} where account_id = ${id} and is_primary and verified_at is null`,
+  )
+
+/** Addresses nobody was asked about yet get a link each, by the digest of its secret. */
+export const askAboutEmails = (
+  db: Db,
+  id: number,
+  links: readonly { address: string; digest: string }[],
+  now: Date,
+) =>
+  rows(
+    db,
+    sql<{ address: string }>`update email m set confirmation = decode(w.digest, 'hex'), asked_at = ${now}
+    from jsonb_to_recordset(${JSON.stringify(links)}::jsonb) as w(address text, digest text)
+    where m.account_id = ${id} and m.address = w.address and m.verified_at is null and m.asked_at is null
+    returning m.address`,
+  )
+
+/** The link of a mail about an address was used: only the first time, and only one asked for after `since`, counts. */
+export const confirmEmail = (db: Db, vo: string, digest: Buffer, since: Date, now: Date) =>
+  row(
+    db,
+    sql<{ username: string; address: string }>`update email m set verified_at = ${now}, confirmation = null
+    from account a where a.id = m.account_id and a.vo = ${vo} and a.status not in ('DELETED', 'PENDING')
+      and m.confirmation = ${digest} and m.asked_at > ${since} returning a.name as username, m.address`,
   )
 
 /** Names of other people of the VO who use one of these addresses. */

@@ -211,8 +211,16 @@ describe('people', () => {
   test('the last administrator stays', async () => {
     const [one, two] = [await person({ vo: 'other' }), await person({ vo: 'other' })]
     await identity.setAttributes(one.id, { admin: 'true' })
-    await expect(identity.suspend(one.id, 'x', 'y')).rejects.toMatchObject({ code: 'last_administrator' })
+    const refused = { code: 'last_administrator' }
+    await expect(identity.suspend(one.id, 'x', 'y')).rejects.toMatchObject(refused)
+    await expect(identity.deleteAttributes(one.id, ['admin'])).rejects.toMatchObject(refused)
+    await expect(identity.setAttributes(one.id, { admin: 'false' })).rejects.toMatchObject(refused)
     await identity.setAttributes(two.id, { admin: 'true' })
+    const neither = await Promise.allSettled(
+      [one, two].map(({ id }) => identity.deleteAttributes(id, ['admin', 'other'])),
+    )
+    expect(neither.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+    for (const { id } of [one, two]) await identity.setAttributes(id, { admin: 'true' })
     const both = await Promise.allSettled([one, two].map(({ id }) => identity.suspend(id, 'x', 'y')))
     expect(both.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
   })

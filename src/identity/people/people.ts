@@ -3,6 +3,7 @@ import { type Accounts, accountOf, createAccounts } from '../accounts/accounts.t
 import type { Group } from '../accounts/group.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
+import { askAboutAddresses } from './addresses.ts'
 import { groupFields, personFields, predicate } from './condition.store.ts'
 import { type Condition, everybody, type Page, type Paged } from './condition.ts'
 import { checkedEmail, checkedText, isUuid } from './names.ts'
@@ -46,8 +47,12 @@ export interface People {
   searchPeople(vo: string, page: Page, condition?: Condition): Promise<Paged<Person>>
   searchGroups(vo: string, page: Page, condition?: Condition): Promise<Paged<Group>>
   membersOf(group: Pick<Group, 'id'>, page: Page): Promise<Paged<store.Member>>
+  /** As `membersOf`, in the order of their names; `find` is a part of the name. */
+  membersByName(group: Pick<Group, 'id'>, find: string, page: Page): Promise<Paged<store.Member>>
+  /** All groups of a VO by path, each with the number of its members. */
+  groupTree(vo: string): Promise<store.CountedGroup[]>
   changeProfile(accountId: number, change: ProfileChange, by: string): Promise<void>
-  /** The whole list of addresses; throws email_taken. */
+  /** The whole list of addresses; new ones get a link to confirm them where the VO wants that. Throws email_taken. */
   setEmails(accountId: number, emails: readonly NewEmail[], by: string): Promise<void>
   /** When the membership ends; null: not at all. A later end takes back a suspension that the earlier one caused. */
   setEndTime(accountId: number, endTime: Date | null, by: string): Promise<void>
@@ -113,6 +118,15 @@ export function createPeople(context: Context, accounts: Accounts): People {
       ])
       return { total, items }
     },
+    async membersByName({ id }, find, page) {
+      const name = find.trim().toLowerCase()
+      const [total, items] = await Promise.all([
+        store.countNamedMembers(db, id, name, now()),
+        store.selectNamedMembers(db, id, name, page, now()),
+      ])
+      return { total, items }
+    },
+    groupTree: (vo) => store.selectTree(db, vo, now()),
     async changeProfile(id, change, by) {
       const { vo, name } = await accountOf(context, id)
       const checked = {
@@ -134,6 +148,7 @@ export function createPeople(context: Context, accounts: Accounts): People {
         await store.putEmails(tx, id, list)
         const entry = { vo, actor: by, action: 'account.emails_changed', target: name }
         await context.audit(tx, { ...entry, detail: { addresses: list.length } })
+        if (kind === 'USER') await askAboutAddresses(context.within(tx), { id, vo, name }, list)
       })
     },
     async setEndTime(id, endTime, by) {

@@ -4,7 +4,15 @@ import { countFailure, failuresOf } from '../accounts/login.store.ts'
 import { digestOf } from '../accounts/secrets.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import { administratorAddresses, primaryAddresses } from './mails.store.ts'
+import { confirmAddress } from './addresses.ts'
+import {
+  type MailTexts,
+  registrationApproved,
+  registrationConfirm,
+  registrationRejected,
+  registrationWaits,
+} from './mail-texts.ts'
+import { administratorAddresses, primaryAddresses, putLanguage } from './mails.store.ts'
 import { post } from './mails.ts'
 import { checkedEmail, checkedLines } from './names.ts'
 import { usersOfEmails, verifyEmail } from './people.store.ts'
@@ -23,6 +31,8 @@ export interface Registration {
   readonly notes?: string
   /** Opens the account once it is approved. */
   readonly password?: string
+  /** What mails to this person are written in; both languages when absent. */
+  readonly language?: 'en' | 'ja'
   /** Address of the caller, for the rate limit. */
   readonly peer?: string
 }
@@ -37,6 +47,8 @@ export interface Registrations {
   nameIsFree(vo: string, name: { username: string } | { email: string }, peer: string): Promise<boolean>
   /** The link of the confirmation e-mail was used; throws request_missing for a wrong or used one. */
   confirmRegistration(vo: string, secret: string): Promise<store.MembershipRequest>
+  /** The same for an address that came into a profile later. */
+  confirmAddress(vo: string, secret: string): Promise<{ username: string; address: string }>
   approveRegistration(vo: string, requestId: string, by: string): Promise<store.MembershipRequest>
   /** The account goes, and its name and address are free again. */
   rejectRegistration(
@@ -58,7 +70,7 @@ const LONGEST_NOTES = 4000
 export function createRegistrations(context: Context): Registrations {
   const { db, ids, now, issuer, changing } = context
   const self: Registrations = {
-    async register({ peer, notes = '', email, password, ...person }) {
+    async register({ peer, notes = '', email, password, language, ...person }) {
       const { vo, username } = person
       const settings = await createSettings(context).peopleSettings(vo)
       if (!settings.registrationOpen) {
@@ -86,6 +98,7 @@ export function createRegistrations(context: Context): Registrations {
         const account = { ...person, name: username, email: address, status: 'PENDING' } as const
         const [made] = await accounts.createAccounts([account], username)
         const accountId = made!.id
+        if (language) await putLanguage(tx, accountId, language)
         if (password !== undefined) {
           const identity = { accountId, kind: 'USERPASS', identity: username, password } as const
           await accounts.addIdentities([identity], username)
@@ -103,9 +116,8 @@ export function createRegistrations(context: Context): Registrations {
         })
         if (settings.confirmEmail) {
           const link = `${issuer(vo)}/registration/verify/${secret}`
-          const body = `Somebody, hopefully you, asked for an account "${username}" in ${vo}.\nConfirm your address: ${link}\nIf it was not you, do nothing.`
-          const subject = `Confirm your registration in ${vo}`
-          const mail = { vo, accountId, recipient: address, kind: 'registration.confirm', subject, body }
+          const texts = registrationConfirm(vo, username, link)
+          const mail = { vo, accountId, recipient: address, kind: 'registration.confirm', texts }
           await post(tx, now(), [mail])
         } else await tellAdministrators(context, tx, vo, username)
       })
@@ -132,6 +144,7 @@ export function createRegistrations(context: Context): Registrations {
       })
       return (await store.selectRequest(db, vo, confirmed.id))!
     },
+    confirmAddress: (vo, secret) => changing(vo, vo, (tx) => confirmAddress(context.within(tx), vo, secret)),
     async approveRegistration(vo, requestId, by) {
       const request = await openRequest(context, vo, requestId, 'registration')
       const { accountId, username } = request
@@ -145,8 +158,7 @@ export function createRegistrations(context: Context): Registrations {
         }
         const entry = { vo, actor: by, action: 'registration.approved', target: username }
         await context.audit(tx, { ...entry, detail: { request: requestId } })
-        const body = `Your account "${username}" in ${vo} is ready.`
-        await tell(context, tx, vo, accountId!, 'registration.approved', `Welcome to ${vo}`, body)
+        await tell(context, tx, vo, accountId!, 'registration.approved', registrationApproved(vo, username))
       })
       return (await store.selectRequest(db, vo, requestId))!
     },
@@ -157,8 +169,8 @@ export function createRegistrations(context: Context): Registrations {
         await decide(tx, requestId, 'REJECTED', by, reason)
         const entry = { vo, actor: by, action: 'registration.rejected', target: username }
         await context.audit(tx, { ...entry, detail: { request: requestId, motivation: reason } })
-        const body = `Your registration as "${username}" in ${vo} was not accepted.\nReason: ${reason}`
-        await tell(context, tx, vo, accountId!, 'registration.rejected', `Your registration in ${vo}`, body)
+        const texts = registrationRejected(vo, username, reason)
+        await tell(context, tx, vo, accountId!, 'registration.rejected', texts)
         await store.dropPendingAccount(tx, accountId!)
       })
       return (await store.selectRequest(db, vo, requestId))!
@@ -208,25 +220,23 @@ async function tell(
   vo: string,
   accountId: number,
   kind: string,
-  subject: string,
-  body: string,
+  texts: MailTexts,
 ): Promise<void> {
   const addresses = await primaryAddresses(tx, [accountId])
   await post(
     tx,
     now(),
-    addresses.map((to) => ({ ...to, vo, kind, subject, body })),
+    addresses.map((to) => ({ ...to, vo, kind, texts })),
   )
 }
 
 async function tellAdministrators(context: Context, tx: Context['db'], vo: string, username: string) {
   const addresses = await administratorAddresses(tx, vo)
-  const subject = `${username} would like to join ${vo}`
-  const body = `Approve or reject the registration in the console, or with: kumi people approve ${username}`
+  const texts = registrationWaits(vo, username)
   const kind = 'registration.waits'
   await post(
     tx,
     context.now(),
-    addresses.map((to) => ({ ...to, vo, kind, subject, body })),
+    addresses.map((to) => ({ ...to, vo, kind, texts })),
   )
 }

@@ -59,11 +59,16 @@ const fits = (vo: string, f: RequestFilter) => sql`r.vo = ${vo} and r.kind = ${f
   and (${f.concerning ?? null}::int is null or r.account_id = ${f.concerning ?? null} or exists (
     select 1 from group_manager m where m.grp_id = r.grp_id and m.account_id = ${f.concerning ?? null}))`
 
-export const selectRequests = (db: Db, vo: string, filter: RequestFilter, { offset, limit }: Page) =>
+export const selectRequests = (
+  db: Db,
+  vo: string,
+  filter: RequestFilter,
+  { offset, limit, descending = false }: Page,
+) =>
   rows(
     db,
     sql<MembershipRequest>`select ${REQUEST} from ${TABLES} where ${fits(vo, filter)}
-    order by r.created_at, r.id offset ${offset} limit ${limit}`,
+    order by ${sql.raw(descending ? 'r.updated_at desc, r.id desc' : 'r.created_at, r.id')} offset ${offset} limit ${limit}`,
   )
 
 export const countRequests = async (db: Db, vo: string, filter: RequestFilter): Promise<number> =>

@@ -3,6 +3,7 @@ import { createGroups, type Groups } from '../accounts/groups.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import type { Page, Paged } from './condition.ts'
+import { groupRequestDecided, groupRequestWaits } from './mail-texts.ts'
 import { primaryAddresses } from './mails.store.ts'
 import { post } from './mails.ts'
 import { checkedLines, isUuid } from './names.ts'
@@ -12,7 +13,7 @@ import * as store from './requests.store.ts'
 export type { MembershipRequest, RequestFilter, RequestKind, RequestState } from './requests.store.ts'
 
 export interface Requests {
-  /** Registrations or group requests, oldest first. */
+  /** Registrations or group requests, oldest first; descending: what happened last first. */
   requests(vo: string, filter: RequestFilter, page: Page): Promise<Paged<MembershipRequest>>
   /** Throws request_missing. */
   request(vo: string, id: string): Promise<MembershipRequest>
@@ -22,6 +23,8 @@ export interface Requests {
   rejectGroupRequest(vo: string, id: string, motivation: string, by: string): Promise<MembershipRequest>
   /** Takes a request back, or forgets a decided one. */
   deleteGroupRequest(vo: string, id: string, by: string): Promise<void>
+  /** Ends one's own membership, and with it those below; the root group is left only with the VO. Throws group_missing. */
+  leaveGroup(accountId: number, path: string): Promise<void>
 }
 
 const LONGEST_NOTES = 4000
@@ -63,12 +66,11 @@ export function createRequests(context: Context, groups: Groups): Requests {
         await context.audit(tx, { ...entry, detail: { group: path, request: id } })
         const managers = (await createGroups(context.within(tx)).managersOf([group.id])).get(group.id) ?? []
         const to = await primaryAddresses(tx, managers)
-        const subject = `${name} would like to join ${path}`
-        const body = `Approve or reject the request in the console, or with: kumi group approve ${id}`
+        const texts = groupRequestWaits(name, path, id)
         await post(
           tx,
           now(),
-          to.map((address) => ({ ...address, vo, kind: 'group.waits', subject, body })),
+          to.map((address) => ({ ...address, vo, kind: 'group.waits', texts })),
         )
       })
       return self.request(vo, id)
@@ -84,6 +86,17 @@ export function createRequests(context: Context, groups: Groups): Requests {
         const entry = { vo, actor: by, action: 'group.request_deleted', target: username }
         await context.audit(tx, { ...entry, detail: { group, request: id } })
       })
+    },
+    async leaveGroup(accountId, path) {
+      const { vo, name } = await accountOf(context, accountId)
+      const { id } = await groups.group(vo, path)
+      if (path === `/${vo}`) {
+        throw e.invalidRequest(`Who leaves ${path} leaves ${vo}: ask its managers to end your membership.`)
+      }
+      if (!(await store.isMember(db, accountId, id, now()))) {
+        throw e.groupMissing(`${name} is no member of ${path}.`)
+      }
+      await groups.removeMembers(vo, path, [accountId], name)
     },
   }
   const decided = async (
@@ -104,14 +117,12 @@ export function createRequests(context: Context, groups: Groups): Requests {
       const action = `group.request_${state.toLowerCase()}`
       const detail = { group, request: id, motivation }
       await context.audit(tx, { vo, actor: by, action, target: username, detail })
-      const word =
-        state === 'APPROVED' ? 'You are a member now.' : `It was not accepted. Reason: ${motivation}`
       const to = await primaryAddresses(tx, [accountId!])
-      const subject = `Your request for ${group}`
+      const texts = groupRequestDecided(String(group), state === 'APPROVED', motivation)
       await post(
         tx,
         now(),
-        to.map((address) => ({ ...address, vo, kind: 'group.decided', subject, body: word })),
+        to.map((address) => ({ ...address, vo, kind: 'group.decided', texts })),
       )
     })
     return self.request(vo, id)

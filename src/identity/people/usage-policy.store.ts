@@ -34,6 +34,45 @@ export const selectPolicy = (db: Db, vo: string) =>
     order by version desc limit 1`,
   )
 
+export interface PolicyVersion extends Omit<UsagePolicy, 'vo'> {
+  readonly withdrawnAt: Date | null
+  /** How many people signed just this version. */
+  readonly signatures: number
+}
+
+export interface PolicyVersions {
+  readonly versions: readonly PolicyVersion[]
+  readonly signed: number
+  readonly unsigned: number
+}
+
+export const selectVersions = (db: Db, vo: string) =>
+  rows(
+    db,
+    sql<PolicyVersion>`select p.version, p.url, p.text, p.description, p.validity_days as "validityDays",
+      p.reminder_days as "reminderDays", p.sign_from as "signFrom", p.published_at as "publishedAt",
+      p.published_by as "publishedBy", p.withdrawn_at as "withdrawnAt", (
+        select count(distinct s.account_id)::int from policy_signature s
+        where s.vo = p.vo and s.version = p.version and s.withdrawn_at is null) as signatures
+    from usage_policy p where p.vo = ${vo} order by p.version desc limit 200`,
+  )
+
+/** Active people by whether their last signature counts under the policy in force. */
+export const countSigners = async (db: Db, vo: string, now: Date) =>
+  (await row(
+    db,
+    sql<{ signed: number; unsigned: number }>`with policy as (
+      select sign_from, validity_days from usage_policy where vo = ${vo} and withdrawn_at is null
+      order by version desc limit 1),
+    person as (select coalesce((
+        select max(s.signed_at) from policy_signature s where s.account_id = a.id and s.withdrawn_at is null
+      ) >= p.sign_from and (p.validity_days = 0 or (
+        select max(s.signed_at) from policy_signature s where s.account_id = a.id and s.withdrawn_at is null
+      ) > ${now}::timestamptz - make_interval(days => p.validity_days)), false) as good
+      from account a cross join policy p where a.vo = ${vo} and a.kind = 'USER' and a.status = 'ACTIVE')
+    select count(*) filter (where good)::int as signed, count(*) filter (where not good)::int as unsigned from person`,
+  ))!
+
 /** The policy in force, while nobody else publishes one. */
 export async function holdPolicies(tx: Db, vo: string): Promise<UsagePolicy | undefined> {
   await rows(tx, sql`select 1 from vo where id = ${vo} for update`)

@@ -25,6 +25,8 @@ export interface NewPolicy {
 export interface UsagePolicies {
   /** The policy in force; null when the VO has none, and then nobody needs to sign. */
   usagePolicy(vo: string): Promise<UsagePolicy | null>
+  /** Every version, newest first, and how many active people have a signature that counts now. */
+  policyVersions(vo: string): Promise<store.PolicyVersions>
   publishPolicy(vo: string, policy: NewPolicy, by: string): Promise<UsagePolicy>
   /** Asks everybody to sign again. */
   touchPolicy(vo: string, by: string): Promise<UsagePolicy>
@@ -51,6 +53,15 @@ export function createUsagePolicies(context: Context): UsagePolicies {
   }
   return {
     usagePolicy: async (vo) => (await store.selectPolicy(db, vo)) ?? null,
+    async policyVersions(vo) {
+      const [versions, counts, policy] = await Promise.all([
+        store.selectVersions(db, vo),
+        store.countSigners(db, vo, now()),
+        store.selectPolicy(db, vo),
+      ])
+      // Without a policy nobody has to sign.
+      return { versions, signed: policy ? counts.signed : 0, unsigned: policy ? counts.unsigned : 0 }
+    },
     publishPolicy: (vo, policy, by) =>
       changing(vo, vo, async (tx) => {
         const checked = checkedPolicy(policy)

@@ -8,11 +8,14 @@ import { ANY_AUDIENCE } from '../tokens/token.ts'
 import type { Policies } from './policies.ts'
 import { storageScopes } from './storage-scopes.ts'
 
-/** Who somebody is after an ordinary login, with all that the token of it may carry; lets nobody in. */
-export type AfterLogin = (accountId: number) => Promise<Principal>
+/**
+ * Who somebody is after an ordinary login, with all that the token of it may carry; lets nobody in. `asked`: optional
+ * groups and roles of theirs that they named, which count besides the usual ones.
+ */
+export type AfterLogin = (accountId: number, asked?: readonly string[]) => Promise<Principal>
 
 export function createAfterLogin(context: Context, policies: Policies, groups: Groups): AfterLogin {
-  return async (accountId) => {
+  return async (accountId, asked = []) => {
     const account = await accountOf(context, accountId)
     await policies.refresh()
     const attributes = await selectAttributes(context.db, [accountId])
@@ -24,7 +27,7 @@ export function createAfterLogin(context: Context, policies: Policies, groups: G
       vo: account.vo,
       issuer: context.issuer(account.vo),
       subject: account.uuid,
-      groups: (await groups.groupsOf([accountId])).get(accountId) ?? [],
+      groups: [...((await groups.groupsOf([accountId])).get(accountId) ?? []), ...asked],
       attributes: Object.fromEntries(attributes.map(({ key, value }) => [key, value])),
       scopes: [parseScope('grid')],
       audience: [ANY_AUDIENCE],

@@ -52,6 +52,11 @@ export function compilePolicy<R extends Rule>(rules: readonly R[]): Policy<R> {
       if (!standard && !carries(principal, action, resource)) {
         return refusal(`the token carries neither the scope grid nor grid.${action}`)
       }
+      if (principal.guest && !action.endsWith('.read')) {
+        return refusal(
+          `${principal.issuer} knows them, but no account here does; they may look and nothing else`,
+        )
+      }
       if (principal.limited && !isForLimitedProxies(action)) {
         return refusal('a limited proxy may read and move data, and nothing else')
       }
@@ -59,7 +64,8 @@ export function compilePolicy<R extends Rule>(rules: readonly R[]): Policy<R> {
       for (const bucket of bucketsOf(forAction(principal.vo, action), principal)) {
         for (const rule of reaching(bucket, principal, resource)) {
           if (rule.effect === 'deny') return { allow: false, reason: describeRule(rule), rule }
-          allowing ??= rule
+          // Everyone means every member.
+          if (!(principal.guest && rule.subjectKind === 'everyone')) allowing ??= rule
         }
       }
       // An administrator gave a service its scopes one by one; for a person they only narrow what the rules allow.

@@ -8,6 +8,7 @@ const READS = [
   'workload.read',
   'sites.read',
   'operations.read',
+  'software.read',
   ...['storage.stat', 'storage.list', 'storage.read', 'storage.stage', 'storage.poll'],
 ]
 const OWNERS = [

@@ -18,13 +18,16 @@ export interface AccessRow {
   readonly subjectKind: Rule['subjectKind']
   readonly subject: string
   /** In the order of ACTIONS without those of storage, which tokens decide. */
-  readonly cells: readonly ('yes' | 'own' | 'no')[]
+  readonly cells: readonly AccessCell[]
 }
+
+/** With anything, with own things, with the people and requests of groups one manages, or not at all. */
+export type AccessCell = 'yes' | 'own' | 'managed' | 'own+managed' | 'no'
 
 export interface Explain {
   /** What `principal` may do and why, for the services of the grid and, with `storage.*`, for its gateways. */
   explainAccess(principal: Principal, action: Action, resource: Resource): AccessAnswer
-  /** For each subject the rules name, what it may do by itself: with anything, with own things only, or not at all. */
+  /** For each subject the rules name, what it may do by itself: with what. */
   accessMatrix(vo: string): Promise<AccessRow[]>
   /** Who somebody would be after an ordinary login; for questions only, it lets nobody in. */
   readonly asAfterLogin: AfterLogin
@@ -46,11 +49,16 @@ export function createExplain(policies: Policies, afterLogin: AfterLogin): Expla
       ])
       return [...subjects.values()].map(({ subjectKind, subject }) => {
         const who = memberKnownFor(vo, subjectKind, subject)
-        const may = (action: Action, owner: string) => policy.decide(who, action, { vo, owner }).allow
-        const cells = (Object.keys(ACTIONS) as Action[])
-          .filter((action) => !storageOperation(action))
-          .map((action) => (may(action, 'somebody else') ? 'yes' : may(action, who.account!) ? 'own' : 'no'))
-        return { subjectKind, subject, cells }
+        const cell = (action: Action): AccessCell => {
+          const may = (resource: Partial<Resource>) =>
+            policy.decide(who, action, { vo, owner: 'somebody else', ...resource }).allow
+          if (may({})) return 'yes'
+          const own = may({ owner: who.account! })
+          const managed = may({ managers: [who.accountId!] })
+          return own && managed ? 'own+managed' : own ? 'own' : managed ? 'managed' : 'no'
+        }
+        const actions = (Object.keys(ACTIONS) as Action[]).filter((action) => !storageOperation(action))
+        return { subjectKind, subject, cells: actions.map(cell) }
       })
     },
     asAfterLogin: afterLogin,
@@ -65,6 +73,7 @@ function memberKnownFor(vo: string, kind: Rule['subjectKind'], subject: string):
     kind: 'user',
     vo,
     account: kind === 'account' ? subject : '(member)',
+    accountId: 0,
     groups: kind === 'group' ? [subject] : [],
     attributes: kind === 'attribute' ? { [key]: value } : {},
     scopes: [parseScope('grid')],

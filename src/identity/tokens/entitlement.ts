@@ -45,7 +45,9 @@ export async function entitled(
   }
   const { granted } = permittedScopes(await policies.rules(holder.vo), asker, registered)
   // A client in its own name is bound by its registration alone; who logs in, also as a service, by what the account may do.
-  const allowed = service ? granted : await withinRights(policies, holder, granted)
+  const chosen = holder.memberships.filter(({ path, optional }) => optional && named.has(path))
+  const extra = chosen.map(({ path }) => path)
+  const allowed = service ? granted : await withinRights(policies, holder, extra, granted)
   const texts = distinct(allowed).map(formatScope)
   const { groups, refused } = selectGroups(texts, holder.memberships)
   if (refused.length > 0 && !lenient) {
@@ -60,10 +62,11 @@ export async function entitled(
 async function withinRights(
   policies: ScopePolicyBook,
   { id }: Holder,
+  asked: readonly string[],
   scopes: readonly Scope[],
 ): Promise<readonly Scope[]> {
   if (!scopes.some(({ family }) => family === 'storage')) return scopes
-  const most = await policies.atStorages(id)
+  const most = await policies.atStorages(id, asked)
   return scopes.flatMap((scope) => (scope.family === 'storage' ? intersect(most, [scope]) : [scope]))
 }
 

@@ -1,3 +1,4 @@
+import type { Worker } from '../../kernel/workers.ts'
 import type { Context } from '../context.ts'
 import type { AfterLogin } from '../policy/after-login.ts'
 import type { Policies } from '../policy/policies.ts'
@@ -9,6 +10,7 @@ import { type ClientBook, type Clients, createClients } from './clients.ts'
 import { dropOldDevices } from './device.store.ts'
 import { createDevices, type Devices } from './device.ts'
 import { createExchange, type Exchange } from './exchange.ts'
+import { createFederation, type Federation } from './federation.ts'
 import { dropOldGrants } from './grants.store.ts'
 import { createGrants, type GrantBook, type Grants } from './grants.ts'
 import { createHolders, type Holders } from './holders.ts'
@@ -29,7 +31,8 @@ export interface TokenFace
     ClientAuthentication,
     ScopePolicies,
     Pick<Minter, 'mint'>,
-    Tokens,
+    Omit<Tokens, 'verify'>,
+    Federation,
     Grants,
     Authorization,
     Devices,
@@ -47,6 +50,7 @@ export interface TokenRoom {
   readonly scopePolicies: ScopePolicyBook
   /** Removes what is over. */
   sweep(now: Date): Promise<void>
+  readonly workers: readonly Worker[]
   flush(): Promise<void>
 }
 
@@ -61,6 +65,7 @@ export function createTokenRoom(context: Context, policies: Policies, afterLogin
   const usage = createUsage(context)
   const minter = createMinter(context, { keys, holders, usage })
   const tokens = createTokens(context, { keys, policies, holders, minter, scopePolicies })
+  const { federation, worker } = createFederation(context, { tokens, holders, policies })
   const grants = createGrants(context, { holders, minter, policies: scopePolicies, usage })
   const shared = { clients, holders, policies: scopePolicies, grants }
   return {
@@ -71,6 +76,7 @@ export function createTokenRoom(context: Context, policies: Policies, afterLogin
       ...scopePolicies,
       ...minter,
       ...tokens,
+      ...federation,
       ...grants,
       ...createAuthorization(context, shared),
       ...createDevices(context, shared),
@@ -90,6 +96,7 @@ export function createTokenRoom(context: Context, policies: Policies, afterLogin
       await dropOldDevices(db, dayAgo)
       await dropOldGrants(db, now)
     },
+    workers: [worker],
     flush: usage.flush,
   }
 }

@@ -28,8 +28,11 @@ export interface ScopePolicyBook extends ScopePolicies {
   /** From memory. */
   rules(vo: string): Promise<readonly ScopePolicy[]>
   exchangeRules(vo: string): Promise<readonly ExchangePolicy[]>
-  /** All that a person's tokens may carry for storages, by the policy of who may do what. */
-  atStorages(accountId: number): Promise<readonly Scope[]>
+  /**
+   * All that a person's tokens may carry for storages, by the policy of who may do what; with the optional groups and
+   * roles of theirs that they asked for.
+   */
+  atStorages(accountId: number, asked: readonly string[]): Promise<readonly Scope[]>
 }
 
 /** What a new VO begins with. */
@@ -98,9 +101,9 @@ export function createScopePolicies(context: Context, afterLogin: AfterLogin): S
       memory.get(vo, async () =>
         (await store.selectScopePolicies(db, vo)).map((p) => ({ ...p, scopes: p.scopes.map(parseScope) })),
       ),
-    atStorages: (accountId) =>
-      storages.get(String(accountId), async () =>
-        (await afterLogin(accountId)).scopes.filter(({ family }) => family === 'storage'),
+    atStorages: (accountId, asked) =>
+      storages.get([accountId, ...asked].join(' '), async () =>
+        (await afterLogin(accountId, asked)).scopes.filter(({ family }) => family === 'storage'),
       ),
     exchangeRules: (vo) => exchanges.get(vo, () => store.selectExchangePolicies(db, vo)),
   }

@@ -163,6 +163,21 @@ describe('the traps of storage paths', () => {
       expect(reads('storage.read:/', path), path).toBe(false)
     }
   })
+  test('letters are compared as they are: no folding of case or of composed forms, no patterns', () => {
+    expect(reads('storage.read:/a', '/A')).toBe(false)
+    expect(reads('storage.read:/caf%C3%A9', '/caf\u00e9')).toBe(true)
+    expect(reads('storage.read:/caf%C3%A9', '/cafe\u0301')).toBe(false)
+    expect(reads('storage.read:/a.b', '/aXb')).toBe(false)
+    expect(reads('storage.read:/a*', '/ab')).toBe(false)
+    expect(reads('storage.read:/.*', '/ab')).toBe(false)
+    expect(reads('storage.read:/a%20', '/a')).toBe(false)
+  })
+  test('what is encoded more than once is refused, however often', () => {
+    for (let times = 2, dots = '%2e%2e'; times < 6; times++) {
+      dots = dots.replaceAll('%', '%25')
+      expect(() => parseScope(`storage.read:/a/${dots}/b`), dots).toThrow(/path/)
+    }
+  })
   test('the escapes of a path are undone exactly once', () => {
     expect(segmentsOf('/a%20b/%C3%A4')).toEqual(['a b', 'ä'])
     expect(reads('storage.read:/a%20b', '/a b/c')).toBe(true)

@@ -14,6 +14,8 @@ export interface StorageScope {
   readonly segments: readonly string[]
   /** Written with a trailing slash: the path itself is a directory, never a file. */
   readonly dirOnly: boolean
+  /** So many segments at the beginning are the area of a foreign issuer: its scopes say nothing above that. */
+  readonly from?: number
 }
 
 export interface PlainScope {
@@ -219,7 +221,7 @@ export function pathAllowed(
     }
     // Who may write at /a/b may make, and see, the directory /a.
     const maker = scope.op === 'create' || scope.op === 'modify'
-    const leadsThere = isPrefix(segments, scope.segments)
+    const leadsThere = segments.length >= (scope.from ?? 0) && isPrefix(segments, scope.segments)
     return maker && leadsThere && (operation === 'mkdir' || operation === 'stat')
   })
 }

@@ -1,6 +1,7 @@
 import type { Clock } from '../../kernel/ports.ts'
-import { keysUnavailable } from '../errors.ts'
+import { invalidToken, keysUnavailable } from '../errors.ts'
 import type { Principal } from '../principal.ts'
+import type { Refusable } from './refused.ts'
 import { importKey, type PublicKey, tokenChecker } from './token.ts'
 
 /** One public key set, as an issuer publishes it. */
@@ -27,6 +28,8 @@ export interface TokenVerifierOptions {
   readonly fetch: (url: string) => Promise<{ ok: boolean; json(): Promise<unknown> }>
   readonly clock: Pick<Clock, 'now'>
   readonly store?: JwksStore
+  /** Why a token is refused although it is a good one; undefined when it is not. */
+  readonly refusal?: (bearer: Refusable) => Promise<string | undefined>
   readonly onProblem?: (message: string, facts: Record<string, unknown>) => void
 }
 
@@ -112,6 +115,9 @@ export function createTokenVerifier(options: TokenVerifierOptions): TokenVerifie
   return {
     async verify(token, { audience }) {
       const claims = await checker.check(token, audience)
+      const { account, clientId, jti: tokenId, grantId } = claims
+      const why = await options.refusal?.({ account, clientId, tokenId, grantId })
+      if (why !== undefined) throw invalidToken(why)
       return {
         kind: claims.account ? 'user' : 'service',
         accountId: null,

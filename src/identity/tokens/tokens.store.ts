@@ -1,5 +1,6 @@
-import { affected, type Database, type Db, named, sql } from '../../kernel/database.ts'
+import { affected, type Database, type Db, named, row, sql } from '../../kernel/database.ts'
 import type { AccountKind, AccountStatus } from '../accounts/account.ts'
+import type { Refused } from './refused.ts'
 
 /** What the database knows about the bearer of a token. */
 export interface BearerFacts {
@@ -57,3 +58,14 @@ export const insertRevoked = (db: Db, jti: string, expiresAt: Date) =>
 
 export const dropExpiredRevocations = (db: Db, now: Date) =>
   affected(db, sql`delete from revoked_token where expires_at < ${now}`)
+
+/** Who and what is refused although a token of it may not have expired: ids and names only, sorted. */
+export const selectRefused = async (db: Db, vo: string, now: Date): Promise<Refused> =>
+  (await row(
+    db,
+    sql<Refused>`select
+      array(select name from account where vo = ${vo} and status <> 'ACTIVE'
+        and updated_at > ${now}::timestamptz - interval '7 days' order by name) as accounts,
+      array(select id from oauth_client where vo = ${vo} and not enabled order by id) as clients,
+      array(select jti from revoked_token where expires_at > ${now} order by jti) as tokens`,
+  ))!

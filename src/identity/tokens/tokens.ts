@@ -1,3 +1,4 @@
+import { wake } from '../../kernel/events.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
 import type { Policies } from '../policy/policies.ts'
@@ -8,9 +9,10 @@ import { entitled } from './entitlement.ts'
 import type { Holders } from './holders.ts'
 import type { Keys } from './keys.ts'
 import type { MintedToken, Minter } from './mint.ts'
+import type { Refused } from './refused.ts'
 import type { ScopePolicyBook } from './scope-policies.ts'
 import { type Claims, tokenChecker } from './token.ts'
-import { type BearerFacts, insertRevoked, selectBearer } from './tokens.store.ts'
+import { type BearerFacts, insertRevoked, selectBearer, selectRefused } from './tokens.store.ts'
 
 export interface Tokens {
   /** Who the bearer is; throws invalid_token, or account_suspended. */
@@ -23,8 +25,10 @@ export interface Tokens {
     scopes?: readonly string[]
     audience?: readonly string[]
   }): Promise<MintedToken>
-  /** Refuses the token everywhere on the server from now on. */
+  /** Refuses the token everywhere, at servers and gateways, from now on. */
   revoke(tokenId: string, expiresAt: Date): Promise<void>
+  /** What gateways of the VO refuse. */
+  refusedIn(vo: string): Promise<Refused>
 }
 
 export function createTokens(
@@ -40,6 +44,7 @@ export function createTokens(
   const { db, pool, now, issuer } = context
   const { keys, policies, holders, minter, scopePolicies } = deps
   const bearers = context.memory<BearerFacts>()
+  const refused = context.memory<Refused>()
   const voOf = (iss: string) => iss.slice(issuer('').length)
   const checker = tokenChecker({
     now,
@@ -90,8 +95,10 @@ export function createTokens(
     },
     async revoke(tokenId, expiresAt) {
       await insertRevoked(db, tokenId, expiresAt)
+      await wake(db, 'identity')
       context.forget()
     },
+    refusedIn: (vo) => refused.get(vo, () => selectRefused(db, vo, now())),
   }
 }
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { type Made, opensslPki } from '../../../test/harness/pki.ts'
 import { silentLogger, systemClock, systemPorts } from '../../kernel/index.ts'
-import { createIdentity, type Identity } from '../index.ts'
+import { anonymous, createIdentity, formatScope, type Identity, parseScope } from '../index.ts'
 import { openTrustDirectory, readCertificates, verifyChain } from '../x509/index.ts'
 import { type AttributeAuthority, createAttributeAuthority } from './attribute-authority.ts'
 import {
@@ -111,6 +111,27 @@ describe('who comes with a proxy that carries attributes of VOMS', () => {
     expect(await groupsOf([await asked('/demo/analysis', '/demo/shifts')])).toEqual([
       ...['/demo/analysis', '/demo/shifts', '/demo'],
     ])
+  })
+
+  test('may do at storages what a rule gives to the role, and only with it', async () => {
+    const boss = { ...anonymous, kind: 'user', vo: 'demo', account: 'boss', accountId: 0 } as const
+    const by = { ...boss, attributes: { admin: 'true' }, scopes: [parseScope('grid')] }
+    await identity.addRule(by, {
+      ...{ subjectKind: 'group', subject: '/demo/production', action: 'storage.*', resource: '/prod' },
+      ...{ effect: 'allow', comment: '' },
+    })
+    const writes = async (built: readonly Buffer[]) =>
+      (await identity.verifyCertificate(await carrying(built), { vo: 'demo' })).scopes
+        .map(formatScope)
+        .filter((scope) => scope.startsWith('storage.modify'))
+    expect(await writes([await asked('/demo/Role=production')])).toEqual(['storage.modify:/prod'])
+    expect(await writes([await asked('/demo/analysis')])).toEqual([])
+    expect(await writes([await asked('/demo/shifts')])).toEqual([])
+    // The same by a token that names the group.
+    const minted = async (scopes: string[]) =>
+      (await identity.mintForAccount(mika, { scopes: ['storage.modify:/', 'openid', ...scopes] })).scopes
+    expect(await minted(['wlcg.groups:/demo/production'])).toContain('storage.modify:/prod')
+    expect(String(await minted([]))).not.toContain('storage.modify')
   })
 
   test('is somebody no longer than the attributes last', async () => {

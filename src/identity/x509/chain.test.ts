@@ -234,6 +234,37 @@ describe('refused is', () => {
     refused('path_too_long', [pki.proxy(two), two, one, mika])
   })
 
+  test('a path length below nothing, which would stay above any number', () => {
+    for (const kind of ['rfc', 'gt3'] as const) {
+      const strange = pki.proxy(mika, kind, { pathLength: -1 })
+      expect(() => outcome([pki.proxy(strange, kind), strange, mika])).toThrow(/out of its range/)
+    }
+  })
+
+  test('a proxy with the marks of two kinds', () => {
+    const gt3 = '1.3.6.1.4.1.3536.1.222=critical,ASN1:SEQUENCE:both'
+    const sections = `[both]\npolicy=SEQUENCE:all\n[all]\nlanguage=OID:1.3.6.1.5.5.7.21.1`
+    const both = pki.proxy(mika, 'rfc', { language: 'limited', extensions: `${gt3}\n${sections}` })
+    expect(() => outcome([both, mika])).toThrow(/kinds|two/)
+  })
+
+  test('a right that a descendant takes back: after a limited proxy all are limited, whatever they call themselves', () => {
+    for (const kind of ['rfc', 'gt3', 'gt2'] as const) {
+      const chain = [pki.proxy(mika, kind, { language: 'limited' }), mika]
+      for (let level = 0; level < 3; level++) chain.unshift(pki.proxy(chain[0]!, kind))
+      expect(verify(chain).limited).toBe(true)
+    }
+  })
+
+  test('somebody certified under the name of a proxy of another: an authority makes none', () => {
+    const named = pki.make({ subject: `${MIKA}/CN=proxy`, issuer: root })
+    expect(outcome([named])).toBe(`${MIKA}/CN=proxy`)
+    expect(outcome([named, mika])).toBe(`${MIKA}/CN=proxy`)
+    refused('bad_proxy', [pki.make({ subject: `${root.subject}/CN=proxy`, issuer: root }), root], null)
+    // The word alone makes no proxy: another kind of attribute, or two values in one, are names.
+    refused('unknown_authority', [pki.make({ subject: `${MIKA}/OU=proxy`, issuer: mika }), mika])
+  })
+
   test('an independent proxy, and one of an unknown language', () => {
     for (const language of ['independent', 'unknown'] as const)
       for (const kind of ['rfc', 'gt3'] as const)
@@ -252,6 +283,10 @@ describe('refused is', () => {
     const proxy = pki.proxy(mika, 'rfc', { days: 2 })
     expect(outcome([proxy, mika], { at: new Date(+now + 2.5 * DAY) })).toBe('expired')
     expect(outcome([mika], { at: new Date(+now + 61 * DAY) })).toBe('expired')
+    const outliving = pki.proxy(mika, 'rfc', { days: 90 })
+    expect(outcome([outliving, mika], { at: new Date(+now + 61 * DAY) })).toBe('expired')
+    const [middle, ended] = [pki.proxy(mika, 'rfc', { days: 2 }), new Date(+now + 2.5 * DAY)]
+    expect(outcome([pki.proxy(middle, 'rfc', { days: 5 }), middle, mika], { at: ended })).toBe('expired')
     const long = pki.make({ subject: `${MIKA} Long`, issuer: root, days: 900 })
     expect(outcome([long], { at: new Date(+now + 301 * DAY) })).toBe('expired')
     expect(outcome([proxy, mika], { at: new Date(+now - 240_000) })).toBe(`${MIKA} by rfc3820`)

@@ -114,6 +114,19 @@ export function verifyChain(
   }
 }
 
+/** What a chain claims, unverified: for explanations, never to let somebody in. Throws `certificate_refused`. */
+export function claimedChain(presented: readonly Certificate[]): VerifiedChain {
+  const [leaf, ...others] = presented
+  if (!leaf) throw refuse('issuer_missing', 'There is no certificate.')
+  const { proxies, endEntity } = walkProxies(leaf, others)
+  return {
+    ...{ endEntity, authorities: [], limited: proxies.some((proxy) => proxy.limited) },
+    proxies: proxies.map(({ kind, certificate }) => ({ kind, certificate })),
+    expiresAt: new Date(Math.min(...presented.map(({ notAfter }) => notAfter.getTime()))),
+    attributes: proxies.map(vomsAttributes).find((found) => found !== null) ?? null,
+  }
+}
+
 function refuse(reason: Refusal, message: string): Error {
   return certificateRefused(message, { reason })
 }

@@ -3,6 +3,7 @@ export { type Certificate, invalidCertificate, readCertificate, readCertificates
 export {
   type Authority,
   certificateRefused,
+  claimedChain,
   isProxy,
   type ProxyKind,
   type TrustAnchors,

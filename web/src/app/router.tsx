@@ -20,7 +20,8 @@ const root = createRootRoute({ component: Shell, notFoundComponent: NotFound })
 const login = createRoute({
   getParentRoute: () => root,
   path: '/login',
-  validateSearch: (search: Record<string, unknown>) => optional(search, 'code', 'vo', 'request', 'device'),
+  validateSearch: (search: Record<string, unknown>) =>
+    optional(search, 'code', 'vo', 'request', 'device', 'next'),
   component: lazyRouteComponent(() => import('../login/login-page.tsx'), 'LoginPage'),
 })
 const authorize = createRoute({
@@ -34,6 +35,59 @@ const device = createRoute({
   path: '/device',
   validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'code'),
   component: lazyRouteComponent(() => import('../login/device-page.tsx'), 'DevicePage'),
+})
+const register = createRoute({
+  getParentRoute: () => root,
+  path: '/register',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo'),
+  component: lazyRouteComponent(() => import('../account/register-page.tsx'), 'RegisterPage'),
+})
+const confirm = createRoute({
+  getParentRoute: () => root,
+  path: '/confirm',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'token'),
+  component: lazyRouteComponent(() => import('../account/confirm-page.tsx'), 'ConfirmPage'),
+})
+const sign = createRoute({
+  getParentRoute: () => root,
+  path: '/sign',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'vo', 'next', 'again'),
+  component: lazyRouteComponent(() => import('../account/sign-page.tsx'), 'SignPage'),
+})
+const account = createRoute({
+  getParentRoute: () => root,
+  path: '/account',
+  component: lazyRouteComponent(() => import('../account/account-layout.tsx'), 'AccountLayout'),
+})
+const profile = createRoute({
+  getParentRoute: () => account,
+  path: '/',
+  component: lazyRouteComponent(() => import('../account/profile-page.tsx'), 'ProfilePage'),
+})
+const myGroups = createRoute({
+  getParentRoute: () => account,
+  path: '/groups',
+  component: lazyRouteComponent(() => import('../account/groups-page.tsx'), 'GroupsPage'),
+})
+const myCertificates = createRoute({
+  getParentRoute: () => account,
+  path: '/certificates',
+  component: lazyRouteComponent(() => import('../account/certificates-page.tsx'), 'CertificatesPage'),
+})
+const mySessions = createRoute({
+  getParentRoute: () => account,
+  path: '/sessions',
+  component: lazyRouteComponent(() => import('../account/sessions-page.tsx'), 'SessionsPage'),
+})
+const myPrograms = createRoute({
+  getParentRoute: () => account,
+  path: '/programs',
+  component: lazyRouteComponent(() => import('../account/programs-page.tsx'), 'ProgramsPage'),
+})
+const myPolicy = createRoute({
+  getParentRoute: () => account,
+  path: '/policy',
+  component: lazyRouteComponent(() => import('../account/policy-page.tsx'), 'PolicyPage'),
 })
 const now = createRoute({
   getParentRoute: () => root,
@@ -84,7 +138,7 @@ const people = createRoute({
   getParentRoute: () => root,
   path: '/people',
   beforeLoad: () => {
-    throw redirect({ to: '/people/access' })
+    throw redirect({ to: '/people/requests', search: {} })
   },
 })
 const access = createRoute({
@@ -93,11 +147,83 @@ const access = createRoute({
   component: lazyRouteComponent(() => import('../people/access-page.tsx'), 'AccessPage'),
 })
 
+const requests = createRoute({
+  getParentRoute: () => root,
+  path: '/people/requests',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'state'),
+  component: lazyRouteComponent(() => import('../people/requests-page.tsx'), 'RequestsPage'),
+})
+const members = createRoute({
+  getParentRoute: () => root,
+  path: '/people/members',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'find', 'state', 'group', 'start'),
+  component: lazyRouteComponent(() => import('../people/members-page.tsx'), 'MembersPage'),
+})
+const person = createRoute({
+  getParentRoute: () => root,
+  path: '/people/members/$name',
+  component: lazyRouteComponent(() => import('../people/person-page.tsx'), 'PersonPage'),
+})
+const groups = createRoute({
+  getParentRoute: () => root,
+  path: '/people/groups',
+  component: lazyRouteComponent(() => import('../people/groups-page.tsx'), 'GroupsPage'),
+})
+const group = createRoute({
+  getParentRoute: () => root,
+  path: '/people/groups/$id',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'find', 'start'),
+  component: lazyRouteComponent(() => import('../people/group-page.tsx'), 'GroupPage'),
+})
+const clients = createRoute({
+  getParentRoute: () => root,
+  path: '/people/clients',
+  component: lazyRouteComponent(() => import('../people/clients-page.tsx'), 'ClientsPage'),
+})
+const newClient = createRoute({
+  getParentRoute: () => root,
+  path: '/people/clients/new',
+  component: lazyRouteComponent(() => import('../people/new-client-page.tsx'), 'NewClientPage'),
+})
+const client = createRoute({
+  getParentRoute: () => root,
+  path: '/people/clients/$id',
+  component: lazyRouteComponent(() => import('../people/client-page.tsx'), 'ClientPage'),
+})
+const policies = createRoute({
+  getParentRoute: () => root,
+  path: '/people/policies',
+  component: lazyRouteComponent(() => import('../people/policies-page.tsx'), 'PoliciesPage'),
+})
+const audit = createRoute({
+  getParentRoute: () => root,
+  path: '/people/audit',
+  validateSearch: (search: Record<string, unknown>) =>
+    optional(search, 'actor', 'target', 'action', 'since', 'until'),
+  component: lazyRouteComponent(() => import('../people/audit-page.tsx'), 'AuditPage'),
+})
+const managing = [
+  requests,
+  members,
+  person,
+  groups,
+  group,
+  clients,
+  newClient,
+  client,
+  policies,
+  audit,
+] as const
+
 export const router = createRouter({
   routeTree: root.addChildren([
     login,
     authorize,
     device,
+    register,
+    confirm,
+    sign,
+    account.addChildren([profile, myGroups, myCertificates, mySessions, myPrograms, myPolicy]),
     now,
     data,
     did,
@@ -108,6 +234,7 @@ export const router = createRouter({
     link,
     people,
     access,
+    ...managing,
   ]),
   history: createHashHistory(),
   defaultPreload: 'intent',

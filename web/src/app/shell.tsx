@@ -2,6 +2,7 @@ import { useMantineColorScheme } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect } from 'react'
+import { DoorError } from '../doors/http.ts'
 import { gridQuery, logout, meQuery } from '../doors/kumi.ts'
 import { useLive } from '../doors/live.ts'
 import { useLanguage } from '../language/index.tsx'
@@ -15,8 +16,11 @@ const SCREENS = [
   ['/people', 'people'],
 ] as const
 
+/** Those who look after people have something to see there. */
+const MANAGING = ['identity.people.read', 'identity.approve', 'identity.write', 'identity.audit.read']
+
 /** The pages in front of the console, for people who may not be logged in yet. */
-const ENTRANCES = ['/login', '/authorize', '/device']
+const ENTRANCES = ['/login', '/authorize', '/device', '/register', '/confirm', '/sign']
 
 export function Shell() {
   const { t, language, choose } = useLanguage()
@@ -28,20 +32,38 @@ export function Shell() {
   const atLogin = ENTRANCES.includes(path)
   const grid = useQuery(gridQuery)
   const me = useQuery({ ...meQuery, enabled: !atLogin })
+  const manages =
+    me.data !== undefined &&
+    (me.data.manages.length > 0 || MANAGING.some((action) => me.data.may.includes(action)))
   const connected = useLive(!atLogin && me.isSuccess)
 
+  // Whoever has to log in, or to sign the usage policy, goes on to where they wanted to be.
+  const here = useRouterState({ select: (state) => (state.resolvedLocation ?? state.location).href })
+  const next = here === '/' ? {} : { next: here }
   useEffect(() => {
-    if (me.error && !atLogin) void navigate({ to: '/login', search: {} })
-  }, [me.error, atLogin, navigate])
+    if (!me.error || atLogin) return
+    const unsigned = me.error instanceof DoorError && me.error.status === 403
+    void navigate({ to: unsigned ? '/sign' : '/login', search: next, replace: true })
+  })
   useEffect(() => {
-    const out = () => void navigate({ to: '/login', search: {} })
+    const out = () => {
+      if (atLogin) return
+      client.clear()
+      void navigate({ to: '/login', search: next })
+    }
     window.addEventListener('kumi:logged-out', out)
     return () => window.removeEventListener('kumi:logged-out', out)
-  }, [navigate])
+  })
   useEffect(() => {
     const screen = SCREENS.findLast(([to]) => path === to || (to !== '/' && path.startsWith(to)))
-    const entrance = path === '/device' ? t.device.title : t.login.title
-    document.title = `${screen ? t.screens[screen[1]] : entrance} · Kumihimo`
+    const entrances: Record<string, string> = {
+      '/device': t.device.title,
+      '/register': t.joining.link,
+      '/confirm': t.joining.confirm.title,
+      '/sign': t.account.tabs.policy,
+    }
+    const other = path.startsWith('/account') ? t.account.title : (entrances[path] ?? t.login.title)
+    document.title = `${screen ? t.screens[screen[1]] : other} · Kumihimo`
   }, [path, t])
 
   const leave = async () => {
@@ -70,7 +92,7 @@ export function Shell() {
         </Link>
         {!atLogin && (
           <nav aria-label={t.app.navigation}>
-            {SCREENS.map(([to, name]) => (
+            {SCREENS.filter(([to]) => to !== '/people' || manages).map(([to, name]) => (
               <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }}>
                 {t.screens[name]}
               </Link>
@@ -84,9 +106,10 @@ export function Shell() {
             </span>
           )}
           {me.data && !atLogin && (
-            <span className="hide-narrow">
-              {me.data.account} · {me.data.vo}
-            </span>
+            <Link to="/account" className="me" title={t.account.title}>
+              {me.data.account}
+              <span className="hide-narrow"> · {me.data.vo}</span>
+            </Link>
           )}
           <button
             type="button"

@@ -11,9 +11,10 @@ export interface AccessRule {
   effect: 'allow' | 'deny'
   comment: string
 }
+export type AccessCell = 'yes' | 'own' | 'managed' | 'own+managed' | 'no'
 export interface AccessMatrix {
   actions: { name: string; meaning: string }[]
-  rows: { subjectKind: SubjectKind; subject: string; cells: ('yes' | 'own' | 'no')[] }[]
+  rows: { subjectKind: SubjectKind; subject: string; cells: AccessCell[] }[]
 }
 export interface AccessAnswer {
   who: { account: string | null; subject: string; groups: string[]; scopes: string[] }

@@ -1,23 +1,28 @@
 export class DoorError extends Error {
   readonly status: number
-  constructor(status: number, message: string) {
+  /** The stable name of what is wrong, where the door says it. */
+  readonly code: string | undefined
+  constructor(status: number, message: string, code?: string) {
     super(message)
     this.status = status
+    this.code = code
   }
 }
 
-const saidWhat = (text: string, status: number): string => {
+/** The error of an answer; each kind of door has a form of its own. */
+function errorIn(text: string, status: number): DoorError {
   try {
-    const body = JSON.parse(text) as {
-      ExceptionMessage?: string
-      message?: string
-      error_description?: string
-    }
-    return body.ExceptionMessage ?? body.message ?? body.error_description ?? `HTTP ${status}`
+    const body = JSON.parse(text) as Record<string, unknown>
+    const texts = [body.ExceptionMessage, body.message, body.error_description, body.detail, body.error]
+    const message = texts.find((one) => typeof one === 'string') ?? `HTTP ${status}`
+    return new DoorError(status, String(message), typeof body.code === 'string' ? body.code : undefined)
   } catch {
-    return text.slice(0, 300) || `HTTP ${status}`
+    return new DoorError(status, text.slice(0, 300) || `HTTP ${status}`)
   }
 }
+
+/** Pages at which a visitor without a session is no surprise. */
+const ENTRANCE = /^\/iam\/[^/]+\/(session|interaction)(\/|$)/
 
 export async function call(
   method: string,
@@ -37,10 +42,10 @@ export async function call(
   })
   if (answer.ok) return answer
   const text = await answer.text()
-  if (answer.status === 401 && !path.startsWith('/iam/') && /[Aa]uth|token|session|log/.test(text + path)) {
+  if (answer.status === 401 && !ENTRANCE.test(path) && /[Aa]uth|token|session|log/.test(text + path)) {
     window.dispatchEvent(new Event('kumi:logged-out'))
   }
-  throw new DoorError(answer.status, saidWhat(text, answer.status))
+  throw errorIn(text, answer.status)
 }
 
 export const getJson = async <T>(path: string, signal?: AbortSignal): Promise<T> =>

@@ -126,6 +126,16 @@ export interface Transfer {
 }
 export type TransferList = 'active' | 'queued' | 'failed' | 'done'
 
+export interface Me {
+  account: string | null
+  vo: string
+  admin: boolean
+  /** Actions that are allowed with anything in the VO. */
+  may: string[]
+  /** Paths of the groups one manages. */
+  manages: string[]
+}
+
 export const gridQuery = queryOptions({
   queryKey: ['grid'],
   queryFn: () => getJson<{ vo: string; version: string; issuer: string }>('/kumi/v1/grid'),
@@ -133,7 +143,7 @@ export const gridQuery = queryOptions({
 })
 export const meQuery = queryOptions({
   queryKey: ['me'],
-  queryFn: () => getJson<{ account: string | null; vo: string; admin: boolean }>('/kumi/v1/me'),
+  queryFn: () => getJson<Me>('/kumi/v1/me'),
   staleTime: 60_000,
   retry: false,
 })
@@ -173,6 +183,12 @@ export const transfersQuery = (state: TransferList, source?: string, destination
     refetchInterval: state === 'active' ? 2000 : false,
   })
 
-export const login = (vo: string, credentials: { code: string } | { username: string; password: string }) =>
-  call('POST', `/iam/${vo}/session`, credentials)
+/** `standing` is there when the session is good for signing the usage policy only. */
+export const login = async (
+  vo: string,
+  credentials: { code: string } | { username: string; password: string },
+) =>
+  (await (await call('POST', `/iam/${vo}/session`, credentials)).json()) as {
+    standing?: { code: string; message: string }
+  }
 export const logout = (vo: string) => call('DELETE', `/iam/${vo}/session`)

@@ -1,3 +1,4 @@
+import { account, joining } from './account.en.ts'
 import { consent, device } from './consent.en.ts'
 import { people } from './people.en.ts'
 
@@ -34,6 +35,8 @@ export const en = {
       'This link has been used or is too old. Log in below; the password of admin is in the file client/password of the grid’s home directory.',
     refused: 'User name or password is not right.',
   },
+  account,
+  joining,
   consent,
   device,
   state: { ok: 'ok', degraded: 'degraded', down: 'down', unknown: 'unknown' },

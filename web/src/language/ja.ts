@@ -1,3 +1,4 @@
+import { account, joining } from './account.ja.ts'
 import { consent, device } from './consent.ja.ts'
 import type { Messages } from './en.ts'
 import { people } from './people.ja.ts'
@@ -34,6 +35,8 @@ export const ja: Messages = {
       'このリンクは使用済みか期限切れです。下からログインしてください。admin のパスワードはグリッドのホームディレクトリの client/password にあります。',
     refused: 'ユーザー名またはパスワードが正しくありません。',
   },
+  account,
+  joining,
   consent,
   device,
   state: { ok: '正常', degraded: '低下', down: '停止', unknown: '不明' },

@@ -38,9 +38,15 @@ export function AuthorizePage() {
     if (question?.login_needed) void navigate({ to: '/login', search: { vo, request }, replace: true })
     else if (question && !question.consent_needed) void answer({ decision: 'approve' })
   }, [question])
+  const refused = asked.error instanceof DoorError ? asked.error : undefined
+  const unsigned = refused?.code === 'policy_unsigned' || refused?.code === 'policy_expired'
+  useEffect(() => {
+    const next = `/authorize?${new URLSearchParams({ vo, request })}`
+    if (unsigned) void navigate({ to: '/sign', search: { vo, next }, replace: true })
+  }, [unsigned, vo, request, navigate])
 
   if (asked.error) {
-    const over = asked.error instanceof DoorError && asked.error.status === 404
+    const over = refused?.status === 404
     return (
       <Entrance>
         <h1>{t.consent.overTitle}</h1>

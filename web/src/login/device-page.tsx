@@ -3,6 +3,7 @@ import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
 import { DoorError } from '../doors/http.ts'
 import { type Answer, answerDevice, deviceQuestion } from '../doors/iam.ts'
+import { getSession } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
 import { utc } from '../shared/format.ts'
 import { Consent } from './consent.tsx'
@@ -29,6 +30,9 @@ export function DevicePage() {
       const { status, message } = error as DoorError
       if (status === 401) {
         await navigate({ to: '/login', search: { vo, device: user_code }, replace: true })
+      } else if (status === 403 && (await getSession(vo).catch(() => undefined))?.standing) {
+        const next = `/device?${new URLSearchParams({ vo, code: user_code })}`
+        await navigate({ to: '/sign', search: { vo, next }, replace: true })
       } else {
         setProblem(error instanceof DoorError && status === 404 ? t.device.wrong : message)
       }

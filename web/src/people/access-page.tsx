@@ -6,7 +6,13 @@ import { AccessQuestion } from './access-question.tsx'
 import { AccessRules } from './access-rules.tsx'
 import { PeopleTabs } from './people-tabs.tsx'
 
-const TONES = { yes: 'ok', own: 'degraded', no: 'unknown' } as const
+const TONES = {
+  yes: 'ok',
+  own: 'degraded',
+  managed: 'degraded',
+  'own+managed': 'degraded',
+  no: 'unknown',
+} as const
 
 export function AccessPage() {
   const t = useMessages()

@@ -1,0 +1,159 @@
+import type { Command } from 'commander'
+import { several, withShared } from '../common-options.ts'
+
+const REPOSITORY = 'such as koto.example.org'
+const RELEASE = 'a repository, and behind @ a tag, #revision or root hash; the newest without'
+
+/** `kumi software …`: publish a release once, use it everywhere. */
+export function registerSoftwareCommands(program: Command): void {
+  const software = program.command('software').description('releases as repositories of CVMFS')
+  registerPublishing(software)
+  registerReading(software)
+  registerCare(software)
+}
+
+function registerPublishing(software: Command): void {
+  withShared(software.command('create'))
+    .description('make a repository with its keys')
+    .argument('<repository>', REPOSITORY)
+    .option('--title <text>', 'what it is for')
+    .option('--algorithm <name>', 'shake128 or sha1, how content is named', 'shake128')
+    .option('--master-key <file>', 'public key in PEM: you keep the master key yourself and sign whitelists')
+    .addHelpText('after', '\nExamples:\n  kumi software create koto.example.org --title "KOTO software"')
+    .action(async (name, options) => (await import('./manage.ts')).create(name, options))
+  withShared(software.command('publish'))
+    .description(
+      'make a repository, or a directory of it, what a local directory is; costs only what changed',
+    )
+    .argument('<directory>')
+    .option('--repo <repository>', 'where to; the only one when there is one')
+    .option('--to <path>', 'directory of the repository', '/')
+    .option('--tag <name>', 'name the new revision')
+    .option('--description <text>', 'of the tag')
+    .option('--exclude <name>', 'files and directories of this name are left out; several times', several)
+    .option('--no-cache', 'read every file, even those that look as they did last time')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software publish ./release-08 --to /releases/08 --tag release-08\n  kumi software publish . --repo koto.example.org --exclude .git',
+    )
+    .action(async (directory, options) => (await import('./publish.ts')).publish(directory, options))
+  withShared(software.command('cancel'))
+    .description('give a publication up that somebody began and does not finish')
+    .argument('<publication>')
+    .action(async (id, options) => (await import('./manage.ts')).cancel(id, options))
+  withShared(software.command('tag'))
+    .description('name a revision, or take a name away')
+    .argument('<repository>', REPOSITORY)
+    .argument('<tag>')
+    .option('--revision <number>', 'which one; the newest when absent')
+    .option('--description <text>', 'what it is')
+    .option('--delete', 'take the name away')
+    .addHelpText('after', '\nExamples:\n  kumi software tag koto.example.org stable --revision 12')
+    .action(async (name, tag, options) => (await import('./manage.ts')).tag(name, tag, options))
+  withShared(software.command('rollback'))
+    .description('publish an earlier tree again, as the next revision')
+    .argument('<repository>', REPOSITORY)
+    .argument('<tag>', 'a tag or #revision')
+    .addHelpText(
+      'after',
+      "\nExamples:\n  kumi software rollback koto.example.org release-07\n  kumi software rollback koto.example.org '#12'",
+    )
+    .action(async (name, to, options) => (await import('./manage.ts')).rollback(name, to, options))
+}
+
+function withSource(command: Command): Command {
+  return withShared(command)
+    .option('--url <address>', 'of a repository elsewhere: https://host/cvmfs/name')
+    .option('--key <file>', 'its public master key; asked of the grid when absent')
+}
+
+function registerReading(software: Command): void {
+  withSource(software.command('get'))
+    .description('make a directory of a release: verified, in parallel, only what is not here yet')
+    .argument('<release>', RELEASE)
+    .argument('<directory>')
+    .option('--path <path>', 'only this directory of it')
+    .option(
+      '--store <directory>',
+      'where files are kept once for all trees (default: ~/.cache/kumi/software)',
+    )
+    .option('--copy', 'files of your own, writable, instead of links into the store')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software get koto.example.org@release-08 ./koto\n  kumi software get koto.example.org ./current --path /releases/08',
+    )
+    .action(async (release, directory, options) =>
+      (await import('./get.ts')).get(release, directory, options),
+    )
+  withSource(software.command('run'))
+    .description('run a command that sees a release at /cvmfs/<repository>')
+    .argument('<release>', RELEASE)
+    .argument('<command...>')
+    .option(
+      '--store <directory>',
+      'where files are kept once for all trees (default: ~/.cache/kumi/software)',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software run koto.example.org@release-08 -- /cvmfs/koto.example.org/releases/08/bin/reco',
+    )
+    .action(async (release, command, options) => (await import('./get.ts')).run(release, command, options))
+  withSource(software.command('ls'))
+    .description('list a directory of a release')
+    .argument('<release>', RELEASE)
+    .argument('[path]', 'directory of it', '/')
+    .addHelpText('after', '\nExamples:\n  kumi software ls koto.example.org@release-08 /releases')
+    .action(async (release, path, options) => (await import('./look.ts')).list(release, path, options))
+  withSource(software.command('diff'))
+    .description('what differs between two revisions')
+    .argument('<release>', RELEASE)
+    .argument('<other>', 'tag, #revision or root hash of the same repository')
+    .addHelpText('after', '\nExamples:\n  kumi software diff koto.example.org@release-07 release-08')
+    .action(async (release, other, options) => (await import('./look.ts')).diff(release, other, options))
+  withSource(software.command('check'))
+    .description('read everything and compare it with its signatures, hashes and counts')
+    .argument('<release>', RELEASE)
+    .option('--no-data', 'catalogues only, no files')
+    .addHelpText('after', '\nExamples:\n  kumi software check koto.example.org')
+    .action(async (release, options) => (await import('./look.ts')).check(release, options))
+}
+
+function registerCare(software: Command): void {
+  withShared(software.command('repositories'))
+    .description('list repositories')
+    .action(async (options) => (await import('./manage.ts')).repositories(options))
+  withShared(software.command('show'))
+    .description('a repository: tags, revisions, keys, space')
+    .argument('<repository>', REPOSITORY)
+    .action(async (name, options) => (await import('./manage.ts')).showRepository(name, options))
+  withShared(software.command('gc'))
+    .description('give up untagged revisions but the newest, and what only they used')
+    .argument('<repository>', REPOSITORY)
+    .requiredOption('--keep <number>', 'so many of the newest stay')
+    .option('--dry-run', 'only say what would go')
+    .addHelpText('after', '\nExamples:\n  kumi software gc koto.example.org --keep 5 --dry-run')
+    .action(async (name, options) => (await import('./manage.ts')).collect(name, options))
+  withShared(software.command('client-config'))
+    .description('files that let the client of CVMFS mount a repository')
+    .argument('<repository>', REPOSITORY)
+    .option('--proxy <text>', 'caches between, as CVMFS_HTTP_PROXY has them', 'DIRECT')
+    .option('--output <directory>', 'write the files below it; "/" on the machine itself')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software client-config koto.example.org --proxy "http://squid:3128"',
+    )
+    .action(async (name, options) => (await import('./manage.ts')).clientConfig(name, options))
+  withShared(software.command('rotate-key'))
+    .description('sign with a new key from now on')
+    .argument('<repository>', REPOSITORY)
+    .action(async (name, options) => (await import('./manage.ts')).rotateKey(name, options))
+  withShared(software.command('whitelist'))
+    .description('for a master key that you keep yourself: what to sign, and bringing it signed')
+    .argument('<repository>', REPOSITORY)
+    .option('--signed <file>', 'a whitelist with its signature')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software whitelist koto.example.org > body\n  kumi software whitelist koto.example.org --signed whitelist',
+    )
+    .action(async (name, options) => (await import('./manage.ts')).whitelist(name, options))
+}

@@ -1,0 +1,120 @@
+import type { Entry } from '../../software/format/entry.ts'
+import { textOf } from '../../software/format/hash.ts'
+import { differenceOf, entryLine } from '../../software/local/changes.ts'
+import { checkRepository } from '../../software/reader/check.ts'
+import type { Snapshot } from '../../software/reader/repository.ts'
+import { withClient } from '../client/http.ts'
+import { interruption, show } from '../common-options.ts'
+import { partial } from '../outcome.ts'
+import { printable, table } from '../terminal.ts'
+import { openRelease, parseRelease, type ReadOptions } from './repository.ts'
+
+const pathOf = (text: string): string =>
+  text
+    .split('/')
+    .filter(Boolean)
+    .map((name) => `/${name}`)
+    .join('')
+
+/** `kumi software ls REPO@TAG [PATH]`: what is in a directory of a tree, read from its verified catalogues. */
+export async function list(release: string, path: string, options: ReadOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const { snapshot } = await openRelease(client, release, options)
+    const entry = await snapshot.entry(pathOf(path))
+    const entries = entry.kind === 'directory' ? await snapshot.list(entry.path) : [entry]
+    show(options, entries.map(lineOf), () =>
+      table(entries, [
+        { title: 'MODE', value: ({ kind, mode }) => `${LETTER[kind]}${permissions(mode)}` },
+        { title: 'BYTES', right: true, value: ({ kind, size }) => (kind === 'file' ? size : '-') },
+        {
+          title: 'CHANGED',
+          value: ({ mtime }) => new Date(mtime * 1000).toISOString().slice(0, 16).replace('T', ' '),
+        },
+        {
+          title: 'NAME',
+          value: ({ path: at, target }) =>
+            `${at.slice(at.lastIndexOf('/') + 1)}${target === undefined ? '' : ` -> ${target}`}`,
+        },
+      ]),
+    )
+  })
+}
+
+const LETTER = {
+  directory: 'd',
+  file: '-',
+  symlink: 'l',
+  fifo: 'p',
+  socket: 's',
+  character: 'c',
+  block: 'b',
+} as const
+const permissions = (mode: number): string =>
+  [8, 7, 6, 5, 4, 3, 2, 1, 0].map((bit) => (mode & (1 << bit) ? 'rwx'[(8 - bit) % 3] : '-')).join('')
+
+function lineOf({ path, kind, mode, mtime, size, target, content, chunks, links }: Entry) {
+  return {
+    ...{ path, kind, mode: mode.toString(8).padStart(4, '0'), mtime, size, target },
+    hash: content && textOf(content),
+    chunks: chunks?.map(({ hash }) => textOf(hash)),
+    links: links?.count,
+  }
+}
+
+/** `kumi software diff REPO@A B`: which paths differ between two trees. */
+export async function diff(release: string, other: string, options: ReadOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const { repository, snapshot } = await openRelease(client, release, options)
+    const [before, after] = [
+      await linesOf(snapshot),
+      await linesOf(await repository.snapshot(parseRelease(`@${other}`).of)),
+    ]
+    const { added, changed, removed } = differenceOf(before, after)
+    const paths = [...new Set([...before.keys(), ...after.keys()])].sort()
+    const lines = paths.flatMap((path) => {
+      const [was, is] = [before.get(path), after.get(path)]
+      if (was === is) return []
+      return [{ path, what: was === undefined ? 'added' : is === undefined ? 'removed' : 'changed' }]
+    })
+    show(options, { added, changed, removed, paths: lines }, () =>
+      lines.length === 0
+        ? 'The two trees are the same.'
+        : lines
+            .map(
+              ({ path, what }) =>
+                `${{ added: '+', removed: '-', changed: '~' }[what]} ${printable(path || '/')}`,
+            )
+            .join('\n'),
+    )
+  })
+}
+
+async function linesOf(snapshot: Snapshot): Promise<Map<string, string>> {
+  const lines = new Map<string, string>()
+  for await (const entry of snapshot.walk()) lines.set(entry.path, entryLine(entry))
+  return lines
+}
+
+/** `kumi software check REPO@TAG`: reads and compares everything. */
+export async function check(release: string, options: ReadOptions & { data?: boolean }): Promise<void> {
+  const { signal, end } = interruption()
+  try {
+    await withClient(options, async (client) => {
+      const { repository, snapshot, fetch } = await openRelease(client, release, options)
+      const report = await checkRepository(repository, snapshot, {
+        fetch,
+        data: options.data !== false,
+        signal,
+      })
+      show(options, report, () =>
+        [
+          ...report.problems,
+          `${report.catalogs} catalogues, ${report.entries} entries, ${report.objects} objects${options.data === false ? ' (not read)' : ''}: ${report.problems.length === 0 ? 'no problems' : `${report.problems.length} problems`}. The whitelist ends at ${repository.whitelist.expiresAt.toISOString()}.`,
+        ].join('\n'),
+      )
+      if (report.problems.length > 0) throw partial(`${report.problems.length} problems were found.`)
+    })
+  } finally {
+    end()
+  }
+}

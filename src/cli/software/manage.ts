@@ -1,0 +1,235 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { defineError } from '../../kernel/errors.ts'
+import { type GridClient, withClient } from '../client/http.ts'
+import { type SharedOptions, show } from '../common-options.ts'
+import { bytesText, table } from '../terminal.ts'
+
+const badOption = defineError('invalid', 'bad_option')
+const base = '/kumi/v1/software'
+const at = (name: string, ...rest: string[]) =>
+  [`${base}/repositories`, encodeURIComponent(name), ...rest.map(encodeURIComponent)].join('/')
+
+interface Line {
+  readonly name: string
+  readonly title: string
+  readonly algorithm: string
+  readonly revision: number
+  readonly rootHash: string | null
+  readonly publishedAt: string | null
+  readonly whitelistExpiresAt: string | null
+}
+interface Repository extends Line {
+  readonly renewsItself: boolean
+  readonly masterPublicPem: string
+  readonly tags: readonly {
+    name: string
+    revision: number
+    description: string
+    account: string
+    at: string
+  }[]
+  readonly objects: number
+  readonly usedBytes: number
+  readonly storedBytes: number
+}
+interface Revision {
+  readonly revision: number
+  readonly kind: string
+  readonly path: string
+  readonly account: string
+  readonly source: string
+  readonly at: string
+  readonly added: number
+  readonly removed: number
+  readonly droppedAt: string | null
+}
+
+const describe = (client: GridClient, name: string) => client.json<Repository>('GET', at(name))
+
+export async function create(
+  name: string,
+  options: SharedOptions & { title?: string; algorithm?: string; masterKey?: string },
+): Promise<void> {
+  await withClient(options, async (client) => {
+    const masterPublicPem = options.masterKey && readFileSync(options.masterKey, 'utf8')
+    const made = await client.json<Repository>('POST', `${base}/repositories`, {
+      json: { name, title: options.title, algorithm: options.algorithm, masterPublicPem },
+    })
+    show(options, made, () =>
+      [
+        `${name} is made; clients find it at ${client.place.server}/cvmfs/${name}`,
+        made.renewsItself
+          ? `Publish into it: kumi software publish DIRECTORY --repo ${name}`
+          : `Sign its first whitelist with your master key: kumi software whitelist ${name} --help`,
+      ].join('\n'),
+    )
+  })
+}
+
+export async function repositories(options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const answer = await client.json<{ repositories: Line[] }>('GET', `${base}/repositories`)
+    show(options, answer.repositories, () =>
+      table(answer.repositories, [
+        { title: 'REPOSITORY', value: (one) => one.name },
+        { title: 'REVISION', right: true, value: (one) => one.revision },
+        { title: 'PUBLISHED', value: (one) => one.publishedAt },
+        { title: 'WHITELIST UNTIL', value: (one) => one.whitelistExpiresAt },
+        { title: 'TITLE', value: (one) => one.title },
+      ]),
+    )
+  })
+}
+
+export async function showRepository(name: string, options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const [found, { revisions }] = [
+      await describe(client, name),
+      await client.json<{ revisions: Revision[] }>('GET', at(name, 'revisions'), { query: { limit: 20 } }),
+    ]
+    show(options, { ...found, revisions }, () =>
+      [
+        `${found.name}  ${found.title}`,
+        `revision ${found.revision}, root ${found.rootHash}`,
+        `${found.objects} objects, ${bytesText(found.usedBytes)} used of ${bytesText(found.storedBytes)} stored`,
+        `whitelist until ${found.whitelistExpiresAt ?? '(none yet)'}, ${found.renewsItself ? 'renews itself' : 'signed elsewhere'}`,
+        '',
+        table(found.tags, [
+          { title: 'TAG', value: (tag) => tag.name },
+          { title: 'REVISION', right: true, value: (tag) => tag.revision },
+          { title: 'BY', value: (tag) => tag.account },
+          { title: 'DESCRIPTION', value: (tag) => tag.description },
+        ]),
+        '',
+        table(revisions, [
+          { title: 'REVISION', right: true, value: (one) => one.revision },
+          { title: 'AT', value: (one) => one.at },
+          { title: 'BY', value: (one) => one.account },
+          { title: 'WHAT', value: (one) => one.kind },
+          { title: 'PATH', value: (one) => one.path || '/' },
+          { title: 'FROM', value: (one) => one.source },
+          { title: 'STATE', value: (one) => (one.droppedAt ? 'given up' : 'kept') },
+        ]),
+      ].join('\n'),
+    )
+  })
+}
+
+export async function tag(
+  name: string,
+  tagName: string,
+  options: SharedOptions & { revision?: string; description?: string; delete?: boolean },
+): Promise<void> {
+  await withClient(options, async (client) => {
+    const revision = options.revision === undefined ? undefined : whole('--revision', options.revision)
+    const found = options.delete
+      ? await client.json<Repository>('DELETE', at(name, 'tags', tagName))
+      : await client.json<Repository>('POST', at(name, 'tags'), {
+          json: { name: tagName, revision, description: options.description },
+        })
+    const now = found.tags.find((one) => one.name === tagName)
+    show(options, found.tags, () =>
+      now ? `${tagName} is revision ${now.revision} of ${name}.` : `${tagName} is gone.`,
+    )
+  })
+}
+
+export async function rollback(name: string, to: string, options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const json = /^#\d+$/.test(to) ? { revision: Number(to.slice(1)) } : { tag: to }
+    const made = await client.json<{ revision: number }>('POST', at(name, 'rollback'), { json })
+    show(options, made, () => `Revision ${made.revision} of ${name} is the tree of ${to} again.`)
+  })
+}
+
+export async function collect(
+  name: string,
+  options: SharedOptions & { keep: string; dryRun?: boolean },
+): Promise<void> {
+  await withClient(options, async (client) => {
+    const json = { keep: whole('--keep', options.keep), dryRun: options.dryRun === true }
+    const plan = await client.json<{ revisions: number[]; kept: number[]; objects: number; bytes: number }>(
+      'POST',
+      at(name, 'gc'),
+      { json },
+    )
+    const would = options.dryRun ? 'would be' : 'are'
+    show(
+      options,
+      plan,
+      () =>
+        `${plan.revisions.length} revisions and ${plan.objects} objects (${bytesText(plan.bytes)}) ${would} given up; ${plan.kept.length} revisions stay.`,
+    )
+  })
+}
+
+export async function rotateKey(name: string, options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const found = await client.json<Repository>('POST', at(name, 'keys'))
+    show(options, found, () => `${name} is signed by a new key; the one before stays listed for a week.`)
+  })
+}
+
+export async function whitelist(name: string, options: SharedOptions & { signed?: string }): Promise<void> {
+  await withClient(options, async (client) => {
+    if (options.signed === undefined) {
+      const { text } = await client.json<{ text: string }>('GET', at(name, 'whitelist'))
+      show(options, { text }, () => text.trimEnd())
+      return
+    }
+    const signed = readFileSync(options.signed).toString('base64')
+    const { expiresAt } = await client.json<{ expiresAt: string }>('PUT', at(name, 'whitelist'), {
+      json: { signed },
+    })
+    show(options, { expiresAt }, () => `${name} has this whitelist until ${expiresAt}.`)
+  })
+}
+
+export async function cancel(id: string, options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const answer = await client.json<{ cancelled: boolean }>(
+      'DELETE',
+      `${base}/publications/${encodeURIComponent(id)}`,
+    )
+    show(options, answer, () => (answer.cancelled ? 'The publication is given up.' : 'It was over already.'))
+  })
+}
+
+/** `kumi software client-config REPO`: what a site puts into /etc/cvmfs for the client of CVMFS. */
+export async function clientConfig(
+  name: string,
+  options: SharedOptions & { output?: string; proxy: string },
+): Promise<void> {
+  await withClient(options, async (client) => {
+    const { masterPublicPem } = await describe(client, name)
+    const key = `/etc/cvmfs/keys/kumihimo/${name}.pub`
+    const config = [
+      `CVMFS_SERVER_URL="${client.place.server}/cvmfs/@fqrn@"`,
+      `CVMFS_PUBLIC_KEY="${key}"`,
+      `CVMFS_HTTP_PROXY="${options.proxy}"`,
+      'CVMFS_USE_GEOAPI=no',
+      '',
+    ].join('\n')
+    const file = `/etc/cvmfs/config.d/${name}.conf`
+    if (options.output !== undefined)
+      for (const [path, content] of [
+        [file, config],
+        [key, masterPublicPem],
+      ] as const) {
+        const target = join(options.output, path)
+        mkdirSync(join(target, '..'), { recursive: true })
+        writeFileSync(target, content)
+      }
+    show(options, { repository: name, files: { [file]: config, [key]: masterPublicPem } }, () =>
+      options.output === undefined
+        ? `# ${file}\n${config}\n# ${key}\n${masterPublicPem}`
+        : `Written below ${options.output}: ${file} and ${key}. Then: cvmfs_config probe ${name}`,
+    )
+  })
+}
+
+function whole(option: string, text: string): number {
+  if (/^\d{1,15}$/.test(text)) return Number(text)
+  throw badOption(`${option} needs a whole number, got "${text}".`)
+}

@@ -1,0 +1,152 @@
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join, resolve } from 'node:path'
+import { defineError } from '../../kernel/errors.ts'
+import { entryLine } from '../../software/local/changes.ts'
+import { type Opened, type PublishDoor, publishDirectory } from '../../software/local/publish.ts'
+import { failureOf } from '../client/failure.ts'
+import { type GridClient, withClient } from '../client/http.ts'
+import { interruption, type SharedOptions, show } from '../common-options.ts'
+import { type Progress, showProgress } from '../progress.ts'
+import { bytesText, secondsText } from '../terminal.ts'
+import { cacheDirectory, openRelease } from './repository.ts'
+
+const whichRepository = defineError('invalid', 'which_repository')
+const base = '/kumi/v1/software'
+
+export interface PublishCommand extends SharedOptions {
+  readonly repo?: string
+  readonly to?: string
+  readonly tag?: string
+  readonly description?: string
+  readonly exclude?: readonly string[]
+  readonly cache?: boolean
+}
+
+/** `kumi software publish DIR`: only what changed since last time is read, sent and written. */
+export async function publish(directory: string, options: PublishCommand): Promise<void> {
+  const { signal, end } = interruption()
+  const started = performance.now()
+  let progress: Progress | undefined
+  try {
+    await withClient(options, async (client) => {
+      const repository = options.repo ?? (await theOnlyRepository(client))
+      const to = (options.to ?? '')
+        .split('/')
+        .filter(Boolean)
+        .map((name) => `/${name}`)
+        .join('')
+      const report = await publishDirectory({
+        ...{ directory: resolve(directory), to, signal, source: `${hostname()}:${resolve(directory)}` },
+        door: doorOf(client, repository, options),
+        tag:
+          options.tag === undefined
+            ? undefined
+            : { name: options.tag, description: options.description ?? '' },
+        exclude: new Set(options.exclude ?? []),
+        cacheFile:
+          options.cache === false ? undefined : cacheFile(client, repository, to, resolve(directory)),
+        onPlan: (plan) => {
+          if (plan.files > 0) progress = showProgress('publish', plan, { quiet: options.quiet === true })
+        },
+        onFile: (bytes) => progress?.add(bytes, 1),
+      })
+      progress?.done()
+      const seconds = secondsText(performance.now() - started)
+      const get = `kumi software get ${repository}${options.tag ? `@${options.tag}` : ''} DIRECTORY`
+      show(options, { repository, path: to, ...report }, () =>
+        [
+          report.unchanged
+            ? `${to || '/'} of ${repository} is as it was: revision ${report.revision}, ${report.entries} entries, ${seconds}.`
+            : `Revision ${report.revision} of ${repository}: ${report.added} added, ${report.changed} changed, ${report.removed} removed; ${report.uploadedObjects} objects, ${bytesText(report.uploadedBytes)} sent, ${seconds}.`,
+          ...(report.leftOut.length > 0 ? [`Left out (sockets and devices): ${some(report.leftOut)}`] : []),
+          ...(report.unreadable.length > 0
+            ? [
+                `Not readable by everybody, so clients may not be able to read them: ${some(report.unreadable)}`,
+              ]
+            : []),
+          `Fetch it: ${get}`,
+        ].join('\n'),
+      )
+    })
+  } finally {
+    progress?.done()
+    end()
+  }
+}
+
+const some = (files: readonly string[]): string =>
+  files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more` : files.join(', ')
+
+async function theOnlyRepository(client: GridClient): Promise<string> {
+  const { repositories } = await client.json<{ repositories: { name: string }[] }>(
+    'GET',
+    `${base}/repositories`,
+  )
+  if (repositories.length === 1) return repositories[0]!.name
+  throw whichRepository(
+    repositories.length === 0
+      ? 'There is no repository yet.'
+      : `Say which repository: ${repositories.map(({ name }) => `--repo ${name}`).join(' or ')}.`,
+    { hint: 'Make one with: kumi software create koto.example.org' },
+  )
+}
+
+/** Of one directory at one place of one repository of one server. */
+function cacheFile(client: GridClient, repository: string, to: string, directory: string): string {
+  const key = createHash('sha256').update(JSON.stringify([client.place.server, repository, to, directory]))
+  return join(cacheDirectory(), 'published', `${key.digest('hex').slice(0, 32)}.tsv`)
+}
+
+function doorOf(client: GridClient, repository: string, options: PublishCommand): PublishDoor {
+  const of = (id: string) => `${base}/publications/${id}`
+  const sent = async (method: string, path: string, call: Parameters<GridClient['send']>[2]) => {
+    const answer = await client.send(method, client.place.server + path, call)
+    const text = await answer.body.text()
+    if (answer.status >= 300) throw failureOf(answer.status, text, `${method} ${path}`)
+    return JSON.parse(text)
+  }
+  return {
+    open: (path, source) =>
+      client.json<Opened>('POST', `${base}/publications`, { json: { repository, path, source } }),
+    content: (id) => ({
+      async known(plains) {
+        const answer = await client.json<{ known: { plain: string; hash: string }[] }>(
+          'POST',
+          `${of(id)}/known`,
+          {
+            json: { plains },
+          },
+        )
+        return new Map(answer.known.map(({ plain, hash }) => [plain, hash]))
+      },
+      upload: (pack) =>
+        sent('PUT', `${of(id)}/objects`, {
+          body: Buffer.from(pack.buffer, pack.byteOffset, pack.length),
+          headers: { 'content-type': 'application/octet-stream' },
+        }),
+    }),
+    commit: (id, lines, tag) =>
+      sent('POST', `${of(id)}/commit`, {
+        body: lines,
+        query: { tag: tag?.name, description: tag?.description || undefined },
+        headers: { 'content-type': 'application/x-ndjson' },
+      }),
+    async tag(revision, tag) {
+      await client.json('POST', `${base}/repositories/${repository}/tags`, { json: { ...tag, revision } })
+    },
+    async cancel(id) {
+      await client.json('DELETE', of(id))
+    },
+    async published(root, path) {
+      const lines = new Map<string, string>()
+      const { snapshot } = await openRelease(client, `${repository}@${root}`, options)
+      try {
+        for await (const entry of snapshot.walk(path)) lines.set(entry.path, entryLine(entry))
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'software_no_such_path') throw error
+      }
+      return lines
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { publicKeysFrom } from '../../software/format/signed.ts'
+import {
+  type Fetch,
+  openRepository,
+  type Repository,
+  type Snapshot,
+} from '../../software/reader/repository.ts'
+import { failureOf } from '../client/failure.ts'
+import type { GridClient } from '../client/http.ts'
+import type { SharedOptions } from '../common-options.ts'
+
+export interface ReadOptions extends SharedOptions {
+  /** Address of a repository elsewhere: https://host/cvmfs/name. */
+  readonly url?: string
+  /** File with the public master key; asked of the grid otherwise. */
+  readonly key?: string
+}
+
+export interface Opened {
+  readonly repository: Repository
+  readonly snapshot: Snapshot
+  readonly fetch: Fetch
+}
+
+/** `koto.example.org@release-08`: a repository and what of it; the newest without a tag. */
+export function parseRelease(text: string): { name: string; of: string | undefined } {
+  const at = text.indexOf('@')
+  return at < 0 ? { name: text, of: undefined } : { name: text.slice(0, at), of: text.slice(at + 1) }
+}
+
+/** Where this account keeps what it fetched and published, on this machine. */
+export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kumi', 'software')
+}
+
+/** Opens a repository and verifies all the way from its master key to its manifest. */
+export async function openRelease(
+  client: GridClient,
+  release: string,
+  options: ReadOptions,
+): Promise<Opened> {
+  const { name, of } = parseRelease(release)
+  const address = options.url?.replace(/\/+$/, '') ?? `${client.place.server}/cvmfs/${name}`
+  const fetch: Fetch = async (path, { signal } = {}) => {
+    const answer = await client.send('GET', `${address}/${path}`, { anonymous: true, signal })
+    const bytes = Buffer.from(await answer.body.arrayBuffer())
+    if (answer.status === 404) return undefined
+    if (answer.status >= 300) throw failureOf(answer.status, bytes.toString(), `GET ${address}/${path}`)
+    return bytes
+  }
+  const seen = join(cacheDirectory(), 'seen', `${new URL(address).host.replace(':', '_')}-${name}`)
+  const repository = await openRepository({
+    ...{ name, fetch, now: new Date(), atLeast: revisionSeen(seen) },
+    masterKeys: publicKeysFrom(
+      options.key ? readFileSync(options.key, 'utf8') : await masterKeyOf(client, name),
+    ),
+  })
+  mkdirSync(dirname(seen), { recursive: true })
+  writeFileSync(seen, String(repository.manifest.revision))
+  return { repository, snapshot: await repository.snapshot(of), fetch }
+}
+
+async function masterKeyOf(client: GridClient, name: string): Promise<string> {
+  const path = `/kumi/v1/software/repositories/${encodeURIComponent(name)}`
+  return (await client.json<{ masterPublicPem: string }>('GET', path)).masterPublicPem
+}
+
+function revisionSeen(file: string): number | undefined {
+  try {
+    return Number(readFileSync(file, 'utf8')) || undefined
+  } catch {
+    return undefined
+  }
+}

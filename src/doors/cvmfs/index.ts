@@ -1,0 +1,125 @@
+/** The door of CVMFS: repositories as their clients fetch them. */
+import { createHash } from 'node:crypto'
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import { route } from '../../http/index.ts'
+import { type DocumentName, hashFromPath, type Software, textOf } from '../../software/index.ts'
+import type { ByteRange } from '../../storage/index.ts'
+import { parseRange } from '../webdav/paths.ts'
+
+export interface CvmfsDoorDeps {
+  readonly software: Software
+  /** The VO whose repositories are listed for monitors. */
+  readonly vo: string
+}
+
+const DOCUMENTS: Readonly<Record<string, DocumentName>> = {
+  '.cvmfspublished': 'manifest',
+  '.cvmfswhitelist': 'whitelist',
+  '.cvmfsreflog': 'reflog',
+  '.cvmfs_master_replica': 'master-replica',
+}
+/** Clients ask for the manifest at most every minute; a cache between may be one round behind. */
+const DOCUMENT_CACHE = 'public, max-age=61'
+/** The name of an object is its content. */
+const OBJECT_CACHE = 'public, max-age=31536000, immutable'
+const MISSING_CACHE = 'public, max-age=10'
+const TYPE = 'application/x-cvmfs'
+
+const Repository = Type.Object({ repository: Type.String({ maxLength: 60 }) })
+const ObjectName = Type.Object({
+  repository: Type.String({ maxLength: 60 }),
+  directory: Type.String({ maxLength: 2 }),
+  rest: Type.String({ maxLength: 60 }),
+})
+
+export function registerCvmfsDoor(app: FastifyInstance, { software, vo }: CvmfsDoorDeps): void {
+  for (const [name, document] of Object.entries(DOCUMENTS)) {
+    route(app, {
+      ...{ method: 'GET', url: `/cvmfs/:repository/${name}`, action: 'public', plain: true },
+      schema: { params: Repository },
+      handler: async (request, reply) => {
+        const found = await software.document(request.params.repository, document)
+        if (!found) return missing(reply)
+        const etag = `"${createHash('sha1').update(found.bytes).digest('hex')}"`
+        reply.header('last-modified', found.modified.toUTCString())
+        return send(
+          request,
+          reply,
+          { etag, cache: DOCUMENT_CACHE, length: found.bytes.length },
+          async (range) => (range ? found.bytes.subarray(range.start, range.end + 1) : found.bytes),
+        )
+      },
+    })
+  }
+  route(app, {
+    ...{ method: 'GET', url: '/cvmfs/:repository/data/:directory/:rest', action: 'public', plain: true },
+    schema: { params: ObjectName },
+    handler: async (request, reply) => {
+      const { repository, directory, rest } = request.params
+      const hash = hashFromPath(directory, rest)
+      const object = hash && (await software.object(repository, hash))
+      if (!object) return missing(reply)
+      const facts = { etag: `"${textOf(hash)}"`, cache: OBJECT_CACHE, length: object.length }
+      return send(request, reply, facts, async (range) => {
+        const body = await object.read(range)
+        return Buffer.isBuffer(body) || body instanceof Readable
+          ? body
+          : Readable.from(body, { objectMode: false })
+      })
+    },
+  })
+  route(app, {
+    ...{ method: 'GET', url: '/cvmfs/info/v1/repositories.json', action: 'public', plain: true },
+    handler: async (_request, reply) => {
+      const repositories = (await software.list(vo)).map(({ name }) => ({ name, url: `/cvmfs/${name}` }))
+      return reply
+        .header('cache-control', DOCUMENT_CACHE)
+        .type('application/json')
+        .send({ schema: 1, last_geodb_update: '', repositories, replicas: [] })
+    },
+  })
+  route(app, {
+    ...{ method: 'GET', url: '/cvmfs/info/v1/meta.json', action: 'public', plain: true },
+    handler: async (_request, reply) =>
+      reply
+        .header('cache-control', DOCUMENT_CACHE)
+        .type('application/json')
+        .send({ administrator: '', email: '', organisation: vo, custom: {} }),
+  })
+}
+
+interface Served {
+  readonly etag: string
+  readonly cache: string
+  readonly length: number
+}
+
+async function send(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { etag, cache, length }: Served,
+  body: (range: ByteRange | undefined) => Promise<Readable | Buffer>,
+): Promise<FastifyReply> {
+  reply.header('etag', etag).header('cache-control', cache).header('accept-ranges', 'bytes').type(TYPE)
+  const known = request.headers['if-none-match']?.split(',').map((one) => one.trim().replace(/^W\//, ''))
+  if (known?.includes(etag) || known?.includes('*')) return reply.code(304).send()
+  const range =
+    request.headers['if-range'] && request.headers['if-range'] !== etag ? undefined : request.headers.range
+  const asked = parseRange(range, length)
+  if (asked === null) return reply.code(416).header('content-range', `bytes */${length}`).send()
+  if (asked) reply.code(206).header('content-range', `bytes ${asked.start}-${asked.end}/${length}`)
+  reply.header('content-length', asked ? asked.end - asked.start + 1 : length)
+  // Anything but a stream would have its own length told.
+  if (request.method === 'HEAD') return reply.send(Readable.from([]))
+  return reply.send(await body(asked))
+}
+
+function missing(reply: FastifyReply): FastifyReply {
+  return reply
+    .code(404)
+    .header('cache-control', MISSING_CACHE)
+    .type('text/plain')
+    .send('There is nothing here.\n')
+}

@@ -1,0 +1,61 @@
+import { Type } from 'typebox'
+
+const text = Type.String()
+const count = Type.Integer()
+const time = Type.String({ format: 'date-time' })
+const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(of: T) => Type.Union([of, Type.Null()])
+
+export const RepositoryLine = Type.Object({
+  name: text,
+  title: text,
+  algorithm: text,
+  revision: count,
+  rootHash: maybe(text),
+  publishedAt: maybe(time),
+  whitelistExpiresAt: maybe(time),
+})
+export const Tag = Type.Object({
+  name: text,
+  revision: count,
+  rootHash: text,
+  description: text,
+  account: text,
+  at: time,
+})
+export const Repository = Type.Object({
+  ...RepositoryLine.properties,
+  renewsItself: Type.Boolean(),
+  masterPublicPem: text,
+  certificates: Type.Array(Type.Object({ createdAt: time, listedUntil: maybe(time) })),
+  tags: Type.Array(Tag),
+  objects: count,
+  usedBytes: count,
+  storedBytes: count,
+})
+export const Revision = Type.Object({
+  revision: count,
+  rootHash: text,
+  kind: text,
+  path: text,
+  account: text,
+  source: text,
+  at: time,
+  added: count,
+  removed: count,
+  droppedAt: maybe(time),
+})
+export const Opened = Type.Object({
+  id: text,
+  algorithm: text,
+  revision: count,
+  rootHash: maybe(text),
+  touchedBy: count,
+  expiresAt: time,
+})
+export const Made = Type.Object({ revision: count, rootHash: text, put: count, removed: count })
+export const Plan = Type.Object({
+  revisions: Type.Array(count),
+  kept: Type.Array(count),
+  objects: count,
+  bytes: count,
+})

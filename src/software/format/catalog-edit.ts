@@ -1,0 +1,206 @@
+import { type Catalog, COUNTERS, type Counters, catalogIn, type NestedCatalog } from './catalog.ts'
+import type { Entry } from './entry.ts'
+import { type ContentHash, pathHash, textOf } from './hash.ts'
+import { COLUMNS, FLAG, type RowFacts, rowOf } from './rows.ts'
+import { big, count, openSqlite, type SqlValue, text } from './sqlite-file.ts'
+
+const SCHEMA = `
+  create table properties (key TEXT, value TEXT, constraint pk_properties primary key (key));
+  create table catalog (md5path_1 INTEGER, md5path_2 INTEGER, parent_1 INTEGER, parent_2 INTEGER, hardlinks INTEGER,
+    hash BLOB, size INTEGER, mode INTEGER, mtime INTEGER, mtimens INTEGER, flags INTEGER, name TEXT, symlink TEXT,
+    uid INTEGER, gid INTEGER, xattr BLOB, constraint pk_catalog primary key (md5path_1, md5path_2));
+  create index idx_catalog_parent on catalog (parent_1, parent_2);
+  create table chunks (md5path_1 INTEGER, md5path_2 INTEGER, offset INTEGER, size INTEGER, hash BLOB,
+    constraint pk_chunks primary key (md5path_1, md5path_2, offset, size),
+    foreign key (md5path_1, md5path_2) references catalog (md5path_1, md5path_2));
+  create table nested_catalogs (path TEXT, sha1 TEXT, size INTEGER, constraint pk_nested_catalogs primary key (path));
+  create table bind_mountpoints (path TEXT, sha1 TEXT, size INTEGER, constraint pk_bind_mountpoints primary key (path));
+  create table statistics (counter TEXT, value INTEGER, constraint pk_statistics primary key (counter));
+  insert into properties values ('schema', '2.5'), ('schema_revision', '7');
+`
+/** Rows are numbered in the order they came, and clients make inodes of the numbers: gaps beyond this are closed. */
+const WASTE = 1.5
+const COLUMN_LIST = COLUMNS.join(', ')
+const PLACES = COLUMNS.map(() => '?').join(', ')
+
+/** A directory of a catalogue with what weighs on it, for deciding where to cut. */
+export interface DirectoryWeight {
+  readonly key: bigint[]
+  readonly parent: bigint[]
+  readonly name: string
+  readonly mountpoint: boolean
+  /** Entries in it that are no directories. */
+  readonly files: number
+}
+
+/** One catalogue that is being changed. */
+export interface CatalogEditor extends Catalog {
+  put(entry: Entry, facts: RowFacts): void
+  /** Takes one row out, with its chunks. */
+  take(path: string): void
+  setNested(nested: NestedCatalog): void
+  dropNested(path: string): void
+  /** Link count of a directory from the sub-directories it has here. */
+  countLinks(path: string): number
+  setLinks(path: string, links: number): void
+  setDirectoryFlags(path: string, flags: number): void
+  highestLinkGroup(): number
+  weights(): DirectoryWeight[]
+  /** Moves everything below `path`, not its own row, to another catalogue; hard-link groups are raised by `groups`. */
+  moveBelow(path: string, to: CatalogEditor, groups: number): void
+  insertRaw(row: SqlValue[], chunks: SqlValue[][]): void
+  /** Writes properties and counters; `below` is what the nested catalogues count together. */
+  writeFacts(facts: {
+    revision: number
+    now: Date
+    previous?: ContentHash | undefined
+    below: Counters
+  }): void
+  /** Closes it and gives its bytes. */
+  finish(): Buffer
+}
+
+/** A new catalogue without any row, or one to be changed. */
+export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEditor {
+  const db = openSqlite(Buffer.isBuffer(from) ? from : undefined)
+  if (!Buffer.isBuffer(from)) {
+    db.exec(SCHEMA)
+    if (from.mountpoint) db.run(`insert into properties values ('root_prefix', ?)`, [from.mountpoint])
+  }
+  const catalog = catalogIn(db)
+  const setProperty = (key: string, value: string | number) =>
+    db.run('insert or replace into properties values (?, ?)', [key, String(value)])
+
+  function insertRaw(row: SqlValue[], chunks: SqlValue[][]): void {
+    db.run(`insert or replace into catalog (${COLUMN_LIST}) values (${PLACES})`, row)
+    for (const chunk of chunks) db.run('insert into chunks values (?, ?, ?, ?, ?)', chunk)
+  }
+  function takeKey(key: bigint[]): void {
+    db.run('delete from chunks where md5path_1 = ? and md5path_2 = ?', key)
+    db.run('delete from catalog where md5path_1 = ? and md5path_2 = ?', key)
+  }
+  const chunkRows = (key: bigint[]) =>
+    db
+      .all('select * from chunks where md5path_1 = ? and md5path_2 = ?', key)
+      .map((c) => [c.md5path_1!, c.md5path_2!, c.offset!, c.size!, c.hash!])
+
+  const editor: CatalogEditor = {
+    ...catalog,
+    insertRaw,
+    put(entry, facts) {
+      const key = pathHash(entry.path)
+      db.run('delete from chunks where md5path_1 = ? and md5path_2 = ?', key)
+      insertRaw(
+        rowOf(entry, facts),
+        (entry.chunks ?? []).map((c) => [...key, c.offset, c.size, Buffer.from(c.hash.hex, 'hex')]),
+      )
+    },
+    take: (path) => takeKey(pathHash(path)),
+    setNested: ({ path, hash, size }) =>
+      db.run('insert or replace into nested_catalogs values (?, ?, ?)', [path, textOf(hash), size]),
+    dropNested: (path) => db.run('delete from nested_catalogs where path = ?', [path]),
+    countLinks: (path) =>
+      2 +
+      count(
+        db.get(
+          `select count(*) as n from catalog where parent_1 = ? and parent_2 = ? and flags & ${FLAG.directory}
+             and not (flags & ${FLAG.nestedRoot}) and name <> ''`,
+          pathHash(path),
+        )?.n,
+      ),
+    setLinks: (path, links) =>
+      db.run('update catalog set hardlinks = ? where md5path_1 = ? and md5path_2 = ?', [
+        links,
+        ...pathHash(path),
+      ]),
+    setDirectoryFlags: (path, flags) =>
+      db.run('update catalog set flags = ? where md5path_1 = ? and md5path_2 = ?', [
+        flags,
+        ...pathHash(path),
+      ]),
+    highestLinkGroup: () => count(db.get('select max(hardlinks >> 32) as n from catalog')?.n),
+    weights() {
+      const files = new Map(
+        db
+          .all(`select parent_1, parent_2, count(*) as n from catalog where not (flags & 1) group by 1, 2`)
+          .map((row) => [`${row.parent_1} ${row.parent_2}`, count(row.n)]),
+      )
+      return db
+        .all('select md5path_1, md5path_2, parent_1, parent_2, name, flags from catalog where flags & 1')
+        .map((row) => ({
+          key: [big(row.md5path_1), big(row.md5path_2)],
+          parent: [big(row.parent_1), big(row.parent_2)],
+          name: text(row.name),
+          mountpoint: (count(row.flags) & FLAG.mountpoint) !== 0,
+          files: files.get(`${row.md5path_1} ${row.md5path_2}`) ?? 0,
+        }))
+    },
+    moveBelow(path, to, groups) {
+      const open = [pathHash(path)]
+      for (let key = open.pop(); key; key = open.pop()) {
+        const found = db.all(
+          `select ${COLUMN_LIST} from catalog where parent_1 = ? and parent_2 = ? and not (flags & ${FLAG.nestedRoot})`,
+          key,
+        )
+        for (const row of found) {
+          const own: [bigint, bigint] = [big(row.md5path_1), big(row.md5path_2)]
+          const links = big(row.hardlinks)
+          if (groups > 0 && links >> 32n > 0n) row.hardlinks = links + (BigInt(groups) << 32n)
+          to.insertRaw(
+            COLUMNS.map((column) => row[column]!),
+            chunkRows(own),
+          )
+          takeKey(own)
+          const flags = count(row.flags)
+          if (flags & FLAG.directory && !(flags & FLAG.mountpoint)) open.push(own)
+        }
+      }
+    },
+    writeFacts({ revision, now, previous, below }) {
+      setProperty('revision', revision)
+      setProperty('last_modified', Math.floor(now.getTime() / 1000))
+      if (previous) setProperty('previous_revision', textOf(previous))
+      else db.run(`delete from properties where key = 'previous_revision'`)
+      const own = selfCounters()
+      for (const counter of COUNTERS) {
+        db.run('insert or replace into statistics values (?, ?)', [`self_${counter}`, own[counter]])
+        db.run('insert or replace into statistics values (?, ?)', [`subtree_${counter}`, below[counter]])
+      }
+    },
+    finish() {
+      const { most, n } = db.get('select max(rowid) as most, count(*) as n from catalog')!
+      db.exec('commit')
+      if (count(most) > count(n) * WASTE) db.exec('vacuum')
+      return db.finish()
+    },
+  }
+
+  function selfCounters(): Counters {
+    const regular = `(flags & ${FLAG.file} and not flags & ${FLAG.link | FLAG.special})`
+    const chunked = `(flags & ${FLAG.chunked} <> 0)`
+    const external = `(flags & ${FLAG.external} <> 0)`
+    const row = db.get(`select coalesce(sum(${regular}), 0) as regular,
+      coalesce(sum(flags & ${FLAG.link} <> 0), 0) as symlink,
+      coalesce(sum(flags & ${FLAG.special} <> 0), 0) as special,
+      coalesce(sum(flags & ${FLAG.directory} <> 0), 0) as dir,
+      (select count(*) from nested_catalogs) as nested,
+      coalesce(sum(${chunked}), 0) as chunked, (select count(*) from chunks) as chunks,
+      coalesce(sum(case when ${regular} then size else 0 end), 0) as file_size,
+      coalesce(sum(case when ${chunked} then size else 0 end), 0) as chunked_size,
+      coalesce(sum(xattr is not null), 0) as xattr, coalesce(sum(${external}), 0) as external,
+      coalesce(sum(case when ${external} then size else 0 end), 0) as external_file_size from catalog`)!
+    return Object.fromEntries(
+      COUNTERS.map((counter) => [counter, count(row[counter])]),
+    ) as unknown as Counters
+  }
+  return editor
+}
+
+export const NO_COUNTERS = Object.fromEntries(COUNTERS.map((c) => [c, 0])) as unknown as Counters
+
+/** Sums counters, each times its sign. */
+export function addCounters(...parts: readonly (readonly [Counters, 1 | -1])[]): Counters {
+  return Object.fromEntries(
+    COUNTERS.map((c) => [c, parts.reduce((sum, [part, sign]) => sum + sign * part[c], 0)]),
+  ) as unknown as Counters
+}

@@ -1,0 +1,17 @@
+/** Software: releases published as repositories of CVMFS. */
+export type { CollectionPlan } from './collect.ts'
+export type { SoftwareOptions } from './context.ts'
+export { damaged, notTrusted } from './format/errors.ts'
+export { type ContentHash, hashFromPath, textOf } from './format/hash.ts'
+export { MAX_PACK_BYTES } from './format/pack.ts'
+export { checkPath, type OpenedPublication } from './publications.ts'
+export type { NewRepository, RepositoryState } from './repositories.ts'
+export type { RepositoryRow, RevisionRow, TagRow } from './repository.store.ts'
+export type { MadeRevision } from './revisions.ts'
+export {
+  createSoftware,
+  type DocumentName,
+  type ServedDocument,
+  type ServedObject,
+  type Software,
+} from './software.ts'

@@ -1,0 +1,92 @@
+import {
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { everyEntry, type RepositoryFiles, repositoryFiles } from '../../../test/harness/software-files.ts'
+import { openRepository } from '../reader/repository.ts'
+import { type Materialised, materialise, substitute } from './materialise.ts'
+
+let directory: string
+let made: RepositoryFiles
+let contents: Map<string, Buffer>
+beforeAll(async () => {
+  directory = mkdtempSync(join(tmpdir(), 'kumi-materialise-'))
+  made = await repositoryFiles()
+  const every = everyEntry(made)
+  contents = every.contents
+  await made.publish(async (tree) => {
+    for (const entry of every.entries) await tree.put(entry)
+  })
+})
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+async function get(
+  to: string,
+  more: { copy?: boolean; path?: string; fetch?: RepositoryFiles['fetch'] } = {},
+): Promise<Materialised> {
+  const { fetch = made.fetch, ...rest } = more
+  const masterKeys = [made.master.publicKey]
+  const repository = await openRepository({ name: made.name, fetch, masterKeys, now: new Date() })
+  const snapshot = await repository.snapshot()
+  return materialise({
+    ...{ repository, snapshot, directory: join(directory, to), store: join(directory, 'store'), ...rest },
+    environment: { KOTO_ARCH: 'aarch64' },
+  })
+}
+
+describe('a tree that is fetched', () => {
+  test('has every entry with its content, mode and time, and shares files with other trees', async () => {
+    const first = await get('one')
+    expect(first).toMatchObject({ unchanged: false, leftOut: ['/lib/null', '/lib/pipe'], present: 0 })
+    for (const [path, bytes] of contents)
+      expect(readFileSync(join(directory, 'one', path)).equals(bytes), path).toBe(true)
+    expect(statSync(join(directory, 'one/lib/tool'))).toMatchObject({ mtimeMs: 1_700_000_000_000 })
+    expect((statSync(join(directory, 'one/lib/tool')).mode & 0o777).toString(8)).toBe('555')
+    expect(readlinkSync(join(directory, 'one/lib/variant'))).toBe('aarch64/lib')
+    expect(existsSync(join(directory, 'one/lib/nothing'))).toBe(true)
+    expect(await get('one')).toMatchObject({ unchanged: true })
+    expect(await get('two')).toMatchObject({ fetched: 0 })
+    const inode = (tree: string) => lstatSync(join(directory, tree, 'lib/plain')).ino
+    expect(inode('two')).toBe(inode('one'))
+  })
+
+  test('may be a copy that belongs to whoever fetched it, and a part', async () => {
+    await get('own', { copy: true, path: '/lib' })
+    const file = join(directory, 'own/plain')
+    expect((statSync(file).mode & 0o777).toString(8)).toBe('644')
+    writeFileSync(file, 'mine')
+    expect(readFileSync(join(directory, 'one/lib/plain'), 'utf8')).toBe('plain text\n')
+  })
+
+  test('is not there at all when something of it is damaged, and goes on where it stopped', async () => {
+    rmSync(join(directory, 'store'), { recursive: true, force: true })
+    let asked = 0
+    const failing = async (path: string) => {
+      const bytes = await made.fetch(path)
+      if (!bytes || !/^data.*[0-9a-f]$|8$/.test(path) || ++asked < 5) return bytes
+      return Buffer.concat([bytes, Buffer.from('x')])
+    }
+    await expect(get('three', { fetch: failing })).rejects.toMatchObject({ code: 'software_damaged' })
+    expect(existsSync(join(directory, 'three'))).toBe(false)
+    expect((await get('three')).present).toBeGreaterThan(0)
+  })
+
+  test('does not replace a directory that it did not make', async () => {
+    writeFileSync(join(directory, 'one/lib/../../file'), '')
+    await expect(get('.')).rejects.toMatchObject({ code: 'software_directory_in_use' })
+    await expect(get('file')).rejects.toMatchObject({ code: 'software_directory_in_use' })
+  })
+})
+
+test('variables in links are those of the environment, or what the link says otherwise', () => {
+  expect(substitute('$(A)/x/$(B:-b c)/$(C)', { A: '1' })).toBe('1/x/b c/')
+})

@@ -1,0 +1,221 @@
+import { randomUUID } from 'node:crypto'
+import {
+  chmodSync,
+  closeSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  lutimesSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
+import { defineError } from '../../kernel/errors.ts'
+import type { Entry } from '../format/entry.ts'
+import { textOf } from '../format/hash.ts'
+import type { Repository, Snapshot } from '../reader/repository.ts'
+
+const notOurs = defineError('conflict', 'software_directory_in_use')
+
+export interface MaterialiseOptions {
+  readonly repository: Repository
+  readonly snapshot: Snapshot
+  readonly directory: string
+  /** Where files of all trees are kept once; on the same file system as the directory they are shared by hard links. */
+  readonly store: string
+  /** Files of its own, writable as published; shared blocks where the file system can. */
+  readonly copy?: boolean
+  /** Part of the repository, which becomes the directory. */
+  readonly path?: string
+  readonly environment?: NodeJS.ProcessEnv
+  readonly parallel?: number
+  readonly onPlan?: (plan: { files: number; bytes: number }) => void
+  readonly onFile?: (bytes: number) => void
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface Materialised {
+  readonly entries: number
+  readonly fetched: number
+  readonly fetchedBytes: number
+  /** Files that were in the store already. */
+  readonly present: number
+  /** The directory was this tree already. */
+  readonly unchanged: boolean
+  /** Entries that this account cannot make, such as devices. */
+  readonly leftOut: readonly string[]
+}
+
+/** Says of a directory which tree it is; nothing else in it is ours to judge. */
+export const NOTE = '.kumi-software.json'
+
+/**
+ * Makes a tree of a repository a directory, whole or not at all: it is built beside and renamed. Every object is
+ * compared with its name when it is fetched; what an interrupted attempt fetched is not fetched again.
+ */
+export async function materialise(options: MaterialiseOptions): Promise<Materialised> {
+  const { repository, snapshot, path = '', signal } = options
+  const directory = resolve(options.directory)
+  const note = JSON.stringify({
+    repository: repository.name,
+    root: textOf(snapshot.root),
+    path,
+    copy: options.copy === true,
+  })
+  const there = lstatSync(directory, { throwIfNoEntry: false })
+  if (there?.isDirectory()) {
+    const before = existsSync(join(directory, NOTE)) ? readFileSync(join(directory, NOTE), 'utf8') : undefined
+    if (before === note)
+      return { entries: 0, fetched: 0, fetchedBytes: 0, present: 0, unchanged: true, leftOut: [] }
+    if (before === undefined && readdirSync(directory).length > 0)
+      throw notOurs(`${directory} is not empty and was not made by kumi software; choose another directory.`)
+  } else if (there) throw notOurs(`${directory} is a file.`)
+
+  const entries: Entry[] = []
+  for await (const entry of snapshot.walk(path)) entries.push(entry)
+  const building = `${directory}.${randomUUID().slice(0, 8)}.part`
+  mkdirSync(dirname(directory), { recursive: true })
+  try {
+    const result = await build(entries, building, options)
+    signal?.throwIfAborted()
+    writeFileSync(join(building, NOTE), note)
+    const old = `${building}.old`
+    if (there) renameSync(directory, old)
+    renameSync(building, directory)
+    removeTree(old)
+    return { ...result, unchanged: false }
+  } catch (error) {
+    removeTree(building)
+    throw error
+  }
+}
+
+async function build(
+  entries: readonly Entry[],
+  building: string,
+  options: MaterialiseOptions,
+): Promise<Omit<Materialised, 'unchanged'>> {
+  const { store, path = '', copy = false, environment = process.env, parallel = 16, signal } = options
+  const at = (entry: Entry) => join(building, `.${entry.path.slice(path.length)}`)
+  const files = entries.filter(({ kind }) => kind === 'file')
+  const leftOut: string[] = []
+  options.onPlan?.({ files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) })
+  for (const entry of entries) {
+    // Writable while it is filled; its own mode comes last.
+    if (entry.kind === 'directory') mkdirSync(at(entry), { mode: 0o700, recursive: true })
+    else if (entry.kind === 'symlink') {
+      symlinkSync(substitute(entry.target ?? '', environment), at(entry))
+      lutimesSync(at(entry), entry.mtime, entry.mtime)
+    } else if (entry.kind !== 'file') leftOut.push(entry.path)
+  }
+  let [fetched, fetchedBytes, present] = [0, 0, 0]
+  const under = new Map<string, Promise<boolean>>()
+  async function one(entry: Entry): Promise<void> {
+    const kept = join(store, ...storeName(entry))
+    let fetching = under.get(kept)
+    if (!fetching) {
+      fetching = keep(entry, kept, options)
+      under.set(kept, fetching)
+      if (await fetching) {
+        fetched++
+        fetchedBytes += entry.size
+      } else present++
+    }
+    await fetching
+    if (!copy && link(kept, at(entry))) return
+    copyFileSync(kept, at(entry), constants.COPYFILE_FICLONE)
+    chmodSync(at(entry), copy ? entry.mode : entry.mode & 0o555)
+    utimesSync(at(entry), entry.mtime, entry.mtime)
+  }
+  let next = 0
+  const work = async () => {
+    for (let entry = files[next++]; entry; entry = files[next++]) {
+      signal?.throwIfAborted()
+      await one(entry)
+      options.onFile?.(entry.size)
+    }
+  }
+  await Promise.all(Array.from({ length: parallel }, work))
+  for (const entry of entries.filter(({ kind }) => kind === 'directory').reverse()) {
+    utimesSync(at(entry), entry.mtime, entry.mtime)
+    // The owner can always clear away what he fetched.
+    chmodSync(at(entry), (entry.mode & 0o777) | 0o700)
+  }
+  return { entries: entries.length, fetched, fetchedBytes, present, leftOut }
+}
+
+/** A file is shared by those trees that show it alike: same content, same mode, same time. */
+function storeName(entry: Entry): [string, string] {
+  const names = entry.chunks ? entry.chunks.map(({ hash }) => hash.hex).join('') : (entry.content?.hex ?? '')
+  const short =
+    names.length > 40 ? `${names.slice(0, 40)}+${entry.chunks!.length}.${names.slice(-40)}` : names
+  return [short.slice(0, 2), `${short.slice(2)}.${(entry.mode & 0o555).toString(8)}.${entry.mtime}`]
+}
+
+/** Makes sure that a file is in the store; true when it had to be fetched. */
+async function keep(entry: Entry, kept: string, { repository }: MaterialiseOptions): Promise<boolean> {
+  const known = lstatSync(kept, { throwIfNoEntry: false })
+  if (known?.size === entry.size) return false
+  const temporary = `${kept}.${randomUUID()}`
+  mkdirSync(dirname(kept), { recursive: true })
+  const handle = openSync(temporary, 'wx', 0o600)
+  try {
+    try {
+      for (const chunk of entry.chunks ?? [])
+        writeAll(
+          handle,
+          await repository.object(chunk.hash, 'chunk', { size: chunk.size, compression: entry.compression }),
+        )
+      if (entry.content && entry.size > 0)
+        writeAll(handle, await repository.object(entry.content, 'file', entry))
+    } finally {
+      closeSync(handle)
+    }
+    utimesSync(temporary, entry.mtime, entry.mtime)
+    // Shared by many trees: nobody may write into it.
+    chmodSync(temporary, entry.mode & 0o555)
+    renameSync(temporary, kept)
+    return true
+  } catch (error) {
+    rmSync(temporary, { force: true })
+    throw error
+  }
+}
+
+function writeAll(handle: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done)
+}
+
+/** False where the store is on another file system, or a file has as many links as it can. */
+function link(from: string, to: string): boolean {
+  try {
+    linkSync(from, to)
+    return true
+  } catch (error) {
+    if (['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP'].includes((error as { code?: string }).code ?? ''))
+      return false
+    throw error
+  }
+}
+
+/** `$(ARCH:-x86_64)` in the text of a link, as the client of CVMFS replaces it. */
+export function substitute(target: string, environment: NodeJS.ProcessEnv): string {
+  return target.replace(
+    /\$\(([A-Za-z_][A-Za-z0-9_]*)(?::-([^)]*))?\)/g,
+    (_whole, name: string, otherwise: string | undefined) => environment[name] ?? otherwise ?? '',
+  )
+}
+
+function removeTree(directory: string): void {
+  rmSync(directory, { recursive: true, force: true })
+}

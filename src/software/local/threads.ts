@@ -1,0 +1,94 @@
+import { availableParallelism } from 'node:os'
+import { Worker } from 'node:worker_threads'
+import { toGridError } from '../../kernel/errors.ts'
+import { fromPlain, type PlainError } from './thread-errors.ts'
+
+/** Threads of one program; each does one job at a time. */
+export interface Threads<Job, Result> {
+  run(job: Job, transfer?: readonly ArrayBuffer[]): Promise<Result>
+  close(): Promise<void>
+}
+
+interface Waiting<Job> {
+  readonly job: Job
+  readonly transfer: readonly ArrayBuffer[]
+  resolve(result: never): void
+  reject(error: unknown): void
+}
+
+type Answer = { readonly result: never } | { readonly error: PlainError } | { readonly asks: unknown }
+
+export interface ThreadOptions {
+  readonly most?: number
+  /** Answers what a job asks for while it runs. */
+  readonly answer?: (question: never) => Promise<unknown>
+}
+
+/**
+ * Starts threads of the module `name` beside `from` when they are first needed. They hold nobody up who wants to end.
+ * Errors of ours keep their code and kind on the way.
+ */
+export function createThreads<Job, Result>(
+  from: string,
+  name: string,
+  { most = Math.max(2, availableParallelism()), answer }: ThreadOptions = {},
+): Threads<Job, Result> {
+  // From the sources as well as compiled.
+  const program = new URL(`./${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from)
+  const idle: Worker[] = []
+  const all = new Map<Worker, Waiting<Job> | undefined>()
+  const queue: Waiting<Job>[] = []
+  let closed = false
+
+  function start(): Worker {
+    const thread = new Worker(program)
+    thread.unref()
+    all.set(thread, undefined)
+    thread.on('message', (message: Answer) => {
+      if ('asks' in message) {
+        void answer!(message.asks as never).then(
+          (given) => thread.postMessage({ given }),
+          (error) => thread.postMessage({ refused: toGridError(error).message }),
+        )
+        return
+      }
+      const waiting = all.get(thread)
+      all.set(thread, undefined)
+      idle.push(thread)
+      next()
+      if ('error' in message) waiting?.reject(fromPlain(message.error))
+      else waiting?.resolve(message.result)
+    })
+    const gone = (error: unknown) => {
+      const waiting = all.get(thread)
+      all.delete(thread)
+      waiting?.reject(error)
+      if (!closed) next()
+    }
+    thread.on('error', gone)
+    thread.on('exit', () => gone(new Error('A thread ended before its work.')))
+    return thread
+  }
+  function next(): void {
+    while (queue.length > 0) {
+      const thread = idle.pop() ?? (all.size < most ? start() : undefined)
+      if (!thread) return
+      const waiting = queue.shift()!
+      all.set(thread, waiting)
+      thread.postMessage(waiting.job, [...waiting.transfer])
+    }
+  }
+  return {
+    run: (job, transfer = []) =>
+      new Promise<Result>((resolve, reject) => {
+        if (closed) throw new Error('These threads have ended.')
+        queue.push({ job, transfer, resolve, reject })
+        next()
+      }),
+    async close() {
+      closed = true
+      for (const waiting of queue.splice(0)) waiting.reject(new Error('These threads have ended.'))
+      await Promise.all([...all.keys()].map((thread) => thread.terminate()))
+    },
+  }
+}

@@ -1,0 +1,100 @@
+import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import { defineError } from '../../kernel/errors.ts'
+import type { Entry } from '../format/entry.ts'
+
+const badTree = defineError('invalid', 'software_bad_tree')
+
+/** Something of a local tree, as far as one sees it without reading it. */
+export interface Found {
+  /** Everything but the content of files. */
+  readonly entry: Entry
+  readonly file: string
+  /** Changes whenever the file may have changed. */
+  readonly stamp: string
+  /** When it last changed in any way, ms since 1970. */
+  readonly changedAt: number
+}
+
+export interface LocalTree {
+  readonly found: Found[]
+  /** What cannot be published, with the reason. */
+  readonly leftOut: string[]
+  /** Files that not everybody may read: clients could not, either. */
+  readonly unreadable: string[]
+}
+
+/**
+ * A directory with all below it, as the entries of a repository below `to`; parents first, names in order. Hard links
+ * are kept within a directory, as the format has them. `exclude` are names left out wherever they occur.
+ */
+export function walkDirectory(
+  directory: string,
+  to: string,
+  exclude: ReadonlySet<string> = new Set(),
+): LocalTree {
+  const tree: LocalTree = { found: [], leftOut: [], unreadable: [] }
+  const top = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
+  if (!top?.isDirectory()) throw badTree(`${directory} is no directory.`)
+  const open: [string, string, NonNullable<typeof top>][] = [[directory, to, top]]
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [file, path, stat] = next
+    tree.found.push(foundOf(file, path, stat))
+    const names = readdirSync(file).sort()
+    const linked = new Map<string, Found[]>()
+    const below: typeof open = []
+    for (const name of names) {
+      if (exclude.has(name)) continue
+      if (name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
+      const inner = join(file, name)
+      const own = lstatSync(inner, { bigint: true })
+      if (own.isDirectory()) {
+        below.push([inner, `${path}/${name}`, own])
+        continue
+      }
+      if (own.isSocket() || own.isBlockDevice() || own.isCharacterDevice()) {
+        tree.leftOut.push(inner)
+        continue
+      }
+      const found = foundOf(inner, `${path}/${name}`, own)
+      if (found.entry.kind === 'file') {
+        if (!(found.entry.mode & 0o004)) tree.unreadable.push(inner)
+        const key = `${own.dev}:${own.ino}`
+        if (own.nlink > 1n) linked.set(key, [...(linked.get(key) ?? []), found])
+      }
+      tree.found.push(found)
+    }
+    for (const group of linked.values()) {
+      const first = group[0]!.entry.path
+      const links = { first: first.slice(first.lastIndexOf('/') + 1), count: group.length }
+      if (group.length > 1) for (const one of group) Object.assign(one.entry, { links })
+    }
+    open.push(...below.reverse())
+  }
+  return tree
+}
+
+function foundOf(file: string, path: string, stat: ReturnType<typeof bigStat>): Found {
+  const nanos = stat.mtimeNs
+  const mtime = Number(nanos / 1_000_000_000n)
+  const common = { path, mode: Number(stat.mode & 0o7777n), mtime, mtimeNs: Number(nanos % 1_000_000_000n) }
+  const entry: Entry = stat.isDirectory()
+    ? { ...common, kind: 'directory', size: 0 }
+    : stat.isSymbolicLink()
+      ? linkEntry(common, readlinkSync(file))
+      : stat.isFIFO()
+        ? { ...common, kind: 'fifo', size: 0 }
+        : { ...common, kind: 'file', size: Number(stat.size), compression: 'zlib' }
+  return {
+    entry,
+    file,
+    stamp: `${stat.ino}:${stat.size}:${stat.mode}:${nanos}:${stat.ctimeNs}`,
+    changedAt: Number(stat.ctimeNs / 1_000_000n),
+  }
+}
+
+function linkEntry(common: Pick<Entry, 'path' | 'mode' | 'mtime' | 'mtimeNs'>, target: string): Entry {
+  return { ...common, kind: 'symlink', target, size: Buffer.byteLength(target) }
+}
+
+const bigStat = (file: string) => lstatSync(file, { bigint: true })

@@ -1,0 +1,193 @@
+import { affected, type Db, row, rows, sql, type Tx } from '../kernel/database.ts'
+
+export interface ObjectPlace {
+  readonly packId: string
+  readonly start: bigint
+  readonly length: number
+}
+
+export const placeOf = (db: Db, repositoryId: number, hex: string): Promise<ObjectPlace | undefined> =>
+  row(
+    db,
+    sql<ObjectPlace>`select pack_id as "packId", start, length from software_object
+    where repository_id = ${repositoryId} and hash = decode(${hex}, 'hex')`,
+  )
+
+/** Which contents are there already, by SHA-256; whoever asks counts on them, so they are noted as wanted. */
+export const knownContents = (
+  db: Db,
+  now: Date,
+  repositoryId: number,
+  plains: readonly string[],
+): Promise<{ plain: string; hash: string }[]> =>
+  rows(
+    db,
+    sql<{ plain: string; hash: string }>`update software_object o set wanted_at = ${now}
+    from (select distinct decode(p, 'hex') as plain from unnest(${plains}::text[]) as p) as asked
+    where o.repository_id = ${repositoryId} and o.plain = asked.plain
+    returning encode(o.plain, 'hex') as plain, encode(o.hash, 'hex') as hash`,
+  )
+
+/** Those of the hashes that are not there; those that are, are noted as wanted. */
+export const missingHashes = async (
+  tx: Tx,
+  now: Date,
+  repositoryId: number,
+  hashes: readonly string[],
+): Promise<string[]> =>
+  (
+    await rows(
+      tx,
+      sql<{
+        hex: string
+      }>`with asked as (select decode(h, 'hex') as hash from unnest(${hashes}::text[]) as h),
+      found as (update software_object o set wanted_at = ${now} from asked
+        where o.repository_id = ${repositoryId} and o.hash = asked.hash returning o.hash)
+      select encode(asked.hash, 'hex') as hex from asked left join found using (hash) where found.hash is null`,
+    )
+  ).map(({ hex }) => hex)
+
+export const insertPack = (
+  tx: Tx,
+  now: Date,
+  p: { id: string; repositoryId: number; bytes: number },
+): Promise<number> =>
+  affected(
+    tx,
+    sql`insert into software_pack (id, repository_id, bytes, created_at) values (${p.id}, ${p.repositoryId}, ${p.bytes}, ${now})`,
+  )
+
+export interface NewObject {
+  readonly hex: string
+  readonly plain?: string | undefined
+  readonly start: number
+  readonly length: number
+}
+
+/** Objects of a pack; those known already keep the place they have. */
+export const insertObjects = (
+  tx: Tx,
+  now: Date,
+  repositoryId: number,
+  packId: string,
+  objects: readonly NewObject[],
+): Promise<number> =>
+  affected(
+    tx,
+    sql`insert into software_object (repository_id, hash, plain, pack_id, start, length, wanted_at)
+    select distinct on (1, 2) ${repositoryId}::int, decode(o.hex, 'hex'), decode(nullif(o.plain, ''), 'hex'), ${packId}::uuid, o.start, o.length, ${now}::timestamptz
+    from unnest(${objects.map((o) => o.hex)}::text[], ${objects.map((o) => o.plain ?? '')}::text[],
+      ${objects.map((o) => o.start)}::bigint[], ${objects.map((o) => o.length)}::int[]) as o(hex, plain, start, length)
+    order by 1, 2
+    on conflict (repository_id, hash) do update set wanted_at = excluded.wanted_at, plain = coalesce(software_object.plain, excluded.plain)`,
+  )
+
+/** How much the packs hold and how much of it is used. */
+export const usageOf = async (
+  db: Db,
+  repositoryId: number,
+): Promise<{ objects: bigint; usedBytes: bigint; storedBytes: bigint }> =>
+  (await row(
+    db,
+    sql<{ objects: bigint; usedBytes: bigint; storedBytes: bigint }>`
+    select (select count(*) from software_object where repository_id = ${repositoryId}) as objects,
+      (select coalesce(sum(length), 0)::bigint from software_object where repository_id = ${repositoryId}) as "usedBytes",
+      (select coalesce(sum(bytes), 0)::bigint from software_pack where repository_id = ${repositoryId}) as "storedBytes"`,
+  ))!
+
+/** Objects that nothing kept refers to and nobody counted on since a date. */
+export const unusedObjects = (
+  db: Db,
+  repositoryId: number,
+  kept: readonly string[],
+  before: Date,
+): Promise<{ objects: bigint; bytes: bigint }> =>
+  row(
+    db,
+    sql<{
+      objects: bigint
+      bytes: bigint
+    }>`select count(*) as objects, coalesce(sum(length), 0)::bigint as bytes from software_object
+    where repository_id = ${repositoryId} and wanted_at < ${before}
+      and hash not in (select decode(k, 'hex') from unnest(${kept}::text[]) as k)`,
+  ).then((found) => found!)
+
+export const deleteUnused = (
+  tx: Tx,
+  repositoryId: number,
+  kept: readonly string[],
+  before: Date,
+): Promise<number> =>
+  affected(
+    tx,
+    sql`delete from software_object where repository_id = ${repositoryId} and wanted_at < ${before}
+      and hash not in (select decode(k, 'hex') from unnest(${kept}::text[]) as k)`,
+  )
+
+/** Packs in which nothing is used any more, noted as dropped; their files may then be removed. */
+export const dropEmptyPacks = (tx: Tx, now: Date, repositoryId: number): Promise<number> =>
+  affected(
+    tx,
+    sql`update software_pack p set dropped_at = ${now} where repository_id = ${repositoryId} and dropped_at is null
+      and not exists (select from software_object o where o.pack_id = p.id)`,
+  )
+
+export interface SparsePack {
+  readonly id: string
+  readonly objects: { hex: string; plain: string | null; start: number; length: number }[]
+}
+
+/** Packs of which less than a share is used, with what is. */
+export const sparsePacks = (
+  db: Db,
+  repositoryId: number,
+  share: number,
+  limit: number,
+): Promise<SparsePack[]> =>
+  rows(
+    db,
+    sql<SparsePack>`select p.id, jsonb_agg(jsonb_build_object('hex', encode(o.hash, 'hex'), 'plain', encode(o.plain, 'hex'),
+        'start', o.start, 'length', o.length) order by o.start) as objects
+    from software_pack p join software_object o on o.pack_id = p.id
+    where p.repository_id = ${repositoryId} and p.dropped_at is null
+    group by p.id, p.bytes having sum(o.length) < p.bytes * ${share}::float8 limit ${limit}`,
+  )
+
+/** Objects move from one pack to another, as far as they still are in the old one. */
+export const moveObjects = (
+  tx: Tx,
+  repositoryId: number,
+  from: string,
+  to: string,
+  objects: readonly NewObject[],
+): Promise<number> =>
+  affected(
+    tx,
+    sql`update software_object o set pack_id = ${to}::uuid, start = n.start
+    from unnest(${objects.map((o) => o.hex)}::text[], ${objects.map((o) => o.start)}::bigint[]) as n(hex, start)
+    where o.repository_id = ${repositoryId} and o.hash = decode(n.hex, 'hex') and o.pack_id = ${from}::uuid`,
+  )
+
+export const droppedPacks = (
+  db: Db,
+  before: Date,
+  limit: number,
+): Promise<{ id: string; repository: string }[]> =>
+  rows(
+    db,
+    sql<{ id: string; repository: string }>`select p.id, r.name as repository from software_pack p
+    join software_repository r on r.id = p.repository_id where p.dropped_at < ${before} order by p.dropped_at limit ${limit}`,
+  )
+
+export const deletePacks = (tx: Db, ids: readonly string[]): Promise<number> =>
+  affected(tx, sql`delete from software_pack where id = any(${ids}::uuid[]) and dropped_at is not null`)
+
+/** Those of the pack files that no row knows. */
+export const unknownPacks = async (db: Db, ids: readonly string[]): Promise<string[]> =>
+  (
+    await rows(
+      db,
+      sql<{ id: string }>`select i::text as id from unnest(${ids}::uuid[]) as i
+      where not exists (select from software_pack p where p.id = i)`,
+    )
+  ).map(({ id }) => id)

@@ -1,0 +1,136 @@
+import { type Db, transaction } from '../kernel/database.ts'
+import type { Ids } from '../kernel/ports.ts'
+import type { ByteRange, StorageDriver, StoragePath } from '../storage/index.ts'
+import { damaged } from './format/errors.ts'
+import { type ContentHash, hashOf, sameHash, textOf } from './format/hash.ts'
+import { plainForm } from './format/objects.ts'
+import { MAX_PACK_BYTES, type PackEntry, type PackedObject, readPackList, writePack } from './format/pack.ts'
+import * as store from './object.store.ts'
+
+export interface ObjectDeps {
+  readonly db: Db
+  readonly ids: Ids
+  readonly storage: StorageDriver
+}
+interface RepositoryKey {
+  readonly id: number
+  readonly name: string
+}
+
+/** Where a repository's packs lie in its storage. */
+export const packPath = (repository: string, id: string): StoragePath => [
+  repository,
+  'packs',
+  id.slice(0, 2),
+  id,
+]
+
+/** Writes objects as one pack and notes where they are. The file is complete before anything refers to it. */
+export async function storePack(
+  { db, ids, storage }: ObjectDeps,
+  now: Date,
+  repository: RepositoryKey,
+  pack: Buffer,
+  entries: readonly PackEntry[],
+): Promise<void> {
+  const id = ids.uuid()
+  await storage.write(packPath(repository.name, id), oneChunk(pack), { overwrite: false, size: pack.length })
+  await transaction(db, async (tx) => {
+    // The list is not counted: a pack of small objects would seem half empty for ever.
+    const bytes = entries.reduce((sum, { length }) => sum + length, 0)
+    await store.insertPack(tx, now, { id, repositoryId: repository.id, bytes })
+    await store.insertObjects(
+      tx,
+      now,
+      repository.id,
+      id,
+      entries.map(({ hash, plain, start, length }) => ({ hex: hash.hex, plain, start, length })),
+    )
+  })
+}
+
+/** Stores what the server made itself, in packs of bearable size. */
+export async function storeObjects(
+  deps: ObjectDeps,
+  now: Date,
+  repository: RepositoryKey,
+  objects: readonly PackedObject[],
+): Promise<void> {
+  let batch: PackedObject[] = []
+  let bytes = 0
+  const flush = async () => {
+    if (batch.length === 0) return
+    const pack = writePack(batch)
+    await storePack(deps, now, repository, pack, readPackList(pack))
+    batch = []
+    bytes = 0
+  }
+  for (const object of objects) {
+    if (bytes + object.stored.length > MAX_PACK_BYTES / 2) await flush()
+    batch.push(object)
+    bytes += object.stored.length
+  }
+  await flush()
+}
+
+/** A stored object as a stream, or undefined when there is none. */
+export async function readObject(
+  { db, storage }: Pick<ObjectDeps, 'db' | 'storage'>,
+  repository: RepositoryKey,
+  hash: ContentHash,
+  range?: ByteRange,
+  known?: store.ObjectPlace,
+): Promise<{ length: number; body: AsyncIterable<Uint8Array> } | undefined> {
+  // A second look: between look and reading, a collection may have moved the object to another pack.
+  for (let attempt = 0; ; attempt++) {
+    const place = (attempt === 0 && known) || (await store.placeOf(db, repository.id, hash.hex))
+    if (!place) return undefined
+    const start = Number(place.start) + (range?.start ?? 0)
+    const end = Number(place.start) + Math.min(range?.end ?? Number.POSITIVE_INFINITY, place.length - 1)
+    try {
+      const path = packPath(repository.name, place.packId)
+      const body = place.length === 0 ? oneChunk(Buffer.alloc(0)) : await storage.read(path, { start, end })
+      return { length: place.length, body }
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'no_such_file' || attempt > 0) throw error
+    }
+  }
+}
+
+/** A whole object as it is stored, compared with its name. */
+export async function storedObject(
+  deps: Pick<ObjectDeps, 'db' | 'storage'>,
+  repository: RepositoryKey,
+  hash: ContentHash,
+): Promise<Buffer> {
+  const found = await readObject(deps, repository, hash)
+  if (!found) throw damaged(`Object ${textOf(hash)} of ${repository.name} is missing.`)
+  const chunks: Uint8Array[] = []
+  for await (const chunk of found.body) chunks.push(chunk)
+  const stored = Buffer.concat(chunks)
+  if (!sameHash(hashOf(stored, hash.algorithm), hash))
+    throw damaged(`Object ${textOf(hash)} of ${repository.name} does not have the bytes that its name says.`)
+  return stored
+}
+
+export async function catalogBytes(
+  deps: Pick<ObjectDeps, 'db' | 'storage'>,
+  repository: RepositoryKey,
+  hash: ContentHash,
+): Promise<Buffer> {
+  return plainForm(await storedObject(deps, repository, hash), hash)
+}
+
+export async function* oneChunk(bytes: Uint8Array): AsyncGenerator<Uint8Array> {
+  yield bytes
+}
+
+export async function wholePack(
+  { storage }: Pick<ObjectDeps, 'storage'>,
+  repository: string,
+  id: string,
+): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  for await (const chunk of await storage.read(packPath(repository, id))) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}

@@ -1,0 +1,217 @@
+import type { KeyObject } from 'node:crypto'
+import { type Catalog, openCatalog } from '../format/catalog.ts'
+import { type Entry, isWithin } from '../format/entry.ts'
+import { damaged, notTrusted } from '../format/errors.ts'
+import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from '../format/hash.ts'
+import { readHistory, type Tag, TRUNK } from '../format/history.ts'
+import { readManifest, type SignedManifest } from '../format/manifest.ts'
+import { plainForm } from '../format/objects.ts'
+import { certificateFrom, manifestSignedBy } from '../format/signed.ts'
+import { checkCertificate, readWhitelist, type Whitelist } from '../format/whitelist.ts'
+import { noSuchPath, noSuchTag } from './errors.ts'
+
+/** Bytes at a path below the repository's address; undefined when there is nothing. Throws when it cannot know. */
+export type Fetch = (
+  path: string,
+  options?: { signal?: AbortSignal | undefined },
+) => Promise<Buffer | undefined>
+
+export interface OpenOptions {
+  readonly name: string
+  readonly fetch: Fetch
+  /** Public master keys by which the repository is trusted. */
+  readonly masterKeys: readonly KeyObject[]
+  readonly now: Date
+  /** The newest revision seen before: an older one is an attack, or a backup that was put back. */
+  readonly atLeast?: number | undefined
+}
+
+/** A repository whose manifest is verified; what is read from it is verified as it comes. */
+export interface Repository {
+  readonly name: string
+  readonly manifest: SignedManifest
+  readonly whitelist: Whitelist
+  tags(): Promise<Tag[]>
+  /** The tree of a tag, of `trunk` (the newest), of `#12` (a tagged revision) or of the hash of a root catalogue. */
+  snapshot(of?: string): Promise<Snapshot>
+  /** A stored object, compared with its name and unpacked. Throws `software_damaged`. */
+  object(hash: ContentHash, kind: ObjectKind, entry?: Pick<Entry, 'compression' | 'size'>): Promise<Buffer>
+}
+
+/** One tree of a repository. */
+export interface Snapshot {
+  readonly root: ContentHash
+  readonly revision: number
+  /** The entry at a path; throws `software_no_such_path`. */
+  entry(path: string): Promise<Entry>
+  /** What is in a directory, by name. */
+  list(path: string): Promise<Entry[]>
+  /** A path and all below it, parents first. `enter` decides whether to look into a directory. */
+  walk(path?: string, enter?: (path: string) => boolean): AsyncGenerator<Entry>
+  /** The catalogues, the root's first, each open until the next is asked for. */
+  catalogs(): AsyncGenerator<{ catalog: Catalog; hash: ContentHash; size: number; path: string }>
+}
+
+/** Fetches and verifies the chain: whitelist by master key, certificate by whitelist, manifest by certificate. */
+export async function openRepository(options: OpenOptions): Promise<Repository> {
+  const { name, fetch, now } = options
+  const need = async (path: string): Promise<Buffer> => {
+    const bytes = await fetch(path)
+    if (!bytes) throw notTrusted(`The repository ${name} does not have ${path}.`)
+    return bytes
+  }
+  const manifest = readManifest(await need('.cvmfspublished'))
+  if (manifest.repository !== name)
+    throw notTrusted(`The manifest is that of ${manifest.repository}, not of ${name}.`)
+  const whitelist = readWhitelist(await need('.cvmfswhitelist'), options.masterKeys)
+  const object: Repository['object'] = async (hash, kind, entry) => {
+    const stored = await fetch(objectPath(hash, kind))
+    if (!stored) throw damaged(`Object ${textOf(hash)} of ${name} is missing at the server.`)
+    return plainForm(stored, hash, { compression: entry?.compression, ...(entry && { most: entry.size }) })
+  }
+  const certificate = certificateFrom((await object(manifest.certificate, 'certificate')).toString('utf8'))
+  checkCertificate(whitelist, { repository: name, certificate, now })
+  if (!manifestSignedBy(manifest.signed, certificate))
+    throw notTrusted(`The manifest of ${name} is not signed by its certificate.`)
+  if (options.atLeast !== undefined && manifest.revision < options.atLeast)
+    throw notTrusted(
+      `The server offers revision ${manifest.revision} of ${name}, but revision ${options.atLeast} was there before.`,
+    )
+  const catalogBytes = async (hash: ContentHash) => object(hash, 'catalog')
+  let tags: Promise<Tag[]> | undefined
+  const readTags = async () => {
+    const { history } = manifest
+    const found = history ? readHistory(await object(history, 'history')) : undefined
+    if (found && found.repository !== name)
+      throw notTrusted(`The history is that of ${found.repository}, not of ${name}.`)
+    return found?.tags ?? []
+  }
+  const repository: Repository = {
+    ...{ name, manifest, whitelist, object },
+    tags() {
+      tags ??= readTags()
+      return tags
+    },
+    async snapshot(of = TRUNK) {
+      if (of === TRUNK) return snapshotOf(name, manifest.root, manifest.revision, catalogBytes)
+      if (/^[0-9a-f]{40}(-[a-z0-9]+)?$/.test(of))
+        return snapshotOf(name, hashFromText(of), undefined, catalogBytes)
+      const all = await repository.tags()
+      const found = all.find((tag) => (of.startsWith('#') ? `#${tag.revision}` === of : tag.name === of))
+      if (found) return snapshotOf(name, found.root, found.revision, catalogBytes)
+      const known = all.map((tag) => tag.name).filter((tag) => tag !== TRUNK)
+      throw noSuchTag(
+        `${name} has no tag ${of}. ${known.length > 0 ? `It has ${known.slice(-10).join(', ')}.` : 'It has none.'}`,
+      )
+    },
+  }
+  return repository
+}
+
+async function snapshotOf(
+  name: string,
+  root: ContentHash,
+  known: number | undefined,
+  bytesOf: (hash: ContentHash) => Promise<Buffer>,
+): Promise<Snapshot> {
+  /** Runs `work` with a catalogue open. */
+  async function within<T>(hash: ContentHash, work: (catalog: Catalog) => T | Promise<T>): Promise<T> {
+    const catalog = openCatalog(await bytesOf(hash))
+    try {
+      return await work(catalog)
+    } finally {
+      catalog.close()
+    }
+  }
+  /** The catalogue that holds what is in `path`, with its hash. */
+  async function holding<T>(path: string, work: (catalog: Catalog) => T): Promise<T> {
+    let hash = root
+    for (;;) {
+      const step = await within(hash, (catalog) => {
+        const deeper = catalog.nested().find((nested) => isWithin(path, nested.path))
+        return deeper ? { deeper: deeper.hash } : { found: work(catalog) }
+      })
+      if ('found' in step) return step.found as T
+      hash = step.deeper
+    }
+  }
+  const missing = (path: string) => noSuchPath(`${name} has no ${path || '/'} in this revision.`)
+  const revision = known ?? (await within(root, (catalog) => Number(catalog.property('revision') ?? 0)))
+
+  async function* walkCatalog(
+    hash: ContentHash,
+    from: string,
+    enter: (path: string) => boolean,
+  ): AsyncGenerator<Entry> {
+    // One catalogue is read whole and closed before its entries go out: a slow reader holds no file.
+    const { entries, nested } = await within(hash, (catalog) => {
+      const found: Entry[] = []
+      let closed: string | undefined
+      for (const { entry } of catalog.walk()) {
+        if (!isWithin(entry.path, from)) continue
+        if (closed !== undefined && isWithin(entry.path, closed)) continue
+        closed = undefined
+        found.push(entry)
+        if (entry.kind === 'directory' && !enter(entry.path)) closed = entry.path
+      }
+      return { entries: found, nested: new Map(catalog.nested().map((one) => [one.path, one.hash])) }
+    })
+    for (const entry of entries) {
+      const deeper = nested.get(entry.path)
+      if (deeper && enter(entry.path)) yield* walkCatalog(deeper, entry.path, enter)
+      else yield entry
+    }
+  }
+
+  return {
+    root,
+    revision,
+    async entry(path) {
+      const found = await holding(path, (catalog) => {
+        if (path === catalog.mountpoint) return catalog.row(path)?.entry
+        const parent = path.slice(0, path.lastIndexOf('/'))
+        return catalog.children(parent).find((row) => row.entry.path === path)?.entry
+      })
+      if (!found) throw missing(path)
+      return found
+    },
+    async list(path) {
+      const found = await holding(path, (catalog) =>
+        catalog.row(path)?.entry.kind === 'directory'
+          ? catalog.children(path).map(({ entry }) => entry)
+          : undefined,
+      )
+      if (!found) throw missing(path)
+      return found
+    },
+    async *walk(path = '', enter = () => true) {
+      let hash = root
+      for (let deeper: ContentHash | undefined = root; deeper; ) {
+        hash = deeper
+        deeper = await within(
+          hash,
+          (catalog) => catalog.nested().find((one) => isWithin(path, one.path))?.hash,
+        )
+      }
+      let any = false
+      for await (const entry of walkCatalog(hash, path, enter)) {
+        any = true
+        yield entry
+      }
+      if (!any) throw missing(path)
+    },
+    async *catalogs() {
+      const open = [{ hash: root, size: -1, path: '' }]
+      for (let next = open.shift(); next; next = open.shift()) {
+        const bytes = await bytesOf(next.hash)
+        const catalog = openCatalog(bytes)
+        try {
+          open.push(...catalog.nested())
+          yield { ...next, size: bytes.length, catalog }
+        } finally {
+          catalog.close()
+        }
+      }
+    },
+  }
+}

@@ -1,0 +1,68 @@
+import { createReadStream } from 'node:fs'
+import { createInterface } from 'node:readline'
+import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
+import { checkPack } from './format/pack.ts'
+import { openTree } from './format/tree.ts'
+import { readChange } from './local/change.ts'
+import { serveJobs } from './local/thread-errors.ts'
+
+/** What the threads of the server do: look at what was uploaded, and make catalogues. */
+export type ServerJob =
+  | { readonly do: 'check'; readonly pack: Uint8Array; readonly mostPlain: number }
+  | {
+      readonly do: 'compose'
+      readonly repository: { readonly id: number; readonly name: string }
+      /** File of changes, one a line; absent: the tree of `root` is published again as it is. */
+      readonly changes?: string | undefined
+      readonly path: string
+      readonly root?: string | undefined
+      readonly algorithm: Algorithm
+      readonly revision: number
+      readonly now: Date
+    }
+
+export interface ComposeResult {
+  readonly catalogs: readonly { hash: ContentHash; stored: Uint8Array; size: number }[]
+  /** Objects that what was put refers to, hexadecimal. */
+  readonly referred: readonly string[]
+  readonly put: number
+  readonly removed: number
+}
+
+serveJobs<ServerJob>(async (job, ask) => {
+  if (job.do === 'check')
+    return {
+      result: checkPack(Buffer.from(job.pack.buffer, job.pack.byteOffset, job.pack.length), job.mostPlain),
+    }
+  const load = async (hash: ContentHash) =>
+    Buffer.from((await ask({ repository: job.repository, hash: textOf(hash) })) as Uint8Array)
+  const root = job.root === undefined ? undefined : hashFromText(job.root)
+  const tree = await openTree(root, { algorithm: job.algorithm, load, now: job.now })
+  const referred = new Set<string>()
+  let [put, removed] = [0, 0]
+  try {
+    if (job.changes === undefined) tree.touch()
+    else
+      for await (const line of createInterface({
+        input: createReadStream(job.changes),
+        crlfDelay: Number.POSITIVE_INFINITY,
+      })) {
+        if (line === '') continue
+        const change = readChange(line, job.path)
+        if ('remove' in change) {
+          if (await tree.remove(change.remove)) removed++
+          continue
+        }
+        await tree.put(change.put)
+        put++
+        if (change.put.content) referred.add(change.put.content.hex)
+        for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash.hex)
+      }
+    await tree.divideAt(job.path)
+    const catalogs = await tree.finish(job.revision)
+    return { result: { catalogs, referred: [...referred], put, removed } satisfies ComposeResult }
+  } catch (error) {
+    tree.abandon()
+    throw error
+  }
+})

@@ -1,0 +1,149 @@
+import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { testDatabase } from '../../test/harness/database.ts'
+import { REPOSITORY, type SoftwareWorld, softwareWorld, who } from '../../test/harness/software-world.ts'
+
+const database = testDatabase()
+let world: SoftwareWorld
+let local: string
+beforeAll(async () => {
+  local = mkdtempSync(join(tmpdir(), 'kumi-release-'))
+  world = softwareWorld(database)
+  await world.begin()
+})
+afterAll(async () => {
+  await world.close()
+  rmSync(local, { recursive: true, force: true })
+})
+
+const write = (path: string, content: string | Buffer): void => {
+  mkdirSync(join(local, path, '..'), { recursive: true })
+  writeFileSync(join(local, path), content)
+}
+
+describe('a repository', () => {
+  test('begins empty, signed and whole', async () => {
+    expect(await world.problems()).toEqual([])
+    expect((await world.reader()).manifest).toMatchObject({ revision: 1, repository: REPOSITORY, ttl: 240 })
+  })
+
+  test('takes a directory as it is, and costs only what changed when it comes again', async () => {
+    const cacheFile = join(local, '..', `${local}.cache`)
+    write('08/bin/tool', '#!/bin/sh\n')
+    write('08/lib/a.so', 'a')
+    write('08/lib/big', Buffer.alloc(20 << 20, 'big '))
+    symlinkSync('a.so', join(local, '08/lib/b.so'))
+    linkSync(join(local, '08/lib/a.so'), join(local, '08/lib/c.so'))
+    const past = new Date(Date.now() - 60_000)
+    for (const file of ['bin/tool', 'lib/a.so', 'lib/big']) utimesSync(join(local, '08', file), past, past)
+    const first = await world.publish(join(local, '08'), '/releases/08', { tag: 'release-08', cacheFile })
+    expect(first).toMatchObject({ revision: 2, unchanged: false, added: 8, uploadedObjects: 4 })
+    expect(Object.keys(await world.contents())).toEqual([
+      ...['/releases/08/bin/tool', '/releases/08/lib/a.so', '/releases/08/lib/big', '/releases/08/lib/c.so'],
+    ])
+    const snapshot = await (await world.reader()).snapshot('release-08')
+    expect(await snapshot.entry('/releases/08/lib/c.so')).toMatchObject({
+      links: { first: 'a.so', count: 2 },
+    })
+    expect((await snapshot.entry('/releases/08/lib/big')).chunks).toHaveLength(3)
+    expect(await snapshot.entry('/releases/08/lib/b.so')).toMatchObject({ kind: 'symlink', target: 'a.so' })
+
+    expect(await world.publish(join(local, '08'), '/releases/08', { cacheFile })).toMatchObject({
+      ...{ revision: 2, unchanged: true, uploadedObjects: 0 },
+    })
+    // Without what was noted the repository itself says what is there.
+    expect(await world.publish(join(local, '08'), '/releases/08')).toMatchObject({
+      revision: 2,
+      unchanged: true,
+    })
+    write('08/lib/a.so', 'changed')
+    rmSync(join(local, '08/bin'), { recursive: true })
+    const second = await world.publish(join(local, '08'), '/releases/08', { cacheFile })
+    expect(second).toMatchObject({ revision: 3, added: 0, removed: 2, uploadedObjects: 1 })
+    expect((await world.contents())['/releases/08/lib/a.so']).toBe('changed')
+    expect((await world.contents('release-08'))['/releases/08/lib/a.so']).toBe('a')
+    expect(await world.problems()).toEqual([])
+  })
+
+  test('takes changes of two at different paths, and says who is at work at the same', async () => {
+    const { software, door } = world
+    const open = (path: string, account: string) =>
+      software.openPublication({ ...who, repository: REPOSITORY, path, account })
+    const [one, two] = [await open('/one', 'aki'), await open('/two', 'ben')]
+    for (const path of ['/one', '/one/deeper', ''])
+      await expect(open(path, 'cho')).rejects.toMatchObject({
+        code: 'software_publication_conflict',
+        message: expect.stringMatching(/aki has been publishing \/one/),
+      })
+    const directory = (path: string) =>
+      Readable.from([`${JSON.stringify({ put: { path, kind: 'directory', mode: 0o755, mtime: 1 } })}\n`])
+    await Promise.all([
+      door.commit(one.id, directory('/one'), undefined),
+      door.commit(two.id, directory('/two'), undefined),
+    ])
+    const names = (await (await (await world.reader()).snapshot()).list('')).map(({ path }) => path)
+    expect(names).toEqual(['/one', '/releases', '/two'])
+    await expect(door.commit(one.id, directory('/one'), undefined)).rejects.toMatchObject({
+      code: 'software_publication_conflict',
+    })
+    expect(await world.problems()).toEqual([])
+  })
+
+  test('refuses what lies elsewhere, what was not uploaded and what is not what it is called', async () => {
+    const { software, door } = world
+    const opened = await software.openPublication({ ...who, repository: REPOSITORY, path: '/x' })
+    const commit = (...lines: unknown[]) =>
+      door.commit(opened.id, Readable.from([lines.map((line) => JSON.stringify(line)).join('\n')]), undefined)
+    const file = { path: '/x/f', kind: 'file', mode: 0o644, mtime: 1, size: 1, compression: 'zlib' }
+    await expect(commit({ put: { ...file, path: '/y' } })).rejects.toMatchObject({
+      code: 'software_bad_change',
+    })
+    await expect(commit({ put: { ...file, path: '/x/../y' } })).rejects.toMatchObject({
+      code: 'software_bad_change',
+    })
+    await expect(commit({ put: { ...file, content: `${'ab'.repeat(20)}-shake128` } })).rejects.toMatchObject({
+      code: 'software_objects_missing',
+    })
+    await expect(commit({ remove: '/releases' })).rejects.toMatchObject({ code: 'software_bad_change' })
+    await expect(software.acceptPack(opened.id, Buffer.from('nonsense'))).rejects.toMatchObject({
+      code: 'software_format',
+    })
+    await software.cancel(opened.id)
+    expect((await software.describe(REPOSITORY, 'demo')).revision).toBe(5n)
+  })
+
+  test('goes back to an earlier tree by a further revision', async () => {
+    await world.software.rollback(REPOSITORY, 'demo', { tag: 'release-08', account: 'mika' })
+    expect((await world.reader()).manifest.revision).toBe(6)
+    expect(await world.contents()).toEqual(await world.contents('release-08'))
+    expect(await world.problems()).toEqual([])
+    expect(world.audited).toContain('software.rolled_back')
+  })
+
+  test('gives up what nobody can reach, and nothing else', async () => {
+    const before = await world.contents()
+    const plan = await world.software.planCollection(REPOSITORY, 'demo', 1)
+    expect(plan.revisions).toEqual([1n, 3n, 4n, 5n])
+    await world.software.collect(REPOSITORY, 'demo', { keep: 1, account: 'mika' })
+    expect(await world.contents()).toEqual(before)
+    expect(await world.contents('release-08')).toEqual(before)
+    expect(await world.problems()).toEqual([])
+    expect((await world.software.planCollection(REPOSITORY, 'demo', 1)).objects).toBe(0n)
+    await expect(
+      world.software.tag(REPOSITORY, 'demo', { name: 'old', revision: 3n, description: '', account: 'mika' }),
+    ).rejects.toMatchObject({ code: 'software_no_such_revision' })
+  })
+
+  test('changes its signing key without anybody noticing', async () => {
+    const before = (await world.reader()).manifest
+    await world.software.rotateKey(REPOSITORY, 'demo', 'mika')
+    const after = (await world.reader()).manifest
+    expect(after.certificate).not.toEqual(before.certificate)
+    expect(after.revision).toBe(before.revision)
+    expect((await world.reader()).whitelist.fingerprints).toHaveLength(2)
+    expect(await world.problems()).toEqual([])
+  })
+})

@@ -1,0 +1,146 @@
+import type { Readable } from 'node:stream'
+import type { Worker } from '../kernel/workers.ts'
+import type { ByteRange } from '../storage/index.ts'
+import { type CollectionPlan, collect, packWorker, planCollection } from './collect.ts'
+import { openContext, type SoftwareOptions } from './context.ts'
+import type { ContentHash } from './format/hash.ts'
+import { readManifest } from './format/manifest.ts'
+import { placeOf } from './object.store.ts'
+import { readObject, wholePack } from './objects.ts'
+import { createPackCache } from './pack-cache.ts'
+import type { PublicationRow } from './publication.store.ts'
+import * as publications from './publications.ts'
+import type { NewRepository, RepositoryState } from './repositories.ts'
+import * as repositories from './repositories.ts'
+import * as store from './repository.store.ts'
+import * as revisions from './revisions.ts'
+
+/** What is served of a repository besides its objects. */
+export interface ServedDocument {
+  readonly bytes: Buffer
+  readonly modified: Date
+}
+/** An object as it is stored; what of it is wanted is read when it is asked for. */
+export interface ServedObject {
+  readonly length: number
+  read(range?: ByteRange): Promise<AsyncIterable<Uint8Array> | Buffer>
+}
+export type DocumentName = 'manifest' | 'whitelist' | 'reflog' | 'master-replica'
+
+/** The room: repositories, what is published in them, and their bytes. */
+export interface Software {
+  create(input: NewRepository): Promise<RepositoryState>
+  list(vo: string): Promise<store.RepositoryRow[]>
+  describe(name: string, vo: string): Promise<RepositoryState>
+  revisions(name: string, vo: string, limit: number): Promise<store.RevisionRow[]>
+  openPublication(
+    input: Parameters<typeof publications.openPublication>[1],
+  ): Promise<publications.OpenedPublication>
+  publicationOf(id: string): Promise<PublicationRow>
+  knownObjects(id: string, plains: readonly string[]): Promise<{ plain: string; hash: string }[]>
+  acceptPack(id: string, pack: Buffer): Promise<{ objects: number }>
+  commit(
+    id: string,
+    changes: Readable,
+    tag?: { name: string; description: string },
+  ): Promise<revisions.MadeRevision>
+  cancel(id: string): Promise<boolean>
+  tag(
+    name: string,
+    vo: string,
+    tag: { name: string; revision?: bigint | undefined; description: string; account: string },
+  ): Promise<void>
+  removeTag(name: string, vo: string, tag: { name: string; account: string }): Promise<void>
+  rollback(
+    name: string,
+    vo: string,
+    to: { tag?: string | undefined; revision?: bigint | undefined; account: string },
+  ): Promise<revisions.MadeRevision>
+  planCollection(name: string, vo: string, keep: number): Promise<CollectionPlan>
+  collect(name: string, vo: string, input: { keep: number; account: string }): Promise<CollectionPlan>
+  rotateKey(name: string, vo: string, account: string): Promise<void>
+  whitelistToSign(name: string, vo: string): Promise<string>
+  bringWhitelist(name: string, vo: string, account: string, bytes: Buffer): Promise<{ expiresAt: Date }>
+  /** For everybody: a repository of CVMFS is public. Undefined when there is none. */
+  document(name: string, which: DocumentName): Promise<ServedDocument | undefined>
+  object(name: string, hash: ContentHash): Promise<ServedObject | undefined>
+  readonly workers: readonly Worker[]
+  close(): Promise<void>
+}
+
+/** A name is looked up for every object that is served; repositories are never renamed or removed. */
+const KNOWN_NAMES = 1000
+
+export function createSoftware(options: SoftwareOptions): Software {
+  const context = openContext(options)
+  const { db } = context
+  const cache = createPackCache()
+  const ids = new Map<string, { id: number; name: string }>()
+  async function key(name: string): Promise<{ id: number; name: string } | undefined> {
+    const known = ids.get(name)
+    if (known) return known
+    const found = await store.repositoryNamed(db, name)
+    if (!found) return undefined
+    if (ids.size >= KNOWN_NAMES) ids.clear()
+    ids.set(name, { id: found.id, name })
+    return ids.get(name)
+  }
+  return {
+    create: (input) => repositories.createRepository(context, input),
+    list: (vo) => store.repositoriesOf(db, vo),
+    describe: (name, vo) => repositories.describeRepository(context, name, vo),
+    revisions: async (name, vo, limit) =>
+      store.revisionsOf(db, (await context.repository(name, vo)).id, limit),
+    openPublication: (input) => publications.openPublication(context, input),
+    publicationOf: (id) => publications.publicationOf(context, id),
+    knownObjects: (id, plains) => publications.knownObjects(context, id, plains),
+    acceptPack: (id, pack) => publications.acceptPack(context, id, pack),
+    commit: (id, changes, tag) => publications.commitPublication(context, id, changes, tag),
+    cancel: (id) => publications.cancelPublication(context, id),
+    tag: async (name, vo, tag) => revisions.tagRevision(context, await context.repository(name, vo), tag),
+    removeTag: async (name, vo, tag) => revisions.removeTag(context, await context.repository(name, vo), tag),
+    rollback: async (name, vo, to) => revisions.rollback(context, await context.repository(name, vo), to),
+    planCollection: async (name, vo, keep) =>
+      planCollection(context, await context.repository(name, vo), keep),
+    collect: async (name, vo, input) => collect(context, await context.repository(name, vo), input),
+    rotateKey: (name, vo, account) => repositories.rotateKey(context, name, vo, account),
+    whitelistToSign: (name, vo) => repositories.whitelistToSign(context, name, vo),
+    bringWhitelist: (name, vo, account, bytes) =>
+      repositories.bringWhitelist(context, name, vo, account, bytes),
+    async document(name, which) {
+      const found = await store.repositoryNamed(db, name)
+      if (!found) return undefined
+      const modified = found.publishedAt ?? found.createdAt
+      if (which === 'master-replica') return { bytes: Buffer.from(`${name}\n`), modified }
+      if (which === 'whitelist') return found.whitelist ? { bytes: found.whitelist, modified } : undefined
+      if (!found.manifest) return undefined
+      if (which === 'manifest') return { bytes: found.manifest, modified }
+      const { reflog } = readManifest(found.manifest)
+      const stored = reflog && (await readObject(context, found, reflog))
+      if (!stored) return undefined
+      const chunks: Uint8Array[] = []
+      for await (const chunk of stored.body) chunks.push(chunk)
+      return { bytes: Buffer.concat(chunks), modified }
+    },
+    async object(name, hash) {
+      const repository = await key(name)
+      if (!repository) return undefined
+      const kept = cache.find(repository.id, hash.hex)
+      if (kept)
+        return {
+          length: kept.length,
+          read: async (range) => (range ? kept.subarray(range.start, range.end + 1) : kept),
+        }
+      const place = await placeOf(db, repository.id, hash.hex)
+      if (!place) return undefined
+      cache.note(repository.id, place.packId, () => wholePack(context, repository.name, place.packId))
+      return {
+        length: place.length,
+        read: async (range) =>
+          (await readObject(context, repository, hash, range, place))?.body ?? Buffer.alloc(0),
+      }
+    },
+    workers: [repositories.whitelistWorker(context), packWorker(context)],
+    close: context.close,
+  }
+}
