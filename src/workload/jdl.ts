@@ -2,11 +2,7 @@ import type { Did } from '../catalog/index.ts'
 import { normalDemand } from './demand.ts'
 import { invalidJdl } from './errors.ts'
 import { countOf, type Expansion, expandParameters } from './parametric.ts'
-import type { Demand, JobItem, NewJobs } from './types.ts'
-
-/** A value of the job description language: text, or a list of texts. Numbers and words are texts too. */
-export type JdlValue = string | readonly string[]
-export type Jdl = ReadonlyMap<string, JdlValue>
+import type { Demand, Jdl, JdlValue, JobItem, NewJobs } from './types.ts'
 
 const MOST_CHARACTERS = 1 << 20
 

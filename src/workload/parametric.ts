@@ -1,6 +1,5 @@
 import { invalidJdl } from './errors.ts'
-import type { JdlValue } from './jdl.ts'
-import type { JobItem } from './types.ts'
+import type { Jdl, JobItem } from './types.ts'
 
 export interface Expansion {
   readonly items: readonly Omit<JobItem, 'inputs'>[]
@@ -14,7 +13,7 @@ const MOST = 100_000
  * The jobs of a parametric description. `Parameters` (its value is `%s`) and `Parameters.NAME` (`%(NAME)s`) are lists,
  * or counts of which start, step and factor make a row: p(i+1) = p(i)·factor + step. All have the same length.
  */
-export function expandParameters(jdl: ReadonlyMap<string, JdlValue>): Expansion {
+export function expandParameters(jdl: Jdl): Expansion {
   const rows = new Map<string, readonly string[]>()
   for (const [key, value] of jdl) {
     const parts = /^parameters(?:\.([a-z0-9_]+))?$/.exec(key)
@@ -35,7 +34,7 @@ export function expandParameters(jdl: ReadonlyMap<string, JdlValue>): Expansion 
   return { items, parametric: true }
 }
 
-function generated(jdl: ReadonlyMap<string, JdlValue>, name: string, count: string): string[] {
+function generated(jdl: Jdl, name: string, count: string): string[] {
   const length = countOf(count, 'Parameters')!
   if (length > MOST) throw invalidJdl(`A description makes at most ${MOST} jobs.`)
   const of = (what: string, otherwise: number): number => {
