@@ -1,8 +1,10 @@
-import { defineConfig } from 'vitest/config'
+import { configDefaults, defineConfig } from 'vitest/config'
+import { filesLeftOut } from './test/harness/foreign.ts'
 
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts', 'bench/**/*.test.ts'],
+    exclude: [...configDefaults.exclude, ...filesLeftOut(import.meta.dirname)],
     globalSetup: ['test/harness/postgres.ts'],
     pool: 'forks',
     maxWorkers: 2,

@@ -167,14 +167,6 @@ const transferWorkers = transfer.createTransferWorkers({
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
-const markets = createMarkets(db)
-const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
-  transfer.verifyArrivals({ mover }, input)
-const jobDoor = {
-  ...{ db, clock, rng, identity, rses, markets, verifyArrivals, audience: issuerBase },
-  storagesAt: async (vo: string, site: string) =>
-    (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
-}
 const softwareDirectory = config.softwareDirectory ?? join(home, 'software')
 mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
 const softwareStorage = posixDriver(softwareDirectory)
@@ -185,6 +177,14 @@ const software = createSoftware({
   workDirectory: join(home, 'run', 'software'),
   graceSeconds: config.softwareGraceDays * 86_400,
 })
+const markets = createMarkets(db)
+const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
+  transfer.verifyArrivals({ mover }, input)
+const jobDoor = {
+  ...{ db, clock, rng, identity, rses, markets, verifyArrivals, audience: issuerBase },
+  storagesAt: async (vo: string, site: string) =>
+    (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
+}
 const vomsPort = config.vomsPort ?? vomsPortOf(port)
 const voms =
   vomsPort === 0
@@ -282,9 +282,9 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
+registerCvmfsDoor(http.app, { software, vo: grid.vo })
 registerPilotRoutes(http.app, jobDoor)
 await registerDiracxDoor(http.app, { ...jobDoor, log })
-registerCvmfsDoor(http.app, { software, vo: grid.vo })
 await registerKumiDoor(http.app, {
   db,
   jobs: jobDoor,

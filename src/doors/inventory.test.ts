@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import { jobDoorDeps } from '../../test/harness/job-door.ts'
 import { actionsPage, doorPages } from '../../test/harness/pages.ts'
+import { type SoftwareWorld, softwareWorld } from '../../test/harness/software-world.ts'
 import { createRseTable } from '../catalog/index.ts'
 import { createHttp, type Http, type RegisteredRoute, routeInventory } from '../http/index.ts'
 import { ACTIONS, createIdentity, openTrustDirectory } from '../identity/index.ts'
 import { silentLogger, systemClock, systemPorts, type Wakeups } from '../kernel/index.ts'
-import type { Software } from '../software/index.ts'
 import { registerCvmfsDoor } from './cvmfs/index.ts'
 import { registerDiracxDoor } from './diracx/index.ts'
 import { iamDoor } from './iam/index.ts'
@@ -47,12 +47,6 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/oidc_code': 'refuses',
   'GET /kumi/v1/grid': 'where to log in',
   'GET /kumi/v1/openapi.json': 'the description of the interface',
-  'GET /diracx/.well-known/openid-configuration': 'where to log in',
-  'GET /diracx/.well-known/jwks.json': 'public keys',
-  'GET /diracx/.well-known/dirac-metadata': 'which collaborations and groups there are',
-  'POST /diracx/api/auth/device': 'checks the client itself; a person decides at the console',
-  'POST /diracx/api/auth/token': 'checks device code or refresh token itself',
-  'POST /diracx/api/auth/revoke': 'checks the token itself',
   'GET /cvmfs/:repository/.cvmfspublished': 'a repository of CVMFS is public, and signed',
   'GET /cvmfs/:repository/.cvmfswhitelist': 'the same',
   'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
@@ -60,6 +54,12 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
   'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',
   'GET /cvmfs/info/v1/meta.json': 'the same',
+  'GET /diracx/.well-known/openid-configuration': 'where to log in',
+  'GET /diracx/.well-known/jwks.json': 'public keys',
+  'GET /diracx/.well-known/dirac-metadata': 'which collaborations and groups there are',
+  'POST /diracx/api/auth/device': 'checks the client itself; a person decides at the console',
+  'POST /diracx/api/auth/token': 'checks device code or refresh token itself',
+  'POST /diracx/api/auth/revoke': 'checks the token itself',
   'GET /vomses/:vo': 'where the attribute authority answers',
   'GET /vomsdir/:vo/:file': 'names of the certificate that signs attributes',
   'GET /iam/:vo/.well-known/openid-configuration': 'where the issuer keeps what',
@@ -94,6 +94,7 @@ const PUBLIC: Readonly<Record<string, string>> = {
 describe('the routes of all doors', () => {
   const database = testDatabase()
   let http: Http
+  let software: SoftwareWorld
   let routes: RegisteredRoute[] = []
 
   beforeAll(async () => {
@@ -138,17 +139,17 @@ describe('the routes of all doors', () => {
       onReport: async () => undefined,
       onScrubFindings: async () => undefined,
     })
+    software = softwareWorld(database)
+    registerCvmfsDoor(http.app, { software: software.software, vo: 'demo' })
     const jobs = jobDoorDeps(db, identity)
     registerPilotRoutes(http.app, jobs)
     await registerDiracxDoor(http.app, { ...jobs, log: silentLogger })
-    const software = {} as Software
-    registerCvmfsDoor(http.app, { software, vo: 'demo' })
     await registerKumiDoor(http.app, {
       db,
       jobs,
       identity,
       wakeups,
-      software,
+      software: software.software,
       clock: systemClock,
       vo: 'demo',
       version: '0.0.0',
@@ -162,7 +163,10 @@ describe('the routes of all doors', () => {
     await http.app.ready()
     routes = routeInventory(http.app)
   })
-  afterAll(() => http?.close())
+  afterAll(async () => {
+    await http?.close()
+    await software?.close()
+  })
 
   const nameOf = ({ method, url }: RegisteredRoute) => `${method === 'HEAD' ? 'GET' : method} ${url}`
 

@@ -230,7 +230,7 @@ describeWithCurl('the storage door', () => {
   })
 })
 
-describe('the usage that a gateway tells', () => {
+describeWithCurl('the usage that a gateway tells', () => {
   const told = async (): Promise<{ bytes: number; files: number }> => {
     const [, answer] = await curl(all, `${a.endpoint}/api/v1/srr`)
     const [share] = JSON.parse(answer.slice(answer.indexOf('{'))).storageservice.storageshares

@@ -26,6 +26,8 @@ export interface SoftwareOptions {
   readonly workDirectory: string
   /** Seconds for which an object that nothing refers to is kept. */
   readonly graceSeconds: number
+  /** Memory for packs that many read from; 96 MiB when absent. */
+  readonly packCacheBytes?: number
 }
 
 export interface Context extends SoftwareOptions {

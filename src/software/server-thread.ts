@@ -41,8 +41,8 @@ serveJobs<ServerJob>(async (job, ask) => {
   const referred = new Set<string>()
   let [put, removed] = [0, 0]
   try {
-    if (job.changes === undefined) tree.touch()
-    else
+    tree.touch()
+    if (job.changes !== undefined)
       for await (const line of createInterface({
         input: createReadStream(job.changes),
         crlfDelay: Number.POSITIVE_INFINITY,

@@ -1,9 +1,20 @@
-import { linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import {
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { missing } from '../../test/harness/foreign.ts'
 import { REPOSITORY, type SoftwareWorld, softwareWorld, who } from '../../test/harness/software-world.ts'
 
 const database = testDatabase()
@@ -146,4 +157,65 @@ describe('a repository', () => {
     expect((await world.reader()).whitelist.fingerprints).toHaveLength(2)
     expect(await world.problems()).toEqual([])
   })
+})
+
+describe('a whitelist', () => {
+  const DAY_MS = 86_400_000
+
+  test('is renewed long before it ends, by whichever server is there', async () => {
+    const before = (await world.software.describe(REPOSITORY, 'demo')).whitelistExpiresAt!
+    const [worker] = world.software.workers
+    const tick = async (days: number) => {
+      await worker!.tick(new Date(Date.now() + days * DAY_MS), new AbortController().signal)
+      return (await world.software.describe(REPOSITORY, 'demo')).whitelistExpiresAt!.getTime()
+    }
+    expect(await tick(14)).toBe(before.getTime())
+    expect(await tick(16)).toBeGreaterThan(before.getTime() + 15 * DAY_MS)
+  })
+
+  test.skipIf(missing('openssl'))(
+    'may be signed by openssl, with a master key that never was here',
+    async () => {
+      const openssl = (...words: string[]) => execFileSync('openssl', words, { cwd: local })
+      openssl('genrsa', '-out', 'master.key', '2048')
+      openssl('rsa', '-in', 'master.key', '-pubout', '-out', 'public.pem')
+      const name = 'offline.example.org'
+      const masterPublicPem = readFileSync(join(local, 'public.pem'), 'utf8')
+      await world.software.create({ vo: 'demo', name, title: '', account: 'mika', masterPublicPem })
+      const open = () => world.software.openPublication({ ...who, repository: name, path: '' })
+      await expect(open()).rejects.toMatchObject({ code: 'software_no_whitelist' })
+      writeFileSync(join(local, 'body'), await world.software.whitelistToSign(name, 'demo'))
+      const sum = openssl('dgst', '-shake128', '-xoflen', '20', '-r', 'body').toString().slice(0, 40)
+      writeFileSync(join(local, 'hash'), `${sum}-shake128`)
+      openssl(
+        'pkeyutl',
+        '-sign',
+        '-inkey',
+        'master.key',
+        '-pkeyopt',
+        'rsa_padding_mode:pkcs1',
+        '-in',
+        'hash',
+        '-out',
+        'signature',
+      )
+      const read = (file: string) => readFileSync(join(local, file))
+      const signed = Buffer.concat([
+        read('body'),
+        Buffer.from('--\n'),
+        read('hash'),
+        Buffer.from('\n'),
+        read('signature'),
+      ])
+      const bring = (bytes: Buffer) => world.software.bringWhitelist(name, 'demo', 'mika', bytes)
+      await expect(bring(Buffer.from(signed).fill('x', 0, 4))).rejects.toMatchObject({
+        code: 'software_bad_whitelist',
+      })
+      expect((await bring(signed)).expiresAt.getTime()).toBeGreaterThan(Date.now() + 29 * DAY_MS)
+      await expect(open()).resolves.toMatchObject({ revision: 1n })
+      await expect(world.software.rotateKey(name, 'demo', 'mika')).rejects.toMatchObject({
+        code: 'software_no_whitelist',
+      })
+    },
+  )
 })

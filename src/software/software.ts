@@ -74,7 +74,7 @@ const KNOWN_NAMES = 1000
 export function createSoftware(options: SoftwareOptions): Software {
   const context = openContext(options)
   const { db } = context
-  const cache = createPackCache()
+  const cache = createPackCache(options.packCacheBytes)
   const ids = new Map<string, { id: number; name: string }>()
   async function key(name: string): Promise<{ id: number; name: string } | undefined> {
     const known = ids.get(name)

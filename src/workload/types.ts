@@ -125,5 +125,4 @@ export interface Held {
 
 /** A value of the job description language: text, or a list of texts. Numbers and words are texts too. */
 export type JdlValue = string | readonly string[]
-/** By name in lower case. */
 export type Jdl = ReadonlyMap<string, JdlValue>

@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
@@ -19,7 +20,7 @@ const VIEWS = [
   { language: 'ja', name: 'narrow-dark', width: 390, height: 844, scheme: 'dark' },
 ] as const
 
-describe('consent in a browser', () => {
+describe.skipIf(missing(CHROMIUM))('consent in a browser', () => {
   let grid: StartedGrid
   let context: BrowserContext
   let page: Page

@@ -1,3 +1,4 @@
+// Needs openssl.
 // Somebody joins a collaboration in a real browser, at a really started grid, and looks after the account from then on.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
@@ -7,6 +8,7 @@ import { type Browser, type BrowserContext, chromium, type Page } from 'playwrig
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { en } from '../../web/src/language/en.ts'
 import { ja } from '../../web/src/language/ja.ts'
+import { missing } from '../harness/foreign.ts'
 import { type Made, opensslPki } from '../harness/pki.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
 
@@ -46,7 +48,7 @@ const NEWCOMERS = [
   },
 ] as const
 
-describe.each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => {
+describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => {
   const { t, user, language } = newcomer
   const pki = opensslPki()
   let grid: StartedGrid

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { accessSync, constants } from 'node:fs'
+import { accessSync, constants, readdirSync, readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, isAbsolute, join } from 'node:path'
+import { delimiter, isAbsolute, join, relative } from 'node:path'
 
 /** Debian's package of each foreign program that tests use. */
 const PACKAGES: Readonly<Record<string, string>> = {
@@ -24,6 +24,23 @@ export function missing(...programs: string[]): boolean {
   const packages = [...new Set(absent.map((program) => PACKAGES[program] ?? program))].join(' ')
   console.warn(`Some tests are left out: ${absent.join(', ')} missing. Debian: apt-get install ${packages}`)
   return true
+}
+
+/**
+ * Test files to leave out here: those whose first line says `// Needs PROGRAM.` of one that is missing. For files that
+ * can do nothing without it; a single test asks `missing`.
+ */
+export function filesLeftOut(root: string): string[] {
+  const files = ['src', 'test']
+    .flatMap((directory) => readdirSync(join(root, directory), { recursive: true, withFileTypes: true }))
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.test.ts'))
+    .map((entry) => join(entry.parentPath, entry.name))
+  const needing = new Map<string, string[]>()
+  for (const file of files) {
+    const program = /^\/\/ Needs (\S+)\.\n/.exec(readFileSync(file, 'utf8'))?.[1]
+    if (program) needing.set(program, [...(needing.get(program) ?? []), relative(root, file)])
+  }
+  return [...needing].flatMap(([program, list]) => (missing(program) ? list : []))
 }
 
 /** Whether a program may not have a disk of its own here, as in many containers. */

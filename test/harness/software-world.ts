@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,6 +12,8 @@ import { type PublishDoor, type PublishReport, publishDirectory } from '../../sr
 import { checkRepository } from '../../src/software/reader/check.ts'
 import { type Fetch, openRepository, type Repository } from '../../src/software/reader/repository.ts'
 import { posixDriver } from '../../src/storage/index.ts'
+
+export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export const REPOSITORY = 'koto.example.org'
 export const who = { vo: 'demo', account: 'mika', source: 'laptop:/home/mika' }
@@ -34,6 +37,8 @@ export function softwareWorld(
       sealKey: Buffer.alloc(32, 7),
     },
     ...{ workDirectory: join(directory, 'work'), graceSeconds: options.graceSeconds ?? 0 },
+    // What is served is what is stored: a test sees at once when something is missing.
+    packCacheBytes: 0,
     audit: async (_tx, ...entries) => void audited.push(...entries.map(({ action }) => action)),
   })
   const fetch: Fetch = (path) => fetchFrom(software, REPOSITORY, path)

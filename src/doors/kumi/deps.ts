@@ -8,8 +8,8 @@ export interface KumiDoorDeps {
   readonly db: Db
   readonly identity: Identity
   readonly wakeups: Wakeups
-  readonly jobs: JobDoorDeps
   readonly software: Software
+  readonly jobs: JobDoorDeps
   readonly clock: Clock
   /** The VO that a console without a session logs in to. */
   readonly vo: string

@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
+import { missing } from '../../../test/harness/foreign.ts'
 import { jobDoorDeps } from '../../../test/harness/job-door.ts'
 import { opensslPki } from '../../../test/harness/pki.ts'
+import { type SoftwareWorld, softwareWorld } from '../../../test/harness/software-world.ts'
 import { createHttp, type Http, routeInventory } from '../../http/index.ts'
 import { createIdentity, type Identity, readCertificates } from '../../identity/index.ts'
 import {
@@ -14,12 +16,12 @@ import {
   transaction,
   type Wakeups,
 } from '../../kernel/index.ts'
-import type { Software } from '../../software/index.ts'
 import { registerKumiDoor } from './index.ts'
 
 describe('the door for what has no standard', () => {
   const database = testDatabase()
   let http: Http
+  let software: SoftwareWorld
   let identity: Identity
   let url = ''
   const woken = new Set<() => void>()
@@ -34,6 +36,7 @@ describe('the door for what has no standard', () => {
   const ordinary = { authorization: '' }
 
   beforeAll(async () => {
+    software = softwareWorld(database)
     identity = createIdentity({
       ...{
         db: database.db,
@@ -61,7 +64,7 @@ describe('the door for what has no standard', () => {
       port: 0,
     })
     await registerKumiDoor(http.app, {
-      software: {} as Software,
+      software: software.software,
       db: database.db,
       jobs: jobDoorDeps(database.db, identity),
       identity,
@@ -75,7 +78,10 @@ describe('the door for what has no standard', () => {
     const { port } = await http.listen()
     url = `http://127.0.0.1:${port}`
   })
-  afterAll(() => http?.close())
+  afterAll(async () => {
+    await http?.close()
+    await software?.close()
+  })
 
   test('an empty grid answers every question with an empty picture', async () => {
     for (const path of [
@@ -134,36 +140,43 @@ describe('the door for what has no standard', () => {
     }
     const ask = async (question: object, as = headers) => (await call('POST', 'explain', question, as)).body
 
-    test('is answered for the holder of a certificate, by the certificate, a proxy of it or its name', async () => {
-      const pki = opensslPki()
-      const root = pki.authority('/O=Grid/CN=Root')
-      const made = pki.make({ subject: '/O=Grid/CN=Mika', issuer: root })
-      const [mika] = await identity.accounts('demo', ['mika'])
-      const [certificate] = readCertificates(made.pem)
-      const link = { accountId: mika!.id, certificate: certificate!, origin: 'presented' } as const
-      await identity.linkCertificate(link, 'mika')
-      const asked = { action: 'catalog.read' }
-      for (const shown of [made.pem, '/O=Grid/CN=Mika', 'CN=Mika,O=Grid']) {
-        expect(await ask({ ...asked, certificate: shown })).toMatchObject({
-          ...{ allow: true, who: { account: 'mika', method: 'x509', limited: false } },
+    test.skipIf(missing('openssl'))(
+      'is answered for the holder of a certificate, by the certificate, a proxy of it or its name',
+      async () => {
+        const pki = opensslPki()
+        const root = pki.authority('/O=Grid/CN=Root')
+        const made = pki.make({ subject: '/O=Grid/CN=Mika', issuer: root })
+        const [mika] = await identity.accounts('demo', ['mika'])
+        const [certificate] = readCertificates(made.pem)
+        const link = { accountId: mika!.id, certificate: certificate!, origin: 'presented' } as const
+        await identity.linkCertificate(link, 'mika')
+        const asked = { action: 'catalog.read' }
+        for (const shown of [made.pem, '/O=Grid/CN=Mika', 'CN=Mika,O=Grid']) {
+          expect(await ask({ ...asked, certificate: shown })).toMatchObject({
+            ...{ allow: true, who: { account: 'mika', method: 'x509', limited: false } },
+          })
+        }
+        const limited = pki.proxy(made, 'rfc', { language: 'limited' }).pem + made.pem
+        const submit = { action: 'placement.rule.create', owner: 'mika', certificate: limited }
+        expect(await ask(submit)).toMatchObject({ who: { limited: true } })
+        expect(
+          await ask({ action: 'identity.profile.write', owner: 'mika', certificate: limited }),
+        ).toMatchObject({
+          allow: false,
         })
-      }
-      const limited = pki.proxy(made, 'rfc', { language: 'limited' }).pem + made.pem
-      const submit = { action: 'placement.rule.create', owner: 'mika', certificate: limited }
-      expect(await ask(submit)).toMatchObject({ who: { limited: true } })
-      expect(
-        await ask({ action: 'identity.profile.write', owner: 'mika', certificate: limited }),
-      ).toMatchObject({
-        allow: false,
-      })
-      const stranger = pki.make({ subject: '/O=Grid/CN=Stranger', issuer: root }).pem
-      expect((await call('POST', 'explain', { ...asked, certificate: stranger })).status).toBe(400)
-      expect((await call('POST', 'explain', { ...asked, certificate: '/O=Grid/CN=Nobody' })).status).toBe(404)
-      expect((await call('POST', 'explain', { ...asked, certificate: made.pem }, ordinary)).status).toBe(200)
-      const both = { ...asked, certificate: made.pem, account: 'sato' }
-      expect((await call('POST', 'explain', both)).status).toBe(400)
-      pki.remove()
-    })
+        const stranger = pki.make({ subject: '/O=Grid/CN=Stranger', issuer: root }).pem
+        expect((await call('POST', 'explain', { ...asked, certificate: stranger })).status).toBe(400)
+        expect((await call('POST', 'explain', { ...asked, certificate: '/O=Grid/CN=Nobody' })).status).toBe(
+          404,
+        )
+        expect((await call('POST', 'explain', { ...asked, certificate: made.pem }, ordinary)).status).toBe(
+          200,
+        )
+        const both = { ...asked, certificate: made.pem, account: 'sato' }
+        expect((await call('POST', 'explain', both)).status).toBe(400)
+        pki.remove()
+      },
+    )
 
     test('a question names the rule or the scope that decides', async () => {
       expect(await ask({ action: 'catalog.rse.admin' })).toMatchObject({

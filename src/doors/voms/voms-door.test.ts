@@ -1,3 +1,4 @@
+// Needs openssl.
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { connect as plainConnect } from 'node:net'

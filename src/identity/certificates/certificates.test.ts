@@ -1,3 +1,4 @@
+// Needs openssl.
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'

@@ -1,3 +1,4 @@
+// Needs openssl.
 import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -1,3 +1,4 @@
+// Needs openssl.
 import { execFileSync } from 'node:child_process'
 import fc from 'fast-check'
 import { beforeAll, describe, expect, test } from 'vitest'
