@@ -3,7 +3,7 @@
 // After each kill all jobs must be done by themselves, each with exactly one start that counted and one output file with
 // the right content, and no other file of theirs may stay at a storage. The same seed gives the same victim and moment.
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -145,6 +145,7 @@ function filesOf(jobs) {
   const marks = jobs.map((id) => `_${String(id).padStart(9, '0')}_`)
   return facts.sites.flatMap((site) => {
     const area = join(home.sites, site.name, 'storage', facts.vo, 'user')
+    if (!existsSync(area)) return []
     return readdirSync(area, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && marks.some((mark) => entry.name.includes(mark)))
       .map((entry) => join(entry.parentPath ?? entry.path, entry.name))

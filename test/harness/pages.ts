@@ -56,6 +56,13 @@ const DOORS: readonly DoorPage[] = [
     has: (url) => /^\/voms(es|dir)\//.test(url),
   },
   {
+    file: 'diracx.md',
+    title: 'Jobs in the words of DiracX',
+    about:
+      'What the `dirac` command and the libraries of DiracX call, with DIRACX_URL set to `https://…/diracx/`; [its README](../../src/doors/diracx/README.md) says what it is made of.',
+    has: (url) => url.startsWith('/diracx/'),
+  },
+  {
     file: 'cvmfs.md',
     title: 'Software repositories',
     about:
