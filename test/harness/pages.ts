@@ -31,7 +31,10 @@ const DOORS: readonly DoorPage[] = [
     title: 'The interface of IAM',
     about:
       'What scripts written for INDIGO IAM call; [its README](../../src/doors/iam/README.md) says what it refuses.',
-    has: (url) => /^\/iam\/:vo\/(registration\/|iam\/(account|group|group_requests|aup|me|password-reset|password-update)\b)/.test(url),
+    has: (url) =>
+      /^\/iam\/:vo\/(registration\/|iam\/(account|group|group_requests|aup|me|password-reset|password-update)\b)/.test(
+        url,
+      ),
   },
   {
     file: 'x509.md',
