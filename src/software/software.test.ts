@@ -42,7 +42,7 @@ describe('a repository', () => {
   })
 
   test('takes a directory as it is, and costs only what changed when it comes again', async () => {
-    const cacheFile = join(local, '..', `${local}.cache`)
+    const cacheFile = join(local, 'kumi.cache')
     write('08/bin/tool', '#!/bin/sh\n')
     write('08/lib/a.so', 'a')
     write('08/lib/big', Buffer.alloc(20 << 20, 'big '))
