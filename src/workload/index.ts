@@ -1,5 +1,6 @@
 /** Jobs: what is asked for, who runs it, and what came of it. */
 
+export { jobsAgain } from './again.ts'
 export { type CompleteDeps, type Completion, completeStart, type MadeFile } from './complete.ts'
 export {
   deleteJobs,
@@ -54,6 +55,7 @@ export { logParts } from './report.store.ts'
 export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
 export { splitInputs } from './split.ts'
 export {
+  codesOf,
   ENDS,
   FINAL,
   HELD,

@@ -21,6 +21,7 @@ import { eventStream } from './events.ts'
 import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
 import { registerIssuers } from './issuers.ts'
+import { registerJobLists } from './job-lists.ts'
 import { registerJobs } from './jobs.ts'
 import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
@@ -49,6 +50,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerIssuers(door, deps)
   await registerSoftware(app, door, deps.software)
   registerJobs(door, deps.jobs)
+  registerJobLists(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
