@@ -15,6 +15,14 @@ export {
   ruleExplanation,
   ruleLines,
 } from './rules.ts'
+export {
+  type Outcomes,
+  type SiteDetails,
+  type SiteWorkLine,
+  siteDetails,
+  siteOutcomes,
+  siteWork,
+} from './site-work.ts'
 export { type SiteLine, type SiteState, siteLines } from './sites.ts'
 export {
   type LinkLine,

@@ -29,7 +29,9 @@ export {
   type WishedUpload,
 } from './outputs.ts'
 export { pilotAccount } from './pilot-account.ts'
+export { pilotCounts } from './pilots.store.ts'
 export * from './pilots.ts'
+export { matchable } from './provision.ts'
 export { dropLimit, foldJobCounts, limitsOf, putLimit, putShare } from './queue.store.ts'
 export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'
 export {

@@ -27,6 +27,7 @@ import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerSiteWork } from './site-work.ts'
 import { registerSoftware } from './software.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
@@ -51,6 +52,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   await registerSoftware(app, door, deps.software)
   registerJobs(door, deps.jobs)
   registerJobLists(door, deps.jobs)
+  registerSiteWork(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
