@@ -39,7 +39,7 @@ export interface ReasonRow {
   readonly last: Date
 }
 
-/** What starts at a site came to grief of, most frequent first. */
+/** Why starts at a site failed, most frequent reason first. */
 export const reasonsAt = (
   db: Db,
   vo: string,

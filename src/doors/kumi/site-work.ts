@@ -114,7 +114,7 @@ export function registerSiteWork(door: Operations, deps: JobDoorDeps): void {
   door.get({
     url: '/kumi/v1/sites/:name/work',
     action: 'sites.read',
-    summary: 'A site: its gateways, its newest pilots, and what jobs there came to grief of in the last day',
+    summary: 'A site: its gateways, its newest pilots, and why jobs there failed in the last day',
     schema: { params: Type.Object({ name: Type.String({ maxLength: 63 }) }) },
     answer: Details,
     handler: ({ principal, params }) => siteDetails(deps, clock.now(), principal.vo, params.name),

@@ -29,7 +29,7 @@ export function JobTable({ jobs }: { jobs: readonly JobLine[] }) {
         <table className="jobs">
           <thead>
             <tr>
-              {orderable && <td />}
+              {orderable && <td className="pick">{'\u00a0'}</td>}
               <th scope="col" className="num">
                 {t.jobs.job}
               </th>
@@ -66,9 +66,9 @@ export function JobTable({ jobs }: { jobs: readonly JobLine[] }) {
                     </Link>
                   </td>
                   <td className="break">{job.name}</td>
-                  <td>
+                  <td className={job.status === 'Failed' ? 'break' : ''}>
                     <JobMark state={job.status} />
-                    {job.status === 'Failed' && <div className="quiet break">{job.minor}</div>}
+                    {job.status === 'Failed' && <div className="quiet">{job.minor}</div>}
                   </td>
                   <td>{job.owner}</td>
                   <td>{job.site}</td>

@@ -113,7 +113,7 @@ function Filter({ filter, status }: { filter: JobFilter; status: string | undefi
   }
   return (
     <form
-      className="panel form"
+      className="panel form find"
       onSubmit={submit}
       key={`${given} ${JSON.stringify(filter)}`}
       aria-label={t.jobs.filter}

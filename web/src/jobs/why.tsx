@@ -38,7 +38,7 @@ export function Why({ job }: { job: Job }) {
           ))}
           {waits && <Places places={asked.data.places} />}
           {!waits && <p className="quiet flat">{asked.data.job.minor}</p>}
-          {asked.data.job.deadline && (
+          {waits && asked.data.job.deadline && (
             <p className="quiet flat">
               {t.jobs.why.until}: <Time at={asked.data.job.deadline} />
             </p>

@@ -63,7 +63,7 @@ export const sites = {
   place: 'Place',
   jobs: 'Jobs',
   created: 'Since',
-  reasons: 'What jobs came to grief of, last 24 hours',
+  reasons: 'Why jobs failed, last 24 hours',
   noReasons: 'Nothing went wrong with jobs here in the last 24 hours.',
   times: (n: number) => plural(n, 'time', 'times'),
   last: 'last',
