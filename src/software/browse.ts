@@ -7,7 +7,7 @@ import type { Entry } from './format/entry.ts'
 import { hashFromText } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { createThreads, type Threads } from './local/threads.ts'
-import { catalogBytes, storedObject } from './objects.ts'
+import { catalogBytes, storedBytes } from './objects.ts'
 import { checkPath } from './publications.ts'
 import * as store from './repository.store.ts'
 
@@ -79,7 +79,7 @@ async function beginningOf(
   const piece = entry.chunks?.[0]
   const hash = piece?.hash ?? entry.content
   if (!hash) return nothing
-  const plain = plainForm(await storedObject(context, repository, hash), hash, {
+  const plain = plainForm(await storedBytes(context, repository, hash), hash, {
     compression: entry.compression,
     most: piece?.size ?? entry.size,
   })
