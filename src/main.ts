@@ -284,7 +284,13 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
-registerCvmfsDoor(http.app, { software, vo: grid.vo })
+registerCvmfsDoor(http.app, {
+  ...{ software, vo: grid.vo },
+  places: async () =>
+    (await listSites(db, clock.now(), grid.vo)).flatMap(({ gateways, latitude, longitude }) =>
+      gateways.map(({ endpoint }) => ({ host: new URL(endpoint).host, latitude, longitude })),
+    ),
+})
 registerPilotRoutes(http.app, jobDoor)
 await registerDiracxDoor(http.app, { ...jobDoor, log })
 await registerKumiDoor(http.app, {
