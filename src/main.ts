@@ -188,7 +188,8 @@ const sandboxes = createSandboxes({ db, log, sealKey, storage: sandboxStorage })
 const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
   transfer.verifyArrivals({ mover }, input)
 const jobDoor = {
-  ...{ db, clock, rng, identity, rses, markets, sandboxes, verifyArrivals, audience: issuerBase },
+  ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
+  audience: issuerBase,
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
 }
