@@ -52,6 +52,8 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
   'GET /cvmfs/:repository/.cvmfs_master_replica': 'says only that it may be copied',
   'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
+  'GET /cvmfs/:repository/api/v1.0/geo/:client/:servers':
+    'the order of servers by distance, for clients of public repositories',
   'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',
   'GET /cvmfs/info/v1/meta.json': 'the same',
   'GET /diracx/.well-known/openid-configuration': 'where to log in',
@@ -147,7 +149,7 @@ describe('the routes of all doors', () => {
       onScrubFindings: async () => undefined,
     })
     software = softwareWorld(database)
-    registerCvmfsDoor(http.app, { software: software.software, vo: 'demo' })
+    registerCvmfsDoor(http.app, { software: software.software, vo: 'demo', places: async () => [] })
     const jobs = jobDoorDeps(db, identity)
     registerPilotRoutes(http.app, jobs)
     await registerDiracxDoor(http.app, { ...jobs, log: silentLogger })

@@ -1,4 +1,6 @@
 /** Sites and their gateways: reports, commands, state. */
+
+export { nearestFirst, type Place } from './nearest.ts'
 export { type GatewayFacts, type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
 export type { CommandRow, GatewayCommand, GatewayRow, SiteRow } from './sites.store.ts'
 export {

@@ -1,5 +1,11 @@
 import { Type } from 'typebox'
-import { type AttemptView, type JobEvent, type JobView, stateName } from '../../workload/index.ts'
+import {
+  type AttemptView,
+  type JobEvent,
+  type JobSpec,
+  type JobView,
+  stateName,
+} from '../../workload/index.ts'
 
 const text = Type.String()
 const count = Type.Integer()
@@ -67,10 +73,18 @@ export const Attempt = Type.Object({
   figures: Type.Unknown(),
 })
 const Did = Type.Object({ scope: text, name: text })
+/** The tree that a job runs with. */
+const Pinned = maybe(Type.Object({ release: text, repository: text, revision: count, root: text }))
+export const pinnedAnswer = ({ software }: JobSpec) => {
+  if (!software) return null
+  const { release, repository, revision, root } = software
+  return { release, repository, revision, root }
+}
 export const JobShown = Type.Object({
   job: Job,
   executable: text,
   arguments: list(text),
+  software: Pinned,
   inputs: list(Did),
   outputs: list(Type.Object({ pattern: text, dataset: text })),
   made: list(Type.Object({ scope: text, name: text, bytes: count, attempt: count })),
@@ -118,6 +132,7 @@ export const Lineage = Type.Object({
       endedAt: maybe(time),
       executable: text,
       arguments: list(text),
+      software: Pinned,
       inputs: list(Did),
     }),
   ),

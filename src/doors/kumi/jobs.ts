@@ -39,6 +39,7 @@ import {
   Lineage,
   Log,
   Pilot,
+  pinnedAnswer,
 } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import { checkData, JobRequest, jobsOfRequest, submitterOf } from './job-request.ts'
@@ -145,6 +146,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
         job: jobAnswer(job),
         executable: spec.executable,
         arguments: [...spec.arguments],
+        software: pinnedAnswer(spec),
         inputs: [...(item?.inputs ?? [])],
         outputs: spec.outputs.map(({ pattern, dataset }) => ({
           pattern,
@@ -223,6 +225,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
           ...{ job: job.id, name: job.name, owner: job.owner, attempt: made.attempt },
           ...{ site: attempt?.site ?? '', endedAt: attempt?.endedAt ?? null },
           ...{ executable: details.spec.executable, arguments: [...details.spec.arguments] },
+          software: pinnedAnswer(details.spec),
           inputs: [...(details.item?.inputs ?? [])],
         },
       }
