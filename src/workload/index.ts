@@ -1,6 +1,13 @@
 /** Jobs: what is asked for, who runs it, and what came of it. */
 
-export { type CompleteDeps, type Completion, completeStart, type MadeFile } from './complete.ts'
+export {
+  type CompleteDeps,
+  type Completion,
+  completeStart,
+  type MadeByStart,
+  type MadeFile,
+  type Review,
+} from './complete.ts'
 export {
   deleteJobs,
   holdJobs,
@@ -14,7 +21,7 @@ export { DEFAULT_DEMAND, normalDemand, SECONDS } from './demand.ts'
 export { deadlineWorker, type Outcome } from './end.ts'
 export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
-export { type InputAddress, inputAddresses, inputFiles } from './inputs.ts'
+export { type InputAddress, inputAddresses, inputFiles, sitesOfFiles } from './inputs.ts'
 export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
@@ -52,6 +59,23 @@ export {
 } from './read.store.ts'
 export { logParts } from './report.store.ts'
 export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
+export {
+  assignOutput,
+  createSandboxes,
+  dropSandboxesOfJobs,
+  parseSandbox,
+  pfnOfSandbox,
+  SANDBOX_BYTES,
+  SANDBOX_FORMATS,
+  type Sandboxes,
+  type SandboxKind,
+  type SandboxOwner,
+  type SandboxRow,
+  type SandboxTicket,
+  sandboxesOfJobs,
+  sandboxOf,
+  TICKET_SECONDS,
+} from './sandboxes.ts'
 export { splitInputs } from './split.ts'
 export {
   ENDS,
