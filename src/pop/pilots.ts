@@ -111,7 +111,10 @@ export function pilotKeeper(deps: {
         throw badOrder('The order names no pilots.')
       try {
         const batch = await batches.of(order)
-        await retry(() => batch.submit(stamps, fileOf(order.offer)), SUBMIT_AGAIN, { clock, rng: systemPorts.rng })
+        await retry(() => batch.submit(stamps, fileOf(order.offer)), SUBMIT_AGAIN, {
+          clock,
+          rng: systemPorts.rng,
+        })
       } catch (error) {
         // Without this the server would wait for them; should one start all the same, it is told to end.
         const reason = (error as Error).message

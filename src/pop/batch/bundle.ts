@@ -77,7 +77,9 @@ function addPackage(packages: Map<string, string>, wanted: string, from: string)
     .join('/')
   if (packages.has(name)) return
   const places = createRequire(from).resolve.paths(name) ?? []
-  const directory = places.map((place) => join(place, name)).find((at) => existsSync(join(at, 'package.json')))
+  const directory = places
+    .map((place) => join(place, name))
+    .find((at) => existsSync(join(at, 'package.json')))
   if (!directory) return
   const real = realpathSync(directory)
   packages.set(name, real)

@@ -20,7 +20,7 @@ export interface Cluster {
 }
 
 const WORD = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,63}$/
-const PATH = /^[A-Za-z0-9_/][A-Za-z0-9_./+-]{0,199}$/
+const PATH = /^[A-Za-z0-9_./][A-Za-z0-9_./+-]{0,199}$/
 const FORMS: Readonly<Record<keyof Cluster, (value: unknown) => boolean>> = {
   host: text(/^[A-Za-z0-9][A-Za-z0-9.:-]{0,252}$/),
   port: (value) => Number.isInteger(value) && (value as number) > 0 && (value as number) < 65536,

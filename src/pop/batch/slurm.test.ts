@@ -91,7 +91,9 @@ describe('pilots at a Slurm cluster', () => {
     const [batch] = readdirSync(join(space(), 'batches'))
     const script = join(space(), 'batches', batch!, 'script')
     const as = ['-u', lab.cluster.user, '--', 'env', `SLURM_CONF=${join(lab.directory, 'slurm.conf')}`]
-    const job = execFileSync('runuser', [...as, 'sbatch', '--parsable', script], { cwd: '/' }).toString().trim()
+    const job = execFileSync('runuser', [...as, 'sbatch', '--parsable', script], { cwd: '/' })
+      .toString()
+      .trim()
     await expect
       .poll(() => lab.slurm('squeue', '-h', '-t', 'all', '-j', job, '-o', '%T'), { timeout: 30_000 })
       .toBe('COMPLETED\n')
@@ -109,7 +111,9 @@ describe('pilots at a Slurm cluster', () => {
     await batch.renew(['later'], async (stamp) => ({ ...pilot(stamp, { code: 0 }), token: 'newer' }))
     const file = join(space(), 'pilots/later/pilot.json')
     expect(JSON.parse(readFileSync(file, 'utf8'))).toMatchObject({ token: 'newer', directory: '@scratch@' })
-    expect(modesBelow(join(lab.directory, 'home/.kumihimo')).filter((mode) => (mode & 0o77) !== 0)).toEqual([])
+    expect(modesBelow(join(lab.directory, 'home/.kumihimo')).filter((mode) => (mode & 0o77) !== 0)).toEqual(
+      [],
+    )
     await lab.slurm('scontrol', 'update', 'PartitionName=short', 'State=UP')
     await expect.poll(async () => (await batch.list())[0]?.state, { timeout: 30_000 }).toBe('Done')
     await batch.forget(['later'])
@@ -122,7 +126,9 @@ describe('pilots at a Slurm cluster', () => {
     await expect(again({ hostKey: '' }).list()).rejects.toThrow(lab.cluster.hostKey)
     await expect(again({ user: 'stranger' }).list()).rejects.toMatchObject({ code: 'login_refused' })
     await expect(again({ port: 1 }).list()).rejects.toMatchObject({ code: 'cluster_away', kind: 'transient' })
-    await expect(again({ partition: 'none' }).submit(['x1'], order)).rejects.toMatchObject({ code: 'partition_wrong' })
+    await expect(again({ partition: 'none' }).submit(['x1'], order)).rejects.toMatchObject({
+      code: 'partition_wrong',
+    })
     await expect(again({ partition: 'staff' }).submit(['x2'], order)).rejects.toThrow(/partition/)
     await expect(
       again().submit(['x3'], async (stamp) => ({ ...(await order(stamp)), memoryMb: 1e6 })),
@@ -131,7 +137,9 @@ describe('pilots at a Slurm cluster', () => {
     const short = { name: 'short', up: true, limit: '1:00:00' }
     expect(await again().partitions()).toContainEqual(short)
     expect(await again().tryout(offer)).toMatch(/to start at/)
-    await expect(again().tryout({ ...offer, memoryMb: 1e6 })).rejects.toMatchObject({ code: 'submit_refused' })
+    await expect(again().tryout({ ...offer, memoryMb: 1e6 })).rejects.toMatchObject({
+      code: 'submit_refused',
+    })
   })
 
   test('are neither lost nor doubled while Slurm and the login host are away', async () => {

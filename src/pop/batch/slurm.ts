@@ -1,13 +1,12 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { type Clock, systemClock } from '../../kernel/ports.ts'
 import type { BatchPilot, BatchSystem, PilotFile } from './batch-system.ts'
 import { type Bundle, bundleOf } from './bundle.ts'
 import type { Cluster } from './cluster.ts'
 import { badCluster, clusterAway, clusterFailed, noSlurm, partitionWrong, submitRefused } from './errors.ts'
-import { openSsh, RemoteError, type Ssh } from './ssh.ts'
 import { HELPER, submissionScript } from './slurm-script.ts'
+import { openSsh, RemoteError, type Ssh } from './ssh.ts'
 import { type ArchivedFile, tarOf } from './tar.ts'
 
 export interface SlurmOptions {
@@ -51,7 +50,9 @@ const MARGIN_SECONDS = 300
 const KILL_MOST_MS = 60_000
 const DRAIN_SECONDS = 20
 const OVER = new Set(
-  'BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT'.split(' '),
+  'BOOT_FAIL CANCELLED COMPLETED DEADLINE FAILED NODE_FAIL OUT_OF_MEMORY PREEMPTED REVOKED TIMEOUT'.split(
+    ' ',
+  ),
 )
 const BEFORE = new Set(
   'PENDING CONFIGURING REQUEUED REQUEUE_FED REQUEUE_HOLD RESV_DEL_HOLD SPECIAL_EXIT'.split(' '),
@@ -104,9 +105,11 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
 
   async function look(): Promise<{ known: Known[]; queue: Map<string, { state: string; reason: string }> }> {
     const [files = '', jobs = ''] = (await ask('list')).split(/^=\n/m)
-    const known = linesOf(files).map(([stamp = '', submission = '', index = '', job = '', begun, code = '', said = '']) => ({
-      ...{ stamp, submission, index, job, begun: begun === 'begun', code, said },
-    }))
+    const known = linesOf(files).map(
+      ([stamp = '', submission = '', index = '', job = '', begun, code = '', said = '']) => ({
+        ...{ stamp, submission, index, job, begun: begun === 'begun', code, said },
+      }),
+    )
     const queue = new Map(
       linesOf(jobs).map(([job, index, state = '', reason = '']) => [`${job}_${index}`, { state, reason }]),
     )
@@ -123,7 +126,10 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
 
   const active = async (stamps: readonly string[]): Promise<string[]> =>
     (await list())
-      .filter(({ stamp, state, reference }) => stamps.includes(stamp) && reference && (state === 'Waiting' || state === 'Running'))
+      .filter(
+        ({ stamp, state, reference }) =>
+          stamps.includes(stamp) && reference && (state === 'Waiting' || state === 'Running'),
+      )
       .map(({ reference }) => reference!.replace(/^job /, ''))
 
   const files = async (stamps: readonly string[], prepare: (stamp: string) => Promise<PilotFile>) => {
@@ -144,7 +150,10 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
     })
   }
 
-  async function submitNew(stamps: readonly string[], prepare: (stamp: string) => Promise<PilotFile>): Promise<void> {
+  async function submitNew(
+    stamps: readonly string[],
+    prepare: (stamp: string) => Promise<PilotFile>,
+  ): Promise<void> {
     const { program, node } = await bundle().then(async (made) => {
       const at = `${await ready()}/bundles/${made.name}`
       return { program: `${at}/${made.program}`, node: made.node ? `${at}/${made.node}` : cluster.node }
@@ -156,7 +165,10 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
       options: demandOf(cluster, pilots[0]!.config),
     })
     const archive = tarOf([
-      ...pilots.flatMap(({ stamp, own }, index) => [...own, textFile(`pilots/${stamp}/task`, `${name} ${index}\n`)]),
+      ...pilots.flatMap(({ stamp, own }, index) => [
+        ...own,
+        textFile(`pilots/${stamp}/task`, `${name} ${index}\n`),
+      ]),
       textFile(`batches/${name}/stamps`, `${stamps.join('\n')}\n`),
       textFile(`batches/${name}/script`, script),
     ])
@@ -165,7 +177,8 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
 
   return {
     async submit(stamps, prepare) {
-      for (const stamp of stamps) if (!STAMP.test(stamp)) throw badCluster(`"${stamp}" is no stamp of a pilot.`)
+      for (const stamp of stamps)
+        if (!STAMP.test(stamp)) throw badCluster(`"${stamp}" is no stamp of a pilot.`)
       if (stamps.length === 0) return
       const { known } = await look()
       const wanted = known.filter(({ stamp }) => stamps.includes(stamp))
@@ -173,11 +186,13 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
       for (const name of new Set(wanted.filter(({ job }) => job === '').map(({ submission }) => submission)))
         await ask('submit', name)
       const fresh = stamps.filter((stamp) => !wanted.some((pilot) => pilot.stamp === stamp))
-      for (let at = 0; at < fresh.length; at += ARRAY_MOST) await submitNew(fresh.slice(at, at + ARRAY_MOST), prepare)
+      for (let at = 0; at < fresh.length; at += ARRAY_MOST)
+        await submitNew(fresh.slice(at, at + ARRAY_MOST), prepare)
     },
     list,
     async renew(stamps, prepare) {
-      if (stamps.length > 0) await ask('renew', '', tarOf((await files(stamps, prepare)).flatMap(({ own }) => own)))
+      if (stamps.length > 0)
+        await ask('renew', '', tarOf((await files(stamps, prepare)).flatMap(({ own }) => own)))
     },
     async cancel(stamps, graceMs) {
       let left = await active(stamps)
@@ -189,15 +204,17 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
       }
       const last = clock.now().getTime() + KILL_MOST_MS
       if (left.length > 0) await ask('kill', '', Buffer.from(`${left.join('\n')}\n`))
-      while ((left = await active(stamps)).length > 0) {
+      while (left.length > 0) {
         if (clock.now().getTime() > last) throw clusterAway(`Slurm has not ended ${left.join(', ')} yet.`)
         await clock.sleep(LOOK_MS)
+        left = await active(stamps)
       }
     },
     async forget(stamps) {
       if (stamps.length === 0) return
       const over = (await list()).filter(({ stamp, state }) => stamps.includes(stamp) && isOver(state))
-      if (over.length > 0) await ask('forget', '', Buffer.from(`${over.map(({ stamp }) => stamp).join('\n')}\n`))
+      if (over.length > 0)
+        await ask('forget', '', Buffer.from(`${over.map(({ stamp }) => stamp).join('\n')}\n`))
     },
     async partitions() {
       const lines = linesOf(await ask('partitions'))
@@ -206,7 +223,14 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
     async tryout(offer) {
       const at = `${await ready()}/${space}`
       const options = demandOf(cluster, offer)
-      const script = submissionScript({ name: 'test', count: 1, space: at, node: 'node', program: 'main.js', options })
+      const script = submissionScript({
+        name: 'test',
+        count: 1,
+        space: at,
+        node: 'node',
+        program: 'main.js',
+        options,
+      })
       return (await ask('tryout', '', Buffer.from(script))).trim()
     },
     close: () => ssh.close(),
@@ -214,7 +238,11 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
 }
 
 const isOver = (state: BatchPilot['state']): boolean => state === 'Done' || state === 'Failed'
-const textFile = (name: string, text: string): ArchivedFile => ({ name, mode: 0o600, content: Buffer.from(text) })
+const textFile = (name: string, text: string): ArchivedFile => ({
+  name,
+  mode: 0o600,
+  content: Buffer.from(text),
+})
 const linesOf = (text: string): string[][] =>
   text
     .split('\n')
@@ -225,15 +253,20 @@ const linesOf = (text: string): string[][] =>
 async function prepare(ssh: Ssh, cluster: Cluster, helper: string): Promise<string> {
   try {
     const [home = '', machine = ''] = (await ssh.run(`sh -c 'echo "$HOME"; uname -sm'`)).split('\n')
-    const here = process.arch === 'x64' ? 'Linux x86_64' : `Linux ${process.arch === 'arm64' ? 'aarch64' : process.arch}`
+    const here =
+      process.arch === 'x64' ? 'Linux x86_64' : `Linux ${process.arch === 'arm64' ? 'aarch64' : process.arch}`
     if (cluster.node === '' && machine !== here)
       throw badCluster(
         `${cluster.host} is "${machine}", the gateway "${here}": its Node does not run there. Name one of the cluster with --node.`,
       )
     const at = cluster.directory.startsWith('/') ? cluster.directory : `${home}/${cluster.directory}`
-    if (!/^\/[A-Za-z0-9_./+-]+$/.test(at)) throw badCluster(`The directory "${at}" has characters that are not taken.`)
+    if (!/^\/[A-Za-z0-9_./+-]+$/.test(at))
+      throw badCluster(`The directory "${at}" has characters that are not taken.`)
     const file = `${at}/${helper}`
-    await ssh.run(`sh -c 'umask 077 && mkdir -p ${at} && cat >${file}.$$ && mv ${file}.$$ ${file}'`, Buffer.from(HELPER))
+    await ssh.run(
+      `sh -c 'umask 077 && mkdir -p ${at} && cat >${file}.$$ && mv ${file}.$$ ${file}'`,
+      Buffer.from(HELPER),
+    )
     return at
   } catch (error) {
     throw meaning(error, cluster)
@@ -264,7 +297,9 @@ function stateOf(pilot: Known, found: { state: string; reason: string } | undefi
   if (!OVER.has(found.state))
     return pilot.begun && !BEFORE.has(found.state) ? is('Running') : is('Waiting', found.reason)
   // Without a word of its own it had begun before, or nobody could write it down.
-  return found.state === 'COMPLETED' ? is('Done') : is('Failed', `Slurm says ${found.state} (${found.reason}).`)
+  return found.state === 'COMPLETED'
+    ? is('Done')
+    : is('Failed', `Slurm says ${found.state} (${found.reason}).`)
 }
 
 /** What went wrong at the cluster, in words that say what to do. */

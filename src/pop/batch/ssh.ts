@@ -86,7 +86,7 @@ export function openSsh(place: SshPlace): Ssh {
       )
     }
     mkdirSync(place.directory, { recursive: true, mode: 0o700 })
-    writeFileSync(knownHosts, `${line}\n`, { mode: 0o600 })
+    writeFileSync(knownHosts, `${line}\n`)
   }
 
   return {
@@ -98,7 +98,8 @@ export function openSsh(place: SshPlace): Ssh {
       throw new RemoteError(code, said)
     },
     async close() {
-      if (existsSync(control)) await execute('ssh', [...options, '-O', 'exit', '--', address]).catch(() => undefined)
+      if (existsSync(control))
+        await execute('ssh', [...options, '-O', 'exit', '--', address]).catch(() => undefined)
     },
   }
 }
@@ -107,9 +108,13 @@ function troubleOf(said: string, { user, host, port }: SshPlace): Error {
   const where = port === 22 ? host : `${host}:${port}`
   const text = said.trim().split('\n').at(-1) ?? ''
   if (/host key|HOST IDENTIFICATION/i.test(said))
-    return hostKeyUnknown(`${where} does not have the key that was accepted: another machine answers. (${text})`)
+    return hostKeyUnknown(
+      `${where} does not have the key that was accepted: another machine answers. (${text})`,
+    )
   if (/permission denied|too many authentication failures/i.test(said))
-    return loginRefused(`${where} does not let this gateway log in as ${user}. Put the gateway's key into ${user}'s ~/.ssh/authorized_keys there.`)
+    return loginRefused(
+      `${where} does not let this gateway log in as ${user}. Put the gateway's key into ${user}'s ~/.ssh/authorized_keys there.`,
+    )
   return clusterAway(`${where} cannot be reached: ${text || 'the connection was lost'}.`)
 }
 
@@ -134,7 +139,17 @@ const fingerprintOf = (key: string): string =>
 /** The key this gateway logs in with, made when there is none; the public part. */
 export async function ownKey(identity: string, comment: string): Promise<string> {
   if (!existsSync(identity)) {
-    const { code, said } = await execute('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', comment, '-f', identity])
+    const { code, said } = await execute('ssh-keygen', [
+      '-q',
+      '-t',
+      'ed25519',
+      '-N',
+      '',
+      '-C',
+      comment,
+      '-f',
+      identity,
+    ])
     if (code !== 0) throw clusterFailed(`No key could be made: ${said.trim()}`)
   }
   return readFileSync(`${identity}.pub`, 'utf8').trim()
@@ -160,7 +175,9 @@ async function execute(
   const [out, said] = [collected(child.stdout, HEARD_MOST), collected(child.stderr, SAID_MOST)]
   const late = setTimeout(() => child.kill('SIGKILL'), COMMAND_MS)
   // A command that ends early does not read the rest; how it ended says more than that.
-  const fed = pipeline(input instanceof Readable ? input : Readable.from([input]), child.stdin).catch(() => undefined)
+  const fed = pipeline(input instanceof Readable ? input : Readable.from([input]), child.stdin).catch(
+    () => undefined,
+  )
   try {
     const code = await new Promise<number>((resolve, reject) => {
       child.once('error', reject)
@@ -169,7 +186,9 @@ async function execute(
     await fed
     return { code, out: out(), said: said() }
   } catch (error) {
-    throw clusterFailed(`${program} cannot be run at the gateway: ${(error as Error).message}. Install OpenSSH's client.`)
+    throw clusterFailed(
+      `${program} cannot be run at the gateway: ${(error as Error).message}. Install OpenSSH's client.`,
+    )
   } finally {
     clearTimeout(late)
   }

@@ -82,7 +82,7 @@ export function batchSystems(options: {
     if (before?.text === text) return before.batch
     void before?.batch.close()
     const file = join(clusters, `${name}.json`)
-    writeFileSync(`${file}.new`, text, { mode: 0o600 })
+    writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)
     const batch = slurmBatch({
       ...{ cluster, identity, program, directory: join(clusters, name), space: `${gateway}-${name}` },
@@ -126,14 +126,18 @@ export function batchSystems(options: {
       const key = await ownKey(identity, `kumi-gateway-${gateway}`)
       steps.push({ step: 'key', ok: true, message: key })
       const batch = await slurmOf(order)
-      const pilots = await step('ssh', async () => [await batch.list(), 'the login host answers; the directory there can be written'])
+      const pilots = await step('ssh', async () => [
+        await batch.list(),
+        'the login host answers; the directory there can be written',
+      ])
       if (!pilots) return steps
       const { partition } = readCluster(order.cluster)
       const found = await step('partition', async () => {
         const partitions = await batch.partitions()
         const names = partitions.map(({ name }) => name).join(', ')
         const wanted = partitions.find(({ name }) => name === partition)
-        if (partition !== '' && !wanted) throw badCluster(`There is no partition "${partition}"; there are ${names}.`)
+        if (partition !== '' && !wanted)
+          throw badCluster(`There is no partition "${partition}"; there are ${names}.`)
         if (wanted && !wanted.up) throw badCluster(`The partition ${partition} is down.`)
         return [partitions, wanted ? `${partition}, at most ${wanted.limit}` : `the default one of ${names}`]
       })
