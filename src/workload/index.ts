@@ -1,6 +1,7 @@
 /** Jobs: what is asked for, who runs it, and what came of it. */
 
 export { type CompleteDeps, type Completion, completeStart, type MadeFile } from './complete.ts'
+export type { Condition } from './condition.ts'
 export {
   deleteJobs,
   holdJobs,
@@ -18,6 +19,7 @@ export { type InputAddress, inputAddresses, inputFiles } from './inputs.ts'
 export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
+export { changeJobs, hearJobs, type JobChange, noteJobs, parametersOf } from './notes.ts'
 export {
   type Address,
   type AddressDeps,
@@ -28,6 +30,14 @@ export {
   type WishedUpload,
 } from './outputs.ts'
 export { pilotAccount } from './pilot-account.ts'
+export {
+  countPilots,
+  kindOfPilotColumn,
+  type PilotColumn,
+  type PilotRecord,
+  searchPilots,
+  summarisePilots,
+} from './pilot-search.store.ts'
 export * from './pilots.ts'
 export { dropLimit, foldJobCounts, limitsOf, putLimit, putShare } from './queue.store.ts'
 export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'
