@@ -7,6 +7,7 @@ import { sendDetail } from './errors.ts'
 import { registerJobReportRoutes } from './job-reports.ts'
 import { registerJobRoutes } from './jobs.ts'
 import { registerDiracPilotRoutes } from './pilots.ts'
+import { registerResourceRoutes } from './resources.ts'
 import { registerSandboxRoutes } from './sandboxes.ts'
 import { registerWellKnown } from './well-known.ts'
 
@@ -29,5 +30,6 @@ export async function registerDiracxDoor(app: FastifyInstance, deps: DiracxDoorD
     registerJobReportRoutes(door, deps)
     registerSandboxRoutes(door, deps)
     registerDiracPilotRoutes(door, deps)
+    registerResourceRoutes(door, deps)
   })
 }

@@ -45,6 +45,8 @@ export async function changeStatus(
   const { vo } = principal
   const ids = updates.map(({ id }) => id)
   const known = await byId(db, vo, ids)
+  /** The newest time that is known of each; our own writing of these updates does not count. */
+  const newest = new Map([...known].map(([id, { updatedAt }]) => [id, updatedAt]))
   const failed: Record<string, { detail: string }> = {}
   for (const { id } of updates) if (!known.has(id)) failed[String(id)] = { detail: `Job ${id} not found` }
   const steps = updates
@@ -64,7 +66,8 @@ export async function changeStatus(
       const refused = wanted !== undefined && wanted !== before
       const note = { id, at, minor: minor ?? null, application: application ?? null }
       const told = refused ? `${source.slice(0, 58)} (SM)` : source
-      await noteJobs(db, now, [{ ...note, source: told, lastChange: job.updatedAt }])
+      await noteJobs(db, now, [{ ...note, source: told, lastChange: newest.get(id)! }])
+      if (at > newest.get(id)!) newest.set(id, at)
     }
     for (const [key, after] of await byId(db, vo, [id])) known.set(key, after)
   }
