@@ -35,6 +35,7 @@ interface Shown {
   readonly arguments: readonly string[]
   readonly inputs: readonly Did[]
   readonly made: readonly (Did & { readonly bytes: number })[]
+  readonly parameters: Readonly<Record<string, string>>
   readonly attempts: readonly Attempt[]
   readonly history: readonly {
     readonly at: string
@@ -66,12 +67,13 @@ export async function showJob(text: string, options: SharedOptions): Promise<voi
   })
 }
 
-function wordsOf({ job, executable, arguments: words, inputs, made, attempts, history }: Shown): string {
+function wordsOf({ job, executable, arguments: words, inputs, made, parameters, attempts, history }: Shown): string {
   const lines = [
     `Job ${job.id} "${job.name}" of ${job.owner}: ${job.status} (${job.minor}; ${job.application})`,
     `runs   ${[executable, ...words].join(' ')}`,
     ...(inputs.length > 0 ? [`reads  ${namesOf(inputs)}`] : []),
     ...made.map(({ scope, name, bytes }) => `made   ${scope}:${name} (${bytesText(bytes)})`),
+    ...Object.entries(parameters).map(([name, value]) => `told   ${name} = ${printable(value)}`),
     '',
     table(attempts, [
       { title: 'START', right: true, value: (a) => a.n },
