@@ -70,6 +70,8 @@ export interface NewPilot {
   readonly resource: string
   readonly state: string
   readonly reference: string | null
+  /** How it was started, in the words of whoever did. */
+  readonly gridType: string
 }
 
 /** Adds pilots; a stamp that is known is left out of the answer. */
@@ -84,10 +86,10 @@ export async function insertPilots(
     tx,
     sql<{
       stamp: string
-    }>`insert into pilot (stamp, vo, resource_id, site, resource, state, reference, created_at, deadline)
-      select p.stamp, p.vo, p."resourceId", p.site, p.resource, p.state, p.reference, ${now}::timestamptz, ${deadline}::timestamptz
+    }>`insert into pilot (stamp, vo, resource_id, site, resource, state, reference, grid_type, created_at, deadline)
+      select p.stamp, p.vo, p."resourceId", p.site, p.resource, p.state, p.reference, p."gridType", ${now}::timestamptz, ${deadline}::timestamptz
       from jsonb_to_recordset(${list}::jsonb) as p(stamp text, vo text, "resourceId" int, site text, resource text,
-        state text, reference text) on conflict (stamp) do nothing returning stamp`,
+        state text, reference text, "gridType" text) on conflict (stamp) do nothing returning stamp`,
   )
   return made.map(({ stamp }) => stamp)
 }

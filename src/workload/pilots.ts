@@ -3,6 +3,7 @@ import { commandGateway } from '../sites/index.ts'
 import { loseStarts } from './end.ts'
 import { invalidJob, pilotExists, pilotMissing, resourceMissing } from './errors.ts'
 import { ownPilot } from './lease.ts'
+import { changePilots, type PilotChange } from './pilot-search.store.ts'
 import * as store from './pilots.store.ts'
 import { judgePlace, matchable, pilotsToStart } from './provision.ts'
 import type { Markets } from './queues.ts'
@@ -68,7 +69,7 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
       deadline,
       stamps.map((stamp) => ({
         ...{ stamp, vo, resourceId: resource.id, site, resource: resource.name },
-        ...{ state: 'Submitted', reference: null },
+        ...{ state: 'Submitted', reference: null, gridType: kind },
       })),
     )
     const payload = { ...placeOf(resource), stamps }
@@ -118,6 +119,40 @@ export async function addPilots(
     }
   })
 }
+
+/** What somebody beside the grid tells of a pilot; null: nothing. */
+export interface PilotTold extends PilotChange {
+  readonly state: string | null
+}
+
+/** Writes what is told of pilots; those that ended take no job with them. Throws pilot_not_found, and then nothing is written. */
+export async function tellOfPilots(
+  db: Db,
+  input: { vo: string; now: Date; told: readonly PilotTold[] },
+): Promise<void> {
+  const { vo, now, told } = input
+  await transaction(db, async (tx) => {
+    const known = new Set(await changePilots(tx, vo, told))
+    const strange = told.find(({ stamp }) => !known.has(stamp))
+    if (strange) throw pilotMissing(`There is no pilot ${strange.stamp}.`)
+    const deadline = new Date(now.getTime() + START_MS)
+    const states = told.flatMap(({ stamp, state, reason }) =>
+      state === null ? [] : [{ stamp, state, reason: reason ?? '' }],
+    )
+    const ended = states.filter((one): one is store.EndedPilot => isEnd(one.state))
+    const alive = states.filter(({ state }) => !isEnd(state))
+    await store.setPilotState(
+      tx,
+      now,
+      vo,
+      alive.map((one) => ({ ...one, reference: null, deadline })),
+    )
+    await endWithJobs(tx, now, vo, ended)
+  })
+}
+
+const isEnd = (state: string): state is store.EndedPilot['state'] =>
+  ['Done', 'Failed', 'Aborted', 'Deleted'].includes(state)
 
 export interface BatchReport {
   readonly stamp: string

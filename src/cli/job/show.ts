@@ -41,6 +41,7 @@ interface Shown {
   readonly software: Pinned | null
   readonly inputs: readonly Did[]
   readonly made: readonly (Did & { readonly bytes: number })[]
+  readonly parameters: Readonly<Record<string, string>>
   readonly attempts: readonly Attempt[]
   readonly history: readonly {
     readonly at: string
@@ -79,6 +80,7 @@ function wordsOf({
   software,
   inputs,
   made,
+  parameters,
   attempts,
   history,
 }: Shown): string {
@@ -88,6 +90,7 @@ function wordsOf({
     ...releaseLine(software),
     ...(inputs.length > 0 ? [`reads  ${namesOf(inputs)}`] : []),
     ...made.map(({ scope, name, bytes }) => `made   ${scope}:${name} (${bytesText(bytes)})`),
+    ...Object.entries(parameters).map(([name, value]) => `told   ${name} = ${printable(value)}`),
     '',
     table(attempts, [
       { title: 'START', right: true, value: (a) => a.n },

@@ -61,11 +61,7 @@ export async function addSite(name: string, options: AddOptions): Promise<void> 
       ...{ maxPilots: whole('--pilots', options.pilots), maxWaiting: whole('--waiting', options.waiting) },
     }
     await client.json('PUT', `/kumi/v1/compute/${path}`, { json: place })
-    show(
-      options,
-      place,
-      () => `Site ${name} is added. Try it with: kumi site test ${name}`,
-    )
+    show(options, place, () => `Site ${name} is added. Try it with: kumi site test ${name}`)
   })
 }
 

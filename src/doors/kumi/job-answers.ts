@@ -88,6 +88,8 @@ export const JobShown = Type.Object({
   inputs: list(Did),
   outputs: list(Type.Object({ pattern: text, dataset: text })),
   made: list(Type.Object({ scope: text, name: text, bytes: count, attempt: count })),
+  /** What the job's own programs wanted remembered. */
+  parameters: Type.Record(text, text),
   attempts: list(Attempt),
   history: list(
     Type.Object({ at: time, attempt: count, status: text, minor: text, application: text, source: text }),

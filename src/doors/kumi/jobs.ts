@@ -19,6 +19,7 @@ import {
   makersOfFiles,
   type Ordered,
   outputsOfJobs,
+  parametersOf,
   pilotsOf,
   putLimit,
   putResource,
@@ -127,11 +128,12 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
     answer: JobShown,
     handler: async ({ principal, params }) => {
       const job = await one(principal.vo, params.id)
-      const [details, attempts, history, outputs] = await Promise.all([
+      const [details, attempts, history, outputs, parameters] = await Promise.all([
         jobDetails(db, principal.vo, job.id),
         attemptsOf(db, [job.id]),
         eventsOf(db, [job.id]),
         outputsOfJobs(db, [job.id]),
+        parametersOf(db, job.id),
       ])
       const files = new Map(
         (
@@ -156,6 +158,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
           const did = files.get(fileId)
           return did ? [{ scope: did.scope, name: did.name, bytes: did.bytes, attempt }] : []
         }),
+        parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, value])),
         attempts: attempts.map(attemptAnswer),
         history: history.map(eventAnswer),
       }
