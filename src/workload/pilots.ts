@@ -69,7 +69,7 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
       deadline,
       stamps.map((stamp) => ({
         ...{ stamp, vo, resourceId: resource.id, site, resource: resource.name },
-        ...{ state: 'Submitted', reference: null, gridType: kind },
+        ...{ state: 'Submitted', reference: null, gridType: resource.kind },
       })),
     )
     const payload = { ...placeOf(resource), stamps }
