@@ -12,6 +12,7 @@ const ROOMS_WITH_TABLES = [
   'transfer',
   'placement',
   'workload',
+  'production',
 ] as const
 
 export function migrationSources(): MigrationSource[] {

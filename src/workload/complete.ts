@@ -37,11 +37,26 @@ export interface Completion extends Held {
   readonly sandbox: string | null
 }
 
+/** What a start made, registered and about to be committed in this transaction. */
+export interface MadeByStart extends Held {
+  readonly vo: string
+  readonly now: Date
+  readonly files: readonly (MadeFile & { readonly fileId: bigint; readonly rseId: number })[]
+  readonly metadata: Metadata
+}
+
+/**
+ * The last look of whoever gave a job its work. Answers with the dataset of each file, undefined where the job's own
+ * wishes hold. Throws to refuse: then nothing that the start made is kept.
+ */
+export type Review = (tx: Tx, made: MadeByStart) => Promise<readonly Did[] | undefined>
+
 export interface CompleteDeps {
   readonly db: Db
   readonly rses: RseTable
   /** Asks the storage for size and checksum of files; throws files_not_arrived. */
   readonly verifyArrivals: (input: { vo: string; rse: Rse; files: readonly ArrivedFile[] }) => Promise<void>
+  readonly review?: Review
 }
 
 /**
@@ -73,7 +88,8 @@ export async function completeStart(
       await dropSandboxesOfJobs(tx, [jobId], 'output')
       await assignOutput(tx, now, job, completion.sandbox)
     }
-    if (done) await writeFiles(tx, { vo, now, ownerId: job.ownerId, completion, outputs, places })
+    if (done)
+      await writeFiles(tx, deps.review, { vo, now, ownerId: job.ownerId, completion, outputs, places })
     const ended: ends.EndedStart = {
       jobId,
       attempt,
@@ -137,6 +153,7 @@ async function checkFiles(
 
 async function writeFiles(
   tx: Tx,
+  review: Review | undefined,
   input: {
     vo: string
     now: Date
@@ -147,31 +164,35 @@ async function writeFiles(
   },
 ): Promise<void> {
   const { vo, now, ownerId: accountId, completion, outputs, places } = input
-  const { files, jobId, attempt } = completion
-  if (files.length === 0) return
-  const meta = { ...completion.metadata, job_id: Number(jobId), job_attempt: attempt }
-  const fileIds: bigint[] = []
+  const { files, jobId, attempt, metadata } = completion
+  const meta = { ...metadata, job_id: Number(jobId), job_attempt: attempt }
+  const made: MadeByStart['files'][number][] = []
   for (const rse of places.values()) {
     const here = files.filter((file) => file.rse === rse.name)
     const added = await addReplicas(tx, {
       ...{ vo, now, accountId, rseId: rse.id },
       files: here.map(({ scope, name, bytes, adler32, md5 }) => ({ scope, name, bytes, adler32, md5, meta })),
     })
-    fileIds.push(...added.map(({ fileId }) => fileId))
+    for (const [i, { fileId }] of added.entries()) made.push({ ...here[i]!, fileId, rseId: rse.id })
   }
-  const used = outputs.map((wish, i) => ({ wish, dids: files.filter((file) => file.output === i) }))
-  await attach(tx, {
-    ...{ vo, now, accountId },
-    attachments: used
-      .filter(({ dids }) => dids.length > 0)
-      .map(({ wish, dids }) => ({
-        ...wish.dataset,
-        dids: dids.map(({ scope, name }) => ({ scope, name })),
-      })),
-  })
-  await uploads.addOutputs(tx, completion, fileIds)
+  const chosen = await review?.(tx, { vo, now, jobId, attempt, files: made, metadata })
+  if (made.length === 0) return
+  const datasetOf = (file: MadeFile, i: number): Did => chosen?.[i] ?? outputs[file.output]!.dataset
+  const attachments = new Map<string, Did & { dids: Did[] }>()
+  for (const [i, file] of made.entries()) {
+    const { scope, name } = datasetOf(file, i)
+    const known = attachments.get(`${scope}:${name}`) ?? { scope, name, dids: [] }
+    known.dids.push({ scope: file.scope, name: file.name })
+    attachments.set(`${scope}:${name}`, known)
+  }
+  await attach(tx, { vo, now, accountId, attachments: [...attachments.values()] })
+  await uploads.addOutputs(
+    tx,
+    completion,
+    made.map(({ fileId }) => fileId),
+  )
   await uploads.keepUploads(
     tx,
-    files.map(({ scope, name, rse }) => ({ scope, name, rseId: places.get(rse)!.id })),
+    made.map(({ scope, name, rseId }) => ({ scope, name, rseId })),
   )
 }

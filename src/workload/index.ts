@@ -1,6 +1,14 @@
 /** Jobs: what is asked for, who runs it, and what came of it. */
 
-export { type CompleteDeps, type Completion, completeStart, type MadeFile } from './complete.ts'
+export { jobsAgain } from './again.ts'
+export {
+  type CompleteDeps,
+  type Completion,
+  completeStart,
+  type MadeByStart,
+  type MadeFile,
+  type Review,
+} from './complete.ts'
 export type { Condition } from './condition.ts'
 export {
   deleteJobs,
@@ -15,7 +23,7 @@ export { DEFAULT_DEMAND, normalDemand, SECONDS } from './demand.ts'
 export { deadlineWorker, type Outcome } from './end.ts'
 export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
-export { type InputAddress, inputAddresses, inputFiles } from './inputs.ts'
+export { type InputAddress, inputAddresses, inputFiles, sitesOfFiles } from './inputs.ts'
 export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
@@ -38,7 +46,9 @@ export {
   searchPilots,
   summarisePilots,
 } from './pilot-search.store.ts'
+export { pilotCounts } from './pilots.store.ts'
 export * from './pilots.ts'
+export { matchable } from './provision.ts'
 export { dropLimit, foldJobCounts, limitsOf, putLimit, putShare } from './queue.store.ts'
 export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'
 export {
@@ -81,6 +91,7 @@ export {
 } from './sandboxes.ts'
 export { splitInputs } from './split.ts'
 export {
+  codesOf,
   ENDS,
   FINAL,
   HELD,

@@ -67,7 +67,16 @@ export async function showJob(text: string, options: SharedOptions): Promise<voi
   })
 }
 
-function wordsOf({ job, executable, arguments: words, inputs, made, parameters, attempts, history }: Shown): string {
+function wordsOf({
+  job,
+  executable,
+  arguments: words,
+  inputs,
+  made,
+  parameters,
+  attempts,
+  history,
+}: Shown): string {
   const lines = [
     `Job ${job.id} "${job.name}" of ${job.owner}: ${job.status} (${job.minor}; ${job.application})`,
     `runs   ${[executable, ...words].join(' ')}`,

@@ -26,6 +26,8 @@ const TOPICS = [
   'deletion',
   'storage',
   'rse',
+  'job',
+  'software',
 ]
 // Wake-ups come at every commit; a person's screen needs no more than two pictures a second.
 const PAUSE_MS = 500
