@@ -1,6 +1,20 @@
 import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import type { Held } from './types.ts'
 
+/** How the gateway reaches a batch system; it alone understands this. */
+export interface Cluster {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly hostKey: string
+  readonly partition: string
+  readonly account: string
+  readonly qos: string
+  readonly directory: string
+  readonly node: string
+  readonly pollSeconds: number
+}
+
 export interface ResourceRow {
   readonly id: number
   readonly vo: string
@@ -16,8 +30,8 @@ export interface ResourceRow {
   readonly tags: readonly string[]
   readonly maxPilots: number
   readonly maxWaiting: number
-  /** How the gateway reaches the batch system; it alone understands this. */
-  readonly cluster: Readonly<Record<string, string | number>> | null
+  /** null: the machine of the gateway itself. */
+  readonly cluster: Cluster | null
   readonly pausedUntil: Date | null
   readonly pauseMs: number
   readonly pauseReason: string | null

@@ -10,6 +10,11 @@ interface Did {
   readonly scope: string
   readonly name: string
 }
+interface Pinned {
+  readonly release: string
+  readonly revision: number
+  readonly root: string
+}
 interface Job {
   readonly id: number
   readonly name: string
@@ -33,6 +38,7 @@ interface Shown {
   readonly job: Job
   readonly executable: string
   readonly arguments: readonly string[]
+  readonly software: Pinned | null
   readonly inputs: readonly Did[]
   readonly made: readonly (Did & { readonly bytes: number })[]
   readonly parameters: Readonly<Record<string, string>>
@@ -71,6 +77,7 @@ function wordsOf({
   job,
   executable,
   arguments: words,
+  software,
   inputs,
   made,
   parameters,
@@ -80,6 +87,7 @@ function wordsOf({
   const lines = [
     `Job ${job.id} "${job.name}" of ${job.owner}: ${job.status} (${job.minor}; ${job.application})`,
     `runs   ${[executable, ...words].join(' ')}`,
+    ...releaseLine(software),
     ...(inputs.length > 0 ? [`reads  ${namesOf(inputs)}`] : []),
     ...made.map(({ scope, name, bytes }) => `made   ${scope}:${name} (${bytesText(bytes)})`),
     ...Object.entries(parameters).map(([name, value]) => `told   ${name} = ${printable(value)}`),
@@ -102,6 +110,9 @@ function wordsOf({
   ]
   return lines.join('\n').replace(/\n{3,}/g, '\n\n')
 }
+
+const releaseLine = (software: Pinned | null): string[] =>
+  software ? [`with   ${software.release}: revision ${software.revision}, root ${software.root}`] : []
 
 function namesOf(dids: readonly Did[]): string {
   const names = dids.slice(0, 5).map(({ scope, name }) => `${scope}:${name}`)
@@ -206,6 +217,7 @@ interface Lineage {
     readonly endedAt: string | null
     readonly executable: string
     readonly arguments: readonly string[]
+    readonly software: Pinned | null
     readonly inputs: readonly Did[]
   } | null
 }
@@ -221,6 +233,7 @@ export async function lineage(text: string, options: SharedOptions): Promise<voi
         ? [
             `${scope}:${name} was made by start ${by.attempt} of job ${by.job} of ${by.owner} at ${by.site}, ${clockText(by.endedAt)}`,
             `runs   ${[by.executable, ...by.arguments].join(' ')}`,
+            ...releaseLine(by.software),
             ...(by.inputs.length > 0 ? [`reads  ${namesOf(by.inputs)}`] : []),
           ].join('\n')
         : `No job of this grid made ${scope}:${name}.`,
