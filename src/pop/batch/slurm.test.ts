@@ -147,6 +147,10 @@ describe('pilots at a Slurm cluster', () => {
     const batch = again()
     await batch.submit(['steady'], async (stamp) => pilot(stamp, 'forever'))
     await expect.poll(begun, { timeout: 30_000 }).toEqual(['steady'])
+    // Slurm itself forgets a job that it had not written down yet.
+    const running = Date.now()
+    const written = () => statSync(join(lab.directory, 'state/job_state')).mtimeMs
+    await expect.poll(written, { timeout: 30_000 }).toBeGreaterThan(running)
     process.kill(lab.pidOf('slurmctld'), 'SIGKILL')
     await expect(batch.list()).rejects.toMatchObject({ code: 'cluster_away', kind: 'transient' })
     await lab.restart('slurmctld')
