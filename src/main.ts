@@ -174,10 +174,20 @@ mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
 const softwareStorage = posixDriver(softwareDirectory)
 // Other server processes may be writing there.
 await softwareStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
+const originals = guardedOutbound({
+  allowed: config.softwareMirrorHosts.split(',').flatMap((host) => host.trim() || []),
+  ...{ publicDocuments: true, listedPlain: true, ca: [...rootCertificates, String(ca)], connectMs: 5_000 },
+})
 const software = createSoftware({
   ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit },
   workDirectory: join(home, 'run', 'software'),
   graceSeconds: config.softwareGraceDays * 86_400,
+  originals: {
+    outbound: originals,
+    // Several processes of one home would count each other's files.
+    directory: join(home, 'software-mirrors', String(port)),
+    mostBytes: config.softwareMirrorBytes,
+  },
 })
 const markets = createMarkets(db)
 const sandboxDirectory = config.sandboxDirectory ?? join(home, 'sandboxes')
@@ -333,6 +343,7 @@ async function end(reason: string): Promise<void> {
   await software.close()
   documents.close()
   issuerDocuments.close()
+  originals.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await identity.close()
   await database.close()

@@ -5,7 +5,7 @@ import { end } from '../doors/webdav/answer.ts'
 import { defineError, toGridError } from '../kernel/errors.ts'
 import type { Logger } from '../kernel/log.ts'
 import { hashFromPath } from '../software/format/hash.ts'
-import { softwareCache } from './software-cache.ts'
+import { objectCache } from '../software/local/object-cache.ts'
 
 const serverAway = defineError('transient', 'server_away')
 const DOCUMENTS: readonly string[] = [
@@ -65,7 +65,7 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
       asked.setTimeout(TIMEOUT_MS, () => asked.destroy(new Error('timeout')))
       asked.end()
     })
-  const cache = await softwareCache({ directory, mostBytes, fetch, now, log })
+  const cache = await objectCache({ directory, mostBytes, now, log })
   const place = new URL(options.endpoint).host
 
   async function answer(path: string, response: ServerResponse): Promise<void> {
@@ -81,9 +81,9 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
     }
     const named = /^[a-z0-9._-]{1,60}$/.test(repository) && !repository.startsWith('.')
     if (named && DOCUMENTS.includes(first) && !second)
-      return give(await cache.document(`${repository}/${first}`), DOCUMENT_CACHE)
+      return give(await cache.document(`${repository}/${first}`, fetch), DOCUMENT_CACHE)
     const hash = named && first === 'data' && more.length === 0 ? hashFromPath(second, rest) : undefined
-    if (hash) return give(await cache.object(path, hash), OBJECT_CACHE)
+    if (hash) return give(await cache.object(path, hash, fetch), OBJECT_CACHE)
     if (named && path.startsWith(`${repository}/api/v1.0/geo/`) && more.length === 2) {
       const order = await fetch(`${repository}/api/v1.0/geo/${encodeURIComponent(place)}/${more[1]}`)
       if (order) return end(response, 200, { 'content-type': 'text/plain' }, order.toString())

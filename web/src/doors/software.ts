@@ -9,6 +9,22 @@ export interface RepositoryLine {
   rootHash: string | null
   publishedAt: string | null
   whitelistExpiresAt: string | null
+  /** Addresses of the original, if it is a mirror. */
+  mirrorOf: string[] | null
+}
+export interface Mirror {
+  urls: string[]
+  account: string
+  checkedAt: string
+  failedAt: string | null
+  failure: string | null
+  copyWanted: boolean
+  copyComplete: boolean
+  copiedRevision: number | null
+  copiedAt: string | null
+  copyObjects: number
+  copyBytes: number
+  copyFailure: string | null
 }
 export interface Tag {
   name: string
@@ -26,11 +42,12 @@ export interface Repository extends RepositoryLine {
   objects: number
   usedBytes: number
   storedBytes: number
+  mirror: Mirror | null
 }
 export interface Revision {
   revision: number
   rootHash: string
-  kind: 'publish' | 'rollback'
+  kind: 'publish' | 'rollback' | 'mirror'
   path: string
   account: string
   source: string

@@ -19,7 +19,7 @@ export const software = {
   changes: (put: number, removed: number) =>
     `${plural(put, 'entry', 'entries')} written, ${removed.toLocaleString('en')} removed`,
   from: 'from',
-  kind: { publish: 'published', rollback: 'put back' },
+  kind: { publish: 'published', rollback: 'put back', mirror: 'came from the original' },
   tag: 'Tag',
   tags: 'Tags',
   gone: 'given up',
@@ -85,4 +85,12 @@ export const software = {
   nothingToFree: 'Nothing would go.',
   notYours: 'Only administrators of the repository see this.',
   use: 'Use it',
+  mirror: 'mirror',
+  mirrorOf: 'Mirror of',
+  verified: 'Verified',
+  renewsThere: 'It is renewed where the repository comes from.',
+  readThrough: 'What is asked for is fetched and kept here.',
+  complete: 'All of it is here.',
+  copying: (revision: number | null, objects: number, size: string) =>
+    `${revision === null ? 'It is being copied' : `Complete up to revision ${revision.toLocaleString('en')}; the next is being copied`}: ${plural(objects, 'object', 'objects')}, ${size}.`,
 }

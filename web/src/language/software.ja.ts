@@ -19,7 +19,7 @@ export const software: Messages['software'] = {
   change: '変更',
   changes: (put, removed) => `書き込み ${n(put)} 件、削除 ${n(removed)} 件`,
   from: '公開元',
-  kind: { publish: '公開', rollback: '差し戻し' },
+  kind: { publish: '公開', rollback: '差し戻し', mirror: '配布元から取得' },
   tag: 'タグ',
   tags: 'タグ',
   gone: '破棄済',
@@ -84,4 +84,12 @@ export const software: Messages['software'] = {
   nothingToFree: '破棄できるものはありません。',
   notYours: 'リポジトリの管理者のみが見られます。',
   use: '利用方法',
+  mirror: 'ミラー',
+  mirrorOf: 'ミラーの配布元',
+  verified: '検証日時',
+  renewsThere: '配布元で更新されます。',
+  readThrough: '要求された分だけを取得し、ここに保管します。',
+  complete: 'すべての内容がここにあります。',
+  copying: (revision, objects, size) =>
+    `${revision === null ? '複製中' : `リビジョン ${n(revision)} まで複製済、次を複製中`}: オブジェクト ${n(objects)} 個、${size}。`,
 }

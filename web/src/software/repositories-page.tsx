@@ -44,6 +44,7 @@ export function RepositoriesPage() {
                         {one.name}
                       </Link>{' '}
                       <span className="quiet">{one.title}</span>
+                      {one.mirrorOf && <span className="tag">{t.software.mirror}</span>}
                     </td>
                     <td className="num" data-label={t.software.newest}>
                       {count(one.revision)}

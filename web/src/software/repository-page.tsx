@@ -24,6 +24,7 @@ export function RepositoryPage() {
       <div className="head">
         <h1>{name}</h1>
         <span className="quiet">{asked.data.title}</span>
+        {asked.data.mirrorOf && <span className="tag">{t.software.mirror}</span>}
         <div className="act">
           <CopyCommand command={`kumi software show ${name}`} />
         </div>

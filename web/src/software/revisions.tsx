@@ -34,7 +34,7 @@ export function Revisions({ repository }: { repository: Repository }) {
 function Line({
   revision,
   before,
-  repository: { name, revision: newest, tags },
+  repository: { name, revision: newest, tags, mirrorOf },
 }: {
   revision: Revision
   before: Revision | undefined
@@ -42,6 +42,7 @@ function Line({
 }) {
   const t = useMessages()
   const { may } = useRights()
+  const mayChange = may('software.publish') && mirrorOf === null
   const [tagging, setTagging] = useState(false)
   const { revision: number, kind, path, account, source, at, put, removed, droppedAt } = revision
   const own = tags.filter((tag) => tag.revision === number)
@@ -59,11 +60,16 @@ function Line({
           {droppedAt && <span className="tag">{t.software.gone}</span>}
         </div>
         <div className="break">
-          {t.software.kind[kind]} <span className="mono">{path || '/'}</span> ·{' '}
-          {t.software.changes(put, removed)}
+          {t.software.kind[kind]}{' '}
+          {kind !== 'mirror' && (
+            <>
+              <span className="mono">{path || '/'}</span> · {t.software.changes(put, removed)}
+            </>
+          )}
         </div>
         <div className="quiet break">
-          {account} · <Time at={at} />
+          {account && `${account} · `}
+          <Time at={at} />
           {source && ` · ${t.software.from} ${source}`}
         </div>
         {tagging && (
@@ -100,12 +106,12 @@ function Line({
               {t.software.difference}
             </Link>
           )}
-          {may('software.publish') && !tagging && (
+          {mayChange && !tagging && (
             <Button size="xs" variant="default" onClick={() => setTagging(true)}>
               {t.software.giveTag}
             </Button>
           )}
-          {may('software.publish') && number !== newest && (
+          {mayChange && number !== newest && (
             <Asking
               label={t.software.rollback}
               question={t.software.rollbackSure(number)}
