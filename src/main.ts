@@ -45,6 +45,7 @@ import {
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
+import { registerSoftwareMetrics } from './operations/index.ts'
 import * as placement from './placement/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
@@ -189,6 +190,7 @@ const software = createSoftware({
     mostBytes: config.softwareMirrorBytes,
   },
 })
+registerSoftwareMetrics({ db, vos, now: clock.now, mirrorCache: () => software.mirrorCache() })
 const markets = createMarkets(db)
 const sandboxDirectory = config.sandboxDirectory ?? join(home, 'sandboxes')
 mkdirSync(sandboxDirectory, { recursive: true, mode: 0o700 })

@@ -5,7 +5,7 @@ import { end } from '../doors/webdav/answer.ts'
 import { defineError, toGridError } from '../kernel/errors.ts'
 import type { Logger } from '../kernel/log.ts'
 import { hashFromPath } from '../software/format/hash.ts'
-import { objectCache } from '../software/local/object-cache.ts'
+import { type CacheCounts, objectCache } from '../software/local/object-cache.ts'
 
 const serverAway = defineError('transient', 'server_away')
 const DOCUMENTS: readonly string[] = [
@@ -20,6 +20,10 @@ export interface SoftwareDoor {
   /** Whether a request is one for software. */
   takes(request: IncomingMessage): boolean
   handle(request: IncomingMessage, response: ServerResponse): void
+  /** What it did since it was opened, and what of each repository its clients see. */
+  report(): CacheCounts & { readonly revisions: Readonly<Record<string, number>> }
+  /** Asks for the manifests that clients asked for, as often as clients would. */
+  refresh(): Promise<void>
   close(): void
 }
 
@@ -101,6 +105,11 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
         if (response.headersSent) return response.destroy()
         end(response, 502, { 'cache-control': 'no-store', 'content-type': 'text/plain' }, `${message}\n`)
       })
+    },
+    report: () => ({ ...cache.counts(), revisions: cache.revisions() }),
+    async refresh() {
+      for (const repository of Object.keys(cache.revisions()))
+        await cache.document(`${repository}/.cvmfspublished`, fetch)
     },
     close: () => agent.destroy(),
   }

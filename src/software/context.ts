@@ -49,7 +49,10 @@ export interface Context extends Omit<SoftwareOptions, 'originals'> {
 }
 
 export function openContext(options: SoftwareOptions): Context {
-  const checkers: Threads<ServerJob, PackEntry[] | References> = createThreads(import.meta.url, 'server-thread')
+  const checkers: Threads<ServerJob, PackEntry[] | References> = createThreads(
+    import.meta.url,
+    'server-thread',
+  )
   const composers: Threads<ServerJob, ComposeResult> = createThreads(import.meta.url, 'server-thread', {
     most: 2,
     answer: async ({ repository, hash }: { repository: { id: number; name: string }; hash: string }) => {

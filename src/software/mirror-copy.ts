@@ -55,7 +55,7 @@ function bringing(context: Context, row: store.RepositoryRow, signal: AbortSigna
     async bring(objects) {
       for (let at = 0; at < objects.length; at += LOOKED_UP) {
         const part = new Map(objects.slice(at, at + LOOKED_UP).map((one) => [one.hash.hex, one]))
-        const absent = await missingHashes(db, clock.now(), row.id, [...part.keys()])
+        const absent = await transaction(db, (tx) => missingHashes(tx, clock.now(), row.id, [...part.keys()]))
         let next = 0
         const one = async () => {
           for (let hex = absent[next++]; hex; hex = absent[next++]) {

@@ -113,12 +113,12 @@ export const claimCopy = (
 
 /** What was brought so far; it is ours for longer. */
 export const noteCopying = (
-  tx: Tx,
+  db: Db,
   repositoryId: number,
   n: { objects: number; bytes: number; until: Date },
 ): Promise<number> =>
   affected(
-    tx,
+    db,
     sql`update software_mirror set copy_objects = copy_objects + ${n.objects}, copy_bytes = copy_bytes + ${n.bytes},
       copy_next_at = ${n.until}, copy_failure = null where repository_id = ${repositoryId}`,
   )

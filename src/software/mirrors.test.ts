@@ -60,6 +60,7 @@ beforeAll(async () => {
     ...{ mirrored: [far.host, near.host], mirrorDeadlineMs: 1_000 },
     clock: { ...systemPorts.clock, now: () => new Date(Date.now() + hours * 3_600_000) },
   })
+  await world.storage.sweep()
 })
 afterAll(async () => {
   for (const { server } of [far!, near!]) {
@@ -150,7 +151,10 @@ describe('a mirror', () => {
       async (made) => made.sign({}, (await signingCertificate()).key),
       /not signed by its certificate/,
     ],
-    'the manifest of another repository': [(made) => made.sign({ repository: 'x.example.org' }), /not of far/],
+    'the manifest of another repository': [
+      (made) => made.sign({ repository: 'x.example.org' }),
+      /not of far/,
+    ],
     'a whitelist signed by another master key': [
       (made) => made.allow({}, generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey),
       /not signed by a key/,
@@ -282,9 +286,9 @@ describe('a mirror', () => {
     const refused = { code: 'software_is_mirror' }
     const input = { vo: 'demo', repository: name, path: '', account: 'boss', source: '' }
     await expect(world.software.openPublication(input)).rejects.toMatchObject(refused)
-    await expect(world.software.rollback(name, 'demo', { revision: 1n, account: 'boss' })).rejects.toMatchObject(
-      refused,
-    )
+    await expect(
+      world.software.rollback(name, 'demo', { revision: 1n, account: 'boss' }),
+    ).rejects.toMatchObject(refused)
     await expect(world.software.collect(name, 'demo', { keep: 1, account: 'boss' })).rejects.toMatchObject(
       refused,
     )
@@ -300,9 +304,9 @@ describe('a mirror', () => {
     expect((await world.software.mirrors('demo')).some((one) => one.name === name)).toBe(false)
     const left = await world.storage.list([name, 'packs'])
     for (const { name: inside } of left) expect(await world.storage.list([name, 'packs', inside])).toEqual([])
-    await expect(
-      world.software.removeMirror({ name, vo: 'demo', account: 'boss' }),
-    ).rejects.toMatchObject({ code: 'software_no_such_repository' })
+    await expect(world.software.removeMirror({ name, vo: 'demo', account: 'boss' })).rejects.toMatchObject({
+      code: 'software_no_such_repository',
+    })
   })
 
   test('comes from addresses that may be asked', async () => {
@@ -314,7 +318,12 @@ describe('a mirror', () => {
       })
     for (const url of ['http://169.254.169.254/x', 'http://localhost:1/x', 'https://127.0.0.1/x'])
       await expect(from(url), url).rejects.toMatchObject({ code: 'software_originals_away' })
-    for (const url of ['ftp://a.example.org/x', 'http://me:secret@a.example.org/x', 'x', 'file:///etc/passwd'])
+    for (const url of [
+      'ftp://a.example.org/x',
+      'http://me:secret@a.example.org/x',
+      'x',
+      'file:///etc/passwd',
+    ])
       await expect(from(url), url).rejects.toMatchObject({ code: 'software_bad_mirror' })
   })
 })

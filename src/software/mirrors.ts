@@ -3,7 +3,7 @@ import { publish } from '../kernel/events.ts'
 import type { Worker } from '../kernel/workers.ts'
 import type { Context } from './context.ts'
 import { badMirror, noMirror, originalsAway, repositoryExists } from './errors.ts'
-import { hashFromPath, hashOf, sameHash, textOf } from './format/hash.ts'
+import { hashFromPath, textOf } from './format/hash.ts'
 import { readManifest, type SignedManifest } from './format/manifest.ts'
 import { publicKeysFrom } from './format/signed.ts'
 import type { Whitelist } from './format/whitelist.ts'
@@ -69,6 +69,8 @@ async function lookUp(
       ...{ name: of.name, fetch, masterKeys: publicKeysFrom(of.publicPem), now: clock.now() },
       atLeast: of.atLeast,
     })
+    // It goes with its manifest: when the next comes, this one is gone there.
+    if (manifest.reflog) await originals.object(of, '.cvmfsreflog', manifest.reflog).catch(() => undefined)
     const [manifestBytes, whitelistBytes] = ['.cvmfspublished', '.cvmfswhitelist'].map(
       (path) => documents.get(path)!,
     ) as [Buffer, Buffer]
@@ -95,8 +97,17 @@ async function accept(tx: Tx, now: Date, id: number, seen: Seen): Promise<void> 
   await mirrors.noteChecked(tx, now, id, nextCheck(now, manifest))
   if (locked.rootHash !== null && revision === locked.revision) return
   await store.insertRevision(tx, id, {
-    ...{ revision, rootHash, rootSize: manifest.rootSize, kind: 'mirror', path: '', at, put: 0n, removed: 0n },
-    ...{ account: '', source: new URL(locked.mirrorOf[0]!).host },
+    ...{
+      revision,
+      rootHash,
+      rootSize: manifest.rootSize,
+      kind: 'mirror',
+      path: '',
+      at,
+      put: 0n,
+      removed: 0n,
+    },
+    ...{ files: null, bytes: null, account: '', source: new URL(locked.mirrorOf[0]!).host },
   })
   const { vo, name } = locked
   const payload = { revision: manifest.revision }
@@ -248,11 +259,5 @@ export function stillTrusted(now: Date, { name, whitelistExpiresAt }: store.Repo
 /** The list of roots that the manifest names; other copies have others, which are not it. */
 export async function reflogOf(context: Context, row: store.RepositoryRow): Promise<Buffer | undefined> {
   const hash = row.manifest && readManifest(row.manifest).reflog
-  if (!hash) return undefined
-  const here = await readStored(context, row, hash)
-  if (here) return here
-  return context.originals.first(row.mirrorOf ?? [], async (url) => {
-    const bytes = await context.originals.document(url, '.cvmfsreflog')
-    return bytes && sameHash(hashOf(bytes, hash.algorithm), hash) ? bytes : undefined
-  })
+  return hash ? objectOf(context, row, '.cvmfsreflog', hash).catch(() => undefined) : undefined
 }

@@ -95,7 +95,9 @@ export function openOriginals(
     ...{ first, fetchObject },
     document: (url, path) => read(url, path, MOST_DOCUMENT_BYTES),
     async object(of, path, hash) {
-      const kept = await (await cache()).object(`${of.name}/${path}`, hash, () => fetchObject(of, path, hash))
+      const kept = await (await cache()).object(`${of.name}/${path} ${textOf(hash)}`, hash, () =>
+        fetchObject(of, path, hash),
+      )
       return kept?.bytes
     },
     counts: async () => (await cache()).counts(),

@@ -37,6 +37,7 @@ export interface RepositoryState {
   readonly storedBytes: bigint
   /** Where it comes from and how that goes, if it is a mirror. */
   readonly mirror: MirrorRow | null
+  readonly mirrorOf: readonly string[] | null
 }
 
 const DAY_MS = 86_400_000
@@ -100,6 +101,7 @@ export async function describeRepository(
     certificates: certificates.map(({ createdAt, listedUntil }) => ({ createdAt, listedUntil })),
     ...usage,
     mirror,
+    mirrorOf: repository.mirrorOf,
   }
 }
 

@@ -143,10 +143,13 @@ export interface RevisionRow {
   /** Entries written, new or changed. */
   readonly put: bigint
   readonly removed: bigint
+  /** Of its tree; null: not counted. */
+  readonly files: bigint | null
+  readonly bytes: bigint | null
   readonly droppedAt: Date | null
 }
 const revisionColumns = sql`revision, root_hash as "rootHash", root_size as "rootSize", kind, path, account, source, at,
-  put, removed, dropped_at as "droppedAt"`
+  put, removed, files, bytes, dropped_at as "droppedAt"`
 
 export const insertRevision = (
   tx: Tx,
@@ -155,9 +158,9 @@ export const insertRevision = (
 ): Promise<number> =>
   affected(
     tx,
-    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed)
+    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed, files, bytes)
     values (${repositoryId}, ${r.revision}, ${r.rootHash}, ${r.rootSize}, ${r.kind}, ${r.path}, ${r.account},
-      ${r.source}, ${r.at}, ${r.put}, ${r.removed})`,
+      ${r.source}, ${r.at}, ${r.put}, ${r.removed}, ${r.files}, ${r.bytes})`,
   )
 
 export const revisionsOf = (db: Db, repositoryId: number, limit: number): Promise<RevisionRow[]> =>

@@ -30,6 +30,9 @@ export interface ComposeResult {
   readonly referred: readonly string[]
   readonly put: number
   readonly removed: number
+  /** Of the whole tree. */
+  readonly files: number
+  readonly bytes: number
 }
 
 /** What a catalogue refers to. */
@@ -49,6 +52,19 @@ function referencesOf(stored: Uint8Array, hash: ContentHash): References {
         objects.set(entry.content.hex, { hash: entry.content, kind: 'file' })
     }
     return { nested: catalog.nested().map((one) => one.hash), objects: [...objects.values()] }
+  } finally {
+    catalog.close()
+  }
+}
+
+function sizeOf({ stored, hash }: { stored: Uint8Array; hash: ContentHash }): {
+  files: number
+  bytes: number
+} {
+  const catalog = openCatalog(plainForm(stored, hash))
+  try {
+    const [own, below] = [catalog.counters('self'), catalog.counters('subtree')]
+    return { files: own.regular + below.regular, bytes: own.file_size + below.file_size }
   } finally {
     catalog.close()
   }
@@ -86,7 +102,8 @@ serveJobs<ServerJob>(async (job, ask) => {
       }
     await tree.divideAt(job.path)
     const catalogs = await tree.finish(job.revision)
-    return { result: { catalogs, referred: [...referred], put, removed } satisfies ComposeResult }
+    const size = sizeOf(catalogs.at(-1)!)
+    return { result: { catalogs, referred: [...referred], put, removed, ...size } satisfies ComposeResult }
   } catch (error) {
     tree.abandon()
     throw error

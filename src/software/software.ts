@@ -5,10 +5,10 @@ import { type Browser, openBrowser } from './browse.ts'
 import { type CollectionPlan, collect, packWorker, planCollection } from './collect.ts'
 import { openContext, type SoftwareOptions } from './context.ts'
 import { type ContentHash, objectPath } from './format/hash.ts'
-import type { CacheCounts } from './local/object-cache.ts'
 import { readManifest } from './format/manifest.ts'
-import { copyWorker } from './mirror-copy.ts'
+import type { CacheCounts } from './local/object-cache.ts'
 import { type MirrorRow, mirrorsOf } from './mirror.store.ts'
+import { copyWorker } from './mirror-copy.ts'
 import * as mirrors from './mirrors.ts'
 import { placeOf } from './object.store.ts'
 import { readObject, wholePack } from './objects.ts'
@@ -120,8 +120,7 @@ export function createSoftware(options: SoftwareOptions): Software {
     removeTag: async (name, vo, tag) => revisions.removeTag(context, await context.own(name, vo), tag),
     rollback: async (name, vo, to) => revisions.rollback(context, await context.own(name, vo), to),
     pin: (vo, release) => pinRelease(context, vo, release),
-    planCollection: async (name, vo, keep) =>
-      planCollection(context, await context.own(name, vo), keep),
+    planCollection: async (name, vo, keep) => planCollection(context, await context.own(name, vo), keep),
     collect: async (name, vo, input) => collect(context, await context.own(name, vo), input),
     rotateKey: (name, vo, account) => repositories.rotateKey(context, name, vo, account),
     whitelistToSign: (name, vo) => repositories.whitelistToSign(context, name, vo),

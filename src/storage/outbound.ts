@@ -71,7 +71,12 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     'https:': new Agent({ timeout: stallMs, ...(ca && { ca }) }),
     'http:': new HttpAgent({ timeout: stallMs }),
   }
-  const plain = new HttpAgent({ keepAlive: true, keepAliveMsecs: 10_000, maxFreeSockets: 16, timeout: stallMs })
+  const plain = new HttpAgent({
+    keepAlive: true,
+    keepAliveMsecs: 10_000,
+    maxFreeSockets: 16,
+    timeout: stallMs,
+  })
   let running = 0
 
   /** The agent for an address, after it was found permitted; connections of strangers are not kept. */

@@ -95,7 +95,9 @@ export async function showRepository(name: string, options: SharedOptions): Prom
       [
         `${found.name}  ${found.title}`,
         `revision ${found.revision}, root ${found.rootHash}`,
-        ...(found.mirror ? [`mirror of ${found.mirror.urls.join(' ')}, verified ${found.mirror.checkedAt}`] : []),
+        ...(found.mirror
+          ? [`mirror of ${found.mirror.urls.join(' ')}, verified ${found.mirror.checkedAt}`]
+          : []),
         ...(found.mirror?.failure ? [`not since then: ${found.mirror.failure}`] : []),
         `${found.objects} objects, ${bytesText(found.usedBytes)} used of ${bytesText(found.storedBytes)} stored`,
         `whitelist until ${found.whitelistExpiresAt ?? '(none yet)'}, ${found.renewsItself ? 'renews itself' : 'signed elsewhere'}`,

@@ -61,6 +61,9 @@ export const Revision = Type.Object({
   at: time,
   put: count,
   removed: count,
+  /** Of its tree; null: not counted. */
+  files: maybe(count),
+  bytes: maybe(count),
   droppedAt: maybe(time),
 })
 export const Opened = Type.Object({

@@ -23,7 +23,8 @@ export function registerMirrors(door: Operations, software: Software): void {
   door.post({
     url: base,
     action: 'software.admin',
-    summary: 'Serves a repository of others, verified by its public keys: what is asked for is fetched and kept',
+    summary:
+      'Serves a repository of others, verified by its public keys: what is asked for is fetched and kept',
     schema: {
       body: Type.Object({
         name: Type.String({ maxLength: 60 }),

@@ -4,8 +4,8 @@ import { Type } from 'typebox'
 import { actorOf, type Principal } from '../../identity/index.ts'
 import { checkPath, MAX_PACK_BYTES, type RepositoryRow, type Software } from '../../software/index.ts'
 import { type Operations, operations } from './operation.ts'
-import { registerMirrors } from './software-mirrors.ts'
 import { Made, Opened, Plan, Repository, RepositoryLine, Revision } from './software-answers.ts'
+import { registerMirrors } from './software-mirrors.ts'
 
 const name = Type.String({ maxLength: 60 })
 const path = Type.String({ maxLength: 4096 })

@@ -1,5 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { call, getJson, segment } from './http.ts'
+import type { Concern } from './kumi.ts'
 
 export interface RepositoryLine {
   name: string
@@ -54,6 +55,9 @@ export interface Revision {
   at: string
   put: number
   removed: number
+  /** Of its tree; null: not counted. */
+  files: number | null
+  bytes: number | null
   droppedAt: string | null
 }
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block'
@@ -96,6 +100,29 @@ export interface Plan {
   bytes: number
 }
 
+export interface GatewaySoftware {
+  site: string
+  gateway: string
+  alive: boolean
+  hits: number
+  misses: number
+  evictions: number
+  bytes: number
+  mostBytes: number
+  repositories: { name: string; revision: number; behind: number }[]
+}
+export interface ReleaseUse {
+  release: string
+  revision: number
+  root: string
+  jobType: string
+  owner: string
+  open: number
+  over: number
+  newestJob: number
+  lastAt: string
+}
+
 const base = '/kumi/v1/software/repositories'
 const of = (name: string) => `${base}/${segment(name)}`
 
@@ -104,6 +131,20 @@ export const repositoriesQuery = queryOptions({
   queryFn: async ({ signal }) =>
     (await getJson<{ repositories: RepositoryLine[] }>(base, signal)).repositories,
 })
+/** Gateways report every few seconds. */
+const REPORTS_MS = 10_000
+export const softwareStateQuery = queryOptions({
+  queryKey: ['software', 'state'],
+  queryFn: ({ signal }) =>
+    getJson<{ gateways: GatewaySoftware[]; concerns: Concern[] }>('/kumi/v1/software/state', signal),
+  refetchInterval: REPORTS_MS,
+})
+export const usesQuery = (name: string) =>
+  queryOptions({
+    queryKey: ['software', 'uses', name],
+    queryFn: async ({ signal }) => (await getJson<{ uses: ReleaseUse[] }>(`${of(name)}/uses`, signal)).uses,
+    refetchInterval: REPORTS_MS,
+  })
 export const repositoryQuery = (name: string) =>
   queryOptions({
     queryKey: ['software', 'one', name],

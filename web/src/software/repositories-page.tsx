@@ -1,10 +1,12 @@
 import './software.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { repositoriesQuery } from '../doors/software.ts'
+import { repositoriesQuery, softwareStateQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { count } from '../shared/format.ts'
 import { CopyCommand, Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
+import { Caches } from './caches.tsx'
+import { SoftwareConcern } from './concern.tsx'
 import { Expiry } from './parts.tsx'
 
 export function RepositoriesPage() {
@@ -18,6 +20,7 @@ export function RepositoriesPage() {
           <CopyCommand command="kumi software repositories" />
         </div>
       </div>
+      <Concerns />
       <div className="panel flush">
         {!asked.data ? (
           <Pending of={asked} />
@@ -66,6 +69,21 @@ export function RepositoriesPage() {
           </Scroll>
         )}
       </div>
+      <Caches />
     </>
+  )
+}
+
+/** What needs somebody, before anything else. */
+function Concerns() {
+  const t = useMessages()
+  const asked = useQuery(softwareStateQuery)
+  if (!asked.data || asked.data.concerns.length === 0) return null
+  return (
+    <ul className="attention" aria-label={t.software.concerns}>
+      {asked.data.concerns.map((item) => (
+        <SoftwareConcern key={JSON.stringify(item)} item={item} />
+      ))}
+    </ul>
   )
 }

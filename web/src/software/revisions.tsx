@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { type Repository, type Revision, revisionsQuery, rollback, tagRevision } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { Asking, ChangeForm, useRights } from '../shared/acting.tsx'
+import { bytes } from '../shared/format.ts'
 import { Empty, More, Pending, Time } from '../shared/parts.tsx'
 
 const PAGE = 50
@@ -44,7 +45,19 @@ function Line({
   const { may } = useRights()
   const mayChange = may('software.publish') && mirrorOf === null
   const [tagging, setTagging] = useState(false)
-  const { revision: number, kind, path, account, source, at, put, removed, droppedAt } = revision
+  const {
+    revision: number,
+    kind,
+    path,
+    account,
+    source,
+    at,
+    put,
+    removed,
+    droppedAt,
+    files,
+    bytes: size,
+  } = revision
   const own = tags.filter((tag) => tag.revision === number)
   return (
     <section className="rule" aria-label={t.software.revisionOf(number)}>
@@ -65,6 +78,9 @@ function Line({
             <>
               <span className="mono">{path || '/'}</span> · {t.software.changes(put, removed)}
             </>
+          )}
+          {files !== null && size !== null && (
+            <span className="quiet"> · {t.software.tree(files, bytes(size))}</span>
           )}
         </div>
         <div className="quiet break">
