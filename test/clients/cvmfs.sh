@@ -12,7 +12,12 @@ export XDG_CACHE_HOME=$work/cache
 repo=client-$$.example.org
 url=http://localhost:${KUMI_SERVER##*:}/cvmfs/$repo
 passed=0 failed=0 mounted=()
-second() { env -u KUMI_SERVER KUMI_HOME="$work/second" "$root/kumi" "$@"; }
+# A command at a second grid, which knows nothing of the first but that it may ask it.
+second() {
+  local names
+  mapfile -t names < <(compgen -e | grep -E '^(KUMI_|BEARER_|X509_|RUCIO_|DATABASE_URL)' | sed 's/^/--unset=/')
+  env "${names[@]}" KUMI_HOME="$work/second" KUMI_SOFTWARE_MIRROR_HOSTS="localhost:${KUMI_SERVER##*:}" "$root/kumi" "$@"
+}
 finish() {
   for place in "${mounted[@]}"; do umount -l "$place" 2>/dev/null; done
   [ ! -d "$work/second" ] || second down --home "$work/second" --purge >/dev/null 2>&1
@@ -88,10 +93,7 @@ rm -r "$tree/lib/deep"
 check 'a change is a further revision' says 'Revision 3' kumi software publish "$tree" --repo "$repo" --to /releases/08
 check 'the difference is named' says '~ /releases/08/many/7' kumi software diff "$repo@release-08" '#3'
 
-second_up() {
-  KUMI_SOFTWARE_MIRROR_HOSTS=localhost:${KUMI_SERVER##*:} second up --home "$work/second" --empty --detach
-}
-check 'a second grid starts' second_up
+check 'a second grid starts' second up --home "$work/second" --empty --detach
 mirror=$(eval "$(second env --home "$work/second")" && echo "http://localhost:${KUMI_SERVER##*:}/cvmfs/$repo")
 check 'it mirrors the repository' second software mirror add "$repo" --url "$url" --key "$key"
 check 'our check finds no problem in the mirror' second software check "$repo"
@@ -114,7 +116,7 @@ if has cvmfs_swissknife; then
   check 'the replicator of CVMFS copies it' pulls
   (cd "$work/replica" && exec python3 -u -m http.server 0 --bind 127.0.0.1 >"$work/http" 2>&1) &
   replica=$!
-  until_true 10 grep -q Serving "$work/http"
+  until_true 60 grep -q Serving "$work/http"
   port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/http" | head -1)
   check 'the copy has no problem, either' checks "http://localhost:$port/$repo"
   check 'nor has the mirror' checks "$mirror"
