@@ -93,8 +93,7 @@ export const software = {
   state: 'State',
   silent: 'not reporting',
   behind: (n: number) => `${plural(n, 'revision', 'revisions')} behind`,
-  upToDate: (n: number) =>
-    n === 0 ? 'not asked yet' : `${plural(n, 'repository', 'repositories')} up to date`,
+  upToDate: (n: number) => `${plural(n, 'repository', 'repositories')} up to date`,
   fromCache: 'From the cache',
   share: (percent: number, all: number) => `${percent}% of ${plural(all, 'object', 'objects')}`,
   notAsked: 'not asked yet',

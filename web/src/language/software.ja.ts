@@ -92,7 +92,7 @@ export const software: Messages['software'] = {
   state: '状態',
   silent: '報告なし',
   behind: (count) => `${n(count)} リビジョン遅れ`,
-  upToDate: (count) => (count === 0 ? '要求なし' : `${n(count)} リポジトリが最新`),
+  upToDate: (count) => `${n(count)} リポジトリが最新`,
   fromCache: 'キャッシュの利用',
   share: (percent, all) => `オブジェクト ${n(all)} 個中 ${percent}%`,
   notAsked: '要求なし',

@@ -56,7 +56,9 @@ export function Caches() {
                   <td>
                     <Fill used={one.bytes} total={one.mostBytes} />
                   </td>
-                  <td className="num">{count(one.evictions)}</td>
+                  <td className="num" data-label={t.software.evictions}>
+                    {count(one.evictions)}
+                  </td>
                   <td>
                     <StateOf gateway={one} />
                   </td>
@@ -80,5 +82,6 @@ function StateOf({ gateway: { alive, repositories } }: { gateway: GatewaySoftwar
         {late.map((one) => `${one.name}: ${t.software.behind(one.behind)}`).join(', ')}
       </Mark>
     )
+  if (repositories.length === 0) return <span className="quiet">{t.software.notAsked}</span>
   return <Mark tone="ok">{t.software.upToDate(repositories.length)}</Mark>
 }

@@ -59,13 +59,15 @@ export function Keys({ repository }: { repository: Repository }) {
             <CopyCommand command={`kumi software client-config ${name}`} />
           </div>
         </Panel>
-        <Panel title={t.software.space}>
-          <div>{t.software.objects(repository.objects)}</div>
-          <div>
-            {t.software.used(bytes(repository.usedBytes))} ·{' '}
-            {t.software.stored(bytes(repository.storedBytes))}
-          </div>
-        </Panel>
+        {(!mirror || mirror.copyWanted) && (
+          <Panel title={t.software.space}>
+            <div>{t.software.objects(repository.objects)}</div>
+            <div>
+              {t.software.used(bytes(repository.usedBytes))} ·{' '}
+              {t.software.stored(bytes(repository.storedBytes))}
+            </div>
+          </Panel>
+        )}
         {mirror ? (
           <Origin name={name} mirror={mirror} />
         ) : (

@@ -43,10 +43,12 @@ export function RepositoriesPage() {
                 {asked.data.map((one) => (
                   <tr key={one.name}>
                     <td className="break">
-                      <Link to="/software/$name" params={{ name: one.name }}>
-                        {one.name}
-                      </Link>{' '}
-                      <span className="quiet">{one.title}</span>
+                      <div>
+                        <Link to="/software/$name" params={{ name: one.name }}>
+                          {one.name}
+                        </Link>
+                      </div>
+                      <span className="quiet">{one.title}</span>{' '}
                       {one.mirrorOf && <span className="tag">{t.software.mirror}</span>}
                     </td>
                     <td className="num" data-label={t.software.newest}>

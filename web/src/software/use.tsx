@@ -28,8 +28,10 @@ function AtSites({ repository: { name, revision } }: { repository: Repository })
   return (
     <section className="panel flush" aria-label={t.software.atSites}>
       <div className="row headrow inset-head">
-        <h2>{t.software.atSites}</h2>
-        <span className="quiet">{t.software.revisionOf(revision)}</span>
+        <h2>
+          {t.software.atSites}
+          <span className="tag">{t.software.revisionOf(revision)}</span>
+        </h2>
         <CopyCommand command={`kumi software client-config ${name}`} />
       </div>
       {!found ? (
@@ -59,7 +61,9 @@ function AtSites({ repository: { name, revision } }: { repository: Repository })
                     </Link>
                   </td>
                   <td className="break">{one.gateway}</td>
-                  <td className="num">{count(own.revision)}</td>
+                  <td className="num" data-label={t.software.revision}>
+                    {count(own.revision)}
+                  </td>
                   <td>
                     {!one.alive ? (
                       <Mark tone="unknown">{t.software.silent}</Mark>
@@ -119,7 +123,7 @@ function Jobs({ name }: { name: string }) {
               {asked.data.map((one) => (
                 <tr key={`${one.release} ${one.root} ${one.jobType} ${one.owner}`}>
                   <td className="break">{one.release}</td>
-                  <td className="num">
+                  <td className="num" data-label={t.software.revision}>
                     <Link
                       to="/software/$name"
                       params={{ name }}
@@ -134,9 +138,13 @@ function Jobs({ name }: { name: string }) {
                   <td className="break">
                     {one.owner} <span className="quiet">{one.jobType}</span>
                   </td>
-                  <td className="num">{count(one.open)}</td>
-                  <td className="num">{count(one.over)}</td>
-                  <td>
+                  <td className="num" data-label={t.software.open}>
+                    {count(one.open)}
+                  </td>
+                  <td className="num" data-label={t.software.over}>
+                    {count(one.over)}
+                  </td>
+                  <td data-label={t.software.newestJob}>
                     <Link to="/jobs/$id" params={{ id: String(one.newestJob) }}>
                       {one.newestJob}
                     </Link>{' '}
