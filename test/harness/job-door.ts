@@ -12,4 +12,5 @@ export const jobDoorDeps = (
 ): JobDoorDeps => ({
   ...{ db, clock: systemClock, rng: systemPorts.rng, identity, rses: createRseTable(db), audience },
   ...{ markets: createMarkets(db), verifyArrivals: async () => undefined, storagesAt: async () => [] },
+  ...{ review: async () => undefined, addRules: async () => [] },
 })

@@ -26,6 +26,7 @@ const TOPICS = [
   'deletion',
   'storage',
   'rse',
+  'production',
 ]
 // Wake-ups come at every commit; a person's screen needs no more than two pictures a second.
 const PAUSE_MS = 500

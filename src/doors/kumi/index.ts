@@ -26,6 +26,7 @@ import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerProductions } from './productions.ts'
 import { registerSoftware } from './software.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
@@ -49,6 +50,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerIssuers(door, deps)
   await registerSoftware(app, door, deps.software)
   registerJobs(door, deps.jobs)
+  registerProductions(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { MadeOf } from '../../production/index.ts'
 import { type AttemptView, type JobEvent, type JobView, stateName } from '../../workload/index.ts'
 
 const text = Type.String()
@@ -96,6 +97,22 @@ export const Lineage = Type.Object({
       inputs: list(Did),
     }),
   ),
+  production: maybe(
+    Type.Object({
+      name: text,
+      step: text,
+      task: count,
+      /** The task's number, where events were generated. */
+      seed: maybe(count),
+      experiment: maybe(count),
+      run: maybe(count),
+      eventType: maybe(text),
+      events: maybe(count),
+      release: text,
+      conditions: text,
+      campaign: text,
+    }),
+  ),
 })
 export const Compute = Type.Object({
   name: text,
@@ -140,4 +157,7 @@ export const jobAnswer = ({
 export const attemptAnswer = ({ jobId: _, ...attempt }: AttemptView) => attempt
 export const eventAnswer = ({ at, attempt, state, minor, application, source }: JobEvent) => ({
   ...{ at, attempt, status: stateName(state), minor, application, source },
+})
+export const makingAnswer = ({ fileId: _, production, generated, ...making }: MadeOf) => ({
+  ...{ ...making, name: production, seed: generated ? making.task : null },
 })

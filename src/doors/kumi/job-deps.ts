@@ -1,6 +1,7 @@
 import type { RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Rng } from '../../kernel/index.ts'
+import type { ProductionDeps } from '../../production/index.ts'
 import type { CompleteDeps, LeaseDeps, Markets } from '../../workload/index.ts'
 
 /** What the routes about jobs and pilots need from the program that wires them. */
@@ -12,6 +13,8 @@ export interface JobDoorDeps {
   readonly rses: RseTable
   readonly markets: Markets
   readonly verifyArrivals: CompleteDeps['verifyArrivals']
+  readonly review: NonNullable<CompleteDeps['review']>
+  readonly addRules: ProductionDeps['addRules']
   readonly storagesAt: LeaseDeps['storagesAt']
   /** Audience of the tokens of pilots: this server. */
   readonly audience: string

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { getDidsByIds, resolveDids } from '../../catalog/index.ts'
 import { actorOf } from '../../identity/index.ts'
 import { transaction } from '../../kernel/index.ts'
+import { makingOf } from '../../production/index.ts'
 import {
   attemptsOf,
   deleteJobs,
@@ -38,6 +39,7 @@ import {
   jobAnswer,
   Lineage,
   Log,
+  makingAnswer,
   Pilot,
 } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
@@ -213,7 +215,8 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
       const [did] = await resolveDids(db, { vo, dids: [params] })
       const file = { scope: did!.scope, name: did!.name }
       const [made] = await makersOfFiles(db, [did!.id])
-      if (!made) return { file, madeBy: null }
+      if (!made) return { file, madeBy: null, production: null }
+      const [making] = await makingOf(db, [did!.id])
       const job = await one(vo, Number(made.jobId))
       const details = (await jobDetails(db, vo, job.id))!
       const attempt = (await attemptsOf(db, [job.id])).find(({ n }) => n === made.attempt)
@@ -225,6 +228,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
           ...{ executable: details.spec.executable, arguments: [...details.spec.arguments] },
           inputs: [...(details.item?.inputs ?? [])],
         },
+        production: making ? makingAnswer(making) : null,
       }
     },
   })
