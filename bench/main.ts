@@ -30,6 +30,16 @@ const benchmarks: readonly Benchmark[] = [
       }),
   },
   {
+    name: 'software',
+    about:
+      'publish and fetch a release of --files N (20000) by the command line; memory for a repository of --entries N (0)',
+    run: async ({ files = 20_000, entries = 0 }) =>
+      (await import('./software.ts')).softwareBenchmark({
+        ...{ files, entries },
+        say: (text) => console.error(text),
+      }),
+  },
+  {
     name: 'policy',
     about: 'one authorisation decision among --rules N (10000)',
     run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
@@ -41,7 +51,7 @@ const benchmarks: readonly Benchmark[] = [
   },
 ]
 
-const help = `npm run bench -- <benchmark> [--files N] [--gigabytes N] [--rules N] [--seconds N]
+const help = `npm run bench -- <benchmark> [--files N] [--entries N] [--gigabytes N] [--rules N] [--seconds N]
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
@@ -51,6 +61,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     files: { type: 'string' },
+    entries: { type: 'string' },
     gigabytes: { type: 'string' },
     rules: { type: 'string' },
     seconds: { type: 'string' },

@@ -54,7 +54,7 @@ import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './sto
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
-import { createMarkets, workloadWorkers } from './workload/index.ts'
+import { createMarkets, createSandboxes, workloadWorkers } from './workload/index.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -181,6 +181,11 @@ const software = createSoftware({
   graceSeconds: config.softwareGraceDays * 86_400,
 })
 const markets = createMarkets(db)
+const sandboxDirectory = config.sandboxDirectory ?? join(home, 'sandboxes')
+mkdirSync(sandboxDirectory, { recursive: true, mode: 0o700 })
+const sandboxStorage = posixDriver(sandboxDirectory)
+await sandboxStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
+const sandboxes = createSandboxes({ db, log, sealKey, storage: sandboxStorage })
 const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
   transfer.verifyArrivals({ mover }, input)
 const productions: ProductionDeps = {
@@ -188,7 +193,7 @@ const productions: ProductionDeps = {
   addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
 }
 const jobDoor = {
-  ...{ db, clock, rng, identity, rses, markets, verifyArrivals, audience: issuerBase },
+  ...{ db, clock, rng, identity, rses, markets, sandboxes, verifyArrivals, audience: issuerBase },
   ...{ review: outputReview(productions), addRules: productions.addRules },
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
@@ -215,7 +220,7 @@ const workers = [
   ...software.workers,
   ...transferWorkers,
   ...workloadWorkers({
-    ...{ db, ids, log, rses, markets, identity },
+    ...{ db, ids, log, rses, markets, identity, sandboxes },
     remove: (url, token) => storageClient.remove(url, token),
   }),
   ...productionWorkers(productions),

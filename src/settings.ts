@@ -82,6 +82,11 @@ export const serverSettings = {
     min: 1,
     help: 'A copy counts for that floor only when its checksum was compared within this time; the deletion has older ones read again first.',
   },
+  sandboxDirectory: {
+    type: 'string',
+    env: 'KUMI_SANDBOX_DIRECTORY',
+    help: 'Directory for the sandboxes of jobs, the same for all server processes; "sandboxes" in the home when absent.',
+  },
   softwareDirectory: {
     type: 'string',
     env: 'KUMI_SOFTWARE_DIRECTORY',

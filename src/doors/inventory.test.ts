@@ -57,6 +57,8 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /diracx/.well-known/openid-configuration': 'where to log in',
   'GET /diracx/.well-known/jwks.json': 'public keys',
   'GET /diracx/.well-known/dirac-metadata': 'which collaborations and groups there are',
+  'GET /diracx/sandboxes': 'checks the signature itself, given to whoever may read the archive',
+  'POST /diracx/sandboxes': 'checks the signature itself, given for one archive of known bytes',
   'POST /diracx/api/auth/device': 'checks the client itself; a person decides at the console',
   'POST /diracx/api/auth/token': 'checks device code or refresh token itself',
   'POST /diracx/api/auth/revoke': 'checks the token itself',

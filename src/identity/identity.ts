@@ -1,7 +1,6 @@
 import type { Worker } from '../kernel/workers.ts'
 import { type Accounts, createAccounts } from './accounts/accounts.ts'
 import { createGroups, type Groups } from './accounts/groups.ts'
-import { LOGIN_WINDOW_MS } from './accounts/limits.ts'
 import { dropOldLogins } from './accounts/login.store.ts'
 import { createLogins, type Logins } from './accounts/login.ts'
 import { createVos, type Vos } from './accounts/vos.ts'
@@ -125,7 +124,7 @@ export function createIdentity(options: IdentityOptions): Identity {
           if (now >= rotateAt) {
             await rotateSigningKeys(now)
             await room.sweep(now)
-            await dropOldLogins(context.db, new Date(now.getTime() - LOGIN_WINDOW_MS), now)
+            await dropOldLogins(context.db, new Date(now.getTime() - HOUR_MS), now)
             await dropOldLinks(context.db, now)
             rotateAt = new Date(now.getTime() + HOUR_MS)
           }

@@ -46,12 +46,17 @@ export async function matching(
     )
     .join('/')
   const wanted = new RegExp(`^${source}$`)
+  return (await filesBelow(directory)).filter((name) => wanted.test(name) && !except.has(name))
+}
+
+/** All files below a directory, relative to it, links left out. */
+export async function filesBelow(directory: string): Promise<string[]> {
   const found: string[] = []
   const visit = async (below: string): Promise<void> => {
     for (const entry of await readdir(join(directory, below), { withFileTypes: true })) {
       const name = below ? `${below}/${entry.name}` : entry.name
       if (entry.isDirectory()) await visit(name)
-      else if (entry.isFile() && wanted.test(name) && !except.has(name)) found.push(name)
+      else if (entry.isFile()) found.push(name)
     }
   }
   await visit('')

@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { chmod, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { isGridError } from '../kernel/errors.ts'
@@ -7,8 +8,9 @@ import type { WebdavClient } from '../storage/webdav.ts'
 import { fetchInputs } from './inputs.ts'
 import { type Isolation, isolated } from './isolation.ts'
 import { logReader } from './log-reader.ts'
-import { type StoredFile, storeOutputs } from './outputs.ts'
+import { filesBelow, type StoredFile, storeOutputs } from './outputs.ts'
 import { type PayloadEnd, type RunningPayload, startPayload } from './payload.ts'
+import { fetchSandboxes, storeSandbox } from './sandboxes.ts'
 import { isOver, type Server } from './server.ts'
 
 /** A start as the server hands it out. */
@@ -32,6 +34,11 @@ export interface LeasedJob {
       readonly executable: boolean
       readonly content: string
     }[]
+    readonly inputSandboxes: readonly string[]
+    /** Small files that go home as one archive. */
+    readonly outputSandbox: readonly string[]
+    readonly standardOutput: string
+    readonly standardError: string
     readonly outputs: readonly { readonly pattern: string }[]
   }
   readonly item: { readonly n: number; readonly inputs: readonly unknown[] } | null
@@ -77,6 +84,22 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
   let [minor, completing, abandoned, handed] = ['Job Initialization', false, false, false]
   let payload: RunningPayload | undefined
 
+  const held = { jobId: job.jobId, attempt: job.attempt }
+  /** Undefined: not tried yet. Work that is done is not lost because its logs cannot be sent. */
+  let sandbox: string | null | undefined
+  async function sendSandbox(): Promise<string | null> {
+    const { outputSandbox: patterns, standardOutput, standardError } = job.spec
+    if (patterns.length === 0) return null
+    if (sandbox !== undefined) return sandbox
+    minor = 'Uploading Output Sandbox'
+    const streams = { [standardOutput]: files.out, [standardError]: files.err }
+    sandbox = await storeSandbox(deps, held, { home, work, patterns, streams }).catch((error) => {
+      log.warn({ err: error, job: job.jobId }, 'the output sandbox could not be sent')
+      return null
+    })
+    return sandbox
+  }
+
   async function finish(end: {
     outcome: 'done' | 'failed' | 'site_fault' | 'returned'
     minor: string
@@ -86,10 +109,10 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
     metadata?: Record<string, unknown>
   }): Promise<void> {
     if (abandoned) return
+    const sandbox = end.outcome === 'done' || end.outcome === 'failed' ? await sendSandbox() : null
     const { parts } = await logs.read(128, true)
-    const held = { jobId: job.jobId, attempt: job.attempt }
     const document = {
-      ...{ ...held, exitCode: null, files: [], metadata: {}, ...end },
+      ...{ ...held, exitCode: null, files: [], metadata: {}, ...end, sandbox },
       logs: parts.map((part) => ({ ...held, ...part })),
     }
     try {
@@ -124,6 +147,12 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
       for (const name of names) own.add(name)
       await writeFile(join(work, INPUT_LIST), names.map((name) => `${name}\n`).join(''))
     }
+    // Last, because an archive may hold links, and nothing of ours is written through them.
+    if (job.spec.inputSandboxes.length > 0) {
+      minor = 'Downloading InputSandbox'
+      await fetchSandboxes(deps, held, { home, work, diskMb: job.demand.diskMb })
+      for (const name of await filesBelow(work)) own.add(name)
+    }
     minor = 'Application'
     const end = await runPayload(own)
     if (end.broke) {
@@ -157,6 +186,7 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
 
   async function runPayload(own: ReadonlySet<string>): Promise<PayloadEnd> {
     const { executable } = job.spec
+    if (own.has(executable)) await chmod(join(work, executable), 0o755)
     const program = own.has(executable) ? `./${executable}` : executable
     const wrapped = isolated(deps.isolation, work, [program, ...job.spec.arguments], deps.deathSignal)
     payload = startPayload(
@@ -233,7 +263,9 @@ const describe = ({ exitCode, signal }: PayloadEnd): string =>
 
 async function metadataOf(work: string): Promise<Record<string, unknown>> {
   try {
-    const told: unknown = JSON.parse(await readFile(join(work, METADATA_FILE), 'utf8'))
+    // A link would let a payload read what only the pilot may.
+    const flag = constants.O_RDONLY | constants.O_NOFOLLOW
+    const told: unknown = JSON.parse(await readFile(join(work, METADATA_FILE), { encoding: 'utf8', flag }))
     if (typeof told !== 'object' || told === null) return {}
     const plain = Object.entries(told).filter(([, value]) =>
       ['string', 'number', 'boolean'].includes(typeof value),

@@ -5,10 +5,9 @@ import type { Clock, Ids } from '../kernel/ports.ts'
 import type { StorageDriver } from '../storage/index.ts'
 import { noSuchRepository } from './errors.ts'
 import { hashFromText } from './format/hash.ts'
-import { plainForm } from './format/objects.ts'
 import type { PackEntry } from './format/pack.ts'
 import { createThreads, type Threads } from './local/threads.ts'
-import { storedObject } from './objects.ts'
+import { storedBytes } from './objects.ts'
 import * as store from './repository.store.ts'
 import type { ComposeResult, ServerJob } from './server-thread.ts'
 
@@ -44,7 +43,7 @@ export function openContext(options: SoftwareOptions): Context {
     most: 2,
     answer: async ({ repository, hash }: { repository: { id: number; name: string }; hash: string }) => {
       const wanted = hashFromText(hash)
-      return plainForm(await storedObject(options, repository, wanted), wanted)
+      return storedBytes(options, repository, wanted)
     },
   })
   return {

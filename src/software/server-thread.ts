@@ -1,6 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
+import { plainForm } from './format/objects.ts'
 import { checkPack } from './format/pack.ts'
 import { openTree } from './format/tree.ts'
 import { readChange } from './local/change.ts'
@@ -35,7 +36,7 @@ serveJobs<ServerJob>(async (job, ask) => {
       result: checkPack(Buffer.from(job.pack.buffer, job.pack.byteOffset, job.pack.length), job.mostPlain),
     }
   const load = async (hash: ContentHash) =>
-    Buffer.from((await ask({ repository: job.repository, hash: textOf(hash) })) as Uint8Array)
+    plainForm((await ask({ repository: job.repository, hash: textOf(hash) })) as Uint8Array, hash)
   const root = job.root === undefined ? undefined : hashFromText(job.root)
   const tree = await openTree(root, { algorithm: job.algorithm, load, now: job.now })
   const referred = new Set<string>()

@@ -9,6 +9,7 @@ import { moveJobs } from './move.store.ts'
 import * as uploads from './outputs.store.ts'
 import { jobBodyOf } from './read.store.ts'
 import { addLogs, type LogPart } from './report.store.ts'
+import { assignOutput, dropSandboxesOfJobs } from './sandboxes.ts'
 import { isWithPilot, STATES, WITH_PILOT } from './states.ts'
 import type { Held, OutputWish } from './types.ts'
 
@@ -32,6 +33,8 @@ export interface Completion extends Held {
   readonly files: readonly MadeFile[]
   readonly metadata: Metadata
   readonly logs: readonly LogPart[]
+  /** The archive of small files that the start sent home. */
+  readonly sandbox: string | null
 }
 
 /** What a start made, registered and about to be committed in this transaction. */
@@ -81,6 +84,10 @@ export async function completeStart(
     const [job] = await ends.lockJobs(tx, vo, [jobId])
     if (job?.attempt !== attempt || job.pilotId !== pilotId || !isWithPilot(job.state)) throw over(completion)
     await addLogs(tx, pilotId, completion.logs)
+    if (completion.sandbox !== null && (done || outcome === 'failed')) {
+      await dropSandboxesOfJobs(tx, [jobId], 'output')
+      await assignOutput(tx, now, job, completion.sandbox)
+    }
     if (done)
       await writeFiles(tx, deps.review, { vo, now, ownerId: job.ownerId, completion, outputs, places })
     const ended: ends.EndedStart = {

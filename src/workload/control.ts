@@ -3,6 +3,7 @@ import * as store from './end.store.ts'
 import { announce } from './end.ts'
 import { jobInState, jobMissing } from './errors.ts'
 import { type Move, moveJobs } from './move.store.ts'
+import { dropSandboxesOfJobs } from './sandboxes.ts'
 import { BEFORE_PILOT, HELD, isWithPilot, STATES, stateName, WITH_PILOT } from './states.ts'
 
 export interface Order {
@@ -39,19 +40,23 @@ export const killJobs = (db: Db, order: Order, minor = 'Marked for termination')
 export const deleteJobs = (db: Db, order: Order): Promise<Ordered> => {
   const { Done, Failed, Killed, Deleted } = STATES
   const from = [...BEFORE_PILOT, ...WITH_PILOT, Done, Failed, Killed]
-  return change(db, order, from, 'can be deleted', ({ id }) => ({
+  const move = ({ id }: store.JobAtEnd): Move => ({
     ...{ id, to: Deleted, minor: 'Marked for deletion', lookAt: null },
-  }))
+  })
+  return change(db, order, from, 'can be deleted', move, (tx, ids) => dropSandboxesOfJobs(tx, ids))
 }
 
 /** Runs jobs again from the beginning, under the same id. Done ones stay: their files are in the catalogue. */
 export const rescheduleJobs = (db: Db, order: Order): Promise<Ordered> => {
   const { Failed, Killed } = STATES
   const from = [...BEFORE_PILOT, ...WITH_PILOT, Failed, Killed]
-  return change(db, order, from, 'can be rescheduled', (job) => ({
+  const move = (job: store.JobAtEnd): Move => ({
     ...entry(job, order.now, 'Job Rescheduled'),
     ...{ application: 'Unknown', afresh: true },
-  }))
+  })
+  return change(db, order, from, 'can be rescheduled', move, (tx, ids) =>
+    dropSandboxesOfJobs(tx, ids, 'output'),
+  )
 }
 
 const entry = (job: store.JobAtEnd, now: Date, minor: string): Move =>
@@ -65,6 +70,7 @@ async function change(
   from: readonly number[],
   what: string,
   moveOf: (job: store.JobAtEnd) => Move,
+  also?: (tx: Tx, ids: readonly bigint[]) => Promise<void>,
 ): Promise<Ordered> {
   const { vo, now, source } = order
   const ids = [...new Set(order.ids)]
@@ -88,7 +94,9 @@ async function change(
       moves.map(({ to }) => ({ vo, to })),
     )
     if (moves.some(({ to }) => to === STATES.Received)) await wake(tx, 'job')
-    return { changed: chosen.map(({ id }) => id), refused }
+    const changed = chosen.map(({ id }) => id)
+    await also?.(tx, changed)
+    return { changed, refused }
   })
 }
 

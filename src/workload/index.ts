@@ -59,6 +59,23 @@ export {
 } from './read.store.ts'
 export { logParts } from './report.store.ts'
 export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
+export {
+  assignOutput,
+  createSandboxes,
+  dropSandboxesOfJobs,
+  parseSandbox,
+  pfnOfSandbox,
+  SANDBOX_BYTES,
+  SANDBOX_FORMATS,
+  type Sandboxes,
+  type SandboxKind,
+  type SandboxOwner,
+  type SandboxRow,
+  type SandboxTicket,
+  sandboxesOfJobs,
+  sandboxOf,
+  TICKET_SECONDS,
+} from './sandboxes.ts'
 export { splitInputs } from './split.ts'
 export {
   ENDS,

@@ -241,7 +241,7 @@ describe('the matcher', () => {
     const { id } = await ownPilot(db, vo, stamp)
     const completion: Completion = {
       ...{ jobId: job.jobId, attempt: 1, outcome: 'done', minor: 'Execution Complete', application: '' },
-      ...{ exitCode: 0, files: [], metadata: {}, logs: [] },
+      ...{ exitCode: 0, files: [], metadata: {}, logs: [], sandbox: null },
     }
     const deps = { db, rses: world.rses, verifyArrivals: async () => undefined }
     await completeStart(deps, { vo, pilotId: id, now: at(30), completion })

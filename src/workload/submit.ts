@@ -3,6 +3,7 @@ import { type Db, publish, transaction, wake } from '../kernel/index.ts'
 import { invalidJob, requestDiffers } from './errors.ts'
 import { ensureDatasets } from './inputs.ts'
 import { ensureQueues } from './queue.store.ts'
+import { assignInputs } from './sandboxes.ts'
 import * as store from './submit.store.ts'
 import type { NewJobs, Submitter } from './types.ts'
 
@@ -46,6 +47,7 @@ export async function submitJobs(db: Db, submission: Submission): Promise<bigint
       })),
     )
     const ids: bigint[] = []
+    const withSandboxes: { id: bigint; pfns: readonly string[] }[] = []
     for (const [i, { name, jobGroup, priority, spec, items }] of jobs.entries()) {
       const bodyId = await store.insertBody(tx, now, { vo: by.vo, jobGroup, spec })
       const alone = items.length === 1
@@ -59,7 +61,10 @@ export async function submitJobs(db: Db, submission: Submission): Promise<bigint
         })),
       })
       ids.push(...made)
+      const { inputSandboxes: pfns } = spec
+      if (pfns.length > 0) withSandboxes.push(...made.map((id) => ({ id, pfns })))
     }
+    await assignInputs(tx, now, by, withSandboxes)
     if (key !== undefined)
       await store.keepRequest(tx, now, { vo: by.vo, ownerId: by.accountId, key, digest, jobIds: ids })
     await publish(tx, now, [

@@ -7,6 +7,7 @@ import { leftoverWorker } from './outputs.ts'
 import { pilotDeadlineWorker, provisionWorker } from './pilots.ts'
 import { foldJobCounts } from './queue.store.ts'
 import { HALF_LIFE_MS, type Markets } from './queues.ts'
+import type { Sandboxes } from './sandboxes.ts'
 import { forgetRequests } from './submit.store.ts'
 
 export interface WorkloadDeps {
@@ -18,6 +19,7 @@ export interface WorkloadDeps {
   readonly identity: Pick<Identity, 'mint'>
   /** Removes a file from a storage; false when there was none. */
   readonly remove: (url: string, token: string) => Promise<boolean>
+  readonly sandboxes: Sandboxes
 }
 
 const FOLD_EVERY_MS = 1_000
@@ -49,5 +51,6 @@ export function workloadWorkers(deps: WorkloadDeps): Worker[] {
     leftoverWorker(deps),
     pilotDeadlineWorker(deps),
     provisionWorker(deps),
+    deps.sandboxes.worker,
   ]
 }

@@ -296,7 +296,7 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
     await look('account-certificates', other)
 
     await open('/account/sessions')
-    await page.getByText(t.account.sessions.here).waitFor()
+    await page.getByText(t.account.sessions.here, { exact: true }).waitFor()
     await look('account-sessions')
     await page.getByRole('button', { name: new RegExp(`^${t.account.sessions.end}:`) }).click()
     await sure('account-sessions-end', t.account.sessions.end)

@@ -38,6 +38,7 @@ describe.each(READERS)('the password of a member ($language)', (reader) => {
     const names = ['--given', 'Kei', '--family', 'Watanabe', '--email', 'kei@example.org']
     await grid.kumi('people', 'register', 'kei', ...names, '--password-file', file)
     await grid.kumi('people', 'approve', 'kei')
+    await grid.kumi('policy', 'sign', '--for', 'kei')
     rmSync(directory, { recursive: true })
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
     page = await (await newBrowser()).newPage()

@@ -1,8 +1,9 @@
 import { createRseTable } from '../../src/catalog/index.ts'
 import type { JobDoorDeps } from '../../src/doors/kumi/job-deps.ts'
 import type { Identity } from '../../src/identity/index.ts'
-import { type Db, systemClock, systemPorts } from '../../src/kernel/index.ts'
-import { createMarkets } from '../../src/workload/index.ts'
+import { type Db, silentLogger, systemClock, systemPorts } from '../../src/kernel/index.ts'
+import { memoryDriver } from '../../src/storage/memory.ts'
+import { createMarkets, createSandboxes } from '../../src/workload/index.ts'
 
 /** What the routes about jobs need, where no storage is asked. */
 export const jobDoorDeps = (
@@ -13,4 +14,10 @@ export const jobDoorDeps = (
   ...{ db, clock: systemClock, rng: systemPorts.rng, identity, rses: createRseTable(db), audience },
   ...{ markets: createMarkets(db), verifyArrivals: async () => undefined, storagesAt: async () => [] },
   ...{ review: async () => undefined, addRules: async () => [] },
+  sandboxes: createSandboxes({
+    db,
+    log: silentLogger,
+    storage: memoryDriver(),
+    sealKey: Buffer.alloc(32, 7),
+  }),
 })

@@ -75,7 +75,7 @@ export const room = {
 }
 
 const TABLES =
-  'job job_queue job_count job_delta job_body job_event job_attempt job_command job_log job_request job_share job_usage job_limit pilot job_upload job_output'.split(
+  'job_sandbox sandbox job job_queue job_count job_delta job_body job_event job_attempt job_command job_log job_request job_share job_usage job_limit pilot job_upload job_output'.split(
     ' ',
   )
 
@@ -199,6 +199,6 @@ export const completion = (
   more: Partial<Completion> = {},
 ): Completion => ({
   ...{ jobId: job.jobId, attempt: job.attempt, outcome: 'done', minor: 'Execution Complete' },
-  ...{ application: 'exit code 0', exitCode: 0, files: [], metadata: {}, logs: [] },
+  ...{ application: 'exit code 0', exitCode: 0, files: [], metadata: {}, logs: [], sandbox: null },
   ...more,
 })

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { generateKeyPairSync, type KeyObject, type KeyPairKeyObjectResult } from 'node:crypto'
 import 'reflect-metadata'
 import { webcrypto } from 'node:crypto'
 import * as x509 from '@peculiar/x509'
@@ -18,14 +18,20 @@ import { certificateFrom, fingerprintOf } from '../../src/software/format/signed
 import { openTree, type Tree, type TreeLimits } from '../../src/software/format/tree.ts'
 import { writeWhitelist } from '../../src/software/format/whitelist.ts'
 
+/** Those of all repositories of a test file: whoever wants others makes them. Making them takes longer than most tests. */
+let keys: { master: KeyPairKeyObjectResult; signing: { pem: string; key: KeyObject } } | undefined
+
 /** A repository as files by path, made by the formats alone: what readers are tried with. */
 export async function repositoryFiles(
   options: { name?: string; algorithm?: Algorithm; limits?: TreeLimits; now?: Date } = {},
 ) {
   const { name = 'koto.example.org', algorithm = 'shake128', now = new Date() } = options
   const files = new Map<string, Buffer>()
-  const master = generateKeyPairSync('rsa', { modulusLength: 2048 })
-  const signing = await signingCertificate()
+  keys ??= {
+    master: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+    signing: await signingCertificate(),
+  }
+  const { master, signing } = keys
   let root: ContentHash | undefined
   let revision = 0
 

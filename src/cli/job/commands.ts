@@ -18,6 +18,8 @@ export function registerJobCommands(program: Command): void {
     )
     .option('--destination <storages>', 'storage expression for the outputs; else where it ran')
     .option('--with <file>', 'another file that goes along (repeatable)', several)
+    .option('--sandbox <path>', 'files and directories that go along as one archive (repeatable)', several)
+    .option('--send-back <name>', 'small file that comes back whatever happens (repeatable)', several)
     .option('--env <NAME=value>', 'variable of the environment (repeatable)', several)
     .option('--name <name>', 'name of the job')
     .option('--group <group>', 'on whose share it runs')
@@ -78,6 +80,13 @@ export function registerJobCommands(program: Command): void {
     .argument('<jobs...>')
     .option('--to <directory>', 'where to', '.')
     .action(async (ids, options) => (await import('./show.ts')).get(ids, options))
+  withShared(job.command('sandbox'))
+    .description('fetch the small files that a job sent back')
+    .argument('<job>')
+    .option('--to <directory>', 'where to', '.')
+    .option('--input', 'what it was sent instead')
+    .addHelpText('after', '\nExamples:\n  kumi job sandbox 17 --to logs-17')
+    .action(async (id, options) => (await import('./sandbox.ts')).fetchSandbox(id, options))
   for (const [name, what] of [
     ['kill', 'kill jobs'],
     ['rerun', 'run jobs again from the beginning, under the same numbers'],

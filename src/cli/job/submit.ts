@@ -8,6 +8,7 @@ import { interruption, type SharedOptions, show } from '../common-options.ts'
 import { partial } from '../outcome.ts'
 import { jobIds } from './ids.ts'
 import { isOver, type JobLine, searchJobs } from './jobs.ts'
+import { sendSandbox } from './sandbox.ts'
 
 const badOption = defineError('invalid', 'bad_option')
 
@@ -18,6 +19,8 @@ interface SubmitOptions extends SharedOptions {
   readonly output?: string[]
   readonly destination?: string
   readonly with?: string[]
+  readonly sandbox?: string[]
+  readonly sendBack?: string[]
   readonly env?: string[]
   readonly name?: string
   readonly group?: string
@@ -77,6 +80,8 @@ async function submitProgram(
     executable: along[0] === program ? basename(program) : program,
     arguments: words,
     files,
+    ...(options.sandbox && { sandboxes: [await sendSandbox(client, options.sandbox)] }),
+    ...(options.sendBack && { sendBack: options.sendBack }),
     ...(options.name && { name: options.name }),
     ...(options.group && { group: options.group }),
     ...(options.input && { inputs: options.input }),

@@ -5,6 +5,7 @@ import type { JobDoorDeps } from '../kumi/job-deps.ts'
 import { registerAuthRoutes } from './auth.ts'
 import { sendDetail } from './errors.ts'
 import { registerJobRoutes } from './jobs.ts'
+import { registerSandboxRoutes } from './sandboxes.ts'
 
 export interface DiracxDoorDeps extends JobDoorDeps {
   readonly log: Logger
@@ -20,5 +21,6 @@ export async function registerDiracxDoor(app: FastifyInstance, deps: DiracxDoorD
     )
     registerAuthRoutes(door, { ...deps, address: deps.audience })
     registerJobRoutes(door, deps)
+    registerSandboxRoutes(door, deps)
   })
 }

@@ -18,6 +18,7 @@ import {
 import type { JobDoorDeps } from '../kumi/job-deps.ts'
 import { checkData, submitterOf } from '../kumi/job-request.ts'
 import { wireError } from './errors.ts'
+import { idOf, JobIds, ownerOf } from './job-ids.ts'
 import { COLUMNS, CONSTANT, isColumn, jobRecord, logRecord } from './job-view.ts'
 import { conditionsOf, Specs } from './search.ts'
 import { changeStatus } from './status.ts'
@@ -38,9 +39,6 @@ const Search = Type.Object({
 const Page = Type.Object({
   page: Type.Optional(Type.Integer({ minimum: 1 })),
   per_page: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-})
-const JobIds = Type.Object({
-  job_ids: Type.Array(Type.Integer({ minimum: 1 }), { minItems: 1, maxItems: 10_000 }),
 })
 /** The field's own server takes 20; nothing here asks for so few. */
 const MOST_DESCRIPTIONS = 1000
@@ -150,15 +148,9 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobDoorDeps): void
     resource: async ({ principal, body }: { principal: Principal; body: unknown }) => {
       const ids =
         'job_ids' in (body as object) ? (body as { job_ids: number[] }).job_ids : Object.keys(body as object)
-      return ownerOf(principal, ids.map(idOf))
+      return ownerOf(db, principal, ids.map(idOf))
     },
   } as const
-
-  async function ownerOf(principal: Principal, ids: readonly bigint[]) {
-    const owners = new Set((await jobsByIds(db, principal.vo, ids)).map(({ ownerId }) => ownerId))
-    const [owner = principal.accountId] = owners
-    return { vo: principal.vo, owner: owners.size > 1 ? null : owner }
-  }
 
   const Update = Type.Object({
     Status: Type.Optional(Type.String()),
@@ -212,11 +204,6 @@ const described1 = (text: string, by: Submitter) =>
       name: name.replace(/[^A-Za-z0-9._-]/g, '_'),
     }),
   })
-
-function idOf(id: string | number): bigint {
-  if (!/^\d{1,15}$/.test(String(id))) throw wireError(422, `"${id}" is no job`)
-  return BigInt(id)
-}
 
 function unique<T>(records: readonly T[]): T[] {
   return [...new Map(records.map((record) => [JSON.stringify(record), record])).values()]

@@ -2,7 +2,7 @@ import type { RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Rng } from '../../kernel/index.ts'
 import type { ProductionDeps } from '../../production/index.ts'
-import type { CompleteDeps, LeaseDeps, Markets } from '../../workload/index.ts'
+import type { CompleteDeps, LeaseDeps, Markets, Sandboxes } from '../../workload/index.ts'
 
 /** What the routes about jobs and pilots need from the program that wires them. */
 export interface JobDoorDeps {
@@ -16,6 +16,7 @@ export interface JobDoorDeps {
   readonly review: NonNullable<CompleteDeps['review']>
   readonly addRules: ProductionDeps['addRules']
   readonly storagesAt: LeaseDeps['storagesAt']
+  readonly sandboxes: Sandboxes
   /** Audience of the tokens of pilots: this server. */
   readonly audience: string
 }

@@ -37,6 +37,10 @@ export const JobRequest = Type.Object(
         { maxItems: 100 },
       ),
     ),
+    /** Archives that were sent before, by their names at the DiracX door. */
+    sandboxes: Type.Optional(Type.Array(Type.String({ maxLength: 256 }), { maxItems: 100 })),
+    /** Small files that come back as one archive, also when the job fails. */
+    sendBack: Type.Optional(Type.Array(Type.String({ maxLength: 255 }), { maxItems: 100 })),
     /** Files and datasets; with `perJob` they are split, else every job reads all. */
     inputs: Type.Optional(Type.Array(DidText, { maxItems: 10_000 })),
     perJob: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
@@ -79,7 +83,8 @@ export async function jobsOfRequest(deps: JobDoorDeps, vo: string, request: JobR
     demand: normalDemand(demand),
     spec: {
       ...{ executable, arguments: request.arguments ?? [], environment: request.environment ?? {} },
-      ...{ files: request.files ?? [], inputSandboxes: [], outputSandbox: [] },
+      ...{ files: request.files ?? [], inputSandboxes: request.sandboxes ?? [] },
+      outputSandbox: request.sendBack ?? [],
       ...{ standardOutput: 'std.out', standardError: 'std.err', jdl: null },
       outputs: outputs.map(({ pattern, dataset }) => ({ pattern, dataset: didOf(dataset) })),
       destination: request.destination ?? null,

@@ -5,7 +5,9 @@ import {
   completeStart,
   heartbeat,
   inputAddresses,
+  isFinal,
   jobDetails,
+  jobsByIds,
   leaseJobs,
   ownPilot,
   pilotAccount,
@@ -14,6 +16,7 @@ import {
   reportPilots,
   requireGatewayPilot,
   STATES,
+  sandboxesOfJobs,
   workloadErrors,
 } from '../../workload/index.ts'
 import { own } from './gateways.ts'
@@ -23,6 +26,7 @@ import { literals } from './literals.ts'
 const Stamp = Type.Object({ stamp: Type.String({ pattern: '^[A-Za-z0-9_.-]{1,32}$' }) })
 const Id = Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })
 const Held = { jobId: Id, attempt: Type.Integer({ minimum: 1 }) }
+const HeldStart = Type.Object(Held)
 const Text = Type.String({ maxLength: 500 })
 const Stream = literals('out', 'err')
 const LogPart = Type.Object({
@@ -92,6 +96,12 @@ const Completion = Type.Object({
     Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 4096 })]),
   ),
   logs: LogParts,
+  sandbox: Type.Optional(Type.Union([Type.String({ maxLength: 256 }), Type.Null()])),
+})
+const Sandbox = Type.Object({
+  ...Held,
+  sha256: Type.String({ pattern: '^[0-9a-f]{64}$' }),
+  bytes: Type.Integer({ minimum: 1 }),
 })
 const Report = Type.Object({
   pilots: Type.Array(
@@ -197,9 +207,48 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
         jobId: BigInt(body.jobId),
         files: body.files.map((file) => ({ ...file, bytes: BigInt(file.bytes) })),
         logs: body.logs.map(partOf),
+        sandbox: body.sandbox ?? null,
       }
       await completeStart(deps, { vo, pilotId, now: clock.now(), completion })
       return reply.code(204).send()
+    },
+  })
+
+  /** The job of a start, while the pilot has it. Throws attempt_over. */
+  const heldJob = async (vo: string, stamp: string, { jobId, attempt }: Static<typeof HeldStart>) => {
+    const { id } = await ownPilot(db, vo, stamp)
+    const [job] = await jobsByIds(db, vo, [BigInt(jobId)])
+    const details = job && (await jobDetails(db, vo, job.id))
+    if (details?.pilotId !== id || job?.attempt !== attempt || isFinal(job.state))
+      throw workloadErrors.attemptOver(`Start ${attempt} of job ${jobId} is not yours any more.`)
+    return job
+  }
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/sandboxes` },
+    schema: { params: Stamp, body: HeldStart },
+    handler: async ({ principal, params, body }) => {
+      const job = await heldJob(principal.vo, params.stamp, body)
+      const rows = (await sandboxesOfJobs(db, [job.id])).filter(({ kind }) => kind === 'input')
+      return {
+        sandboxes: rows.map((row) => ({
+          ...{ format: row.format, sha256: row.sha256 },
+          fields: deps.sandboxes.ticketToRead(row, clock.now()).fields,
+        })),
+      }
+    },
+  })
+
+  route(app, {
+    ...{ ...pilot, url: `${base}/sandbox` },
+    schema: { params: Stamp, body: Sandbox },
+    handler: async ({ principal, params, body }) => {
+      const job = await heldJob(principal.vo, params.stamp, body)
+      const owner = { vo: job.vo, accountId: job.ownerId, account: job.owner, group: job.group }
+      const { sha256, bytes } = body
+      const facts = { sha256, bytes, format: 'tar.gz' }
+      const { pfn, ticket } = await deps.sandboxes.announce(owner, facts, clock.now())
+      return { pfn, fields: ticket?.fields ?? null }
     },
   })
 

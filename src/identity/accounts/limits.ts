@@ -4,7 +4,7 @@ import * as store from './login.store.ts'
 import { createTurnstile } from './turnstile.ts'
 
 /** Failures are counted over this long. */
-export const LOGIN_WINDOW_MS = 300_000
+const LOGIN_WINDOW_MS = 300_000
 
 export interface Limits {
   /** Runs the attempt within the limit of this key; counts the failure if it fails for a wrong secret. */

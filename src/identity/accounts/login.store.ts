@@ -52,7 +52,8 @@ export const countFailure = (db: Db, key: string, since: Date, now: Date) =>
 export const forgetFailures = (db: Db, key: string) =>
   affected(db, sql`delete from login_failure where key = ${key}`)
 
+/** `since` lies back as far as the longest window in which failures are counted. */
 export async function dropOldLogins(db: Db, since: Date, now: Date): Promise<void> {
-  await affected(db, sql`delete from login_failure where window_started_at < ${since}`)
+  await affected(db, sql`delete from login_failure where window_started_at <= ${since}`)
   await affected(db, sql`delete from one_time_login where expires_at < ${now}`)
 }

@@ -73,10 +73,18 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
 
   function insertRaw(row: SqlValue[], chunks: SqlValue[][]): void {
     db.run(`insert or replace into catalog (${COLUMN_LIST}) values (${PLACES})`, row)
-    for (const chunk of chunks) db.run('insert into chunks values (?, ?, ?, ?, ?)', chunk)
+    for (const chunk of chunks) {
+      anyChunks = true
+      db.run('insert into chunks values (?, ?, ?, ?, ?)', chunk)
+    }
+  }
+  /** Most catalogues have none. */
+  let anyChunks = db.get('select 1 as one from chunks limit 1') !== undefined
+  function dropChunks(key: bigint[]): void {
+    if (anyChunks) db.run('delete from chunks where md5path_1 = ? and md5path_2 = ?', key)
   }
   function takeKey(key: bigint[]): void {
-    db.run('delete from chunks where md5path_1 = ? and md5path_2 = ?', key)
+    dropChunks(key)
     db.run('delete from catalog where md5path_1 = ? and md5path_2 = ?', key)
   }
   const chunkRows = (key: bigint[]) =>
@@ -89,7 +97,7 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     insertRaw,
     put(entry, facts) {
       const key = pathHash(entry.path)
-      db.run('delete from chunks where md5path_1 = ? and md5path_2 = ?', key)
+      dropChunks(key)
       insertRaw(
         rowOf(entry, facts),
         (entry.chunks ?? []).map((c) => [...key, c.offset, c.size, Buffer.from(c.hash.hex, 'hex')]),
@@ -146,14 +154,19 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
           const own: [bigint, bigint] = [big(row.md5path_1), big(row.md5path_2)]
           const links = big(row.hardlinks)
           if (groups > 0 && links >> 32n > 0n) row.hardlinks = links + (BigInt(groups) << 32n)
+          const flags = count(row.flags)
+          const chunks = flags & FLAG.chunked ? chunkRows(own) : []
           to.insertRaw(
             COLUMNS.map((column) => row[column]!),
-            chunkRows(own),
+            chunks,
           )
-          takeKey(own)
-          const flags = count(row.flags)
+          if (chunks.length > 0) dropChunks(own)
           if (flags & FLAG.directory && !(flags & FLAG.mountpoint)) open.push(own)
         }
+        db.run(
+          `delete from catalog where parent_1 = ? and parent_2 = ? and not (flags & ${FLAG.nestedRoot})`,
+          key,
+        )
       }
     },
     writeFacts({ revision, now, previous, below }) {

@@ -25,14 +25,16 @@ export interface SqliteFile {
  * would be blocked for ever by a reader that was killed. Throws `software_format` when the bytes are no database.
  */
 export function openSqlite(bytes?: Buffer): SqliteFile {
-  const file = join(mkdtempSync(join(workDirectory(), 'db-')), 'file')
+  const file = join(workDirectory(), String(opened++))
   if (bytes) writeFileSync(file, bytes)
   else closeSync(openSync(file, 'wx'))
   const database = new sqlite.Database(file)
   const statements = new Map<string, ReturnType<typeof database.prepare>>()
-  const remove = () => rmSync(join(file, '..'), { recursive: true, force: true })
+  const remove = () => rmSync(file, { force: true })
   // What is written here is either finished and hashed, or thrown away: nothing needs to survive a crash.
-  const begin = 'pragma journal_mode = off; pragma synchronous = off; pragma locking_mode = exclusive'
+  // Locked once, before anything is read; in memory while it is small: rows come in the order of random numbers.
+  const begin =
+    'pragma locking_mode = exclusive; pragma journal_mode = off; pragma synchronous = off; pragma cache_size = -8192'
   let open = true
   const statement = (sql: string) => {
     let known = statements.get(sql)
@@ -55,7 +57,7 @@ export function openSqlite(bytes?: Buffer): SqliteFile {
     database.close()
   }
   const all = (sql: string, values?: SqlValue[]) => inWords(() => statement(sql).all(values) as SqlRow[])
-  const opened: SqliteFile = {
+  const sqliteFile: SqliteFile = {
     exec: (sql) => database.exec(sql),
     run: (sql, values) => inWords(() => void statement(sql).run(values)),
     all,
@@ -80,10 +82,10 @@ export function openSqlite(bytes?: Buffer): SqliteFile {
     database.exec(`${begin}; begin`)
     database.get('select count(*) as tables from sqlite_master')
   } catch (error) {
-    opened.close()
+    sqliteFile.close()
     throw notACvmfs('What should be a SQLite file is none.', {}, error)
   }
-  return opened
+  return sqliteFile
 }
 
 /** Files come from elsewhere: what SQLite makes of a broken one is said as an error of ours. */
@@ -97,6 +99,7 @@ function inWords<T>(work: () => T): T {
   }
 }
 
+let opened = 0
 let made: string | undefined
 function workDirectory(): string {
   if (!made) {

@@ -140,6 +140,21 @@ describe('a tree of catalogues', () => {
     )
   })
 
+  test('takes a directory again that it has just made and divided', async () => {
+    const made = await repositoryFiles({ limits: { most: 8, least: 3 } })
+    await made.publish(async (tree) => {
+      const put = (path: string, mode: number) =>
+        tree.put({ path, kind: 'directory', mode, mtime: 1, mtimeNs: 0, size: 0 })
+      for (const path of ['/a/a/a/a', '/b/a', '/c/a/a/a', '/d/a/a/a', '/d/b/b']) await put(path, 0o755)
+      await put('/a', 0o700)
+      await put('/d/b', 0o700)
+    })
+    const { snapshot } = await snapshotOf(made)
+    expect(await problemsOf(made)).toEqual([])
+    expect([(await snapshot.entry('/a')).mode, (await snapshot.entry('/d/b')).mode]).toEqual([0o700, 0o700])
+    expect((await snapshot.entry('/a/a/a/a')).kind).toBe('directory')
+  })
+
   test('is divided so that no part is great and none is tiny, and read the same', async () => {
     const made = await repositoryFiles({ limits: { most: 200, least: 20 } })
     const content = made.store(Buffer.from('x'), 'file')

@@ -58,7 +58,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
   const plain = { linkGroup: 0, algorithm }
   /** Directories known to exist, with the catalogue that holds what is in them. */
   let holders = new Map<string, Node>()
-  /** Directories made here: nothing in them can be replaced. */
+  /** Directories made here: what is in them is what was put since, and its directories are among the holders. */
   const fresh = new Set<string>()
   const marked = new Set<string>()
   const unmarked = new Set<string>()
@@ -118,7 +118,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
     const parent = parentOf(path)
     const holder = await ensureDirectory(parent)
     holder.dirty = true
-    const before = fresh.has(parent) ? undefined : holder.editor.row(path)
+    const before = fresh.has(parent) && !holders.has(path) ? undefined : holder.editor.row(path)
     if (before && (before.entry.kind === 'directory') !== isDirectory) await remove(path)
     else if (before && isDirectory) return replaceDirectory(holder, entry)
     if (isDirectory) {
@@ -203,6 +203,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
     const made = cutOut(node, path, markersOf(path, automatic), algorithm)
     if (made) {
       holders = new Map([['', top]])
+      fresh.clear()
       sizes.clear()
     }
     return made

@@ -17,8 +17,8 @@ export function differenceOf(
   const lines: string[] = []
   let [added, changed, removed] = [0, 0, 0]
   let gone: string | undefined
-  for (const path of [...before.keys()].sort(byPath)) {
-    if (after.has(path) || isGridsOwn(path, before)) continue
+  const absent = [...before.keys()].filter((path) => !after.has(path) && !isGridsOwn(path, before))
+  for (const path of absent.sort(byPath)) {
     removed++
     if (gone !== undefined && isWithin(path, gone)) continue
     gone = path

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { type Algorithm, hashFromText } from '../format/hash.ts'
+import type { Algorithm } from '../format/hash.ts'
 import { differenceOf, entryLine } from './changes.ts'
 import { readStatCache, type StatCache, writeStatCache } from './stat-cache.ts'
 import { type ContentStore, storeContent } from './store-content.ts'
@@ -66,7 +66,9 @@ export async function publishDirectory(options: PublishOptions): Promise<Publish
   const tree = walkDirectory(directory, to, options.exclude)
   const opened = await door.open(to, source)
   try {
-    const cache = cacheFile === undefined ? undefined : readStatCache(cacheFile)
+    const noted = cacheFile === undefined ? undefined : readStatCache(cacheFile)
+    // Another repository may have been made at the same address.
+    const cache = noted?.algorithm === opened.algorithm ? noted : undefined
     const [before, { lines, stored }] = await Promise.all([
       baseOf(door, opened, to, cache),
       entriesOf(tree.found, opened, cache, options),
@@ -78,7 +80,7 @@ export async function publishDirectory(options: PublishOptions): Promise<Publish
       const entries = tree.found.map(({ entry, stamp, changedAt }) => ({
         ...{ path: entry.path, line: lines.get(entry.path)!, stamp, changedAt },
       }))
-      writeStatCache(cacheFile, revision, entries, seenAt)
+      writeStatCache(cacheFile, { revision, algorithm: opened.algorithm }, entries, seenAt)
     }
     const { uploadedObjects, uploadedBytes } = stored
     const { added, changed, removed } = difference
@@ -132,8 +134,7 @@ async function entriesOf(
     const { entry, stamp } = one
     const known = cache?.entries.get(entry.path)
     // The same content, though perhaps under other names: links are part of the line.
-    const same =
-      known?.stamp === stamp && sameLinks(known.line, one) && sameAlgorithm(known.line, opened.algorithm)
+    const same = known?.stamp === stamp && sameLinks(known.line, one)
     lines.set(entry.path, same ? known.line : '')
     if (same) continue
     if (entry.kind === 'file') unread.push(one)
@@ -150,15 +151,10 @@ async function entriesOf(
 }
 
 function sameLinks(line: string, { entry }: Found): boolean {
+  // A quotation mark in a name has a backslash before it.
+  if (!entry.links) return !line.includes(',"links":')
   const before = (JSON.parse(line) as { put: { links?: unknown } }).put.links
   return JSON.stringify(before) === JSON.stringify(entry.links)
-}
-
-function sameAlgorithm(line: string, algorithm: Algorithm): boolean {
-  const { content, chunks } = (JSON.parse(line) as { put: { content?: string; chunks?: { hash: string }[] } })
-    .put
-  const hash = content ?? chunks?.[0]?.hash
-  return hash === undefined || hashFromText(hash).algorithm === algorithm
 }
 
 /** Lines in pieces worth sending. */

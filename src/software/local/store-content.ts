@@ -2,7 +2,7 @@ import { setImmediate as pause } from 'node:timers/promises'
 import type { Entry } from '../format/entry.ts'
 import { type Algorithm, type ContentHash, hashFromText } from '../format/hash.ts'
 import { PACK_BYTES } from '../format/pack.ts'
-import type { ContentJob, Packed, Piece, Sums } from './content-thread.ts'
+import { type ContentJob, contentWork, type Packed, type Piece, type Sums } from './content-work.ts'
 import { CHUNK_BYTES } from './pieces.ts'
 import { createThreads, type Threads } from './threads.ts'
 import type { Found } from './walk.ts'
@@ -30,6 +30,8 @@ export interface StoredContent {
 
 const BATCH_FILES = 500
 const BATCH_BYTES = 16 << 20
+/** Less than this is done sooner than a thread is started. */
+const LITTLE_BYTES = 1 << 20
 
 /** Reads, sums, compresses and uploads files, many at once; what is there already is neither compressed nor sent. */
 export async function storeContent(
@@ -37,15 +39,18 @@ export async function storeContent(
   store: ContentStore,
   { algorithm, parallel = 4, onFile, signal }: StoreOptions,
 ): Promise<StoredContent> {
-  const summers: Threads<ContentJob, Sums> = createThreads(import.meta.url, 'content-thread')
-  const packers: Threads<ContentJob, Packed> = createThreads(import.meta.url, 'content-thread')
+  const little =
+    files.length <= BATCH_FILES && files.reduce((sum, { entry }) => sum + entry.size, 0) < LITTLE_BYTES
+  const threads: Threads<ContentJob, Sums | Packed> = little
+    ? { run: async (job) => contentWork(job).result, close: async () => undefined }
+    : createThreads(import.meta.url, 'content-thread')
   /** Names of contents as far as they are known; one that is under way is a promise. */
   const names = new Map<string, Promise<ContentHash>>()
   const entries = new Array<Entry>(files.length)
   let [uploadedObjects, uploadedBytes] = [0, 0]
 
   async function upload(pieces: readonly Piece[]): Promise<ContentHash[]> {
-    const { pack, hashes } = await packers.run({ do: 'pack', pieces, algorithm })
+    const { pack, hashes } = (await threads.run({ do: 'pack', pieces, algorithm })) as Packed
     signal?.throwIfAborted()
     await store.upload(pack)
     uploadedObjects += hashes.length
@@ -85,10 +90,10 @@ export async function storeContent(
   async function storeBatch(from: number, to: number): Promise<void> {
     signal?.throwIfAborted()
     const batch = files.slice(from, to)
-    const sums = await summers.run({
+    const sums = (await threads.run({
       do: 'sum',
       files: batch.map(({ file, entry }) => ({ file, size: entry.size })),
-    })
+    })) as Sums
     const pieces = batch.map(({ file, entry }, i) =>
       sums[i]!.map((plain, n): Piece => {
         const offset = n * CHUNK_BYTES
@@ -122,7 +127,7 @@ export async function storeContent(
     await Promise.all(Array.from({ length: parallel }, work))
     return { entries, uploadedObjects, uploadedBytes }
   } finally {
-    await Promise.all([summers.close(), packers.close()])
+    await threads.close()
   }
 }
 
