@@ -5,6 +5,7 @@ export {
   type DatasetTransfers,
   datasetTransfers,
 } from './histories.store.ts'
+export { type JobCounts, type JobLine, type JobPage, type JobQuestion, jobCounts, jobLines } from './jobs.ts'
 export { type Attention, type NowPicture, nowPicture, type Totals } from './now.ts'
 export {
   type GapLine,
@@ -14,6 +15,14 @@ export {
   ruleExplanation,
   ruleLines,
 } from './rules.ts'
+export {
+  type Outcomes,
+  type SiteDetails,
+  type SiteWorkLine,
+  siteDetails,
+  siteOutcomes,
+  siteWork,
+} from './site-work.ts'
 export { type SiteLine, type SiteState, siteLines } from './sites.ts'
 export {
   type LinkLine,

@@ -1,4 +1,5 @@
 /** Software: releases published as repositories of CVMFS. */
+export type { SeenEntry } from './browse.ts'
 export type { CollectionPlan } from './collect.ts'
 export type { SoftwareOptions } from './context.ts'
 export { damaged, notTrusted } from './format/errors.ts'

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Worker } from '../kernel/workers.ts'
 import type { ByteRange } from '../storage/index.ts'
+import { type Browser, openBrowser } from './browse.ts'
 import { type CollectionPlan, collect, packWorker, planCollection } from './collect.ts'
 import { openContext, type SoftwareOptions } from './context.ts'
 import type { ContentHash } from './format/hash.ts'
@@ -61,6 +62,7 @@ export interface Software {
   rotateKey(name: string, vo: string, account: string): Promise<void>
   whitelistToSign(name: string, vo: string): Promise<string>
   bringWhitelist(name: string, vo: string, account: string, bytes: Buffer): Promise<{ expiresAt: Date }>
+  readonly browser: Omit<Browser, 'close'>
   /** For everybody: a repository of CVMFS is public. Undefined when there is none. */
   document(name: string, which: DocumentName): Promise<ServedDocument | undefined>
   object(name: string, hash: ContentHash): Promise<ServedObject | undefined>
@@ -74,6 +76,7 @@ const KNOWN_NAMES = 1000
 export function createSoftware(options: SoftwareOptions): Software {
   const context = openContext(options)
   const { db } = context
+  const browser = openBrowser(context)
   const cache = createPackCache(options.packCacheBytes)
   const ids = new Map<string, { id: number; name: string }>()
   async function key(name: string): Promise<{ id: number; name: string } | undefined> {
@@ -107,6 +110,7 @@ export function createSoftware(options: SoftwareOptions): Software {
     whitelistToSign: (name, vo) => repositories.whitelistToSign(context, name, vo),
     bringWhitelist: (name, vo, account, bytes) =>
       repositories.bringWhitelist(context, name, vo, account, bytes),
+    browser,
     async document(name, which) {
       const found = await store.repositoryNamed(db, name)
       if (!found) return undefined
@@ -141,6 +145,6 @@ export function createSoftware(options: SoftwareOptions): Software {
       }
     },
     workers: [repositories.whitelistWorker(context), packWorker(context)],
-    close: context.close,
+    close: async () => void (await Promise.all([browser.close(), context.close()])),
   }
 }

@@ -1,5 +1,6 @@
 /** Jobs: what is asked for, who runs it, and what came of it. */
 
+export { jobsAgain } from './again.ts'
 export {
   type CompleteDeps,
   type Completion,
@@ -35,7 +36,9 @@ export {
   type WishedUpload,
 } from './outputs.ts'
 export { pilotAccount } from './pilot-account.ts'
+export { pilotCounts } from './pilots.store.ts'
 export * from './pilots.ts'
+export { matchable } from './provision.ts'
 export { dropLimit, foldJobCounts, limitsOf, putLimit, putShare } from './queue.store.ts'
 export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'
 export {
@@ -78,6 +81,7 @@ export {
 } from './sandboxes.ts'
 export { splitInputs } from './split.ts'
 export {
+  codesOf,
   ENDS,
   FINAL,
   HELD,

@@ -4,6 +4,8 @@ import { type SharedOptions, show } from '../common-options.ts'
 
 interface Making {
   readonly file: Did
+  /** false: an intermediate that was given up. */
+  readonly kept: boolean
   readonly madeBy: {
     readonly job: number
     readonly owner: string
@@ -53,11 +55,11 @@ async function ancestryOf(client: GridClient, did: Did, depth: number): Promise<
   return { ...making, inputs: above, more: inputs.length - above.length }
 }
 
-function linesOf({ file, madeBy, production, inputs, more }: Ancestry, indent: string): string[] {
+function linesOf({ file, kept, madeBy, production, inputs, more }: Ancestry, indent: string): string[] {
   const below = `${indent}  `
   const of = (name: string, value: number | null) => (value === null ? '' : `, ${name} ${value}`)
   return [
-    `${indent}${didText(file)}`,
+    `${indent}${didText(file)}${kept ? '' : ' (given up)'}`,
     ...(madeBy
       ? [
           `${below}made by start ${madeBy.attempt} of job ${madeBy.job} of ${madeBy.owner} at ${madeBy.site}, ${madeBy.endedAt?.slice(0, 19).replace('T', ' ') ?? '-'}`,

@@ -27,6 +27,8 @@ const TOPICS = [
   'storage',
   'rse',
   'production',
+  'job',
+  'software',
 ]
 // Wake-ups come at every commit; a person's screen needs no more than two pictures a second.
 const PAUSE_MS = 500

@@ -21,13 +21,16 @@ import { eventStream } from './events.ts'
 import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
 import { registerIssuers } from './issuers.ts'
+import { registerJobLists } from './job-lists.ts'
 import { registerJobs } from './jobs.ts'
 import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
+import { registerSiteWork } from './site-work.ts'
 import { registerSoftware } from './software.ts'
+import { registerSoftwareTrees } from './software-trees.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
 
@@ -49,8 +52,11 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerGroups(door, deps)
   registerIssuers(door, deps)
   await registerSoftware(app, door, deps.software)
+  registerSoftwareTrees(door, deps.software)
   registerJobs(door, deps.jobs)
   registerProductions(door, deps.jobs)
+  registerJobLists(door, deps.jobs)
+  registerSiteWork(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

@@ -29,6 +29,31 @@ export const Job = Type.Object({
   endedAt: maybe(time),
   deadline: maybe(time),
 })
+export const JobPageShown = Type.Object({
+  jobs: list(
+    Type.Object({
+      id: count,
+      name: text,
+      owner: text,
+      group: text,
+      jobType: text,
+      status: text,
+      minor: text,
+      site: maybe(text),
+      attempt: count,
+      submittedAt: time,
+      startedAt: maybe(time),
+      endedAt: maybe(time),
+    }),
+  ),
+  next: maybe(count),
+  looked: count,
+})
+export const JobCountsShown = Type.Object({
+  counts: list(Type.Object({ status: text, count })),
+  /** Only so many newest jobs were counted; null: all. */
+  among: maybe(count),
+})
 export const Attempt = Type.Object({
   n: count,
   pilot: maybe(text),
@@ -84,6 +109,8 @@ export const Log = Type.Object({
 })
 export const Lineage = Type.Object({
   file: Did,
+  /** false: an intermediate that was given up when everything was made of it. */
+  kept: Type.Boolean(),
   madeBy: maybe(
     Type.Object({
       job: count,

@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
-import { getDidsByIds, resolveDids } from '../../catalog/index.ts'
+import { findDids, getDidsByIds, resolveDids } from '../../catalog/index.ts'
 import { actorOf } from '../../identity/index.ts'
 import { transaction } from '../../kernel/index.ts'
-import { makingOf } from '../../production/index.ts'
+import { fileOnceRead, makingOf } from '../../production/index.ts'
 import {
   attemptsOf,
   deleteJobs,
@@ -212,16 +212,19 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
     answer: Lineage,
     handler: async ({ principal, params }) => {
       const { vo } = principal
-      const [did] = await resolveDids(db, { vo, dids: [params] })
-      const file = { scope: did!.scope, name: did!.name }
-      const [made] = await makersOfFiles(db, [did!.id])
-      if (!made) return { file, madeBy: null, production: null }
-      const [making] = await makingOf(db, [did!.id])
+      const [known] = await findDids(db, { vo, dids: [params] })
+      const { id } = known ?? (await fileOnceRead(db, vo, params)) ?? (await resolveDids(db, { vo, dids: [params] }))[0]!
+      const file = { scope: params.scope, name: params.name }
+      const kept = known !== undefined
+      const [made] = await makersOfFiles(db, [id])
+      if (!made) return { file, kept, madeBy: null, production: null }
+      const [making] = await makingOf(db, [id])
       const job = await one(vo, Number(made.jobId))
       const details = (await jobDetails(db, vo, job.id))!
       const attempt = (await attemptsOf(db, [job.id])).find(({ n }) => n === made.attempt)
       return {
         file,
+        kept,
         madeBy: {
           ...{ job: job.id, name: job.name, owner: job.owner, attempt: made.attempt },
           ...{ site: attempt?.site ?? '', endedAt: attempt?.endedAt ?? null },

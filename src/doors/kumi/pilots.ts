@@ -96,7 +96,8 @@ const Completion = Type.Object({
     Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 4096 })]),
   ),
   logs: LogParts,
-  sandbox: Type.Optional(Type.Union([Type.String({ maxLength: 256 }), Type.Null()])),
+  // Null first: a text is tried first otherwise, and null becomes the empty one.
+  sandbox: Type.Optional(Type.Union([Type.Null(), Type.String({ maxLength: 256 })])),
 })
 const Sandbox = Type.Object({
   ...Held,

@@ -59,3 +59,37 @@ export const Plan = Type.Object({
   objects: count,
   bytes: count,
 })
+const TreeEntry = Type.Object({
+  name: text,
+  path: text,
+  kind: text,
+  mode: text,
+  modifiedAt: time,
+  size: count,
+  target: maybe(text),
+})
+export const Seen = Type.Object({
+  revision: count,
+  entry: TreeEntry,
+  /** What is in a directory, the first by name. */
+  content: Type.Array(TreeEntry),
+  /** How many are in it. */
+  count,
+  /** Of the whole revision. */
+  files: count,
+  bytes: count,
+  /** The beginning of a file of text. */
+  text: maybe(text),
+  cut: Type.Boolean(),
+})
+export const Compared = Type.Object({
+  added: count,
+  changed: count,
+  removed: count,
+  /** The first by name. */
+  paths: Type.Array(
+    Type.Object({ path: text, what: text, kind: text, before: maybe(count), after: maybe(count) }),
+  ),
+  /** False: there was too much to compare all of it. */
+  whole: Type.Boolean(),
+})

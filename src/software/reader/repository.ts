@@ -108,7 +108,8 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   return repository
 }
 
-async function snapshotOf(
+/** A tree, read by means of its catalogues. */
+export async function snapshotOf(
   name: string,
   root: ContentHash,
   known: number | undefined,

@@ -146,6 +146,35 @@ const link = createRoute({
   component: lazyRouteComponent(() => import('../transfers/link-page.tsx'), 'LinkPage'),
 })
 
+const jobs = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs',
+  validateSearch: (search: Record<string, unknown>) =>
+    optional(search, 'status', 'owner', 'group', 'site', 'name', 'hours', 'before'),
+  component: lazyRouteComponent(() => import('../jobs/jobs-page.tsx'), 'JobsPage'),
+})
+const newJob = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/new',
+  component: lazyRouteComponent(() => import('../jobs/new-job-page.tsx'), 'NewJobPage'),
+})
+const job = createRoute({
+  getParentRoute: () => root,
+  path: '/jobs/$id',
+  component: lazyRouteComponent(() => import('../jobs/job-page.tsx'), 'JobPage'),
+})
+const sites = createRoute({
+  getParentRoute: () => root,
+  path: '/sites',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'hours'),
+  component: lazyRouteComponent(() => import('../sites/sites-page.tsx'), 'SitesPage'),
+})
+const site = createRoute({
+  getParentRoute: () => root,
+  path: '/sites/$name',
+  component: lazyRouteComponent(() => import('../sites/site-page.tsx'), 'SitePage'),
+})
+
 const people = createRoute({
   getParentRoute: () => root,
   path: '/people',
@@ -246,6 +275,7 @@ export const router = createRouter({
     rule,
     transfers,
     link,
+    ...[jobs, newJob, job, sites, site],
     people,
     access,
     ...managing,

@@ -13,6 +13,8 @@ const SCREENS = [
   ['/data', 'data'],
   ['/rules', 'rules'],
   ['/transfers', 'transfers'],
+  ['/jobs', 'jobs'],
+  ['/sites', 'sites'],
   ['/people', 'people'],
 ] as const
 

@@ -6,6 +6,8 @@ const AFFECTS: Record<string, readonly string[]> = {
   placement: ['rules', 'now'],
   transfer: ['transfers', 'now', 'rules'],
   replica: ['data', 'now'],
+  job: ['jobs'],
+  software: ['software'],
 }
 const PAUSE_MS = 1000
 
@@ -31,7 +33,7 @@ export function useLive(enabled: boolean): boolean {
       const news = JSON.parse(message.data as string) as { kind: string }[]
       for (const { kind } of news) later(AFFECTS[kind.split('.')[0] ?? ''] ?? ['now', 'data'])
     }
-    source.addEventListener('reload', () => later(['now', 'data', 'rules', 'transfers']))
+    source.addEventListener('reload', () => later(['now', 'data', 'rules', 'transfers', 'jobs', 'software']))
     source.onopen = () => setConnected(true)
     source.onerror = () => setConnected(false)
     return () => {

@@ -1,14 +1,24 @@
 import { account, joining } from './account.en.ts'
 import { consent, device } from './consent.en.ts'
+import { jobs } from './jobs.en.ts'
 import { password } from './password.en.ts'
 import { people } from './people.en.ts'
+import { sites } from './sites.en.ts'
 
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
 
 /** The English messages; their shape is the contract every other language fulfils. */
 export const en = {
   name: 'English',
-  screens: { now: 'Now', data: 'Data', rules: 'Rules', transfers: 'Transfers', people: 'People' },
+  screens: {
+    now: 'Now',
+    data: 'Data',
+    rules: 'Rules',
+    transfers: 'Transfers',
+    jobs: 'Jobs',
+    sites: 'Sites',
+    people: 'People',
+  },
   app: {
     skip: 'Skip to the content',
     language: 'Language',
@@ -215,7 +225,9 @@ export const en = {
     },
     explain: 'Explain',
   },
+  jobs,
   people,
+  sites,
 }
 
 /** What every language provides; a missing key does not compile. */

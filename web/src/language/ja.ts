@@ -1,14 +1,24 @@
 import { account, joining } from './account.ja.ts'
 import { consent, device } from './consent.ja.ts'
 import type { Messages } from './en.ts'
+import { jobs } from './jobs.ja.ts'
 import { password } from './password.ja.ts'
 import { people } from './people.ja.ts'
+import { sites } from './sites.ja.ts'
 
 const n = (value: number) => value.toLocaleString('ja')
 
 export const ja: Messages = {
   name: '日本語',
-  screens: { now: '現況', data: 'データ', rules: '複製規則', transfers: '転送', people: '利用者' },
+  screens: {
+    now: '現況',
+    data: 'データ',
+    rules: '複製規則',
+    transfers: '転送',
+    jobs: 'ジョブ',
+    sites: '拠点',
+    people: '利用者',
+  },
   app: {
     skip: '本文へ移動',
     language: '言語',
@@ -208,5 +218,7 @@ export const ja: Messages = {
     },
     explain: '説明',
   },
+  jobs,
   people,
+  sites,
 }

@@ -25,3 +25,13 @@ export function utc(text: string): string {
   if (Number.isNaN(time.getTime())) return text
   return `${time.getUTCFullYear()}-${wide(time.getUTCMonth() + 1)}-${wide(time.getUTCDate())} ${wide(time.getUTCHours())}:${wide(time.getUTCMinutes())}:${wide(time.getUTCSeconds())} UTC`
 }
+
+/** A length of time in its two greatest units. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds))
+  if (whole < 60) return `${whole} s`
+  const [days, hours, minutes] = [whole / 86_400, (whole / 3600) % 24, (whole / 60) % 60].map(Math.floor)
+  if (days! > 0) return `${days} d ${hours} h`
+  if (hours! > 0) return `${hours} h ${minutes} min`
+  return `${minutes} min ${whole % 60} s`
+}

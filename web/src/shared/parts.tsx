@@ -4,7 +4,7 @@ import type { RuleState, SiteState } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 import { bytes, count, utc } from './format.ts'
 
-type Tone = SiteState | 'moving'
+export type Tone = SiteState | 'moving'
 const SHAPES: Record<Tone, ReactNode> = {
   ok: <circle r="5" />,
   degraded: <path d="M0-6 6 5H-6Z" />,

@@ -1,0 +1,113 @@
+import { NativeSelect } from '@mantine/core'
+import { useEffect, useState } from 'react'
+import { type Attempt, type Job, jobLog } from '../doors/jobs.ts'
+import { useMessages } from '../language/index.tsx'
+import { CopyCommand, Empty } from '../shared/parts.tsx'
+
+const PAUSE_MS = 2000
+/** More than this is not kept on the screen; the command shows all of it. */
+const MOST = 400_000
+
+interface Log {
+  text: string
+  cut: boolean
+  over: boolean
+  problem: string
+}
+const NOTHING: Log = { text: '', cut: false, over: false, problem: '' }
+
+/** What a start wrote so far, going on while it writes. */
+function useLog(id: number, stream: 'out' | 'err', attempt: number): Log {
+  const [log, setLog] = useState(NOTHING)
+  useEffect(() => {
+    const stop = new AbortController()
+    setLog(NOTHING)
+    const follow = async () => {
+      for (let from = 0; !stop.signal.aborted; ) {
+        const part = await jobLog(id, { stream, attempt, from }, stop.signal)
+        const more = part.next > from
+        from = part.next
+        setLog((before) => {
+          const text = before.text + part.text
+          const cut = text.length > MOST
+          return {
+            ...{ text: cut ? text.slice(-MOST) : text, cut: before.cut || cut },
+            ...{ over: part.over && !more, problem: '' },
+          }
+        })
+        if (more) continue
+        if (part.over) return
+        await new Promise((resolve) => window.setTimeout(resolve, PAUSE_MS))
+      }
+    }
+    follow().catch((error: Error) => {
+      if (!stop.signal.aborted) setLog((before) => ({ ...before, over: true, problem: error.message }))
+    })
+    return () => stop.abort()
+  }, [id, stream, attempt])
+  return log
+}
+
+export function JobLog({ job, attempts }: { job: Job; attempts: readonly Attempt[] }) {
+  const t = useMessages()
+  const [stream, setStream] = useState<'out' | 'err'>('out')
+  const [chosen, setChosen] = useState(0)
+  const attempt = chosen || job.attempt
+  const log = useLog(job.id, stream, attempt)
+  const command = [
+    'kumi job logs',
+    !log.over && '-f',
+    stream === 'err' && '--err',
+    chosen > 0 && chosen !== job.attempt && `--attempt ${chosen}`,
+    job.id,
+  ]
+  return (
+    <section className="panel flush" aria-label={t.jobs.log}>
+      <div className="row headrow inset-head">
+        <h2>{t.jobs.log}</h2>
+        <CopyCommand command={command.filter(Boolean).join(' ')} />
+      </div>
+      <div className="tabs">
+        {(['out', 'err'] as const).map((one) => (
+          <button
+            type="button"
+            key={one}
+            data-on={one === stream}
+            aria-pressed={one === stream}
+            onClick={() => setStream(one)}
+          >
+            {t.jobs[one]}
+          </button>
+        ))}
+        {attempts.length > 1 && (
+          <NativeSelect
+            size="xs"
+            aria-label={t.jobs.start}
+            value={String(attempt)}
+            data={attempts.map(({ n }) => ({ value: String(n), label: `${t.jobs.start} ${n}` }))}
+            onChange={(event) => setChosen(Number(event.currentTarget.value))}
+          />
+        )}
+        {!log.over && job.attempt > 0 && (
+          <span className="live" data-on="true">
+            {t.jobs.following}
+          </span>
+        )}
+      </div>
+      {log.problem && (
+        <p className="empty error" role="alert">
+          {log.problem}
+        </p>
+      )}
+      {log.cut && <Empty>{t.jobs.cut}</Empty>}
+      {log.text === '' ? (
+        <Empty>{log.over ? t.jobs.noLogAtAll : t.jobs.noLog}</Empty>
+      ) : (
+        // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable without a mouse
+        <pre className="log" tabIndex={0}>
+          {log.text}
+        </pre>
+      )}
+    </section>
+  )
+}
