@@ -193,7 +193,8 @@ const productions: ProductionDeps = {
   addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
 }
 const jobDoor = {
-  ...{ db, clock, rng, identity, rses, markets, sandboxes, verifyArrivals, audience: issuerBase },
+  ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
+  audience: issuerBase,
   ...{ review: outputReview(productions), addRules: productions.addRules },
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
@@ -296,7 +297,13 @@ registerGatewayRoutes(http.app, {
     await placement.declareDamaged(tx, { vo, now: clock.now(), rses, site, area, paths: damaged })
   },
 })
-registerCvmfsDoor(http.app, { software, vo: grid.vo })
+registerCvmfsDoor(http.app, {
+  ...{ software, vo: grid.vo },
+  places: async () =>
+    (await listSites(db, clock.now(), grid.vo)).flatMap(({ gateways, latitude, longitude }) =>
+      gateways.map(({ endpoint }) => ({ host: new URL(endpoint).host, latitude, longitude })),
+    ),
+})
 registerPilotRoutes(http.app, jobDoor)
 await registerDiracxDoor(http.app, { ...jobDoor, log })
 await registerKumiDoor(http.app, {

@@ -52,11 +52,16 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
   'GET /cvmfs/:repository/.cvmfs_master_replica': 'says only that it may be copied',
   'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
+  'GET /cvmfs/:repository/api/v1.0/geo/:client/:servers':
+    'the order of servers by distance, for clients of public repositories',
   'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',
   'GET /cvmfs/info/v1/meta.json': 'the same',
   'GET /diracx/.well-known/openid-configuration': 'where to log in',
   'GET /diracx/.well-known/jwks.json': 'public keys',
   'GET /diracx/.well-known/dirac-metadata': 'which collaborations and groups there are',
+  'GET /diracx/.well-known/security.txt': 'whom to tell of weaknesses',
+  'GET /diracx/api/auth/authorize': 'leads to the login of a collaboration, which checks everything itself',
+  'GET /diracx/api/auth/device': 'leads to the page where a person confirms a code',
   'GET /diracx/sandboxes': 'checks the signature itself, given to whoever may read the archive',
   'POST /diracx/sandboxes': 'checks the signature itself, given for one archive of known bytes',
   'POST /diracx/api/auth/device': 'checks the client itself; a person decides at the console',
@@ -147,7 +152,7 @@ describe('the routes of all doors', () => {
       onScrubFindings: async () => undefined,
     })
     software = softwareWorld(database)
-    registerCvmfsDoor(http.app, { software: software.software, vo: 'demo' })
+    registerCvmfsDoor(http.app, { software: software.software, vo: 'demo', places: async () => [] })
     const jobs = jobDoorDeps(db, identity)
     registerPilotRoutes(http.app, jobs)
     await registerDiracxDoor(http.app, { ...jobs, log: silentLogger })

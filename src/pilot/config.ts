@@ -12,6 +12,8 @@ export interface PilotConfig {
   readonly stamp: string
   readonly token: string
   readonly directory: string
+  /** Where software is kept for all pilots of this place; below its own directory when absent. */
+  readonly softwareDirectory?: string
   readonly cores: number
   readonly memoryMb: number
   readonly diskMb: number

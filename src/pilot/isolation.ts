@@ -1,14 +1,20 @@
 import { execFile } from 'node:child_process'
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { promisify } from 'node:util'
 
 const run = promisify(execFile)
+
+/** A tree that a payload sees as the repository it is from. */
+export interface Mounted {
+  readonly repository: string
+  readonly tree: string
+}
 
 /** How payloads are kept apart from the pilot and the machine. */
 export type Isolation = 'bubblewrap' | 'plain'
 
 /** Read-only parts of the machine that programs need; those that are missing are left out. */
-const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/opt', '/cvmfs', '/sys/devices/system/cpu']
+const SYSTEM = ['/usr', '/bin', '/sbin', '/lib', '/lib64', '/opt', '/sys/devices/system/cpu']
 /** Of /etc what programs read; nothing that is secret. */
 const SETTINGS =
   'passwd group hosts resolv.conf nsswitch.conf ssl pki ca-certificates ld.so.cache ld.so.conf ld.so.conf.d localtime alternatives protocols services'.split(
@@ -25,22 +31,36 @@ export function isolated(
   directory: string,
   command: readonly string[],
   deathSignal: boolean,
+  software?: Mounted,
 ): { readonly command: readonly string[]; readonly inside: string } {
   if (isolation === 'plain') {
     const prefix = deathSignal ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []
     return { command: [...prefix, ...command], inside: directory }
   }
   const binds = VISIBLE.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path])
+  const mounted = software
+    ? [...othersMounted(software), '--ro-bind', software.tree, `/cvmfs/${software.repository}`]
+    : existsSync('/cvmfs')
+      ? ['--ro-bind', '/cvmfs', '/cvmfs']
+      : []
   const root = process.getuid?.() === 0 ? ['--uid', '65534', '--gid', '65534'] : []
   const flags = ['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try']
   return {
     command: [
-      ...['bwrap', ...binds, '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+      ...['bwrap', ...binds, ...mounted, '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
       ...['--bind', directory, '/job', '--chdir', '/job', ...flags, ...root],
       ...['--die-with-parent', '--new-session', '--', ...command],
     ],
     inside: '/job',
   }
+}
+
+/** One by one, because nothing can be added to what is bound as a whole. */
+function othersMounted({ repository }: Mounted): string[] {
+  if (!existsSync('/cvmfs')) return []
+  return readdirSync('/cvmfs')
+    .filter((name) => name !== repository)
+    .flatMap((name) => ['--ro-bind-try', `/cvmfs/${name}`, `/cvmfs/${name}`])
 }
 
 /** What works here, found out once by trying. */

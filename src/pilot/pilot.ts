@@ -7,6 +7,7 @@ import type { PilotConfig } from './config.ts'
 import { probeIsolation } from './isolation.ts'
 import { type LeasedJob, type RunningJob, runJob } from './run-job.ts'
 import { isOver, pilotServer } from './server.ts'
+import { softwareShelf } from './software.ts'
 
 export interface Pilot {
   /** Resolves when it has ended by itself or was stopped, with the reason. */
@@ -35,6 +36,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   const server = pilotServer(config, clock)
   const ca = config.ca ? readFileSync(config.ca) : undefined
   const client = webdavClient({ ...(ca && { ca }), connections: 8 })
+  const software = softwareShelf(config, clock)
   const directory = join(config.directory, 'jobs')
   const running = new Map<string, RunningJob>()
   const endAt = clock.now().getTime() + config.seconds * 1000
@@ -66,7 +68,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   }
 
   async function leases(): Promise<void> {
-    const runDeps = { server, client, clock, log, directory, ...(await probeIsolation()) }
+    const runDeps = { server, client, software, clock, log, directory, ...(await probeIsolation()) }
     log.info({ isolation: runDeps.isolation }, 'pilot begins')
     let idleSince = clock.now().getTime()
     for (let empty = 0; draining === undefined; ) {
@@ -163,7 +165,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
     await server.ask('end', { reason }, { patienceMs: 60_000 }).catch((error) => {
       if (!isOver(error)) log.warn({ err: error }, 'the end could not be told')
     })
-    await Promise.all([server.close(), client.close()])
+    await Promise.all([server.close(), client.close(), software.close()])
     rmSync(directory, { recursive: true, force: true })
     log.info({ reason }, 'pilot ends')
     return reason

@@ -6,12 +6,13 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
 import type { WebdavClient } from '../storage/webdav.ts'
 import { fetchInputs } from './inputs.ts'
-import { type Isolation, isolated } from './isolation.ts'
+import { type Isolation, isolated, type Mounted } from './isolation.ts'
 import { logReader } from './log-reader.ts'
 import { filesBelow, type StoredFile, storeOutputs } from './outputs.ts'
 import { type PayloadEnd, type RunningPayload, startPayload } from './payload.ts'
 import { fetchSandboxes, storeSandbox } from './sandboxes.ts'
 import { isOver, type Server } from './server.ts'
+import type { PinnedRelease, SoftwareShelf } from './software.ts'
 
 /** A start as the server hands it out. */
 export interface LeasedJob {
@@ -35,6 +36,7 @@ export interface LeasedJob {
       readonly content: string
     }[]
     readonly inputSandboxes: readonly string[]
+    readonly software?: PinnedRelease
     /** Small files that go home as one archive. */
     readonly outputSandbox: readonly string[]
     readonly standardOutput: string
@@ -47,6 +49,7 @@ export interface LeasedJob {
 export interface RunDeps {
   readonly server: Server
   readonly client: WebdavClient
+  readonly software: SoftwareShelf
   readonly clock: Clock
   readonly log: Logger
   readonly isolation: Isolation
@@ -83,6 +86,7 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
   const stopping = new AbortController()
   let [minor, completing, abandoned, handed] = ['Job Initialization', false, false, false]
   let payload: RunningPayload | undefined
+  let software: Mounted | undefined
 
   const held = { jobId: job.jobId, attempt: job.attempt }
   /** Undefined: not tried yet. Work that is done is not lost because its logs cannot be sent. */
@@ -136,6 +140,10 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
       if (file.executable) await chmod(path, 0o755)
       own.add(file.name)
     }
+    if (job.spec.software) {
+      minor = 'Downloading Software'
+      software = await deps.software.provide(job.spec.software, stopping.signal)
+    }
     const count = job.item?.inputs.length ?? 0
     if (count > 0) {
       minor = 'Input Data Resolution'
@@ -184,11 +192,19 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
     })
   }
 
+  function softwareVariables(): Record<string, string> {
+    if (!software) return {}
+    const { repository, tree } = software
+    const place = deps.isolation === 'bubblewrap' ? `/cvmfs/${repository}` : tree
+    return { KUMI_SOFTWARE: place, KUMI_SOFTWARE_ROOT_HASH: job.spec.software!.root }
+  }
+
   async function runPayload(own: ReadonlySet<string>): Promise<PayloadEnd> {
     const { executable } = job.spec
     if (own.has(executable)) await chmod(join(work, executable), 0o755)
     const program = own.has(executable) ? `./${executable}` : executable
-    const wrapped = isolated(deps.isolation, work, [program, ...job.spec.arguments], deps.deathSignal)
+    const command = [program, ...job.spec.arguments]
+    const wrapped = isolated(deps.isolation, work, command, deps.deathSignal, software)
     payload = startPayload(
       {
         ...{ command: wrapped.command, directory: work, outFile: files.out, errFile: files.err },
@@ -199,6 +215,7 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
           ...{ JOBID: String(job.jobId), KUMI_JOB_ID: String(job.jobId), KUMI_ATTEMPT: String(job.attempt) },
           ...{ KUMI_JOB_NUMBER: String(job.item?.n ?? 0), KUMI_CORES: String(job.demand.cores) },
           KUMI_INPUT_LIST: INPUT_LIST,
+          ...softwareVariables(),
         },
       },
       clock,
@@ -221,6 +238,10 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
       log.warn({ err: error, job: job.jobId }, 'job did not succeed')
       if (isGridError(error, 'output_missing'))
         return finish({ outcome: 'failed', minor: 'Output Data Not Found', application })
+      if (isGridError(error, 'software_missing'))
+        return finish({ outcome: 'failed', minor: 'Software Not Available', application })
+      if (isGridError(error, 'software_failed'))
+        return finish({ outcome: 'site_fault', minor: 'Failed Downloading Software', application })
       const place = completing ? 'Failed Uploading Output Data' : 'Failed Downloading Input Data'
       const known = isGridError(error, 'input_failed') || isGridError(error, 'upload_failed')
       await finish({

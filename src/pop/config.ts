@@ -32,6 +32,21 @@ export const gatewaySettings = {
     default: 5_000_000,
     min: 0,
   },
+  softwareCacheBytes: {
+    type: 'integer',
+    env: 'KUMI_SOFTWARE_CACHE_BYTES',
+    help: 'Bytes of software repositories kept for the clients of the site; 0 serves none.',
+    default: 4_000_000_000,
+    min: 0,
+  },
+  softwarePort: {
+    type: 'integer',
+    env: 'KUMI_SOFTWARE_PORT',
+    help: 'Port where software is served without TLS, too, as clients of CVMFS expect of caches; 0 opens none.',
+    default: 0,
+    min: 0,
+    max: 65535,
+  },
   pilotIdleSeconds: {
     type: 'integer',
     env: 'KUMI_PILOT_IDLE',

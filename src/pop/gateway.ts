@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync } from 'node:fs'
 import { readFile, rename, writeFile } from 'node:fs/promises'
+import { createServer as createPlainServer, type Server } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -19,7 +20,7 @@ import { fetchDocument } from '../storage/documents.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
 import { posixDriver } from '../storage/posix.ts'
 import { version } from '../version.ts'
-import { localBatch } from './batch/local.ts'
+import { batchSystems } from './batch/systems.ts'
 import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
@@ -28,6 +29,7 @@ import { createOrders, type Order } from './orders.ts'
 import { pilotKeeper } from './pilots.ts'
 import { type AreaUsage, resourceReport } from './resource-report.ts'
 import { type ScrubFinding, scrub } from './scrub.ts'
+import { type SoftwareDoor, softwareDoor } from './software-door.ts'
 import { usageCounter } from './usage.ts'
 
 export interface Gateway {
@@ -111,6 +113,13 @@ export async function startGateway(
     },
     onChange: usage.change,
   })
+  const software =
+    config.softwareCacheBytes > 0
+      ? await softwareDoor({
+          ...{ server: config.server, endpoint: config.endpoint, ca, now, log },
+          ...{ directory: join(config.directory, 'software'), mostBytes: config.softwareCacheBytes },
+        })
+      : undefined
   const server = createServer(
     {
       cert: readFileSync(join(config.directory, 'tls.pem')),
@@ -120,25 +129,26 @@ export async function startGateway(
       requestTimeout: 0,
       keepAliveTimeout: 30_000,
     },
-    door,
+    (request, response) =>
+      software?.takes(request) ? software.handle(request, response) : door(request, response),
   )
   server.on('checkContinue', door)
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
     server.listen(config.port, config.host, resolve)
   })
+  const plain = software && config.softwarePort > 0 ? await plainDoor(software) : undefined
   const pilots = pilotKeeper({
     ...{ config, channel, clock, log },
-    batches: {
-      local: localBatch({
-        directory: join(config.directory, 'pilots'),
-        program: join(import.meta.dirname, '..', 'pilot', 'main.js'),
-      }),
-    },
+    batches: batchSystems({
+      ...{ directory: config.directory, gateway: config.name, log },
+      program: join(import.meta.dirname, '..', 'pilot', 'main.js'),
+    }),
   })
   const orders = createOrders(
     {
       pilots: (payload) => pilots.start(payload),
+      'test-pilots': (payload) => pilots.test(payload),
       scrub: ({ path, limit }) =>
         scrubAndTell(
           typeof path === 'string' ? path : '/',
@@ -159,6 +169,19 @@ export async function startGateway(
     pilots.watch(stopping.signal),
   ].map((loop) => loop.catch((error) => log.error({ err: error }, 'gateway loop ended')))
   log.info({ port: config.port }, 'storage door is open')
+
+  /** What is signed and named by its content needs no TLS. */
+  async function plainDoor(door: SoftwareDoor): Promise<Server> {
+    const opened = createPlainServer((request, response) => {
+      if (door.takes(request)) door.handle(request, response)
+      else response.writeHead(403).end()
+    })
+    await new Promise<void>((resolve, reject) => {
+      opened.once('error', reject)
+      opened.listen(config.softwarePort, config.host, resolve)
+    })
+    return opened
+  }
 
   async function areas(): Promise<AreaUsage[]> {
     const used = usage.now()
@@ -265,6 +288,9 @@ export async function startGateway(
       const timer = setTimeout(() => server.closeAllConnections(), 10_000)
       await closed
       clearTimeout(timer)
+      plain?.close()
+      plain?.closeAllConnections()
+      software?.close()
       outbound.close()
       await Promise.all([...loops, orders.settled()])
       await pilots.stop()

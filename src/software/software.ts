@@ -9,6 +9,7 @@ import { readManifest } from './format/manifest.ts'
 import { placeOf } from './object.store.ts'
 import { readObject, wholePack } from './objects.ts'
 import { createPackCache } from './pack-cache.ts'
+import { type PinnedRelease, pinRelease } from './pin.ts'
 import type { PublicationRow } from './publication.store.ts'
 import * as publications from './publications.ts'
 import type { NewRepository, RepositoryState } from './repositories.ts'
@@ -57,6 +58,7 @@ export interface Software {
     vo: string,
     to: { tag?: string | undefined; revision?: bigint | undefined; account: string },
   ): Promise<revisions.MadeRevision>
+  pin(vo: string, release: string): Promise<PinnedRelease>
   planCollection(name: string, vo: string, keep: number): Promise<CollectionPlan>
   collect(name: string, vo: string, input: { keep: number; account: string }): Promise<CollectionPlan>
   rotateKey(name: string, vo: string, account: string): Promise<void>
@@ -103,6 +105,7 @@ export function createSoftware(options: SoftwareOptions): Software {
     tag: async (name, vo, tag) => revisions.tagRevision(context, await context.repository(name, vo), tag),
     removeTag: async (name, vo, tag) => revisions.removeTag(context, await context.repository(name, vo), tag),
     rollback: async (name, vo, to) => revisions.rollback(context, await context.repository(name, vo), to),
+    pin: (vo, release) => pinRelease(context, vo, release),
     planCollection: async (name, vo, keep) =>
       planCollection(context, await context.repository(name, vo), keep),
     collect: async (name, vo, input) => collect(context, await context.repository(name, vo), input),

@@ -9,6 +9,7 @@ export {
   type MadeFile,
   type Review,
 } from './complete.ts'
+export type { Condition } from './condition.ts'
 export {
   deleteJobs,
   holdJobs,
@@ -26,6 +27,7 @@ export { type InputAddress, inputAddresses, inputFiles, sitesOfFiles } from './i
 export { didOf, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
+export { changeJobs, hearJobs, type JobChange, noteJobs, parametersOf } from './notes.ts'
 export {
   type Address,
   type AddressDeps,
@@ -36,6 +38,14 @@ export {
   type WishedUpload,
 } from './outputs.ts'
 export { pilotAccount } from './pilot-account.ts'
+export {
+  countPilots,
+  kindOfPilotColumn,
+  type PilotColumn,
+  type PilotRecord,
+  searchPilots,
+  summarisePilots,
+} from './pilot-search.store.ts'
 export { pilotCounts } from './pilots.store.ts'
 export * from './pilots.ts'
 export { matchable } from './provision.ts'

@@ -16,13 +16,15 @@ export interface ResourceRow {
   readonly tags: readonly string[]
   readonly maxPilots: number
   readonly maxWaiting: number
+  /** How the gateway reaches the batch system; it alone understands this. */
+  readonly cluster: Readonly<Record<string, string | number>> | null
   readonly pausedUntil: Date | null
   readonly pauseMs: number
   readonly pauseReason: string | null
 }
 
 const RESOURCE = sql`id, vo, site, name, gateway, kind, cores, memory_mb as "memoryMb", disk_mb as "diskMb", seconds,
-  platform, tags, max_pilots as "maxPilots", max_waiting as "maxWaiting", paused_until as "pausedUntil",
+  platform, tags, max_pilots as "maxPilots", max_waiting as "maxWaiting", cluster, paused_until as "pausedUntil",
   pause_ms as "pauseMs", pause_reason as "pauseReason"`
 
 export type NewResource = Omit<ResourceRow, 'id' | 'pausedUntil' | 'pauseMs' | 'pauseReason'>
@@ -33,13 +35,14 @@ export async function putResource(db: Db, resource: NewResource): Promise<Resour
   const made = await row(
     db,
     sql<ResourceRow>`insert into compute_resource (vo, site, name, gateway, kind, cores, memory_mb, disk_mb, seconds,
-        platform, tags, max_pilots, max_waiting)
+        platform, tags, max_pilots, max_waiting, cluster)
       values (${vo}, ${site}, ${name}, ${gateway}, ${kind}, ${cores}, ${memoryMb}, ${diskMb}, ${seconds}, ${platform},
-        ${tags}::text[], ${resource.maxPilots}, ${resource.maxWaiting})
+        ${tags}::text[], ${resource.maxPilots}, ${resource.maxWaiting},
+        ${resource.cluster && JSON.stringify(resource.cluster)}::jsonb)
       on conflict (vo, name) do update set site = excluded.site, gateway = excluded.gateway, kind = excluded.kind,
         cores = excluded.cores, memory_mb = excluded.memory_mb, disk_mb = excluded.disk_mb, seconds = excluded.seconds,
         platform = excluded.platform, tags = excluded.tags, max_pilots = excluded.max_pilots,
-        max_waiting = excluded.max_waiting
+        max_waiting = excluded.max_waiting, cluster = excluded.cluster
       returning ${RESOURCE}`,
   )
   return made!
@@ -67,6 +70,8 @@ export interface NewPilot {
   readonly resource: string
   readonly state: string
   readonly reference: string | null
+  /** How it was started, in the words of whoever did. */
+  readonly gridType: string
 }
 
 /** Adds pilots; a stamp that is known is left out of the answer. */
@@ -81,10 +86,10 @@ export async function insertPilots(
     tx,
     sql<{
       stamp: string
-    }>`insert into pilot (stamp, vo, resource_id, site, resource, state, reference, created_at, deadline)
-      select p.stamp, p.vo, p."resourceId", p.site, p.resource, p.state, p.reference, ${now}::timestamptz, ${deadline}::timestamptz
+    }>`insert into pilot (stamp, vo, resource_id, site, resource, state, reference, grid_type, created_at, deadline)
+      select p.stamp, p.vo, p."resourceId", p.site, p.resource, p.state, p.reference, p."gridType", ${now}::timestamptz, ${deadline}::timestamptz
       from jsonb_to_recordset(${list}::jsonb) as p(stamp text, vo text, "resourceId" int, site text, resource text,
-        state text, reference text) on conflict (stamp) do nothing returning stamp`,
+        state text, reference text, "gridType" text) on conflict (stamp) do nothing returning stamp`,
   )
   return made.map(({ stamp }) => stamp)
 }

@@ -1,8 +1,9 @@
 import { type Db, type Ids, type Tx, transaction, type Worker } from '../kernel/index.ts'
-import { commandSite } from '../sites/index.ts'
+import { commandGateway } from '../sites/index.ts'
 import { loseStarts } from './end.ts'
-import { invalidJob, pilotExists, pilotMissing } from './errors.ts'
+import { invalidJob, pilotExists, pilotMissing, resourceMissing } from './errors.ts'
 import { ownPilot } from './lease.ts'
+import { changePilots, type PilotChange } from './pilot-search.store.ts'
 import * as store from './pilots.store.ts'
 import { judgePlace, matchable, pilotsToStart } from './provision.ts'
 import type { Markets } from './queues.ts'
@@ -12,6 +13,7 @@ export { drainPilots, pilotsOf, putResource, resourcesOf } from './pilots.store.
 
 /** A pilot that was ordered must be heard of within this time. */
 const START_MS = 3_600_000
+const TEST_MS = 300_000
 const BATCH = 200
 const EVERY_MS = 2_000
 const ENDS_LOOKED_AT = 3
@@ -58,7 +60,7 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
   }
 
   async function orderPilots(tx: Tx, resource: store.ResourceRow, count: number, now: Date): Promise<void> {
-    const { vo, site, kind, cores, memoryMb, diskMb, seconds, platform, tags } = resource
+    const { vo, site } = resource
     const stamps = Array.from({ length: count }, () => ids.uuid().replaceAll('-', ''))
     const deadline = new Date(now.getTime() + START_MS)
     await store.insertPilots(
@@ -67,14 +69,32 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
       deadline,
       stamps.map((stamp) => ({
         ...{ stamp, vo, resourceId: resource.id, site, resource: resource.name },
-        ...{ state: 'Submitted', reference: null },
+        ...{ state: 'Submitted', reference: null, gridType: kind },
       })),
     )
-    const offer = { cores, memoryMb, diskMb, seconds, platform, tags }
-    const payload = { batch: kind, resource: resource.name, stamps, offer }
-    const order = { vo, site, gateway: resource.gateway, kind: 'pilots', payload, lifetimeMs: START_MS }
-    await commandSite(tx, now, ids, order)
+    const payload = { ...placeOf(resource), stamps }
+    const order = { vo, gateway: resource.gateway, kind: 'pilots', payload, lifetimeMs: START_MS }
+    await commandGateway(tx, now, ids, order)
   }
+}
+
+/** What a gateway must know of a place. */
+function placeOf(resource: store.ResourceRow) {
+  const { kind, name, cluster, cores, memoryMb, diskMb, seconds, platform, tags } = resource
+  const offer = { cores, memoryMb, diskMb, seconds, platform, tags }
+  return { batch: kind, resource: name, ...(cluster && { cluster }), offer }
+}
+
+/** Asks the gateway of a place how far it gets there; the number of the order. Throws resource_not_found. */
+export async function testResource(
+  { db, ids }: Pick<ProvisionDeps, 'db' | 'ids'>,
+  input: { vo: string; name: string; now: Date },
+): Promise<string> {
+  const { vo, name, now } = input
+  const resource = (await store.resourcesOf(db, vo)).find((known) => known.name === name)
+  if (!resource) throw resourceMissing(`There is no place ${name} that runs jobs.`)
+  const order = { vo, gateway: resource.gateway, kind: 'test-pilots', payload: placeOf(resource) }
+  return commandGateway(db, now, ids, { ...order, lifetimeMs: TEST_MS })
 }
 
 /** Registers pilots that somebody else started. Throws pilot_exists. */
@@ -99,6 +119,40 @@ export async function addPilots(
     }
   })
 }
+
+/** What somebody beside the grid tells of a pilot; null: nothing. */
+export interface PilotTold extends PilotChange {
+  readonly state: string | null
+}
+
+/** Writes what is told of pilots; those that ended take no job with them. Throws pilot_not_found, and then nothing is written. */
+export async function tellOfPilots(
+  db: Db,
+  input: { vo: string; now: Date; told: readonly PilotTold[] },
+): Promise<void> {
+  const { vo, now, told } = input
+  await transaction(db, async (tx) => {
+    const known = new Set(await changePilots(tx, vo, told))
+    const strange = told.find(({ stamp }) => !known.has(stamp))
+    if (strange) throw pilotMissing(`There is no pilot ${strange.stamp}.`)
+    const deadline = new Date(now.getTime() + START_MS)
+    const states = told.flatMap(({ stamp, state, reason }) =>
+      state === null ? [] : [{ stamp, state, reason: reason ?? '' }],
+    )
+    const ended = states.filter((one): one is store.EndedPilot => isEnd(one.state))
+    const alive = states.filter(({ state }) => !isEnd(state))
+    await store.setPilotState(
+      tx,
+      now,
+      vo,
+      alive.map((one) => ({ ...one, reference: null, deadline })),
+    )
+    await endWithJobs(tx, now, vo, ended)
+  })
+}
+
+const isEnd = (state: string): state is store.EndedPilot['state'] =>
+  ['Done', 'Failed', 'Aborted', 'Deleted'].includes(state)
 
 export interface BatchReport {
   readonly stamp: string

@@ -1,4 +1,5 @@
 import { type Db, row, rows, sql } from '../kernel/index.ts'
+import { type Comparison, type Condition, conditionSql } from './condition.ts'
 import { jobMissing } from './errors.ts'
 import { codesOf, FINAL, stateName } from './states.ts'
 import type { JobItem, JobSpec } from './types.ts'
@@ -149,66 +150,12 @@ export type JobColumn = keyof typeof COLUMNS
 export const isJobColumn = (name: string): name is JobColumn => Object.hasOwn(COLUMNS, name)
 export const kindOfColumn = (column: JobColumn): 'number' | 'text' | 'state' | 'time' => COLUMNS[column].kind
 
-export type Comparison = 'eq' | 'neq' | 'gt' | 'lt' | 'like' | 'not like' | 'regex' | 'in' | 'not in'
+export type JobCondition = Condition<JobColumn>
 
-/** One condition; times come as half-open periods `[from, to)`, of which a moment is the shortest. */
-export interface JobCondition {
-  readonly column: JobColumn
-  readonly operator: Comparison
-  readonly values: readonly string[]
-  readonly periods?: readonly (readonly [Date, Date])[]
-}
-
-function conditionSql({ column, operator, values, periods }: JobCondition) {
-  const { sql: expression, kind } = COLUMNS[column]
-  if (kind === 'time') return timeSql(expression, operator, periods ?? [])
-  if (kind === 'state') return stateSql(operator, values)
-  const cast = kind === 'number' ? sql`bigint` : sql`text`
-  const list = sql`${values}::text[]::${cast}[]`
-  const one = sql`${values[0] ?? ''}::text::${cast}`
-  switch (operator) {
-    case 'eq':
-      return sql`${expression} = ${one}`
-    case 'neq':
-      return sql`${expression} is distinct from ${one}`
-    case 'gt':
-      return sql`${expression} > ${one}`
-    case 'lt':
-      return sql`${expression} < ${one}`
-    case 'in':
-      return sql`${expression} = any(${list})`
-    case 'not in':
-      return sql`(${expression} = any(${list})) is not true`
-    case 'like':
-      return sql`${expression}::text like ${values[0] ?? ''}`
-    case 'not like':
-      return sql`(${expression}::text like ${values[0] ?? ''}) is not true`
-    case 'regex':
-      return sql`${expression}::text ~ ${values[0] ?? ''}`
-  }
-}
-
-function timeSql(
-  expression: ReturnType<typeof sql>,
-  operator: Comparison,
-  periods: readonly (readonly [Date, Date])[],
-) {
-  const inside = sql`(${sql.join(
-    periods.map(([from, to]) => sql`(${expression} >= ${from} and ${expression} < ${to})`),
-    sql` or `,
-  )})`
-  const [from, to] = periods[0]!
-  switch (operator) {
-    case 'gt':
-      return sql`${expression} >= ${to}`
-    case 'lt':
-      return sql`${expression} < ${from}`
-    case 'neq':
-    case 'not in':
-      return sql`${inside} is not true`
-    default:
-      return inside
-  }
+function whereColumn(condition: JobCondition) {
+  const { sql: expression, kind } = COLUMNS[condition.column]
+  if (kind === 'state') return stateSql(condition.operator, condition.values)
+  return conditionSql(expression, kind, condition)
 }
 
 /** States compare by their names; numbers are ours. */
@@ -249,7 +196,7 @@ const whereOf = ({ vo, ownerId, conditions }: Pick<JobSearch, 'vo' | 'ownerId' |
     [
       sql`j.vo = ${vo}`,
       ...(ownerId === undefined ? [] : [sql`j.owner_id = ${ownerId}`]),
-      ...conditions.map(conditionSql),
+      ...conditions.map(whereColumn),
     ],
     sql` and `,
   )}`

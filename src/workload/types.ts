@@ -1,4 +1,5 @@
 import type { Did } from '../catalog/index.ts'
+import type { PinnedRelease } from '../software/index.ts'
 
 /** What a job needs of the place where it runs, in normal form: equal needs are equal values. */
 export interface Demand {
@@ -38,6 +39,8 @@ export interface JobSpec {
   readonly files: readonly JobFile[]
   /** Archives with input files, by their names on the wire. */
   readonly inputSandboxes: readonly string[]
+  /** What every start of it sees at `/cvmfs/<repository>`; absent: nothing. */
+  readonly software?: PinnedRelease
   /** Files that come back as one archive. */
   readonly outputSandbox: readonly string[]
   readonly standardOutput: string

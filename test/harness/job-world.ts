@@ -75,7 +75,7 @@ export const room = {
 }
 
 const TABLES =
-  'job_sandbox sandbox job job_queue job_count job_delta job_body job_event job_attempt job_command job_log job_request job_share job_usage job_limit pilot job_upload job_output'.split(
+  'job_parameter job_sandbox sandbox job job_queue job_count job_delta job_body job_event job_attempt job_command job_log job_request job_share job_usage job_limit pilot job_upload job_output'.split(
     ' ',
   )
 
@@ -113,6 +113,7 @@ export function jobWorld(database: Database) {
           kind: 'local',
           maxPilots: 4,
           maxWaiting: 2,
+          cluster: null,
         },
         ...room,
       })
@@ -148,7 +149,15 @@ export function jobWorld(database: Database) {
       }),
     async pilot(site = 'kek', now = at(0)): Promise<string> {
       const stamp = `pilot${++pilots}`
-      const facts = { stamp, vo, site, resource: `${site}-farm`, state: 'Submitted', reference: null }
+      const facts = {
+        stamp,
+        vo,
+        site,
+        resource: `${site}-farm`,
+        state: 'Submitted',
+        reference: null,
+        gridType: 'DIRAC',
+      }
       await addPilots(database.db, now, [facts])
       return stamp
     },

@@ -208,7 +208,15 @@ describe('sandboxes', () => {
   /** A pilot of this machine, until there is no work for it. */
   async function runPilot(): Promise<void> {
     const stamp = 'sandboxes'
-    const facts = { stamp, vo: 'demo', site: 'kek', resource: 'here', state: 'Submitted', reference: null }
+    const facts = {
+      stamp,
+      vo: 'demo',
+      site: 'kek',
+      resource: 'here',
+      state: 'Submitted',
+      reference: null,
+      gridType: 'DIRAC',
+    }
     await addPilots(database.db, new Date(), [facts])
     const [pilots] = await identity.createAccounts([{ vo: 'demo', name: 'pilots', kind: 'SERVICE' }])
     await identity.setAttributes(pilots!.id, { pilots: 'true' })

@@ -20,6 +20,10 @@ export function registerJobCommands(program: Command): void {
     .option('--with <file>', 'another file that goes along (repeatable)', several)
     .option('--sandbox <path>', 'files and directories that go along as one archive (repeatable)', several)
     .option('--send-back <name>', 'small file that comes back whatever happens (repeatable)', several)
+    .option(
+      '--software <release>',
+      'such as koto.example.org@release-08; it sees it at /cvmfs/koto.example.org',
+    )
     .option('--env <NAME=value>', 'variable of the environment (repeatable)', several)
     .option('--name <name>', 'name of the job')
     .option('--group <group>', 'on whose share it runs')

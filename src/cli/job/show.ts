@@ -10,6 +10,11 @@ interface Did {
   readonly scope: string
   readonly name: string
 }
+interface Pinned {
+  readonly release: string
+  readonly revision: number
+  readonly root: string
+}
 interface Job {
   readonly id: number
   readonly name: string
@@ -33,8 +38,10 @@ interface Shown {
   readonly job: Job
   readonly executable: string
   readonly arguments: readonly string[]
+  readonly software: Pinned | null
   readonly inputs: readonly Did[]
   readonly made: readonly (Did & { readonly bytes: number })[]
+  readonly parameters: Readonly<Record<string, string>>
   readonly attempts: readonly Attempt[]
   readonly history: readonly {
     readonly at: string
@@ -66,12 +73,24 @@ export async function showJob(text: string, options: SharedOptions): Promise<voi
   })
 }
 
-function wordsOf({ job, executable, arguments: words, inputs, made, attempts, history }: Shown): string {
+function wordsOf({
+  job,
+  executable,
+  arguments: words,
+  software,
+  inputs,
+  made,
+  parameters,
+  attempts,
+  history,
+}: Shown): string {
   const lines = [
     `Job ${job.id} "${job.name}" of ${job.owner}: ${job.status} (${job.minor}; ${job.application})`,
     `runs   ${[executable, ...words].join(' ')}`,
+    ...releaseLine(software),
     ...(inputs.length > 0 ? [`reads  ${namesOf(inputs)}`] : []),
     ...made.map(({ scope, name, bytes }) => `made   ${scope}:${name} (${bytesText(bytes)})`),
+    ...Object.entries(parameters).map(([name, value]) => `told   ${name} = ${printable(value)}`),
     '',
     table(attempts, [
       { title: 'START', right: true, value: (a) => a.n },
@@ -91,6 +110,9 @@ function wordsOf({ job, executable, arguments: words, inputs, made, attempts, hi
   ]
   return lines.join('\n').replace(/\n{3,}/g, '\n\n')
 }
+
+const releaseLine = (software: Pinned | null): string[] =>
+  software ? [`with   ${software.release}: revision ${software.revision}, root ${software.root}`] : []
 
 function namesOf(dids: readonly Did[]): string {
   const names = dids.slice(0, 5).map(({ scope, name }) => `${scope}:${name}`)
@@ -195,6 +217,7 @@ interface Lineage {
     readonly endedAt: string | null
     readonly executable: string
     readonly arguments: readonly string[]
+    readonly software: Pinned | null
     readonly inputs: readonly Did[]
   } | null
 }
@@ -210,6 +233,7 @@ export async function lineage(text: string, options: SharedOptions): Promise<voi
         ? [
             `${scope}:${name} was made by start ${by.attempt} of job ${by.job} of ${by.owner} at ${by.site}, ${clockText(by.endedAt)}`,
             `runs   ${[by.executable, ...by.arguments].join(' ')}`,
+            ...releaseLine(by.software),
             ...(by.inputs.length > 0 ? [`reads  ${namesOf(by.inputs)}`] : []),
           ].join('\n')
         : `No job of this grid made ${scope}:${name}.`,

@@ -18,6 +18,7 @@ interface SubmitOptions extends SharedOptions {
   readonly count?: string
   readonly output?: string[]
   readonly destination?: string
+  readonly software?: string
   readonly with?: string[]
   readonly sandbox?: string[]
   readonly sendBack?: string[]
@@ -89,6 +90,7 @@ async function submitProgram(
     ...(options.count && { count: whole('--count', options.count) }),
     outputs: (options.output ?? []).map(outputOf),
     ...(options.destination && { destination: options.destination }),
+    ...(options.software && { software: options.software }),
     environment: Object.fromEntries((options.env ?? []).map(variableOf)),
     priority: whole('--priority', options.priority),
     readFromAfar: options.anywhere ?? false,

@@ -137,10 +137,11 @@ function registerCare(software: Command): void {
     .description('files that let the client of CVMFS mount a repository')
     .argument('<repository>', REPOSITORY)
     .option('--proxy <text>', 'caches between, as CVMFS_HTTP_PROXY has them', 'DIRECT')
+    .option('--site <name>', 'ask the gateway of this site first; several times, in their order', several)
     .option('--output <directory>', 'write the files below it; "/" on the machine itself')
     .addHelpText(
       'after',
-      '\nExamples:\n  kumi software client-config koto.example.org --proxy "http://squid:3128"',
+      '\nExamples:\n  kumi software client-config koto.example.org --site osaka --output /',
     )
     .action(async (name, options) => (await import('./manage.ts')).clientConfig(name, options))
   withShared(software.command('rotate-key'))

@@ -199,13 +199,14 @@ export async function cancel(id: string, options: SharedOptions): Promise<void> 
 /** `kumi software client-config REPO`: what a site puts into /etc/cvmfs for the client of CVMFS. */
 export async function clientConfig(
   name: string,
-  options: SharedOptions & { output?: string; proxy: string },
+  options: SharedOptions & { output?: string; proxy: string; site?: readonly string[] },
 ): Promise<void> {
   await withClient(options, async (client) => {
     const { masterPublicPem } = await describe(client, name)
+    const servers = [...(await gatewaysOf(client, options.site ?? [])), client.place.server]
     const key = `/etc/cvmfs/keys/kumihimo/${name}.pub`
     const config = [
-      `CVMFS_SERVER_URL="${client.place.server}/cvmfs/@fqrn@"`,
+      `CVMFS_SERVER_URL="${servers.map((server) => `${server}/cvmfs/@fqrn@`).join(';')}"`,
       `CVMFS_PUBLIC_KEY="${key}"`,
       `CVMFS_HTTP_PROXY="${options.proxy}"`,
       'CVMFS_USE_GEOAPI=no',
@@ -226,6 +227,20 @@ export async function clientConfig(
         ? `# ${file}\n${config}\n# ${key}\n${masterPublicPem}`
         : `Written below ${options.output}: ${file} and ${key}. Then: cvmfs_config probe ${name}`,
     )
+  })
+}
+
+/** Addresses of the gateways of sites. */
+async function gatewaysOf(client: GridClient, names: readonly string[]): Promise<string[]> {
+  if (names.length === 0) return []
+  const { sites } = await client.json<{ sites: { name: string; endpoint: string | null }[] }>(
+    'GET',
+    '/kumi/v1/sites',
+  )
+  return names.map((name) => {
+    const endpoint = sites.find((site) => site.name === name)?.endpoint
+    if (endpoint) return endpoint.replace(/\/+$/, '')
+    throw badOption(`--site ${name}: there is no site of that name with a gateway.`)
   })
 }
 

@@ -36,7 +36,14 @@ beforeAll(async () => {
     clock: systemClock,
     port: 0,
   })
-  registerCvmfsDoor(http.app, { software: world.software, vo: 'demo' })
+  registerCvmfsDoor(http.app, {
+    ...{ software: world.software, vo: 'demo' },
+    places: async () => [
+      { host: 'kek.example.org', latitude: 36.15, longitude: 140.08 },
+      { host: 'osaka.example.org:8443', latitude: 34.69, longitude: 135.5 },
+      { host: 'anl.example.org', latitude: 41.79, longitude: -87.6 },
+    ],
+  })
   await registerKumiDoor(http.app, {
     ...{ db: database.db, identity, wakeups, software: world.software, clock: systemClock, vo: 'demo' },
     jobs: jobDoorDeps(database.db, identity),
@@ -79,6 +86,14 @@ describe('the door of CVMFS', () => {
     expect((await get('info/v1/repositories.json')).json().repositories).toEqual([
       { name: REPOSITORY, url: `/cvmfs/${REPOSITORY}` },
     ])
+  })
+
+  test('says which servers are near, by the sites of the grid', async () => {
+    const geo = (client: string, servers: string) => get(`${REPOSITORY}/api/v1.0/geo/${client}/${servers}`)
+    const servers = 'elsewhere.example.org,anl.example.org,osaka.example.org,kek.example.org'
+    expect((await geo('kek.example.org', servers)).payload).toBe('4,3,2,1\n')
+    expect((await geo('ANL.example.org', servers)).payload).toBe('2,4,3,1\n')
+    expect((await geo('nobody.example.org', servers)).statusCode).toBe(400)
   })
 
   test('serves parts, heads and nothing as HTTP has them', async () => {

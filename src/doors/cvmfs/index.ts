@@ -4,14 +4,18 @@ import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
+import { nearestFirst, type Place } from '../../sites/index.ts'
 import { type DocumentName, hashFromPath, type Software, textOf } from '../../software/index.ts'
 import type { ByteRange } from '../../storage/index.ts'
 import { parseRange } from '../webdav/paths.ts'
+import { CONTENT_TYPE, DOCUMENT_CACHE, MISSING_CACHE, OBJECT_CACHE } from './caching.ts'
 
 export interface CvmfsDoorDeps {
   readonly software: Software
   /** The VO whose repositories are listed for monitors. */
   readonly vo: string
+  /** Where the gateways are: clients ask which of their servers is near. */
+  readonly places: () => Promise<readonly Place[]>
 }
 
 const DOCUMENTS: Readonly<Record<string, DocumentName>> = {
@@ -20,21 +24,20 @@ const DOCUMENTS: Readonly<Record<string, DocumentName>> = {
   '.cvmfsreflog': 'reflog',
   '.cvmfs_master_replica': 'master-replica',
 }
-/** Clients ask for the manifest at most every minute; a cache between may be one round behind. */
-const DOCUMENT_CACHE = 'public, max-age=61'
-/** The name of an object is its content. */
-const OBJECT_CACHE = 'public, max-age=31536000, immutable'
-const MISSING_CACHE = 'public, max-age=10'
-const TYPE = 'application/x-cvmfs'
 
 const Repository = Type.Object({ repository: Type.String({ maxLength: 60 }) })
+const Asked = Type.Object({
+  repository: Type.String({ maxLength: 60 }),
+  client: Type.String({ maxLength: 255 }),
+  servers: Type.String({ maxLength: 4096 }),
+})
 const ObjectName = Type.Object({
   repository: Type.String({ maxLength: 60 }),
   directory: Type.String({ maxLength: 2 }),
   rest: Type.String({ maxLength: 60 }),
 })
 
-export function registerCvmfsDoor(app: FastifyInstance, { software, vo }: CvmfsDoorDeps): void {
+export function registerCvmfsDoor(app: FastifyInstance, { software, vo, places }: CvmfsDoorDeps): void {
   for (const [name, document] of Object.entries(DOCUMENTS)) {
     route(app, {
       ...{ method: 'GET', url: `/cvmfs/:repository/${name}`, action: 'public', plain: true },
@@ -71,6 +74,23 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo }: CvmfsD
     },
   })
   route(app, {
+    ...{
+      method: 'GET',
+      url: '/cvmfs/:repository/api/v1.0/geo/:client/:servers',
+      action: 'public',
+      plain: true,
+    },
+    schema: { params: Asked },
+    handler: async (request, reply) => {
+      const { client, servers } = request.params
+      const order = nearestFirst(client, servers.split(','), await places())
+      reply.header('cache-control', DOCUMENT_CACHE).type('text/plain')
+      return order
+        ? reply.send(`${order.join(',')}\n`)
+        : reply.code(400).send('Where the client or these servers are is not known here.\n')
+    },
+  })
+  route(app, {
     ...{ method: 'GET', url: '/cvmfs/info/v1/repositories.json', action: 'public', plain: true },
     handler: async (_request, reply) => {
       const repositories = (await software.list(vo)).map(({ name }) => ({ name, url: `/cvmfs/${name}` }))
@@ -102,7 +122,11 @@ async function send(
   { etag, cache, length }: Served,
   body: (range: ByteRange | undefined) => Promise<Readable | Buffer>,
 ): Promise<FastifyReply> {
-  reply.header('etag', etag).header('cache-control', cache).header('accept-ranges', 'bytes').type(TYPE)
+  reply
+    .header('etag', etag)
+    .header('cache-control', cache)
+    .header('accept-ranges', 'bytes')
+    .type(CONTENT_TYPE)
   const known = request.headers['if-none-match']?.split(',').map((one) => one.trim().replace(/^W\//, ''))
   if (known?.includes(etag) || known?.includes('*')) return reply.code(304).send()
   const range =

@@ -1,11 +1,12 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import { route } from '../../http/index.ts'
-import type { Client, Identity, Issued, Principal } from '../../identity/index.ts'
+import { type RouteRequest, route } from '../../http/index.ts'
+import { ANY_AUDIENCE, actorOf, type Client, type Identity, type Issued } from '../../identity/index.ts'
 import { isGridError } from '../../kernel/errors.ts'
 import type { Clock } from '../../kernel/ports.ts'
+import { CLIENT, clientOf, DEVICE, propertiesOf, vosOf } from './client.ts'
 import { wireError } from './errors.ts'
-import { ADMINISTRATOR, groupName, MEMBER, readScopes } from './scopes.ts'
+import { groupName, readScopes } from './scopes.ts'
 import { unwrapCode, unwrapRefresh, wrapCode, wrapRefresh } from './tokens.ts'
 
 export interface AuthDeps {
@@ -15,45 +16,85 @@ export interface AuthDeps {
   readonly address: string
 }
 
-/** The one public client of the field. */
-const CLIENT = 'myDIRACClientID'
-const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
-/** The client renews when less than five minutes are left. */
-const ACCESS_SECONDS = 1200
-const REFRESH_SECONDS = 12 * 3600
-const BASE = '/diracx/api/auth'
+export const API = '/diracx/api/auth'
 
 export function registerAuthRoutes(app: FastifyInstance, deps: AuthDeps): void {
-  registerWellKnown(app, deps)
-  const { identity, clock } = deps
+  const { identity, clock, address } = deps
+  const scopesFor = (group: string | null) => [
+    ...['grid', 'offline_access', group ? `wlcg.groups:${group}` : 'wlcg.groups'],
+  ]
 
   route(app, {
     method: 'POST',
-    url: `${BASE}/device`,
+    url: `${API}/device`,
     action: 'public',
     schema: {
       querystring: Type.Object({ client_id: Type.String(), scope: Type.String({ maxLength: 2000 }) }),
     },
     handler: async ({ query, ip }) => {
       if (query.client_id !== CLIENT) throw wireError(400, 'Invalid client id')
-      const { vo, group } = readScopes(query.scope, await vosOf(identity))
+      const { vo, group, properties } = readScopes(query.scope, await vosOf(identity))
       const client = await clientOf(identity, vo)
-      const scopes = ['grid', 'offline_access', group ? `wlcg.groups:${group}` : 'wlcg.groups']
+      const scopes = scopesFor(group)
       const codes = await identity.startDevice({ client, scopes, audience: [], address: ip })
-      const page = `${identity.issuer(vo)}/device`
+      const page = `${address}${API}/device`
       return {
         user_code: codes.userCode,
-        device_code: wrapCode(vo, codes.deviceCode),
+        device_code: wrapCode({ vo, properties }, codes.deviceCode),
         verification_uri: page,
-        verification_uri_complete: `${page}?user_code=${codes.userCode}`,
+        verification_uri_complete: `${page}?user_code=${codes.userCode}&vo=${vo}`,
         expires_in: Math.floor((codes.expiresAt.getTime() - clock.now().getTime()) / 1000),
       }
     },
   })
 
+  // The field's server sends people on to a provider elsewhere; here the provider is in the same house.
+  route(app, {
+    method: 'GET',
+    url: `${API}/device`,
+    action: 'public',
+    schema: {
+      querystring: Type.Object({
+        user_code: Type.String({ pattern: '^[A-Za-z]{4}-?[A-Za-z]{4}$' }),
+        vo: Type.Optional(Type.String({ maxLength: 64 })),
+      }),
+    },
+    handler: async ({ query }, reply) => {
+      const vos = await vosOf(identity)
+      const vo = query.vo ?? (vos.length === 1 ? vos[0]! : '')
+      if (!vos.includes(vo)) throw wireError(400, 'Name your collaboration: add &vo=NAME')
+      return reply.redirect(`${identity.issuer(vo)}/device?user_code=${query.user_code}`, 307)
+    },
+  })
+
+  route(app, {
+    method: 'GET',
+    url: `${API}/authorize`,
+    action: 'public',
+    schema: {
+      querystring: Type.Object({
+        response_type: Type.Literal('code'),
+        code_challenge: Type.String({ maxLength: 128 }),
+        code_challenge_method: Type.Literal('S256'),
+        client_id: Type.String(),
+        redirect_uri: Type.String({ maxLength: 2000 }),
+        scope: Type.String({ maxLength: 2000 }),
+        state: Type.String({ maxLength: 2000 }),
+      }),
+    },
+    handler: async ({ query }, reply) => {
+      if (query.client_id !== CLIENT) throw wireError(400, 'Invalid client id')
+      const { vo, group } = readScopes(query.scope, await vosOf(identity))
+      await clientOf(identity, vo)
+      // Whether the redirect address is one of the client's is looked at there.
+      const asked = new URLSearchParams({ ...query, scope: scopesFor(group).join(' ') })
+      return reply.redirect(`${identity.issuer(vo)}/authorize?${asked}`, 307)
+    },
+  })
+
   route(app, {
     method: 'POST',
-    url: `${BASE}/token`,
+    url: `${API}/token`,
     action: 'public',
     handler: async ({ body }, reply) => {
       const form = body instanceof URLSearchParams ? body : new URLSearchParams()
@@ -65,7 +106,9 @@ export function registerAuthRoutes(app: FastifyInstance, deps: AuthDeps): void {
         if (!asked) throw wireError(400, 'Invalid device code')
         const client = await clientOf(identity, asked.vo)
         try {
-          return answerOf(await identity.redeemDevice(client, asked.code), asked.vo)
+          const issued = await identity.redeemDevice(client, asked.code)
+          await requireProperties(issued, client, asked.properties)
+          return await answerOf(issued, client)
         } catch (error) {
           // Asked less often it would not be: its client takes any other word for the end.
           if (isGridError(error, 'authorization_pending') || isGridError(error, 'slow_down'))
@@ -75,37 +118,102 @@ export function registerAuthRoutes(app: FastifyInstance, deps: AuthDeps): void {
           throw error
         }
       }
+      if (type === 'authorization_code') {
+        const vo = await identity.voOfCode(form.get('code') ?? '')
+        if (vo === undefined) throw wireError(401, 'Invalid code')
+        const client = await clientOf(identity, vo)
+        const redirectUri = form.get('redirect_uri') ?? ''
+        const verifier = form.get('code_verifier') ?? ''
+        const redeemed = { client, code: form.get('code')!, redirectUri, verifier }
+        return answerOf(await identity.redeemCode(redeemed).catch(unauthorized), client)
+      }
       if (type === 'refresh_token') {
         const asked = unwrapRefresh(form.get('refresh_token') ?? '')
         if (!asked) throw wireError(401, 'Invalid JWT')
         const client = await clientOf(identity, asked.vo)
         const request = { client, token: asked.token, scopes: [], audience: [] }
-        const issued = await identity.refresh(request).catch((error) => {
-          if (isGridError(error, 'invalid_grant')) throw wireError(401, error.message)
-          throw error
-        })
-        return answerOf(issued, asked.vo)
+        return answerOf(await identity.refresh(request).catch(unauthorized), client)
       }
       throw wireError(400, `Grant type ${type} is not supported here`)
     },
   })
 
-  function answerOf(issued: Issued, vo: string) {
+  const unauthorized = (error: unknown): never => {
+    if (isGridError(error, 'invalid_grant')) throw wireError(401, error.message)
+    throw error
+  }
+
+  /** Somebody who asked for more than they have gets nothing. */
+  async function requireProperties(issued: Issued, client: Client, properties: readonly string[]) {
+    if (properties.length === 0) return
+    const own = propertiesOf(await identity.verify(issued.token, { audience: [address, ANY_AUDIENCE] }))
+    const missing = properties.filter((property) => !own.includes(property))
+    if (missing.length === 0) return
+    if (issued.refreshToken !== undefined) await identity.revokeRefreshToken(client, issued.refreshToken)
+    throw wireError(403, `You do not have the properties ${missing.join(', ')}`)
+  }
+
+  async function answerOf(issued: Issued, client: Client) {
     const now = Math.floor(clock.now().getTime() / 1000)
     const refresh = issued.refreshToken
+    const grant = refresh === undefined ? undefined : await identity.inspectRefreshToken(client, refresh)
     return {
       access_token: issued.token,
       expires_in: Math.floor(issued.expiresAt.getTime() / 1000) - now,
       token_type: 'Bearer',
-      ...(refresh !== undefined && {
-        refresh_token: wrapRefresh(refresh, { vo, exp: now + REFRESH_SECONDS, jti: issued.tokenId }),
-      }),
+      ...(refresh !== undefined &&
+        grant && {
+          refresh_token: wrapRefresh(refresh, {
+            ...{ vo: client.vo, jti: grant.id },
+            exp: Math.floor(grant.expiresAt.getTime() / 1000),
+          }),
+        }),
     }
   }
 
+  const owned = {
+    action: 'identity.login',
+    resource: ({ principal }: Pick<RouteRequest, 'principal'>) => ({
+      vo: principal.vo,
+      owner: principal.accountId,
+    }),
+  } as const
+
+  route(app, {
+    ...{ ...owned, method: 'GET', url: `${API}/refresh-tokens` },
+    handler: async ({ principal }) => {
+      const grants =
+        principal.accountId === null ? [] : await identity.grantsOf(principal.vo, principal.accountId)
+      return grants
+        .filter(({ clientId }) => clientId === CLIENT)
+        .map(({ id, scopes, createdAt, expiresAt }) => ({
+          ...{
+            JTI: id,
+            Status: 'CREATED',
+            Scope: scopes.join(' '),
+            Sub: `${principal.vo}:${principal.subject}`,
+          },
+          ...{ CreationTime: createdAt.toISOString(), ExpiresAt: expiresAt.toISOString() },
+        }))
+    },
+  })
+
+  route(app, {
+    ...{ ...owned, method: 'DELETE', url: `${API}/refresh-tokens/:jti` },
+    schema: { params: Type.Object({ jti: Type.String({ pattern: '^[0-9a-fA-F-]{36}$' }) }) },
+    handler: async ({ principal, params }) => {
+      const { vo, accountId } = principal
+      const own = accountId === null ? [] : await identity.grantsOf(vo, accountId)
+      if (!own.some(({ id, clientId }) => id === params.jti && clientId === CLIENT))
+        throw wireError(404, 'The refresh token is not one of yours, or is over')
+      await identity.revokeGrant(vo, accountId!, params.jti, actorOf(principal))
+      return 'Refresh token revoked'
+    },
+  })
+
   route(app, {
     method: 'POST',
-    url: `${BASE}/revoke`,
+    url: `${API}/revoke`,
     action: 'public',
     handler: async ({ body }) => {
       const form = body instanceof URLSearchParams ? body : new URLSearchParams()
@@ -119,7 +227,7 @@ export function registerAuthRoutes(app: FastifyInstance, deps: AuthDeps): void {
 
   route(app, {
     method: 'GET',
-    url: `${BASE}/userinfo`,
+    url: `${API}/userinfo`,
     action: 'workload.read',
     handler: async ({ principal }) => ({
       sub: `${principal.vo}:${principal.subject}`,
@@ -129,106 +237,5 @@ export function registerAuthRoutes(app: FastifyInstance, deps: AuthDeps): void {
       properties: propertiesOf(principal),
       preferred_username: principal.account ?? principal.subject,
     }),
-  })
-}
-
-const propertiesOf = ({ attributes }: Principal): string[] =>
-  attributes.admin?.toLowerCase() === 'true' ? ADMINISTRATOR : MEMBER
-
-const vosOf = async (identity: Identity): Promise<string[]> => (await identity.listVos()).map(({ id }) => id)
-
-/** Groups of a VO from its root downwards; the root is there also before anybody made it. */
-async function groupsOf(identity: Identity, vo: string): Promise<string[]> {
-  const root = `/${vo}`
-  const found = [root]
-  const below = async (path: string): Promise<void> => {
-    const group = await identity.group(vo, path).catch((error) => {
-      if (isGridError(error) && error.kind === 'missing') return undefined
-      throw error
-    })
-    for (const child of group ? await identity.subgroups(group) : []) {
-      found.push(child.path)
-      await below(child.path)
-    }
-  }
-  await below(root)
-  return found
-}
-
-/** The client of the field in a VO; made on first use. */
-async function clientOf(identity: Identity, vo: string): Promise<Client> {
-  if (!(await vosOf(identity)).includes(vo)) throw wireError(400, `The vo ${vo} is not known`)
-  try {
-    return await identity.client(vo, CLIENT)
-  } catch (error) {
-    if (!isGridError(error) || error.kind !== 'missing') throw error
-  }
-  await identity.putClient({
-    ...{ id: CLIENT, vo, accountId: null, auth: 'none', origin: 'grid' },
-    ...{ name: 'DiracX client', description: 'The dirac command and the libraries of DiracX' },
-    grants: [DEVICE, 'refresh_token'],
-    scopes: ['grid', 'offline_access', 'wlcg.groups'],
-    ...{ accessSeconds: ACCESS_SECONDS, refreshSeconds: REFRESH_SECONDS },
-  })
-  return identity.client(vo, CLIENT)
-}
-
-function registerWellKnown(app: FastifyInstance, { identity, address }: AuthDeps): void {
-  const known = '/diracx/.well-known'
-  const api = `${address}${BASE}`
-
-  route(app, {
-    method: 'GET',
-    url: `${known}/openid-configuration`,
-    action: 'public',
-    handler: async () => {
-      const vos = await vosOf(identity)
-      const groups = await Promise.all(vos.map((vo) => groupsOf(identity, vo)))
-      return {
-        issuer: `${address}/diracx`,
-        token_endpoint: `${api}/token`,
-        userinfo_endpoint: `${api}/userinfo`,
-        authorization_endpoint: `${api}/authorize`,
-        device_authorization_endpoint: `${api}/device`,
-        revocation_endpoint: `${api}/revoke`,
-        jwks_uri: `${address}${known}/jwks.json`,
-        grant_types_supported: [DEVICE, 'refresh_token'],
-        scopes_supported: [
-          ...vos.map((vo) => `vo:${vo}`),
-          ...groups.flat().map((path) => `group:${groupName(path)}`),
-          ...ADMINISTRATOR.map((property) => `property:${property}`),
-        ],
-        response_types_supported: ['code'],
-        token_endpoint_auth_signing_alg_values_supported: ['RS256', 'ES256'],
-        token_endpoint_auth_methods_supported: ['none'],
-        code_challenge_methods_supported: ['S256'],
-      }
-    },
-  })
-
-  route(app, {
-    method: 'GET',
-    url: `${known}/jwks.json`,
-    action: 'public',
-    handler: async () => {
-      const all = await Promise.all((await vosOf(identity)).map((vo) => identity.jwks(vo)))
-      return { keys: all.flatMap(({ keys }) => keys) }
-    },
-  })
-
-  route(app, {
-    method: 'GET',
-    url: `${known}/dirac-metadata`,
-    action: 'public',
-    handler: async () => {
-      const vos = await vosOf(identity)
-      const entries = vos.map(async (vo) => {
-        const paths = await groupsOf(identity, vo)
-        const groups = Object.fromEntries(paths.map((path) => [groupName(path), { properties: MEMBER }]))
-        const support = { message: 'Ask an administrator of your collaboration', webpage: null, email: null }
-        return [vo, { groups, support, default_group: groupName(`/${vo}`) }] as const
-      })
-      return { virtual_organizations: Object.fromEntries(await Promise.all(entries)) }
-    },
   })
 }

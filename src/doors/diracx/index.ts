@@ -4,8 +4,12 @@ import type { Logger } from '../../kernel/index.ts'
 import type { JobDoorDeps } from '../kumi/job-deps.ts'
 import { registerAuthRoutes } from './auth.ts'
 import { sendDetail } from './errors.ts'
+import { registerJobReportRoutes } from './job-reports.ts'
 import { registerJobRoutes } from './jobs.ts'
+import { registerDiracPilotRoutes } from './pilots.ts'
+import { registerResourceRoutes } from './resources.ts'
 import { registerSandboxRoutes } from './sandboxes.ts'
+import { registerWellKnown } from './well-known.ts'
 
 export interface DiracxDoorDeps extends JobDoorDeps {
   readonly log: Logger
@@ -19,8 +23,13 @@ export async function registerDiracxDoor(app: FastifyInstance, deps: DiracxDoorD
         deps.log.error({ err: fatal, request: request.id }, 'request failed'),
       ),
     )
-    registerAuthRoutes(door, { ...deps, address: deps.audience })
+    const auth = { ...deps, address: deps.audience }
+    registerWellKnown(door, auth)
+    registerAuthRoutes(door, auth)
     registerJobRoutes(door, deps)
+    registerJobReportRoutes(door, deps)
     registerSandboxRoutes(door, deps)
+    registerDiracPilotRoutes(door, deps)
+    registerResourceRoutes(door, deps)
   })
 }

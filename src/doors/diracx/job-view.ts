@@ -1,7 +1,8 @@
-import { type JobColumn, type JobEvent, type JobView, stateName } from '../../workload/index.ts'
+import { type JobColumn, type JobEvent, type JobView, kindOfColumn, stateName } from '../../workload/index.ts'
+import type { Vocabulary } from './search.ts'
 
 /** Columns of the field's job table, and where we keep them. */
-export const COLUMNS: Readonly<Record<string, JobColumn>> = {
+const COLUMNS: Readonly<Record<string, JobColumn>> = {
   JobID: 'id',
   JobType: 'jobType',
   JobGroup: 'jobGroup',
@@ -23,10 +24,12 @@ export const COLUMNS: Readonly<Record<string, JobColumn>> = {
   RescheduleCounter: 'reschedules',
 }
 
-/** Columns that are the same for every job here. */
-export const CONSTANT: Readonly<Record<string, boolean>> = { VerifiedFlag: true, AccountedFlag: false }
-export const isColumn = (name: string): boolean =>
-  Object.hasOwn(COLUMNS, name) || Object.hasOwn(CONSTANT, name)
+export const JOB_WORDS: Vocabulary<JobColumn> = {
+  columns: COLUMNS,
+  kindOf: kindOfColumn,
+  constants: { VerifiedFlag: true, AccountedFlag: false },
+  related: { name: 'PilotStamp', notWith: 'JobID' },
+}
 
 const time = (date: Date | null): string | null => date?.toISOString() ?? null
 

@@ -1,10 +1,13 @@
 import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
-import { bigintSafeJson, type RouteRequest, route } from '../../http/index.ts'
+import { type RouteRequest, route } from '../../http/index.ts'
 import type { Principal } from '../../identity/index.ts'
 import {
   countJobs,
   eventsOf,
+  type JobColumn,
+  type JobCondition,
+  type JobEvent,
   jobsByIds,
   jobsOfJdl,
   type NewJobs,
@@ -19,27 +22,11 @@ import type { JobDoorDeps } from '../kumi/job-deps.ts'
 import { checkData, submitterOf } from '../kumi/job-request.ts'
 import { wireError } from './errors.ts'
 import { idOf, JobIds, ownerOf } from './job-ids.ts'
-import { COLUMNS, CONSTANT, isColumn, jobRecord, logRecord } from './job-view.ts'
-import { conditionsOf, Specs } from './search.ts'
+import { JOB_WORDS, jobRecord, logRecord } from './job-view.ts'
+import { answerList, answerSummary, Page, SearchBody, SummaryBody } from './listing.ts'
+import type { Conditions } from './search.ts'
 import { changeStatus } from './status.ts'
 
-const Search = Type.Object({
-  parameters: Type.Optional(Type.Union([Type.Array(Type.String()), Type.Null()])),
-  search: Type.Optional(Specs),
-  sort: Type.Optional(
-    Type.Array(
-      Type.Object({
-        parameter: Type.String(),
-        direction: Type.Union([Type.Literal('asc'), Type.Literal('desc')]),
-      }),
-    ),
-  ),
-  distinct: Type.Optional(Type.Boolean()),
-})
-const Page = Type.Object({
-  page: Type.Optional(Type.Integer({ minimum: 1 })),
-  per_page: Type.Optional(Type.Integer({ minimum: 1, maximum: 10_000 })),
-})
 /** The field's own server takes 20; nothing here asks for so few. */
 const MOST_DESCRIPTIONS = 1000
 const BODY = 16 << 20
@@ -83,64 +70,39 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobDoorDeps): void
     },
   })
 
+  const conditionsOn = ({ conditions, related }: Conditions<JobColumn>): readonly JobCondition[] =>
+    related === null ? conditions : [...conditions, { column: 'pilot', operator: 'in', values: related }]
+
   route(app, {
     ...{ method: 'POST', url: `${base}/search`, action: 'workload.read' },
-    schema: { body: Type.Optional(Type.Union([Search, Type.Null()])), querystring: Page },
-    handler: async ({ principal, body, query }, reply) => {
-      const { page = 1, per_page: limit = 100 } = query
-      const { parameters, search = [], sort = [], distinct = false } = body ?? {}
-      const wanted = parameters?.filter((name) => name !== 'LoggingInfo') ?? null
-      for (const name of [...(wanted ?? []), ...sort.map(({ parameter }) => parameter)])
-        if (!isColumn(name)) throw wireError(400, `Unknown column ${name}`)
-      const { conditions, never } = conditionsOf(search)
-      const { vo } = principal
-      const total = never ? 0 : Number(await countJobs(db, { vo, conditions }))
-      const offset = (page - 1) * limit
-      if (offset > 0 && offset >= total) {
-        return reply.code(416).header('content-range', `jobs */${total}`).send([])
-      }
-      const order = sort.flatMap(({ parameter, direction }) => {
-        const column = COLUMNS[parameter]
-        return column ? [{ column, descending: direction === 'desc' }] : []
+    schema: { body: SearchBody, querystring: Page },
+    handler: async (request, reply) => {
+      const { vo } = request.principal
+      return answerList(reply, request, {
+        ...{ unit: 'jobs', words: JOB_WORDS, extra: 'LoggingInfo' },
+        count: async (asked) => Number(await countJobs(db, { vo, conditions: conditionsOn(asked) })),
+        async find(asked, { extra, ...order }) {
+          const found = await searchJobs(db, { vo, conditions: conditionsOn(asked), ...order })
+          const ids = found.map(({ id }) => id)
+          const history = extra ? await eventsOf(db, ids) : []
+          const ofJob = new Map<bigint, JobEvent[]>()
+          for (const event of history) ofJob.set(event.jobId, [...(ofJob.get(event.jobId) ?? []), event])
+          return found.map((job) => ({
+            ...jobRecord(job),
+            ...(extra && { LoggingInfo: (ofJob.get(job.id) ?? []).map(logRecord) }),
+          }))
+        },
       })
-      const found = never ? [] : await searchJobs(db, { vo, conditions, sort: order, offset, limit })
-      const history = parameters?.includes('LoggingInfo')
-        ? await eventsOf(
-            db,
-            found.map(({ id }) => id),
-          )
-        : undefined
-      const records = found.map((job) => {
-        const record = jobRecord(job)
-        const shown = wanted?.length
-          ? Object.fromEntries(wanted.map((name) => [name, record[name] ?? CONSTANT[name]]))
-          : record
-        const own = history?.filter(({ jobId }) => jobId === job.id).map(logRecord)
-        return own ? { ...shown, LoggingInfo: own } : shown
-      })
-      const rows = distinct ? unique(records) : records
-      if (found.length < total) {
-        reply.header('content-range', `jobs ${offset}-${offset + found.length - 1}/${total}`).code(206)
-      }
-      return reply.type('application/json').send(bigintSafeJson(rows))
     },
   })
 
   route(app, {
     ...{ method: 'POST', url: `${base}/summary`, action: 'workload.read' },
-    schema: { body: Type.Object({ grouping: Type.Array(Type.String()), search: Type.Optional(Specs) }) },
-    handler: async ({ principal, body }) => {
-      const bad = body.grouping.find((name) => !COLUMNS[name])
-      if (bad !== undefined) throw wireError(400, `Unknown column ${bad}`)
-      const { conditions, never } = conditionsOf(body.search ?? [])
-      if (never) return []
-      const grouping = body.grouping.map((name) => COLUMNS[name]!)
-      const lines = await summariseJobs(db, { vo: principal.vo, conditions, grouping })
-      return lines.map(({ values, count }) => ({
-        ...Object.fromEntries(body.grouping.map((name, i) => [name, values[i]])),
-        count: Number(count),
-      }))
-    },
+    schema: { body: SummaryBody },
+    handler: async ({ principal: { vo }, body }) =>
+      answerSummary(body, JOB_WORDS, (asked, grouping) =>
+        summariseJobs(db, { vo, conditions: conditionsOn(asked), grouping }),
+      ),
   })
 
   const controls = {
@@ -204,7 +166,3 @@ const described1 = (text: string, by: Submitter) =>
       name: name.replace(/[^A-Za-z0-9._-]/g, '_'),
     }),
   })
-
-function unique<T>(records: readonly T[]): T[] {
-  return [...new Map(records.map((record) => [JSON.stringify(record), record])).values()]
-}

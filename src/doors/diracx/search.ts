@@ -1,7 +1,6 @@
 import { type Static, Type } from 'typebox'
-import { type JobCondition, kindOfColumn } from '../../workload/index.ts'
+import type { Condition } from '../../workload/index.ts'
 import { wireError } from './errors.ts'
-import { COLUMNS, CONSTANT, isColumn } from './job-view.ts'
 import { periodOf, precisionOf } from './time.ts'
 
 const Value = Type.Union([Type.String({ maxLength: 4096 }), Type.Number(), Type.Boolean()])
@@ -16,7 +15,23 @@ export const Specs = Type.Array(
 )
 type Spec = Static<typeof Specs>[number]
 
-const OPERATORS: Readonly<Record<string, JobCondition['operator']>> = {
+type Operator = Condition<string>['operator']
+
+/** What one list of the field can be asked for. */
+export interface Vocabulary<C extends string> {
+  /** Columns of the field, and where we keep them. */
+  readonly columns: Readonly<Record<string, C>>
+  readonly kindOf: (column: C) => 'number' | 'text' | 'state' | 'time'
+  /** Columns that are the same for all. */
+  readonly constants: Readonly<Record<string, boolean>>
+  /** What another list names; compared by eq and in only, and not together with its own number. */
+  readonly related: { readonly name: string; readonly notWith: string }
+}
+
+export const isColumn = <C extends string>({ columns, constants }: Vocabulary<C>, name: string): boolean =>
+  Object.hasOwn(columns, name) || Object.hasOwn(constants, name)
+
+const OPERATORS: Readonly<Record<string, Operator>> = {
   eq: 'eq',
   neq: 'neq',
   gt: 'gt',
@@ -30,40 +45,60 @@ const OPERATORS: Readonly<Record<string, JobCondition['operator']>> = {
   'not in': 'not in',
 }
 
-/** Conditions in the words of the jobs' room; `never` when one of them can hold for no job. Errors: 400. */
-export function conditionsOf(specs: readonly Spec[]): { conditions: JobCondition[]; never: boolean } {
-  const conditions: JobCondition[] = []
+export interface Conditions<C extends string> {
+  readonly conditions: readonly Condition<C>[]
+  /** Values of the related list; null: it was not asked for. */
+  readonly related: readonly string[] | null
+  /** One of the conditions can hold for nothing. */
+  readonly never: boolean
+}
+
+/** Conditions in the words of the room. Errors: 400. */
+export function conditionsOf<C extends string>(specs: readonly Spec[], words: Vocabulary<C>): Conditions<C> {
+  const conditions: Condition<C>[] = []
+  const { constants } = words
+  const related: Set<string>[] = []
   let never = false
   for (const spec of specs) {
     const { parameter } = spec
     const operator = OPERATORS[spec.operator]
     if (!operator) throw wireError(400, `Unknown operator ${spec.operator}`)
     const values = valuesOf(spec, operator)
-    if (parameter === 'PilotStamp') {
+    if (parameter === words.related.name) {
+      const { notWith } = words.related
       if (!['eq', 'in'].includes(operator))
-        throw wireError(400, 'PilotStamp can be compared by eq and in only')
-      if (specs.some((other) => other.parameter === 'JobID'))
-        throw wireError(400, 'PilotStamp and JobID cannot be asked for together')
-      conditions.push({ column: 'pilot', operator, values })
-    } else if (Object.hasOwn(CONSTANT, parameter)) {
-      const fits = values.some((value) => ['true', '1'].includes(value.toLowerCase()) === CONSTANT[parameter])
+        throw wireError(400, `${parameter} can be compared by eq and in only`)
+      if (specs.some((other) => other.parameter === notWith))
+        throw wireError(400, `${parameter} and ${notWith} cannot be asked for together`)
+      related.push(new Set(values))
+    } else if (Object.hasOwn(constants, parameter)) {
+      const fits = values.some(
+        (value) => ['true', '1'].includes(value.toLowerCase()) === constants[parameter],
+      )
       if (fits === ['neq', 'not in'].includes(operator)) never = true
-    } else if (!isColumn(parameter)) throw wireError(400, `Unknown column ${parameter}`)
-    else conditions.push(conditionOf(parameter, operator, values))
+    } else if (!Object.hasOwn(words.columns, parameter)) throw wireError(400, `Unknown column ${parameter}`)
+    else conditions.push(conditionOf(parameter, words, operator, values))
   }
-  return { conditions, never }
+  const [first, ...more] = related
+  const all = first && [...first].filter((value) => more.every((set) => set.has(value)))
+  return { conditions, related: all ?? null, never }
 }
 
-function valuesOf({ parameter, value, values }: Spec, operator: JobCondition['operator']): string[] {
+function valuesOf({ parameter, value, values }: Spec, operator: Operator): string[] {
   const list = operator === 'in' || operator === 'not in'
   if (list ? values === undefined : value === undefined)
     throw wireError(400, `The condition on ${parameter} needs ${list ? 'values' : 'a value'}`)
   return (list ? values! : [value!]).map(String)
 }
 
-function conditionOf(parameter: string, operator: JobCondition['operator'], values: string[]): JobCondition {
-  const column = COLUMNS[parameter]!
-  const kind = kindOfColumn(column)
+function conditionOf<C extends string>(
+  parameter: string,
+  { columns, kindOf }: Vocabulary<C>,
+  operator: Operator,
+  values: string[],
+): Condition<C> {
+  const column = columns[parameter]!
+  const kind = kindOf(column)
   if (kind === 'number' && ['eq', 'neq', 'gt', 'lt', 'in', 'not in'].includes(operator)) {
     const bad = values.find((value) => !/^-?\d{1,18}$/.test(value))
     if (bad !== undefined) throw wireError(400, `${parameter} is a number, not "${bad}"`)
@@ -73,7 +108,6 @@ function conditionOf(parameter: string, operator: JobCondition['operator'], valu
   if (['like', 'not like', 'regex'].includes(operator)) throw wireError(400, `${parameter} is a time`)
   if (new Set(values.map(precisionOf)).size > 1)
     throw wireError(400, 'Times of one list must have the same precision')
-  if (values.length === 0) return { column: 'id', operator: operator === 'in' ? 'in' : 'not in', values: [] }
   return { column, operator, values, periods: values.map(periodOf) }
 }
 

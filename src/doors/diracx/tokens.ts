@@ -22,9 +22,16 @@ export function unwrapRefresh(text: string): { vo: string; token: string } | und
   }
 }
 
-/** A device code names its VO, which the token request does not. */
-export const wrapCode = (vo: string, code: string): string => `${vo}.${code}`
-export function unwrapCode(text: string): { vo: string; code: string } | undefined {
-  const dot = text.indexOf('.')
-  return dot > 0 ? { vo: text.slice(0, dot), code: text.slice(dot + 1) } : undefined
+export interface DeviceFacts {
+  readonly vo: string
+  readonly properties: readonly string[]
+}
+
+/** A device code names its VO, which the token request does not, and the properties that its holder must have. */
+export const wrapCode = ({ vo, properties }: DeviceFacts, code: string): string =>
+  [vo, properties.join('+'), code].join('.')
+export function unwrapCode(text: string): (DeviceFacts & { code: string }) | undefined {
+  const parts = /^([^.]+)\.([A-Za-z+]*)\.(.+)$/.exec(text)
+  if (!parts) return undefined
+  return { vo: parts[1]!, properties: parts[2]!.split('+').filter(Boolean), code: parts[3]! }
 }

@@ -1,6 +1,12 @@
 import { Type } from 'typebox'
 import type { MadeOf } from '../../production/index.ts'
-import { type AttemptView, type JobEvent, type JobView, stateName } from '../../workload/index.ts'
+import {
+  type AttemptView,
+  type JobEvent,
+  type JobSpec,
+  type JobView,
+  stateName,
+} from '../../workload/index.ts'
 
 const text = Type.String()
 const count = Type.Integer()
@@ -68,13 +74,23 @@ export const Attempt = Type.Object({
   figures: Type.Unknown(),
 })
 const Did = Type.Object({ scope: text, name: text })
+/** The tree that a job runs with. */
+const Pinned = maybe(Type.Object({ release: text, repository: text, revision: count, root: text }))
+export const pinnedAnswer = ({ software }: JobSpec) => {
+  if (!software) return null
+  const { release, repository, revision, root } = software
+  return { release, repository, revision, root }
+}
 export const JobShown = Type.Object({
   job: Job,
   executable: text,
   arguments: list(text),
+  software: Pinned,
   inputs: list(Did),
   outputs: list(Type.Object({ pattern: text, dataset: text })),
   made: list(Type.Object({ scope: text, name: text, bytes: count, attempt: count })),
+  /** What the job's own programs wanted remembered. */
+  parameters: Type.Record(text, text),
   attempts: list(Attempt),
   history: list(
     Type.Object({ at: time, attempt: count, status: text, minor: text, application: text, source: text }),
@@ -121,6 +137,7 @@ export const Lineage = Type.Object({
       endedAt: maybe(time),
       executable: text,
       arguments: list(text),
+      software: Pinned,
       inputs: list(Did),
     }),
   ),
@@ -141,6 +158,18 @@ export const Lineage = Type.Object({
     }),
   ),
 })
+const Cluster = Type.Object({
+  host: text,
+  port: count,
+  user: text,
+  hostKey: text,
+  partition: text,
+  account: text,
+  qos: text,
+  directory: text,
+  node: text,
+  pollSeconds: count,
+})
 export const Compute = Type.Object({
   name: text,
   site: text,
@@ -154,6 +183,8 @@ export const Compute = Type.Object({
   tags: list(text),
   maxPilots: count,
   maxWaiting: count,
+  /** How the gateway reaches the batch system; null: processes of its own machine. */
+  cluster: maybe(Cluster),
   pausedUntil: maybe(time),
   pauseReason: maybe(text),
 })

@@ -2,6 +2,7 @@ import type { RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Rng } from '../../kernel/index.ts'
 import type { ProductionDeps } from '../../production/index.ts'
+import type { Software } from '../../software/index.ts'
 import type { CompleteDeps, LeaseDeps, Markets, Sandboxes } from '../../workload/index.ts'
 
 /** What the routes about jobs and pilots need from the program that wires them. */
@@ -17,6 +18,7 @@ export interface JobDoorDeps {
   readonly addRules: ProductionDeps['addRules']
   readonly storagesAt: LeaseDeps['storagesAt']
   readonly sandboxes: Sandboxes
+  readonly software: Pick<Software, 'pin'>
   /** Audience of the tokens of pilots: this server. */
   readonly audience: string
 }

@@ -25,6 +25,8 @@ export const JobRequest = Type.Object(
     group: Type.Optional(Type.String({ maxLength: 255 })),
     priority: Type.Optional(Type.Integer({ minimum: 0, maximum: 10 })),
     executable: text,
+    /** A release such as koto.example.org@release-08: the tree that it is now. */
+    software: Type.Optional(Type.String({ maxLength: 200 })),
     arguments: Type.Optional(Type.Array(text, { maxItems: 1000 })),
     environment: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }), text)),
     files: Type.Optional(
@@ -85,6 +87,7 @@ export async function jobsOfRequest(deps: JobDoorDeps, vo: string, request: JobR
       ...{ executable, arguments: request.arguments ?? [], environment: request.environment ?? {} },
       ...{ files: request.files ?? [], inputSandboxes: request.sandboxes ?? [] },
       outputSandbox: request.sendBack ?? [],
+      ...(request.software && { software: await deps.software.pin(vo, request.software) }),
       ...{ standardOutput: 'std.out', standardError: 'std.err', jdl: null },
       outputs: outputs.map(({ pattern, dataset }) => ({ pattern, dataset: didOf(dataset) })),
       destination: request.destination ?? null,

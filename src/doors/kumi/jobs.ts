@@ -20,6 +20,7 @@ import {
   makersOfFiles,
   type Ordered,
   outputsOfJobs,
+  parametersOf,
   pilotsOf,
   putLimit,
   putResource,
@@ -41,6 +42,7 @@ import {
   Log,
   makingAnswer,
   Pilot,
+  pinnedAnswer,
 } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import { checkData, JobRequest, jobsOfRequest, submitterOf } from './job-request.ts'
@@ -128,11 +130,12 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
     answer: JobShown,
     handler: async ({ principal, params }) => {
       const job = await one(principal.vo, params.id)
-      const [details, attempts, history, outputs] = await Promise.all([
+      const [details, attempts, history, outputs, parameters] = await Promise.all([
         jobDetails(db, principal.vo, job.id),
         attemptsOf(db, [job.id]),
         eventsOf(db, [job.id]),
         outputsOfJobs(db, [job.id]),
+        parametersOf(db, job.id),
       ])
       const files = new Map(
         (
@@ -147,6 +150,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
         job: jobAnswer(job),
         executable: spec.executable,
         arguments: [...spec.arguments],
+        software: pinnedAnswer(spec),
         inputs: [...(item?.inputs ?? [])],
         outputs: spec.outputs.map(({ pattern, dataset }) => ({
           pattern,
@@ -156,6 +160,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
           const did = files.get(fileId)
           return did ? [{ scope: did.scope, name: did.name, bytes: did.bytes, attempt }] : []
         }),
+        parameters: Object.fromEntries(parameters.map(({ name, value }) => [name, value])),
         attempts: attempts.map(attemptAnswer),
         history: history.map(eventAnswer),
       }
@@ -229,6 +234,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
           ...{ job: job.id, name: job.name, owner: job.owner, attempt: made.attempt },
           ...{ site: attempt?.site ?? '', endedAt: attempt?.endedAt ?? null },
           ...{ executable: details.spec.executable, arguments: [...details.spec.arguments] },
+          software: pinnedAnswer(details.spec),
           inputs: [...(details.item?.inputs ?? [])],
         },
         production: making ? makingAnswer(making) : null,
@@ -241,7 +247,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
 /** Places that run jobs, shares and limits. */
 function registerCompute(door: Operations, { db }: JobDoorDeps): void {
   const { name: _, ...offered } = Compute.properties
-  const { pausedUntil: _p, pauseReason: _r, ...settable } = offered
+  const { pausedUntil: _p, pauseReason: _r, cluster, ...settable } = offered
   door.get({
     url: '/kumi/v1/compute',
     action: 'sites.read',
@@ -258,10 +264,10 @@ function registerCompute(door: Operations, { db }: JobDoorDeps): void {
     url: '/kumi/v1/compute/:name',
     action: 'workload.admin',
     summary: 'Add a place that runs jobs, or change what it offers',
-    schema: { params: Name, body: Type.Object(settable) },
+    schema: { params: Name, body: Type.Object({ ...settable, cluster: Type.Optional(cluster) }) },
     answer: Done,
     handler: async ({ principal, params, body }) => {
-      await putResource(db, { ...body, vo: principal.vo, name: params.name })
+      await putResource(db, { ...body, cluster: body.cluster ?? null, vo: principal.vo, name: params.name })
       return { done: true }
     },
   })

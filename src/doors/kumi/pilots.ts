@@ -96,7 +96,7 @@ const Completion = Type.Object({
     Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 4096 })]),
   ),
   logs: LogParts,
-  // Null first: a text is tried first otherwise, and null becomes the empty one.
+  // Null first: tried as a text, nothing would become an empty one.
   sandbox: Type.Optional(Type.Union([Type.Null(), Type.String({ maxLength: 256 })])),
 })
 const Sandbox = Type.Object({

@@ -66,6 +66,9 @@ export const insertCode = (db: Db, hash: Buffer, c: CodeRow) =>
   )
 
 /** The code as it was before this use: `usedAt` is null for the first user alone. */
+export const voOfCode = async (db: Db, hash: Buffer): Promise<string | undefined> =>
+  (await row(db, sql<{ vo: string }>`select vo from authorization_code where code_hash = ${hash}`))?.vo
+
 export const takeCode = (db: Db, hash: Buffer, now: Date) =>
   row(
     db,

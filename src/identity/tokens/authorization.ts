@@ -71,6 +71,8 @@ export interface Authorization {
     person: Visitor,
     answer: Answer,
   ): Promise<{ redirect: string }>
+  /** The VO in which a code was given, for a door that serves all of them; says nothing about whether it is still good. */
+  voOfCode(code: string): Promise<string | undefined>
   /** The tokens for a code; throws invalid_grant. A code that comes a second time costs what the first one gave. */
   redeemCode(request: {
     client: Client
@@ -198,6 +200,7 @@ export function createAuthorization(
         return { redirect: back(row, refusal(error)) }
       }
     },
+    voOfCode: (text) => store.voOfCode(db, digestOf(text)),
     async redeemCode({ client, code: text, redirectUri, verifier }) {
       const found = await store.takeCode(db, digestOf(text), now())
       const own = found?.vo === client.vo && found.clientId === client.id

@@ -22,6 +22,8 @@ const STAMP = /^[A-Za-z0-9_-]{1,32}$/
  */
 export function localBatch({ directory, program, clock = systemClock }: LocalBatchOptions): BatchSystem {
   mkdirSync(directory, { recursive: true, mode: 0o711 })
+  // No stamp begins with a dot.
+  const softwareDirectory = join(directory, '.software')
   const at = (stamp: string, ...rest: string[]): string => {
     if (!STAMP.test(stamp)) throw new Error(`"${stamp}" is no stamp of a pilot.`)
     return join(directory, stamp, ...rest)
@@ -31,7 +33,10 @@ export function localBatch({ directory, program, clock = systemClock }: LocalBat
     if (existsSync(at(stamp, 'pid'))) return
     const config = await prepare(stamp)
     mkdirSync(at(stamp), { recursive: true, mode: 0o711 })
-    writeWhole(at(stamp, 'pilot.json'), JSON.stringify({ ...config, directory: at(stamp) }))
+    writeWhole(
+      at(stamp, 'pilot.json'),
+      JSON.stringify({ ...config, directory: at(stamp), softwareDirectory }),
+    )
     // The shell tells how the pilot ended even when nobody was there to see it.
     // It lives through the signal that ends the pilot; a trap, unlike a signal ignored, is not passed on.
     const script =
@@ -73,6 +78,8 @@ export function localBatch({ directory, program, clock = systemClock }: LocalBat
       for (const stamp of stamps) await start(stamp, prepare)
     },
     list: async () => known().map(look),
+    // They start at once, none waits.
+    renew: async () => undefined,
     async cancel(stamps, graceMs) {
       const alive = () => stamps.filter((stamp) => existsSync(at(stamp)) && look(stamp).state === 'Running')
       const tell = (signal: NodeJS.Signals) => {

@@ -74,7 +74,7 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
   })
   const there = lstatSync(directory, { throwIfNoEntry: false })
   if (there?.isDirectory()) {
-    const before = existsSync(join(directory, NOTE)) ? readFileSync(join(directory, NOTE), 'utf8') : undefined
+    const before = readNote(directory)
     if (before === note)
       return { entries: 0, fetched: 0, fetchedBytes: 0, present: 0, unchanged: true, leftOut: [] }
     if (before === undefined && readdirSync(directory).length > 0)
@@ -91,13 +91,24 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
     writeFileSync(join(building, NOTE), note)
     const old = `${building}.old`
     if (there) renameSync(directory, old)
-    renameSync(building, directory)
+    try {
+      renameSync(building, directory)
+    } catch (error) {
+      // Another one made the same tree meanwhile.
+      if (there || readNote(directory) !== note) throw error
+      removeTree(building)
+    }
     removeTree(old)
     return { ...result, unchanged: false }
   } catch (error) {
     removeTree(building)
     throw error
   }
+}
+
+function readNote(directory: string): string | undefined {
+  const file = join(directory, NOTE)
+  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
 }
 
 async function build(

@@ -174,6 +174,18 @@ const site = createRoute({
   path: '/sites/$name',
   component: lazyRouteComponent(() => import('../sites/site-page.tsx'), 'SitePage'),
 })
+const software = createRoute({
+  getParentRoute: () => root,
+  path: '/software',
+  component: lazyRouteComponent(() => import('../software/repositories-page.tsx'), 'RepositoriesPage'),
+})
+const repository = createRoute({
+  getParentRoute: () => root,
+  path: '/software/$name',
+  validateSearch: (search: Record<string, unknown>) =>
+    optional(search, 'view', 'revision', 'path', 'from', 'to'),
+  component: lazyRouteComponent(() => import('../software/repository-page.tsx'), 'RepositoryPage'),
+})
 
 const people = createRoute({
   getParentRoute: () => root,
@@ -275,7 +287,7 @@ export const router = createRouter({
     rule,
     transfers,
     link,
-    ...[jobs, newJob, job, sites, site],
+    ...[jobs, newJob, job, sites, site, software, repository],
     people,
     access,
     ...managing,

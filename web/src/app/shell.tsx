@@ -15,6 +15,7 @@ const SCREENS = [
   ['/transfers', 'transfers'],
   ['/jobs', 'jobs'],
   ['/sites', 'sites'],
+  ['/software', 'software'],
   ['/people', 'people'],
 ] as const
 

@@ -29,7 +29,7 @@ export function Course({ shown: { job, history } }: { shown: JobShown }) {
           <i
             key={`${at} ${String(i)}`}
             className={look(status)}
-            style={{ flexGrow: Math.max(took ?? 0, 0.001) }}
+            style={{ flexGrow: 1000 * Math.max(took ?? 0, 0.001) }}
           />
         ))}
       </div>

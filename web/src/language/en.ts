@@ -4,6 +4,7 @@ import { jobs } from './jobs.en.ts'
 import { password } from './password.en.ts'
 import { people } from './people.en.ts'
 import { sites } from './sites.en.ts'
+import { software } from './software.en.ts'
 
 const plural = (n: number, one: string, many: string) => `${n.toLocaleString('en')} ${n === 1 ? one : many}`
 
@@ -17,6 +18,7 @@ export const en = {
     transfers: 'Transfers',
     jobs: 'Jobs',
     sites: 'Sites',
+    software: 'Software',
     people: 'People',
   },
   app: {
@@ -228,6 +230,7 @@ export const en = {
   jobs,
   people,
   sites,
+  software,
 }
 
 /** What every language provides; a missing key does not compile. */

@@ -5,6 +5,7 @@ import { jobs } from './jobs.ja.ts'
 import { password } from './password.ja.ts'
 import { people } from './people.ja.ts'
 import { sites } from './sites.ja.ts'
+import { software } from './software.ja.ts'
 
 const n = (value: number) => value.toLocaleString('ja')
 
@@ -17,6 +18,7 @@ export const ja: Messages = {
     transfers: '転送',
     jobs: 'ジョブ',
     sites: '拠点',
+    software: 'ソフトウェア',
     people: '利用者',
   },
   app: {
@@ -221,4 +223,5 @@ export const ja: Messages = {
   jobs,
   people,
   sites,
+  software,
 }

@@ -1,4 +1,5 @@
 import { Link } from '@tanstack/react-router'
+import { useEffect, useRef } from 'react'
 import type { Ends, Outcomes } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
 import { count } from '../shared/format.ts'
@@ -25,10 +26,16 @@ const dayOf = (at: string) => at.slice(5, 10)
 /** Site × hour: the number is how many starts ended, the sign and the colour how. */
 export function OutcomeMatrix({ outcomes: { hours, sites } }: { outcomes: Outcomes }) {
   const t = useMessages()
+  const table = useRef<HTMLTableElement>(null)
+  // Where not all hours fit, the newest are shown first.
+  useEffect(() => {
+    const frame = table.current?.parentElement
+    if (frame) frame.scrollLeft = frame.scrollWidth
+  }, [])
   return (
     <>
       <Scroll label={t.sites.matrix}>
-        <table className="matrix hours">
+        <table className="matrix hours" ref={table}>
           <thead>
             <tr>
               <td />

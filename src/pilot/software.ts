@@ -1,0 +1,119 @@
+import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs'
+import { join } from 'node:path'
+import { Agent, request } from 'undici'
+import { defineError, isGridError } from '../kernel/errors.ts'
+import type { Clock } from '../kernel/ports.ts'
+import { publicKeysFrom } from '../software/format/signed.ts'
+import { materialise, NOTE } from '../software/local/materialise.ts'
+import { openRepository } from '../software/reader/repository.ts'
+import type { PilotConfig } from './config.ts'
+import type { Mounted } from './isolation.ts'
+
+const softwareFailed = defineError('transient', 'software_failed')
+const softwareMissing = defineError('missing', 'software_missing')
+
+/** As a job names it. */
+export interface PinnedRelease {
+  readonly repository: string
+  readonly revision: number
+  readonly root: string
+  readonly masterPublicPem: string
+}
+
+export interface SoftwareShelf {
+  /**
+   * The tree of a release, fetched and verified as far as it is not here yet. Throws software_failed when the server cannot
+   * be asked, software_missing when it does not have that tree any more or what it gives is not that.
+   */
+  provide(release: PinnedRelease, signal: AbortSignal): Promise<Mounted>
+  close(): Promise<void>
+}
+
+/** Longer than any job may take. */
+const UNUSED_MS = 30 * 86_400_000
+const LOOSE_MS = 86_400_000
+
+/** Software for the jobs of a place: trees by their root hashes, files shared between them. */
+export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>): SoftwareShelf {
+  const directory = config.softwareDirectory ?? join(config.directory, 'software')
+  const ca = config.ca ? readFileSync(config.ca) : undefined
+  const agent = new Agent({ connections: 16, ...(ca && { connect: { ca } }) })
+  const coming = new Map<string, Promise<Mounted>>()
+  const stopping = new AbortController()
+
+  async function made(release: PinnedRelease, signal: AbortSignal): Promise<Mounted> {
+    const { repository: name, root, masterPublicPem } = release
+    const tree = join(directory, 'trees', name, root)
+    const note = join(tree, NOTE)
+    if (!existsSync(note)) {
+      const fetch = async (path: string) => {
+        const url = `${config.server}/cvmfs/${name}/${path}`
+        const answer = await request(url, { dispatcher: agent, signal })
+        const bytes = Buffer.from(await answer.body.arrayBuffer())
+        if (answer.statusCode === 404) return undefined
+        if (answer.statusCode === 200) return bytes
+        throw softwareFailed(`${url} was answered with ${answer.statusCode}.`)
+      }
+      const masterKeys = publicKeysFrom(masterPublicPem)
+      const repository = await openRepository({ name, fetch, masterKeys, now: now() })
+      const snapshot = await repository.snapshot(root)
+      const store = join(directory, 'files')
+      await materialise({ repository, snapshot, directory: tree, store, signal })
+    }
+    // Says that it is used: what is not, goes.
+    utimesSync(note, now(), now())
+    return { repository: name, tree }
+  }
+
+  /** Whoever wants the same waits for the same; it goes on when one of them does not want it any more. */
+  function shared(release: PinnedRelease): Promise<Mounted> {
+    const key = `${release.repository} ${release.root}`
+    const known = coming.get(key)
+    if (known) return known
+    const work = made(release, stopping.signal)
+      .catch((error) => {
+        const text = `${release.repository} revision ${release.revision}: ${(error as Error).message}`
+        // What the repository does not have, or what it does not sign, it does not have at other sites either.
+        const gone = isGridError(error) && error.code.startsWith('software_') && error.kind !== 'transient'
+        throw gone ? softwareMissing(text, {}, error) : softwareFailed(text, {}, error)
+      })
+      .finally(() => coming.delete(key))
+    coming.set(key, work)
+    return work
+  }
+
+  return {
+    provide: (release, signal) =>
+      new Promise((resolve, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+        shared(release).then(resolve, reject)
+      }),
+    async close() {
+      stopping.abort()
+      await Promise.allSettled(coming.values())
+      await agent.destroy()
+      tidy(directory, now().getTime())
+    },
+  }
+}
+
+/** Removes trees that no job used for long, and files that no tree shows any more. */
+export function tidy(directory: string, now: number): void {
+  const [trees, files] = [join(directory, 'trees'), join(directory, 'files')]
+  for (const repository of below(trees))
+    for (const root of below(join(trees, repository))) {
+      const tree = join(trees, repository, root)
+      const note = lstatSync(join(tree, NOTE), { throwIfNoEntry: false })
+      const used = note?.mtimeMs ?? lstatSync(tree, { throwIfNoEntry: false })?.ctimeMs ?? now
+      if (now - used > UNUSED_MS) rmSync(tree, { recursive: true, force: true })
+    }
+  for (const inside of below(files))
+    for (const name of below(join(files, inside))) {
+      const file = join(files, inside, name)
+      const stat = lstatSync(file, { throwIfNoEntry: false })
+      // It may have been fetched just now, for a tree that is being made.
+      if (stat?.nlink === 1 && now - stat.ctimeMs > LOOSE_MS) rmSync(file, { force: true })
+    }
+}
+
+const below = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : [])

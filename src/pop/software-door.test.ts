@@ -1,0 +1,177 @@
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { freePort } from '../../test/harness/free-port.ts'
+import { gatewayWorld, type Site } from '../../test/harness/gateway-world.ts'
+import { everyEntry, type RepositoryFiles, repositoryFiles } from '../../test/harness/software-files.ts'
+import { silentLogger } from '../kernel/index.ts'
+import { type ContentHash, objectPath } from '../software/format/hash.ts'
+import { checkRepository } from '../software/reader/check.ts'
+import { openRepository } from '../software/reader/repository.ts'
+import { softwareCache } from './software-cache.ts'
+
+describe('what a site keeps of repositories', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'kumi-software-cache-'))
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  async function kept(mostBytes: number) {
+    const made = await repositoryFiles()
+    await made.publish(async () => undefined)
+    const asked: string[] = []
+    let [now, away] = [0, false]
+    const cache = await softwareCache({
+      ...{
+        mostBytes,
+        log: silentLogger,
+        now: () => new Date(now),
+        directory: join(directory, `${mostBytes}`),
+      },
+      fetch: async (path) => {
+        asked.push(path)
+        if (away) throw new Error('away')
+        return made.files.get(path.slice(made.name.length + 1))
+      },
+    })
+    const object = (hash: ContentHash) => cache.object(`${made.name}/${objectPath(hash, 'file')}`, hash)
+    return {
+      ...{ made, asked, cache, object },
+      wait: (ms: number) => {
+        now += ms
+      },
+      leave: () => {
+        away = true
+      },
+    }
+  }
+
+  test('is what was wanted last, as much as there is room for', async () => {
+    const { made, object, cache, asked } = await kept(2500)
+    const hashes = [1, 2, 3].map((n) => made.store(Buffer.alloc(1000, n), 'file', 'none'))
+    await object(hashes[0]!)
+    await object(hashes[1]!)
+    expect((await object(hashes[0]!))?.hit).toBe(true)
+    await object(hashes[2]!)
+    expect(cache.bytes()).toBe(2000)
+    expect([(await object(hashes[0]!))?.hit, (await object(hashes[1]!))?.hit]).toEqual([true, false])
+    expect(asked).toHaveLength(4)
+  })
+
+  test('is one answer for all who ask at once, and for a minute that there is nothing', async () => {
+    const { made, object, asked, wait } = await kept(1_000_000)
+    const there = made.store(Buffer.from('there'), 'file')
+    await Promise.all(Array.from({ length: 20 }, () => object(there)))
+    const coming = { algorithm: 'sha1', hex: '0'.repeat(40) } as const
+    for (let i = 0; i < 5; i++) expect(await object(coming)).toBe(undefined)
+    expect(asked).toHaveLength(2)
+    wait(60_000)
+    await object(coming)
+    expect(asked).toHaveLength(3)
+  })
+
+  test('is the last manifest while the server is away, and never an older one', async () => {
+    const { made, cache, wait, leave } = await kept(1000)
+    const manifest = () => cache.document(`${made.name}/.cvmfspublished`)
+    const first = made.files.get('.cvmfspublished')!
+    await made.publish(async (tree) => tree.touch())
+    const second = made.files.get('.cvmfspublished')!
+    expect((await manifest())?.bytes.equals(second)).toBe(true)
+    wait(60_000)
+    made.files.set('.cvmfspublished', first)
+    expect((await manifest())?.bytes.equals(second)).toBe(true)
+    leave()
+    expect((await manifest())?.bytes.equals(second)).toBe(true)
+    await expect(cache.document(`${made.name}/.cvmfswhitelist`)).rejects.toThrow('away')
+  })
+})
+
+describe('the gateway as a cache of software', () => {
+  let world: Awaited<ReturnType<typeof gatewayWorld>>
+  let site: Site
+  let made: RepositoryFiles
+  let server: Server
+  let plain: string
+  let program: ChildProcess
+  const asked: string[] = []
+
+  beforeAll(async () => {
+    world = await gatewayWorld(['a'])
+    site = world.sites[0]!
+    made = await repositoryFiles()
+    await made.publish(async (tree) => {
+      for (const entry of everyEntry(made).entries) await tree.put(entry)
+    })
+    server = createServer(world.tls, (request, response) => {
+      asked.push(request.url!)
+      const bytes = made.files.get(request.url!.slice(`/cvmfs/${made.name}/`.length))
+      response.writeHead(bytes ? 200 : 404).end(bytes)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const softwarePort = await freePort()
+    plain = `http://127.0.0.1:${softwarePort}`
+    const config = JSON.parse(readFileSync(site.configFile, 'utf8'))
+    const address = `https://localhost:${(server.address() as AddressInfo).port}`
+    writeFileSync(site.configFile, JSON.stringify({ ...config, server: address, softwarePort }))
+    program = await world.startProgram(site)
+  })
+  afterAll(async () => {
+    server.closeAllConnections()
+    server.close()
+    await world.close()
+  })
+
+  const get = (path: string) => fetch(`${plain}/cvmfs/${made.name}/${path}`)
+  const objectsAsked = () => asked.filter((url) => url.includes('/data/')).length
+  async function readEverything(): Promise<void> {
+    const throughGateway = async (path: string) => {
+      const answer = await get(path)
+      return answer.status === 404 ? undefined : Buffer.from(await answer.arrayBuffer())
+    }
+    const masterKeys = [made.master.publicKey]
+    const repository = await openRepository({
+      ...{ name: made.name, masterKeys, fetch: throughGateway, now: new Date() },
+    })
+    const snapshot = await repository.snapshot()
+    const { problems } = await checkRepository(repository, snapshot, { fetch: throughGateway, data: true })
+    expect(problems).toEqual([])
+  }
+
+  test('fetches a repository once for all clients, and serves it without the server, also after a restart', async () => {
+    await readEverything()
+    const first = objectsAsked()
+    expect(first).toBeGreaterThan(10)
+    await readEverything()
+    expect(objectsAsked()).toBe(first)
+    program.kill('SIGKILL')
+    await once(program, 'exit')
+    await world.startProgram(site)
+    await readEverything()
+    expect(objectsAsked()).toBe(first)
+  })
+
+  test('gives nothing on that is not what it is called', async () => {
+    const hash = made.store(Buffer.from('right'), 'file')
+    const path = objectPath(hash, 'file')
+    const right = made.files.get(path)!
+    made.files.set(path, Buffer.from('wrong'))
+    expect((await get(path)).status).toBe(502)
+    made.files.set(path, right)
+    const answer = await get(path)
+    expect([answer.status, answer.headers.get('x-cache')]).toEqual([200, 'MISS'])
+    expect(Buffer.from(await answer.arrayBuffer()).equals(right)).toBe(true)
+    expect((await get(path)).headers.get('x-cache')).toBe('HIT')
+  })
+
+  test('says software without TLS, and files only with it', async () => {
+    expect((await get('.cvmfspublished')).headers.get('cache-control')).toBe('public, max-age=61')
+    expect((await get('data/zz/none')).status).toBe(404)
+    expect((await fetch(`${plain}/cvmfs/../demo/x`)).status).toBe(403)
+    expect((await fetch(`${plain}/healthz`)).status).toBe(403)
+    expect((await fetch(`${plain}/cvmfs/${made.name}/.cvmfspublished`, { method: 'PUT' })).status).toBe(403)
+  })
+})

@@ -1,0 +1,118 @@
+// Software repositories in a real browser, at a really started grid into which releases were really published.
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { type Browser, chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../harness/foreign.ts'
+import { type StartedGrid, startGrid } from './grid.ts'
+import { CHROMIUM, openScreens, READERS, type Screens } from './screen.ts'
+
+const REPOSITORY = 'koto.example.org'
+
+describe.skipIf(missing(CHROMIUM))('software at the console', () => {
+  const directory = mkdtempSync(join(tmpdir(), 'kumi-release-'))
+  let grid: StartedGrid
+  let browser: Browser
+
+  beforeAll(async () => {
+    mkdirSync(join(directory, 'bin'))
+    mkdirSync(join(directory, 'lib'))
+    writeFileSync(join(directory, 'bin/reco'), '#!/bin/sh\nexec true\n', { mode: 0o755 })
+    writeFileSync(join(directory, 'lib/libreco.so'), Buffer.alloc(2000, '\0\x01'))
+    grid = await startGrid()
+    await grid.kumi('software', 'create', REPOSITORY, '--title', 'KOTO software')
+    await grid.kumi('software', 'publish', directory, '--to', '/releases/08', '--tag', 'release-08')
+    writeFileSync(join(directory, 'bin/reco'), '#!/bin/sh\nexec reconstruct "$@"\n', { mode: 0o755 })
+    writeFileSync(join(directory, 'NEWS'), 'reconstruction is back\n')
+    await grid.kumi('software', 'publish', directory, '--to', '/releases/08')
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+  }, 240_000)
+  afterAll(async () => {
+    await browser?.close()
+    await grid?.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }, 90_000)
+
+  describe.each(READERS)('($language)', (reader) => {
+    const { t, language } = reader
+    let screens: Screens
+    const follow = (name: string, exact = true) =>
+      screens.page.getByRole('link', { name, exact }).first().click()
+    beforeAll(async () => {
+      screens = await openScreens(browser, grid, reader)
+    })
+    afterAll(() => screens?.close())
+
+    test('repositories lead to who published what', async () => {
+      const { page, open, look } = screens
+      await open('/software')
+      await page.getByText('KOTO software').waitFor()
+      await look('software')
+      await follow(REPOSITORY)
+      const second = page.getByRole('region', { name: t.software.revisionOf(2), exact: true })
+      await second.getByText('release-08').waitFor()
+      await second.getByText(t.software.changes(5, 0)).waitFor()
+      await look('software-revisions')
+    })
+
+    test('a tree is walked down to a file that can be read', async () => {
+      const { page, open, look } = screens
+      await open(`/software/${REPOSITORY}?view=files&revision=2`)
+      for (const name of ['releases/', '08/', 'bin/']) await follow(name)
+      await look('software-directory')
+      await follow('reco')
+      await page.getByText('exec true').waitFor()
+      await look('software-file')
+      await follow('08')
+      await follow('lib/')
+      await follow('libreco.so')
+      await page.getByText(t.software.notText).waitFor()
+    })
+
+    test('two revisions are compared', async () => {
+      const { page, open, look } = screens
+      await open(`/software/${REPOSITORY}?view=compare&from=2&to=3`)
+      await page
+        .getByRole('row', { name: new RegExp(`${t.software.what.added}.*/releases/08/NEWS`) })
+        .waitFor()
+      await page
+        .getByRole('row', { name: new RegExp(`${t.software.what.changed}.*/releases/08/bin/reco`) })
+        .waitFor()
+      await look('software-compare')
+      await page.getByLabel(t.software.before).selectOption('3')
+      await page.getByText(t.software.same).waitFor()
+    })
+
+    test('keys, expiry and space are shown, with what giving up old revisions would free', async () => {
+      const { page, open, look } = screens
+      await open(`/software/${REPOSITORY}?view=keys`)
+      await page.getByText(t.software.renews).waitFor()
+      await page.getByText('BEGIN PUBLIC KEY').waitFor()
+      await page.getByText(t.software.nothingToFree).waitFor()
+      await look('software-keys')
+    })
+
+    test('a revision gets a tag and an earlier one is put back', async () => {
+      const { page, open } = screens
+      await open(`/software/${REPOSITORY}`)
+      const third = page.getByRole('region', { name: t.software.revisionOf(3), exact: true })
+      await third.getByRole('button', { name: t.software.giveTag }).click()
+      await third
+        .getByRole('textbox', { name: new RegExp(`^${t.software.tagName}`) })
+        .fill(`checked-${language}`)
+      await third.getByRole('button', { name: t.software.giveTag }).click()
+      await third.getByText(`checked-${language}`).waitFor()
+      const second = page.getByRole('region', { name: t.software.revisionOf(2), exact: true })
+      await second.getByRole('button', { name: t.software.rollback }).click()
+      await page.getByText(t.software.rollbackSure(2)).waitFor()
+      await page.getByRole('alertdialog').getByRole('button', { name: t.software.rollback }).click()
+      const made = language === 'en' ? 4 : 5
+      await page.getByRole('region', { name: t.software.revisionOf(made), exact: true }).waitFor()
+    })
+
+    test('every screen was whole, accessible and without complaints', () => {
+      expect(screens.problems).toEqual([])
+    })
+  })
+})

@@ -1,0 +1,70 @@
+import './software.css'
+import { useQuery } from '@tanstack/react-query'
+import { Link } from '@tanstack/react-router'
+import { repositoriesQuery } from '../doors/software.ts'
+import { useMessages } from '../language/index.tsx'
+import { count } from '../shared/format.ts'
+import { CopyCommand, Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
+import { Expiry } from './parts.tsx'
+
+export function RepositoriesPage() {
+  const t = useMessages()
+  const asked = useQuery(repositoriesQuery)
+  return (
+    <>
+      <div className="head">
+        <h1>{t.software.title}</h1>
+        <div className="act">
+          <CopyCommand command="kumi software repositories" />
+        </div>
+      </div>
+      <div className="panel flush">
+        {!asked.data ? (
+          <Pending of={asked} />
+        ) : asked.data.length === 0 ? (
+          <Empty>{t.software.none}</Empty>
+        ) : (
+          <Scroll label={t.software.title}>
+            <table>
+              <thead>
+                <tr>
+                  <th scope="col">{t.software.repository}</th>
+                  <th scope="col" className="num">
+                    {t.software.newest}
+                  </th>
+                  <th scope="col">{t.software.published}</th>
+                  <th scope="col">{t.software.signed}</th>
+                </tr>
+              </thead>
+              <tbody>
+                {asked.data.map((one) => (
+                  <tr key={one.name}>
+                    <td className="break">
+                      <Link to="/software/$name" params={{ name: one.name }}>
+                        {one.name}
+                      </Link>{' '}
+                      <span className="quiet">{one.title}</span>
+                    </td>
+                    <td className="num" data-label={t.software.newest}>
+                      {count(one.revision)}
+                    </td>
+                    <td>
+                      {one.publishedAt ? (
+                        <Time at={one.publishedAt} />
+                      ) : (
+                        <span className="quiet">{t.software.never}</span>
+                      )}
+                    </td>
+                    <td>
+                      <Expiry at={one.whitelistExpiresAt} />
+                    </td>
+                  </tr>
+                ))}
+              </tbody>
+            </table>
+          </Scroll>
+        )}
+      </div>
+    </>
+  )
+}

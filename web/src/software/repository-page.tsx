@@ -1,0 +1,49 @@
+import './software.css'
+import { useQuery } from '@tanstack/react-query'
+import { Link, useParams, useSearch } from '@tanstack/react-router'
+import { repositoryQuery } from '../doors/software.ts'
+import { useMessages } from '../language/index.tsx'
+import { CopyCommand, Pending } from '../shared/parts.tsx'
+import { Compare } from './compare.tsx'
+import { Keys } from './keys.tsx'
+import { Revisions } from './revisions.tsx'
+import { Tree } from './tree.tsx'
+
+const VIEWS = ['revisions', 'files', 'compare', 'keys'] as const
+
+export function RepositoryPage() {
+  const t = useMessages()
+  const { name } = useParams({ from: '/software/$name' })
+  const { view: wanted } = useSearch({ from: '/software/$name' })
+  const asked = useQuery(repositoryQuery(name))
+  if (!asked.data) return <Pending of={asked} />
+  const view = VIEWS.find((one) => one === wanted) ?? 'revisions'
+  const Shown = { revisions: Revisions, files: Tree, compare: Compare, keys: Keys }[view]
+  return (
+    <>
+      <div className="head">
+        <h1>{name}</h1>
+        <span className="quiet">{asked.data.title}</span>
+        <div className="act">
+          <CopyCommand command={`kumi software show ${name}`} />
+        </div>
+      </div>
+      <div className="tabs">
+        {VIEWS.map((one) => (
+          <Link
+            key={one}
+            to="/software/$name"
+            params={{ name }}
+            search={one === 'revisions' ? {} : { view: one }}
+            activeOptions={{ exact: true, includeSearch: true }}
+            data-on={one === view}
+            aria-current={one === view ? 'true' : undefined}
+          >
+            {t.software.tabs[one]}
+          </Link>
+        ))}
+      </div>
+      <Shown repository={asked.data} />
+    </>
+  )
+}
