@@ -16,15 +16,13 @@ export interface ResourceRow {
   readonly tags: readonly string[]
   readonly maxPilots: number
   readonly maxWaiting: number
-  /** How the gateway reaches the batch system; it alone understands this. */
-  readonly cluster: Readonly<Record<string, string | number>> | null
   readonly pausedUntil: Date | null
   readonly pauseMs: number
   readonly pauseReason: string | null
 }
 
 const RESOURCE = sql`id, vo, site, name, gateway, kind, cores, memory_mb as "memoryMb", disk_mb as "diskMb", seconds,
-  platform, tags, max_pilots as "maxPilots", max_waiting as "maxWaiting", cluster, paused_until as "pausedUntil",
+  platform, tags, max_pilots as "maxPilots", max_waiting as "maxWaiting", paused_until as "pausedUntil",
   pause_ms as "pauseMs", pause_reason as "pauseReason"`
 
 export type NewResource = Omit<ResourceRow, 'id' | 'pausedUntil' | 'pauseMs' | 'pauseReason'>
@@ -35,14 +33,13 @@ export async function putResource(db: Db, resource: NewResource): Promise<Resour
   const made = await row(
     db,
     sql<ResourceRow>`insert into compute_resource (vo, site, name, gateway, kind, cores, memory_mb, disk_mb, seconds,
-        platform, tags, max_pilots, max_waiting, cluster)
+        platform, tags, max_pilots, max_waiting)
       values (${vo}, ${site}, ${name}, ${gateway}, ${kind}, ${cores}, ${memoryMb}, ${diskMb}, ${seconds}, ${platform},
-        ${tags}::text[], ${resource.maxPilots}, ${resource.maxWaiting},
-        ${resource.cluster && JSON.stringify(resource.cluster)}::jsonb)
+        ${tags}::text[], ${resource.maxPilots}, ${resource.maxWaiting})
       on conflict (vo, name) do update set site = excluded.site, gateway = excluded.gateway, kind = excluded.kind,
         cores = excluded.cores, memory_mb = excluded.memory_mb, disk_mb = excluded.disk_mb, seconds = excluded.seconds,
         platform = excluded.platform, tags = excluded.tags, max_pilots = excluded.max_pilots,
-        max_waiting = excluded.max_waiting, cluster = excluded.cluster
+        max_waiting = excluded.max_waiting
       returning ${RESOURCE}`,
   )
   return made!

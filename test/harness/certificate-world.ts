@@ -197,6 +197,8 @@ export async function certificateWorld(database: Database) {
           },
           ...{
             scrubBytesPerSecond: 0,
+            softwareCacheBytes: 0,
+            softwarePort: 0,
             pilotIdleSeconds: 60,
             pilotHeartbeatSeconds: 60,
             peers: [],

@@ -113,7 +113,6 @@ export function jobWorld(database: Database) {
           kind: 'local',
           maxPilots: 4,
           maxWaiting: 2,
-          cluster: null,
         },
         ...room,
       })

@@ -30,6 +30,15 @@ const ADDRESS = 'https://localhost:7443'
 const DAY = 86_400_000
 const wakeups: Wakeups = { on: () => () => undefined, close: async () => undefined }
 
+/** What the routes of jobs answer, as far as it is looked at here. */
+interface Answer {
+  readonly message?: string
+  readonly jobs: readonly number[]
+  readonly job: { readonly status: string; readonly minor: string; readonly application: string }
+  readonly software: unknown
+  readonly text: string
+}
+
 describe('a job with a release', () => {
   const database = testDatabase()
   const home = mkdtempSync(join(tmpdir(), 'kumi-job-software-'))
@@ -69,7 +78,7 @@ describe('a job with a release', () => {
       headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
       ...(body !== undefined && { body: JSON.stringify(body) }),
     })
-    return { status: answer.status, json: await answer.json() }
+    return { status: answer.status, json: (await answer.json()) as Answer }
   }
   const publish = async (says: string, tag: string) => {
     const directory = mkdtempSync(join(home, 'release-'))
@@ -83,7 +92,7 @@ describe('a job with a release', () => {
     const job = { executable: '/bin/sh', arguments: ['-c', 'exec "$KUMI_SOFTWARE/rel/bin/reco"'], software }
     const { status, json } = await call('POST', '/jobs', job)
     expect([status, json.message]).toEqual([200, undefined])
-    return json.jobs[0]
+    return json.jobs[0]!
   }
   const show = async (id: number) => (await call('GET', `/jobs/${id}`)).json
 
@@ -143,7 +152,15 @@ describe('a job with a release', () => {
 
   /** A pilot of this machine, until there is no work for it. */
   async function runPilot(stamp: string): Promise<void> {
-    const facts = { stamp, vo: 'demo', site: 'kek', resource: 'here', state: 'Submitted', reference: null }
+    const facts = {
+      stamp,
+      vo: 'demo',
+      site: 'kek',
+      resource: 'here',
+      state: 'Submitted',
+      reference: null,
+      gridType: 'DIRAC',
+    }
     await addPilots(database.db, new Date(), [facts])
     const name = `pilots-${stamp}`
     const [pilots] = await identity.createAccounts([{ vo: 'demo', name, kind: 'SERVICE' }])

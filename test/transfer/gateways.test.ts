@@ -73,6 +73,8 @@ async function startSite(name: 'A' | 'B'): Promise<void> {
       issuer: identity.issuer(vo),
       logFile: join(home, `${name}.log`),
       scrubBytesPerSecond: 0,
+      softwareCacheBytes: 0,
+      softwarePort: 0,
       pilotIdleSeconds: 60,
       pilotHeartbeatSeconds: 60,
       peers: Object.values(ports).map((port) => `localhost:${port}`),

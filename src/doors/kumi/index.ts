@@ -29,7 +29,6 @@ import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
-import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
 
@@ -58,7 +57,6 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
-  registerSites(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll } from 'vitest'
+import { afterAll, beforeAll, expect } from 'vitest'
 import { batchContract } from './batch.contract.ts'
 import { localBatch } from './local.ts'
 
@@ -29,8 +29,9 @@ batchContract('local', () => ({
   pilot: (stamp, behaviour) => ({ stamp, mark, ...(behaviour === 'forever' ? {} : behaviour) }),
   async kill(stamp) {
     const shell = readFileSync(join(pilots, stamp, 'pid'), 'utf8').trim()
-    const child = readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && parentOf(pid) === shell)
-    process.kill(Number(child), 'SIGKILL')
+    const child = () => readdirSync('/proc').find((pid) => /^\d+$/.test(pid) && parentOf(pid) === shell)
+    await expect.poll(child, { timeout: 30_000 }).toBeDefined()
+    process.kill(Number(child()), 'SIGKILL')
   },
 }))
 
