@@ -35,23 +35,32 @@ interface Ancestry extends Making {
   readonly more: number
 }
 
-/** Of many inputs the first ones stand for the others. */
+/** Of many inputs the first ones stand for the others; a deep lineage ends after as many files as a person may read. */
 const INPUTS_FOLLOWED = 20
+const FILES_ASKED = 400
 
 export async function lineage(text: string, options: SharedOptions & { depth: string }): Promise<void> {
   const depth = Math.min(20, Math.max(1, Number.parseInt(options.depth, 10) || 1))
   await withClient(options, async (client) => {
-    const found = await ancestryOf(client, parseDid(text), depth)
+    const found = await ancestryOf(client, parseDid(text), { depth, left: { files: FILES_ASKED } })
     show(options, found, () => linesOf(found, '').join('\n'))
   })
 }
 
-async function ancestryOf(client: GridClient, did: Did, depth: number): Promise<Ancestry> {
+async function ancestryOf(
+  client: GridClient,
+  did: Did,
+  { depth, left }: { readonly depth: number; readonly left: { files: number } },
+): Promise<Ancestry> {
+  left.files -= 1
   const making = await client.json<Making>('GET', `/kumi/v1/files/${didPath(did)}/lineage`)
   const inputs = making.madeBy?.inputs ?? []
-  const followed = depth > 1 ? inputs.slice(0, INPUTS_FOLLOWED) : []
   const above: Ancestry[] = []
-  for (const input of followed) above.push(await ancestryOf(client, input, depth - 1))
+  if (depth > 1)
+    for (const input of inputs.slice(0, INPUTS_FOLLOWED)) {
+      if (left.files === 0) break
+      above.push(await ancestryOf(client, input, { depth: depth - 1, left }))
+    }
   return { ...making, inputs: above, more: inputs.length - above.length }
 }
 
