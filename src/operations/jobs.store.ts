@@ -6,7 +6,7 @@ export interface JobFilter {
   readonly states: readonly number[]
   /** Codes that are left out. */
   readonly hidden: readonly number[]
-  readonly owner?: string | undefined
+  readonly ownerId?: number | undefined
   readonly group?: string | undefined
   readonly site?: string | undefined
   /** Pattern of `like`. */
@@ -29,8 +29,14 @@ export interface JobLineRow {
   readonly endedAt: Date | null
 }
 
-const ownerId = ({ vo, owner }: JobFilter) =>
-  sql`(select owner_id from job_queue where vo = ${vo} and owner = ${owner} limit 1)`
+/** Who has jobs under a name; undefined: nobody. */
+export const ownerIdOf = async (db: Db, vo: string, owner: string): Promise<number | undefined> =>
+  (
+    await row(
+      db,
+      sql<{ id: number }>`select owner_id as id from job_queue where vo = ${vo} and owner = ${owner} limit 1`,
+    )
+  )?.id
 
 /**
  * The newest jobs before an id, at most `look` of them, along the index that leaves out most: of states, of an owner, of
@@ -39,21 +45,21 @@ const ownerId = ({ vo, owner }: JobFilter) =>
 function looked(filter: JobFilter, before: bigint, look: number) {
   const columns = sql`j.id, j.state, j.owner_id, j.queue_id, j.site, j.name, j.submitted_at`
   const newest = sql`j.id < ${before} order by j.id desc limit ${look}`
-  const { vo, states, owner } = filter
+  const { vo, states, ownerId } = filter
   if (states.length > 0)
     return sql`select j.* from unnest(${states}::smallint[]) s(state) cross join lateral (
         select ${columns} from job j where j.vo = ${vo} and j.state = s.state and ${newest}) j
       order by j.id desc limit ${look}`
-  if (owner !== undefined)
-    return sql`select ${columns} from job j where j.vo = ${vo} and j.owner_id = ${ownerId(filter)} and ${newest}`
+  if (ownerId !== undefined)
+    return sql`select ${columns} from job j where j.vo = ${vo} and j.owner_id = ${ownerId} and ${newest}`
   return sql`select ${columns} from job j where j.vo = ${vo} and ${newest}`
 }
 
 function fits(filter: JobFilter) {
-  const { vo, states, hidden, owner, group, site, name, since } = filter
+  const { vo, states, hidden, ownerId, group, site, name, since } = filter
   const conditions = [
     ...(states.length === 0 ? [sql`l.state <> all(${hidden}::smallint[])`] : []),
-    ...(owner === undefined ? [] : [sql`l.owner_id = ${ownerId(filter)}`]),
+    ...(ownerId === undefined ? [] : [sql`l.owner_id = ${ownerId}`]),
     ...(group === undefined
       ? []
       : [sql`l.queue_id = any(array(select id from job_queue where vo = ${vo} and group_name = ${group}))`]),

@@ -1,6 +1,6 @@
 import type { Db } from '../kernel/database.ts'
 import { codesOf, HELD, STATES, stateName, summariseJobs } from '../workload/index.ts'
-import { countNewest, type JobFilter, type JobLineRow, lookForJobs } from './jobs.store.ts'
+import { countNewest, type JobFilter, type JobLineRow, lookForJobs, ownerIdOf } from './jobs.store.ts'
 
 /** What is asked of the list of jobs; absent: anything. Deleted jobs are shown only to those who ask for them. */
 export interface JobQuestion {
@@ -42,7 +42,8 @@ export async function jobLines(
   question: JobQuestion,
   page: { readonly before?: bigint | undefined; readonly limit: number },
 ): Promise<JobPage> {
-  const filter = filterOf(question)
+  const filter = await filterOf(db, question)
+  if (!filter) return { jobs: [], next: null, looked: 0 }
   const { limit, before = BigInt(Number.MAX_SAFE_INTEGER) } = page
   const found = await lookForJobs(db, filter, { before, look: LOOK, limit: limit + 1 })
   const jobs = found.jobs.slice(0, limit).map(({ state, ...job }) => ({ ...job, status: shownState(state) }))
@@ -65,7 +66,9 @@ export async function jobCounts(db: Db, question: JobQuestion): Promise<JobCount
     const counts = lines.map(({ values: [status], count }) => ({ status: status ?? '', count }))
     return { counts: counts.filter(({ status }) => status !== 'Deleted'), among: null }
   }
-  const found = (await countNewest(db, filterOf(question), LOOK))!
+  const filter = await filterOf(db, question)
+  if (!filter) return { counts: [], among: null }
+  const found = (await countNewest(db, filter, LOOK))!
   const sums = new Map<string, bigint>()
   for (const [state, n] of Object.entries(found.counts)) {
     const status = stateName(Number(state))
@@ -79,9 +82,16 @@ export async function jobCounts(db: Db, question: JobQuestion): Promise<JobCount
 
 const shownState = (state: number): string => (state === HELD ? 'Held' : stateName(state))
 
-function filterOf({ status, name, ...rest }: JobQuestion): JobFilter {
+/** Undefined: nothing can fit, because nobody of that name has jobs. */
+async function filterOf(
+  db: Db,
+  { status, name, owner, ...rest }: JobQuestion,
+): Promise<JobFilter | undefined> {
+  const ownerId = owner === undefined ? undefined : await ownerIdOf(db, rest.vo, owner)
+  if (owner !== undefined && ownerId === undefined) return undefined
   return {
     ...rest,
+    ownerId,
     states: status === undefined ? [] : codesOf(status),
     hidden: [STATES.Deleted],
     name: name?.replace(/[\\%_]/g, '\\$&').replaceAll('*', '%'),
