@@ -84,7 +84,9 @@ export const fileOnceRead = (
 ): Promise<{ id: bigint } | undefined> =>
   row(
     db,
-    sql<{ id: bigint }>`select i.file_id as id from production_input i join production_step s on s.id = i.step_id
+    sql<{
+      id: bigint
+    }>`select i.file_id as id from production_input i join production_step s on s.id = i.step_id
       join production p on p.id = s.production_id
       where i.name = ${name} and i.scope = ${scope} and p.vo = ${vo} limit 1`,
   )

@@ -19,7 +19,10 @@ export function registerProductionCommands(program: Command): void {
     .argument('<production>')
     .option('--reject', 'say that it may not')
     .option('--why <reason>', 'what others shall read')
-    .addHelpText('after', '\nExamples:\n  kumi prod validate MC16\n  kumi prod validate MC16 --reject --why "wrong global tag"')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi prod validate MC16\n  kumi prod validate MC16 --reject --why "wrong global tag"',
+    )
     .action(async (name, options) => (await import('./orders.ts')).validate(name, options))
   for (const [name, what] of [
     ['start', 'start, or go on after holding or trouble'],
@@ -51,7 +54,10 @@ export function registerProductionCommands(program: Command): void {
     .option('--tasks <state>', 'its tasks that are ready, submitted, verified or failed')
     .option('--source', 'as it was written')
     .option('--wait', 'tell its progress until it is completed, in trouble, held or cancelled')
-    .addHelpText('after', '\nExamples:\n  kumi prod show MC16 --wait\n  kumi prod show MC16 --tasks failed --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi prod show MC16 --wait\n  kumi prod show MC16 --tasks failed --json',
+    )
     .action(async (name, options) => (await import('./show.ts')).showProduction(name, options))
 }
 
@@ -61,6 +67,9 @@ export function registerLineageCommand(program: Command): void {
     .description('how a file came to be: production, job, release, conditions, and the same of its inputs')
     .argument('<name>', 'scope:name of a file')
     .option('--depth <number>', 'generations to go back', '5')
-    .addHelpText('after', '\nExamples:\n  kumi lineage mc:merged_000000017_01.root\n  kumi lineage mc:merged_000000017_01.root --json')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi lineage mc:merged_000000017_01.root\n  kumi lineage mc:merged_000000017_01.root --json',
+    )
     .action(async (name, options) => (await import('./lineage.ts')).lineage(name, options))
 }

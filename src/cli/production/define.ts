@@ -18,7 +18,12 @@ export async function define(
   const files = await filesBeside(file, definition)
   await withClient(options, async (client) => {
     const made = await client.json<Defined>('POST', '/kumi/v1/productions', {
-      json: { definition, files, check: options.check ?? false, ...(options.group && { group: options.group }) },
+      json: {
+        definition,
+        files,
+        check: options.check ?? false,
+        ...(options.group && { group: options.group }),
+      },
     })
     const size = `${made.steps} ${made.steps === 1 ? 'step' : 'steps'}, ${made.cells} cells, ${made.events} events`
     show(options, made, () =>

@@ -26,7 +26,11 @@ const DONE = {
   cancel: 'is cancelled',
 }
 
-export async function order(name: keyof typeof DONE, production: string, options: OrderOptions): Promise<void> {
+export async function order(
+  name: keyof typeof DONE,
+  production: string,
+  options: OrderOptions,
+): Promise<void> {
   await withClient(options, async (client) => {
     const json = { order: name, ...(options.why && { reason: options.why }) }
     const answer = await client.json<{ tasks: number }>('POST', path(production, 'orders'), { json })

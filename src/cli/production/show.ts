@@ -40,7 +40,11 @@ interface Shown extends Omit<Line, 'failRate'> {
     readonly failRate: number | null
     readonly jobFailRate: number | null
     readonly blocks: readonly unknown[]
-    readonly failures: readonly { readonly failure: string; readonly tasks: number; readonly reason: string }[]
+    readonly failures: readonly {
+      readonly failure: string
+      readonly tasks: number
+      readonly reason: string
+    }[]
   }[]
 }
 
@@ -92,7 +96,9 @@ export async function showProduction(name: string, options: ShowOptions): Promis
       const answer = await client.json<{ tasks: Task[] }>('GET', `${path}/tasks`, { query })
       return show(options, answer, () => tasksText(answer.tasks))
     }
-    const shown = options.wait ? await untilOver(client, path, options) : await client.json<Shown>('GET', path)
+    const shown = options.wait
+      ? await untilOver(client, path, options)
+      : await client.json<Shown>('GET', path)
     if (options.source) return void process.stdout.write(shown.source)
     show(options, shown, () => wordsOf(shown))
     if (options.wait && shown.life !== 'completed')
@@ -109,7 +115,9 @@ function wordsOf(shown: Shown): string {
   return [
     `${name}: ${life}, ${validation}, ${operation}${reason ? ` – ${reason}` : ''}`,
     `${percent(shown.progress)}, ${events}; ${shown.release}, ${shown.conditions}, ${shown.campaign}, ${shown.energy}`,
-    ...(life === 'active' && !scouted ? ['Its scouts are out; the other tasks follow when they succeeded.'] : []),
+    ...(life === 'active' && !scouted
+      ? ['Its scouts are out; the other tasks follow when they succeeded.']
+      : []),
     '',
     table(steps, [
       { title: 'STEP', value: (step) => step.name },
@@ -125,7 +133,9 @@ function wordsOf(shown: Shown): string {
       { title: 'DATASET', value: (step) => step.dataset },
     ]),
     ...steps.flatMap((step) =>
-      step.failures.map(({ failure, tasks, reason: why }) => `${step.name}: ${tasks} failed by ${failure}, such as ${why}`),
+      step.failures.map(
+        ({ failure, tasks, reason: why }) => `${step.name}: ${tasks} failed by ${failure}, such as ${why}`,
+      ),
     ),
   ].join('\n')
 }

@@ -9,8 +9,11 @@ import {
   dropLimit,
   eventsOf,
   explainJob,
+  filled,
   holdJobs,
   isFinal,
+  type JobItem,
+  type JobSpec,
   type JobView,
   jobDetails,
   jobsByIds,
@@ -62,6 +65,10 @@ const ORDERS = {
   delete: deleteJobs,
 } as const
 const Order = literals('hold', 'release', 'kill', 'rerun', 'delete')
+
+/** As the job really gets them. */
+const argumentsOf = ({ spec, item }: { spec: JobSpec; item: JobItem | null }, id: bigint): string[] =>
+  spec.arguments.map((word) => (item ? filled(word, item, id) : word))
 
 /** Jobs as people see and order them, where no standard has a word for it. */
 export function registerJobs(door: Operations, deps: JobDoorDeps): void {
@@ -149,7 +156,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
       return {
         job: jobAnswer(job),
         executable: spec.executable,
-        arguments: [...spec.arguments],
+        arguments: argumentsOf(details!, job.id),
         software: pinnedAnswer(spec),
         inputs: [...(item?.inputs ?? [])],
         outputs: spec.outputs.map(({ pattern, dataset }) => ({
@@ -218,7 +225,8 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
     handler: async ({ principal, params }) => {
       const { vo } = principal
       const [known] = await findDids(db, { vo, dids: [params] })
-      const { id } = known ?? (await fileOnceRead(db, vo, params)) ?? (await resolveDids(db, { vo, dids: [params] }))[0]!
+      const { id } =
+        known ?? (await fileOnceRead(db, vo, params)) ?? (await resolveDids(db, { vo, dids: [params] }))[0]!
       const file = { scope: params.scope, name: params.name }
       const kept = known !== undefined
       const [made] = await makersOfFiles(db, [id])
@@ -233,7 +241,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
         madeBy: {
           ...{ job: job.id, name: job.name, owner: job.owner, attempt: made.attempt },
           ...{ site: attempt?.site ?? '', endedAt: attempt?.endedAt ?? null },
-          ...{ executable: details.spec.executable, arguments: [...details.spec.arguments] },
+          ...{ executable: details.spec.executable, arguments: argumentsOf(details, job.id) },
           software: pinnedAnswer(details.spec),
           inputs: [...(details.item?.inputs ?? [])],
         },
