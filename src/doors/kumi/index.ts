@@ -27,6 +27,7 @@ import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSoftware } from './software.ts'
 import { registerSoftwareState } from './software-state.ts'
@@ -55,6 +56,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSoftwareTrees(door, deps.software)
   registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
+  registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
