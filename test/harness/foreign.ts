@@ -10,6 +10,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'gfal-copy': 'gfal2-util-scripts python3-gfal2 gfal2-plugin-http gfal2-plugin-file',
   openssl: 'openssl',
   rclone: 'rclone',
+  slurmctld: 'slurm-wlm munge openssh-server',
   '/usr/bin/chromium': 'chromium',
 }
 

@@ -28,6 +28,7 @@ import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerSiteWork } from './site-work.ts'
+import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
 
@@ -55,6 +56,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerJobs(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
+  registerSites(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()
