@@ -79,7 +79,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 SchedulerParameters=sched_interval=2,bf_interval=5,batch_sched_delay=1
 MinJobAge=300
-KillWait=5
+KillWait=30
 SlurmdTimeout=300
 ReturnToService=2
 MpiDefault=none
