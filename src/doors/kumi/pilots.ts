@@ -78,7 +78,8 @@ const Completion = Type.Object({
   outcome: literals('done', 'failed', 'site_fault', 'returned'),
   minor: Text,
   application: Text,
-  exitCode: Type.Union([Type.Integer(), Type.Null()]),
+  // As a union, nothing would become 0.
+  exitCode: Type.Unsafe<number | null>({ type: ['integer', 'null'] }),
   files: Type.Array(
     Type.Object({
       output: Type.Integer({ minimum: 0 }),

@@ -129,7 +129,7 @@ forget)
   done
   ;;
 partitions)
-  sinfo -h -o '%R|%a|%l' || exit 75
+  sinfo -h -o '%P|%a|%l' || exit 75
   ;;
 tryout)
   said=$(sbatch --test-only 2>&1) || { echo "$said" >&2; exit 76; }

@@ -134,9 +134,13 @@ describe('pilots at a Slurm cluster', () => {
       again().submit(['x3'], async (stamp) => ({ ...(await order(stamp)), memoryMb: 1e6 })),
     ).rejects.toThrow(/Memory|configuration/)
     expect(await again().list()).toEqual([])
-    const short = { name: 'short', up: true, limit: '1:00:00' }
+    const short = { name: 'short', up: true, limit: '1:00:00', standard: true }
     expect(await again().partitions()).toContainEqual(short)
     expect(await again().tryout(offer)).toMatch(/to start at/)
+    await expect(again().tryout({ ...offer, seconds: 3600 })).rejects.toThrow(/at most 1:00:00.* 65 minutes/)
+    await expect(again({ partition: 'long' }).tryout({ ...offer, seconds: 3600 })).resolves.toMatch(
+      /to start at/,
+    )
     await expect(again().tryout({ ...offer, memoryMb: 1e6 })).rejects.toMatchObject({
       code: 'submit_refused',
     })

@@ -5,6 +5,7 @@ import type { BatchPilot, BatchSystem, PilotFile } from './batch-system.ts'
 import { type Bundle, bundleOf } from './bundle.ts'
 import type { Cluster } from './cluster.ts'
 import { badCluster, clusterAway, clusterFailed, noSlurm, partitionWrong, submitRefused } from './errors.ts'
+import { minutesOf, type Partition } from './partition.ts'
 import { HELPER, submissionScript } from './slurm-script.ts'
 import { openSsh, RemoteError, type Ssh } from './ssh.ts'
 import { type ArchivedFile, tarOf } from './tar.ts'
@@ -23,7 +24,7 @@ export interface SlurmOptions {
 }
 
 export interface SlurmBatch extends BatchSystem {
-  partitions(): Promise<{ name: string; up: boolean; limit: string }[]>
+  partitions(): Promise<Partition[]>
   /** What Slurm says to pilots of an offer, without starting one. Throws partition_wrong, submit_refused. */
   tryout(offer: PilotFile): Promise<string>
   /** Forgets the connection. */
@@ -160,6 +161,7 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
     })
     const name = createHash('sha256').update(stamps.join('\n')).digest('hex').slice(0, 16)
     const pilots = await files(stamps, prepare)
+    await checkTime(pilots[0]!.config)
     const script = submissionScript({
       ...{ name, count: stamps.length, node, program, space: `${await ready()}/${space}` },
       options: demandOf(cluster, pilots[0]!.config),
@@ -173,6 +175,23 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
       textFile(`batches/${name}/script`, script),
     ])
     await ask('submit', name, archive)
+  }
+
+  async function partitions(): Promise<Partition[]> {
+    return linesOf(await ask('partitions')).map(([name = '', up, limit = '']) => ({
+      ...{ name: name.replace(/\*$/, ''), up: up === 'up', limit, standard: name.endsWith('*') },
+    }))
+  }
+
+  /** Slurm takes jobs that ask for more time than their partition allows, and never starts them. */
+  async function checkTime(offer: PilotFile): Promise<void> {
+    const { partition } = cluster
+    const wanted = (await partitions()).find((one) => (partition ? one.name === partition : one.standard))
+    const minutes = minutesAsked(offer)
+    if (!wanted || minutes <= minutesOf(wanted.limit)) return
+    throw submitRefused(
+      `The partition ${wanted.name} takes jobs of at most ${wanted.limit}, and a pilot asks for ${minutes} minutes, ${MARGIN_SECONDS / 60} of them to spare. Offer fewer hours or name another partition.`,
+    )
   }
 
   return {
@@ -216,11 +235,9 @@ export function slurmBatch(options: SlurmOptions): SlurmBatch {
       if (over.length > 0)
         await ask('forget', '', Buffer.from(`${over.map(({ stamp }) => stamp).join('\n')}\n`))
     },
-    async partitions() {
-      const lines = linesOf(await ask('partitions'))
-      return lines.map(([name = '', up, limit = '']) => ({ name, up: up === 'up', limit }))
-    },
+    partitions,
     async tryout(offer) {
+      await checkTime(offer)
       const at = `${await ready()}/${space}`
       const options = demandOf(cluster, offer)
       const script = submissionScript({
@@ -273,16 +290,20 @@ async function prepare(ssh: Ssh, cluster: Cluster, helper: string): Promise<stri
   }
 }
 
+/** At least `least`, whole. */
+const amountOf = (offer: PilotFile, key: string, least: number): number =>
+  Math.max(least, Math.ceil(Number(offer[key] ?? 0)) || 0)
+const minutesAsked = (offer: PilotFile): number =>
+  Math.ceil((amountOf(offer, 'seconds', 60) + MARGIN_SECONDS) / 60)
+
 /** What a pilot of this offer asks of Slurm. */
 function demandOf(cluster: Cluster, offer: PilotFile): string[] {
-  const number = (key: string, least: number) => Math.max(least, Math.ceil(Number(offer[key] ?? 0)) || 0)
-  const minutes = Math.ceil((number('seconds', 60) + MARGIN_SECONDS) / 60)
   const named = (['partition', 'account', 'qos'] as const).filter((key) => cluster[key] !== '')
   return [
     ...named.map((key) => `--${key}=${cluster[key]}`),
-    `--cpus-per-task=${number('cores', 1)}`,
-    `--mem=${number('memoryMb', 256)}`,
-    `--time=${minutes}`,
+    `--cpus-per-task=${amountOf(offer, 'cores', 1)}`,
+    `--mem=${amountOf(offer, 'memoryMb', 256)}`,
+    `--time=${minutesAsked(offer)}`,
   ]
 }
 
