@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { Agent as PlainAgent, request as plainRequest } from 'node:http'
 import { Agent, request as tlsRequest } from 'node:https'
 import { connect } from 'node:net'
+import { Type } from 'typebox'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { anonymous, denied, invalidToken } from '../identity/verifier.ts'
 import { createCa, issueHostCertificate } from '../identity/x509/certificates.ts'
@@ -99,6 +100,19 @@ async function freshHost(): Promise<{ host: Http; port: number }> {
       big: 2n ** 60n,
       small: 7n,
     }),
+  })
+  route(app, {
+    method: 'POST',
+    url: '/measured',
+    action: 'public',
+    schema: {
+      querystring: Type.Object({ times: Type.Optional(Type.Integer()) }),
+      body: Type.Object({
+        figure: Type.Union([Type.Number(), Type.Null()]),
+        any: Type.Optional(Type.Union([Type.Number(), Type.Boolean(), Type.String(), Type.Null()])),
+      }),
+    },
+    handler: ({ query, body }) => ({ query, body }),
   })
   route(app, { method: 'GET', url: '/read', action: 'catalog.read', handler: () => 'read' })
   route(app, { method: ['GET', 'POST'], url: '/write', action: 'identity.write', handler: () => 'no' })
@@ -210,6 +224,24 @@ describe('the host', () => {
     expect(await status('/of/other', reader)).toBe(403)
     expect(await status('/nowhere', reader)).toBe(404)
     expect(await status('/nowhere', { authorization: 'Bearer wrong' })).toBe(404)
+  })
+
+  test('what a body says stays what it is; a query is text and is read', async () => {
+    const send = async (body: unknown, query = '') => {
+      const headers = { 'content-type': 'application/json' }
+      const answer = await ask('http', `/measured${query}`, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify(body),
+      })
+      return { status: answer.status, said: JSON.parse(answer.text) }
+    }
+    for (const any of [null, true, false, '', '0012', 0, 1.5]) {
+      const { said } = await send({ figure: null, any }, '?times=5')
+      expect(said).toEqual({ query: { times: 5 }, body: { figure: null, any } })
+    }
+    for (const figure of ['5', true, '', []]) expect((await send({ figure })).status).toBe(400)
+    expect((await send({ figure: 1 }, '?times=often')).status).toBe(400)
   })
 
   test('a bad token on a public route is nobody', async () => {

@@ -23,6 +23,7 @@ import { readBodies } from './bodies.ts'
 import { bigintSafeJson } from './ndjson.ts'
 import { keepInventory, route } from './route.ts'
 import { sniffingServer } from './sniffing-server.ts'
+import { buildValidator } from './validation.ts'
 
 export interface HttpOptions {
   readonly identity: Authenticator
@@ -86,7 +87,7 @@ export function createHttp(options: HttpOptions): Http {
       rewriteUrl: (request: IncomingMessage) => options.rewriteUrl!(request.url ?? '/'),
     }),
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 4096 },
-    ajv: { customOptions: { coerceTypes: true, removeAdditional: false, useDefaults: true } },
+    schemaController: { compilersFactory: { buildValidator } },
   })
   app.decorate('authenticator', options.identity)
   app.decorateRequest('principal', null as unknown as typeof anonymous)

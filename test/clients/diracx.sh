@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The dirac command and client library of DiracX from PyPI, unmodified, against the DiracX door: login by device flow,
-# submission of job descriptions, every operator of the search, summary, status, reschedule.
+# submission of job descriptions, every operator of the search, summary, status, reschedule, sandboxes, pilots, configuration.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 . "$here/issuer.sh"
@@ -9,8 +9,7 @@ venv=$cache/diracx
 if ! "$venv/bin/python" -c 'import diracx.cli' 2>/dev/null; then
   python3 -m venv "$venv" && "$venv/bin/pip" install --quiet 'diracx-cli>=0.3,<1'
 fi
-export DIRACX_URL=$KUMI_SERVER/diracx/ DIRACX_CA_PATH=$KUMI_CA DIRACX_CREDENTIALS_PATH=$work/credentials.json
-export DIRACX_OUTPUT_FORMAT=JSON PYTHONUNBUFFERED=1
+export DIRACX_CREDENTIALS_PATH=$work/credentials.json DIRACX_OUTPUT_FORMAT=JSON PYTHONUNBUFFERED=1
 vo=${issuer##*/}
 dirac() { "$venv/bin/dirac" "$@"; }
 # jq is not everywhere: js EXPRESSION reads JSON as `it`.
@@ -49,6 +48,7 @@ found() { # EXPECTED CONDITION…: so many jobs of the group fulfil it
 }
 operator() { found "$1" --condition "$2"; }
 all_fields() { dirac jobs search --all --per-page 1 >"$work/all" && [ "$(js 'Object.keys(it[0]).length >= 20' <"$work/all")" = true ]; }
+configuration() { dirac config dump >"$work/config" && [ "$(js "Object.keys(it.Registry)[0]" <"$work/config")" = "$vo" ]; }
 library() { "$venv/bin/python" "$here/diracx_library.py"; }
 logout() { dirac logout >"$work/out" && [ ! -e "$DIRACX_CREDENTIALS_PATH" ]; }
 
@@ -64,8 +64,11 @@ check 'regex' operator 9 'JobName regex ^dirac-[1-9]$'
 check 'in' operator 2 'JobName in ["dirac-1","dirac-2"]'
 check 'gt, of a time as precise as a year' operator 0 "SubmissionTime gt $(date +%Y)"
 check 'lt' operator 0 "SubmissionTime lt $(date +%Y)"
+check 'gt, of a name' operator 2 'JobName gt dirac-7'
+check 'lt, of a name' operator 11 'JobName lt dirac-2'
+check 'the configuration' configuration
 check 'all fields' all_fields
-check 'the library: jobs run, are summed up, killed, rescheduled, deleted' library
+check 'the library: jobs, sandboxes up and down, kill, reschedule, delete, pilots, configuration, resources' library
 check 'logout' logout
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]

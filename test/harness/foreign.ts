@@ -8,8 +8,10 @@ const PACKAGES: Readonly<Record<string, string>> = {
   curl: 'curl',
   'davix-get': 'davix',
   'gfal-copy': 'gfal2-util-scripts python3-gfal2 gfal2-plugin-http gfal2-plugin-file',
+  getfattr: 'attr',
   openssl: 'openssl',
   rclone: 'rclone',
+  setfattr: 'attr',
   slurmctld: 'slurm-wlm munge openssh-server',
   '/usr/bin/chromium': 'chromium',
 }

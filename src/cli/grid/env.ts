@@ -1,5 +1,6 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { defaultHome, homeAt, requireGrid, writeWhole } from '../../embedded/index.ts'
 import { isGridError } from '../../kernel/errors.ts'
 import { proxyPlace } from '../certificate/place.ts'
@@ -26,8 +27,11 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
     X509_CERT_DIR: join(home.ca, 'certificates'),
     ...(existsSync(proxy) && { X509_USER_PROXY: proxy }),
     ...(await voms(home.path, server, home.client)),
+    DIRACX_URL: `${server}/diracx/`,
+    DIRACX_CA_PATH: join(home.ca, 'ca.pem'),
     CURL_CA_BUNDLE: join(home.ca, 'ca.pem'),
     RCLONE_CA_CERT: join(home.ca, 'ca.pem'),
+    SSL_CERT_FILE: caBundle(join(home.ca, 'ca.pem'), home.client),
     ...Object.fromEntries(
       facts.sites.map((site) => [
         `KUMI_${site.name.toUpperCase()}`,
@@ -37,6 +41,19 @@ export async function env(options: { home?: string; json?: boolean }): Promise<v
   }
   if (options.json) console.log(JSON.stringify(variables))
   else for (const [name, value] of Object.entries(variables)) console.log(`export ${name}=${quote(value)}`)
+}
+
+/**
+ * The authority of the grid beside those that were trusted before: programs in Python and Go that take their authorities
+ * from here (the sandboxes of DiracX) also talk to the rest of the world.
+ */
+function caBundle(authority: string, directory: string): string {
+  const path = join(directory, 'ca-bundle.pem')
+  const before = process.env.SSL_CERT_FILE
+  if (before === path && existsSync(path)) return path
+  const others = before && existsSync(before) ? readFileSync(before, 'utf8') : rootCertificates.join('\n')
+  writeWhole(path, `${readFileSync(authority, 'utf8').trimEnd()}\n${others.trimEnd()}\n`)
+  return path
 }
 
 /** Where the clients of VOMS find the attribute authority; nothing when the grid has none. */

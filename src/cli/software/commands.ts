@@ -31,12 +31,28 @@ function registerPublishing(software: Command): void {
     .option('--tag <name>', 'name the new revision')
     .option('--description <text>', 'of the tag')
     .option('--exclude <name>', 'files and directories of this name are left out; several times', several)
+    .option('--xattrs', 'with extended attributes: user.* and capabilities; needs getfattr')
     .option('--no-cache', 'read every file, even those that look as they did last time')
     .addHelpText(
       'after',
       '\nExamples:\n  kumi software publish ./release-08 --to /releases/08 --tag release-08\n  kumi software publish . --repo koto.example.org --exclude .git',
     )
     .action(async (directory, options) => (await import('./publish.ts')).publish(directory, options))
+  withShared(software.command('ingest-image'))
+    .description('make a directory of a repository what a container image is')
+    .argument('<image>', 'OCI layout, a directory or an archive of one; or an archive of docker save')
+    .option('--repo <repository>', 'where to; the only one when there is one')
+    .option('--path <path>', 'directory of the repository', '/')
+    .option('--tag <name>', 'name the new revision')
+    .option('--description <text>', 'of the tag')
+    .option('--image <name>', 'which one, when there are several: its name or digest')
+    .option('--platform <platform>', 'for which machines, such as linux/amd64')
+    .option('--no-cache', 'read every file, even those of layers that were published last time')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software ingest-image debian.tar --path /images/debian-12 --tag debian-12\n  skopeo copy docker://debian:12 oci:debian && kumi software ingest-image ./debian --path /images/debian-12',
+    )
+    .action(async (image, options) => (await import('./ingest-image.ts')).ingestImage(image, options))
   withShared(software.command('cancel'))
     .description('give a publication up that somebody began and does not finish')
     .argument('<publication>')

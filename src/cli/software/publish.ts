@@ -3,7 +3,13 @@ import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
-import { type Opened, type PublishDoor, publishDirectory } from '../../software/local/publish.ts'
+import {
+  type Opened,
+  type PublishDoor,
+  type PublishOptions,
+  type PublishReport,
+  publishDirectory,
+} from '../../software/local/publish.ts'
 import { failureOf } from '../client/failure.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { interruption, type SharedOptions, show } from '../common-options.ts'
@@ -21,31 +27,50 @@ export interface PublishCommand extends SharedOptions {
   readonly description?: string
   readonly exclude?: readonly string[]
   readonly cache?: boolean
+  readonly xattrs?: boolean
 }
 
 /** `kumi software publish DIR`: only what changed since last time is read, sent and written. */
 export async function publish(directory: string, options: PublishCommand): Promise<void> {
+  const { exclude } = options
+  const place = resolve(directory)
+  await publication(options, options.to, place, (publishing) =>
+    publishDirectory({
+      ...publishing,
+      ...{ directory: place, source: `${hostname()}:${place}`, exclude: new Set(exclude ?? []) },
+      attributes: options.xattrs === true,
+    }),
+  )
+}
+
+/**
+ * One publication from beginning to report; `of` is what is published at that place again and again, for the note of
+ * what was published last time.
+ */
+export async function publication(
+  options: Omit<PublishCommand, 'exclude' | 'to' | 'xattrs'>,
+  path: string | undefined,
+  of: string,
+  work: (publishing: Omit<PublishOptions, 'source'>) => Promise<PublishReport>,
+): Promise<void> {
   const { signal, end } = interruption()
   const started = performance.now()
   let progress: Progress | undefined
   try {
     await withClient(options, async (client) => {
       const repository = options.repo ?? (await theOnlyRepository(client))
-      const to = (options.to ?? '')
+      const to = (path ?? '')
         .split('/')
         .filter(Boolean)
         .map((name) => `/${name}`)
         .join('')
-      const report = await publishDirectory({
-        ...{ directory: resolve(directory), to, signal, source: `${hostname()}:${resolve(directory)}` },
-        door: doorOf(client, repository, options),
+      const report = await work({
+        ...{ to, signal, door: doorOf(client, repository, options) },
         tag:
           options.tag === undefined
             ? undefined
             : { name: options.tag, description: options.description ?? '' },
-        exclude: new Set(options.exclude ?? []),
-        cacheFile:
-          options.cache === false ? undefined : cacheFile(client, repository, to, resolve(directory)),
+        cacheFile: options.cache === false ? undefined : cacheFile(client, repository, to, of),
         onPlan: (plan) => {
           if (plan.files > 0) progress = showProgress('publish', plan, { quiet: options.quiet === true })
         },
@@ -92,9 +117,9 @@ async function theOnlyRepository(client: GridClient): Promise<string> {
   )
 }
 
-/** Of one directory at one place of one repository of one server. */
-function cacheFile(client: GridClient, repository: string, to: string, directory: string): string {
-  const key = createHash('sha256').update(JSON.stringify([client.place.server, repository, to, directory]))
+/** Of one directory, or of images, at one place of one repository of one server. */
+function cacheFile(client: GridClient, repository: string, to: string, of: string): string {
+  const key = createHash('sha256').update(JSON.stringify([client.place.server, repository, to, of]))
   return join(cacheDirectory(), 'published', `${key.digest('hex').slice(0, 32)}.tsv`)
 }
 

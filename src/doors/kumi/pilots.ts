@@ -78,8 +78,7 @@ const Completion = Type.Object({
   outcome: literals('done', 'failed', 'site_fault', 'returned'),
   minor: Text,
   application: Text,
-  // As a union, nothing would become 0.
-  exitCode: Type.Unsafe<number | null>({ type: ['integer', 'null'] }),
+  exitCode: Type.Union([Type.Integer(), Type.Null()]),
   files: Type.Array(
     Type.Object({
       output: Type.Integer({ minimum: 0 }),
@@ -97,8 +96,7 @@ const Completion = Type.Object({
     Type.Union([Type.Number(), Type.Boolean(), Type.String({ maxLength: 4096 })]),
   ),
   logs: LogParts,
-  // Null first: tried as a text, nothing would become an empty one.
-  sandbox: Type.Optional(Type.Union([Type.Null(), Type.String({ maxLength: 256 })])),
+  sandbox: Type.Optional(Type.Union([Type.String({ maxLength: 256 }), Type.Null()])),
 })
 const Sandbox = Type.Object({
   ...Held,

@@ -51,6 +51,29 @@ describe('sessions of the console', () => {
     expect(await alive(long)).toBe(false)
   })
 
+  test('are noted as used before identity closes, also while a note is being written', async () => {
+    const headers = await world.login()
+    await world.identity.close()
+    world.pass(MINUTE)
+    const locker = await database.pool.connect()
+    try {
+      await locker.query('begin')
+      await locker.query('select from web_session for update')
+      expect(await alive(headers)).toBe(true)
+      const closed: string[] = []
+      const both = ['first', 'second'].map((name) => world.identity.close().then(() => closed.push(name)))
+      const waiting =
+        "select 1 from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()"
+      while ((await database.pool.query(waiting)).rowCount === 0);
+      expect(closed).toEqual([])
+      await locker.query('commit')
+      await Promise.all(both)
+      expect(closed).toEqual(['first', 'second'])
+    } finally {
+      locker.release()
+    }
+  })
+
   test('end at once when the account is suspended', async () => {
     const headers = await world.login('aya')
     await world.identity.updateAccount(world.accounts.aya.id, { status: 'SUSPENDED' })

@@ -38,7 +38,8 @@ export function createUsage(context: Context): Usage {
   let sessions = new Map<string, { hash: string; at: Date }>()
   let tokens: IssuedToken[] = []
   let gathering = false
-  const flush = async (): Promise<void> => {
+  let writing: Promise<void> = Promise.resolve()
+  const write = async (): Promise<void> => {
     const [c, g, s, t] = [[...clients.values()], [...grants.values()], [...sessions.values()], tokens]
     clients = new Map()
     grants = new Map()
@@ -54,6 +55,12 @@ export function createUsage(context: Context): Usage {
     if (c.length > 0) await updateLastUsed(db, c)
     if (g.length > 0) await updateGrantsUsed(db, g)
     if (s.length > 0) await updateSessionsSeen(db, s)
+  }
+  /** One after the other: whoever waits for what has gathered also waits for what is being written. */
+  const flush = (): Promise<void> => {
+    const written = writing.then(write)
+    writing = written.catch(() => {})
+    return written
   }
   const flushed = () => flush().catch((error) => log.warn({ err: error }, 'use not noted'))
   const gather = (): void => {

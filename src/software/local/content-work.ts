@@ -14,8 +14,15 @@ export interface Piece {
   readonly plain: string
 }
 
+/** A file to be summed, or a part of one. */
+export interface Part {
+  readonly file: string
+  readonly start: number
+  readonly size: number
+}
+
 export type ContentJob =
-  | { readonly do: 'sum'; readonly files: readonly { readonly file: string; readonly size: number }[] }
+  | { readonly do: 'sum'; readonly files: readonly Part[] }
   | { readonly do: 'pack'; readonly pieces: readonly Piece[]; readonly algorithm: Algorithm }
 
 /** The SHA-256 of each piece of each file. */
@@ -48,10 +55,10 @@ const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes)
 /** Reads and sums, or compresses; what it gives may be handed over to another thread. */
 export function contentWork(job: ContentJob): { result: Sums | Packed; transfer?: ArrayBuffer[] } {
   if (job.do === 'sum') {
-    const result: Sums = job.files.map(({ file, size }) => {
+    const result: Sums = job.files.map(({ file, start, size }) => {
       const sums: string[] = []
       for (let at = 0; at === 0 || at < size; at += CHUNK_BYTES)
-        sums.push(sha256(readPiece(file, at, Math.min(CHUNK_BYTES, size - at))))
+        sums.push(sha256(readPiece(file, start + at, Math.min(CHUNK_BYTES, size - at))))
       return sums
     })
     return { result }

@@ -1,9 +1,10 @@
 import { Readable } from 'node:stream'
 import type { Algorithm } from '../format/hash.ts'
 import { differenceOf, entryLine } from './changes.ts'
+import { addAttributes } from './read-attributes.ts'
 import { readStatCache, type StatCache, writeStatCache } from './stat-cache.ts'
 import { type ContentStore, storeContent } from './store-content.ts'
-import { type Found, walkDirectory } from './walk.ts'
+import { type Found, type LocalTree, walkDirectory } from './walk.ts'
 
 export interface Opened {
   readonly id: string
@@ -32,12 +33,10 @@ export interface PublishDoor {
 
 export interface PublishOptions {
   readonly door: PublishDoor
-  readonly directory: string
   /** `/releases/08`, or nothing for the whole repository. */
   readonly to: string
   readonly source: string
   readonly tag?: { readonly name: string; readonly description: string } | undefined
-  readonly exclude?: ReadonlySet<string>
   /** Where is noted what was published; nothing is noted without it. */
   readonly cacheFile?: string | undefined
   readonly onPlan?: (plan: { files: number; bytes: number }) => void
@@ -60,10 +59,27 @@ export interface PublishReport {
 }
 
 /** Makes a path of a repository what a directory is: only what differs is read, sent and written. */
-export async function publishDirectory(options: PublishOptions): Promise<PublishReport> {
-  const { door, directory, to, source, tag, cacheFile, signal } = options
+export async function publishDirectory(
+  options: PublishOptions & {
+    readonly directory: string
+    readonly exclude?: ReadonlySet<string>
+    /** With extended attributes, which a program has to read. */
+    readonly attributes?: boolean
+  },
+): Promise<PublishReport> {
   const seenAt = Date.now()
-  const tree = walkDirectory(directory, to, options.exclude)
+  const tree = walkDirectory(options.directory, options.to, options.exclude)
+  const found = options.attributes ? addAttributes(tree.found) : tree.found
+  return publishTree({ ...tree, found }, seenAt, options)
+}
+
+/** The same of a tree that was found at a time, in ms since 1970. */
+export async function publishTree(
+  tree: LocalTree,
+  seenAt: number,
+  options: PublishOptions,
+): Promise<PublishReport> {
+  const { door, to, source, tag, cacheFile, signal } = options
   const opened = await door.open(to, source)
   try {
     const noted = cacheFile === undefined ? undefined : readStatCache(cacheFile)

@@ -92,19 +92,19 @@ export async function storeContent(
     const batch = files.slice(from, to)
     const sums = (await threads.run({
       do: 'sum',
-      files: batch.map(({ file, entry }) => ({ file, size: entry.size })),
+      files: batch.map(({ file, start = 0, entry }) => ({ file, start, size: entry.size })),
     })) as Sums
-    const pieces = batch.map(({ file, entry }, i) =>
+    const pieces = batch.map(({ file, start = 0, entry }, i) =>
       sums[i]!.map((plain, n): Piece => {
         const offset = n * CHUNK_BYTES
-        return { file, offset, length: Math.min(CHUNK_BYTES, entry.size - offset), plain }
+        return { file, offset: start + offset, length: Math.min(CHUNK_BYTES, entry.size - offset), plain }
       }),
     )
     await ensure(pieces.flat())
     for (const [i, { entry }] of batch.entries()) {
       const parts = await Promise.all(
-        pieces[i]!.map(async ({ offset, length, plain }) => ({
-          offset,
+        pieces[i]!.map(async ({ length, plain }, n) => ({
+          offset: n * CHUNK_BYTES,
           size: length,
           hash: await names.get(plain)!,
         })),

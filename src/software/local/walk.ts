@@ -5,11 +5,16 @@ import type { Entry } from '../format/entry.ts'
 
 const badTree = defineError('invalid', 'software_bad_tree')
 
+/** Files with more names than this are published as that many files. */
+const MOST_LINKS = 65_535
+
 /** Something of a local tree, as far as one sees it without reading it. */
 export interface Found {
   /** Everything but the content of files. */
   readonly entry: Entry
   readonly file: string
+  /** Where in it the content begins, when it is part of a greater file. */
+  readonly start?: number
   /** Changes whenever the file may have changed. */
   readonly stamp: string
   /** When it last changed in any way, ms since 1970. */
@@ -64,14 +69,20 @@ export function walkDirectory(
       }
       tree.found.push(found)
     }
-    for (const group of linked.values()) {
-      const first = group[0]!.entry.path
-      const links = { first: first.slice(first.lastIndexOf('/') + 1), count: group.length }
-      if (group.length > 1) for (const one of group) Object.assign(one.entry, { links })
-    }
+    markLinks(linked.values())
     open.push(...below.reverse())
   }
   return tree
+}
+
+/** Notes of the files of one directory which of them are one; the first name of a group stands for it. */
+export function markLinks(groups: Iterable<readonly Found[]>): void {
+  for (const group of groups) {
+    const first = group[0]!.entry.path
+    const links = { first: first.slice(first.lastIndexOf('/') + 1), count: group.length }
+    if (group.length > 1 && group.length <= MOST_LINKS)
+      for (const one of group) Object.assign(one.entry, { links })
+  }
 }
 
 function foundOf(file: string, path: string, stat: ReturnType<typeof bigStat>): Found {

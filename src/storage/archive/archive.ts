@@ -59,7 +59,7 @@ export async function unpackArchive(
     ...(order.environment && { env: order.environment }),
   })
   const ended = endOf(tar, 'tar')
-  const { plain, over } = decompressed(file, format)
+  const { plain, over } = decompressed(createReadStream(file), format)
   const fed = pipeline(Readable.from(atMost(plain, order.mostBytes)), tar.stdin as Writable)
   // When tar gives up, that is the reason, and the broken pipe its consequence.
   const [tarEnd, feedEnd, programEnd] = await Promise.allSettled([ended, fed, over])
@@ -72,11 +72,11 @@ type Decompressor = () => Transform
 /** Zstandard came to Node with 22.15 and 23.8. */
 const zstdHere = (zlib as { createZstdDecompress?: Decompressor }).createZstdDecompress
 
-function decompressed(
-  file: string,
+/** A packed archive as it is plain; `over` is when all of it was read. */
+export function decompressed(
+  source: Readable,
   format: string,
 ): { plain: AsyncIterable<Uint8Array>; over: Promise<void> } {
-  const source = createReadStream(file)
   const inside: Decompressor | undefined =
     format === 'tar.gz' ? zlib.createGunzip : format === 'tar.zst' ? zstdHere : undefined
   if (inside) {

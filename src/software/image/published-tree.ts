@@ -1,0 +1,68 @@
+import type { Entry } from '../format/entry.ts'
+import { keptAttributes } from '../local/attributes.ts'
+import { type Found, type LocalTree, markLinks } from '../local/walk.ts'
+import { badImage } from './errors.ts'
+import { type Directory, isDirectory, type Layered, type Leaf } from './layered.ts'
+
+const MOST_PATH = 4096
+/** A directory that no layer describes. */
+const UNSAID = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const
+
+/** The tree of an image as the entries of a repository below `to`: parents first, names in order. */
+export function treeOf({ root }: Layered, to: string): LocalTree {
+  const tree: LocalTree = { found: [], leftOut: [], unreadable: [] }
+  const open: [string, Directory][] = [[to, root]]
+  for (let next = open.pop(); next; next = open.pop()) {
+    const [path, directory] = next
+    tree.found.push(directoryFound(path, directory))
+    const below: typeof open = []
+    const linked = new Map<Leaf, Found[]>()
+    for (const [name, node] of [...directory.names].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const inner = `${path}/${name}`
+      if (inner.length > MOST_PATH) throw badImage(`${inner.slice(0, 80)}… is a path that is too long.`)
+      if (isDirectory(node)) {
+        below.push([inner, node])
+        continue
+      }
+      const found = leafFound(inner, node)
+      if (!found) {
+        tree.leftOut.push(inner)
+        continue
+      }
+      tree.found.push(found)
+      if (found.entry.kind !== 'file') continue
+      if (!(found.entry.mode & 0o004)) tree.unreadable.push(inner)
+      const group = linked.get(node)
+      if (group) group.push(found)
+      else linked.set(node, [found])
+    }
+    markLinks(linked.values())
+    open.push(...below.reverse())
+  }
+  return tree
+}
+
+function directoryFound(path: string, { own }: Directory): Found {
+  const { mode, mtime, mtimeNs } = own?.entry ?? UNSAID
+  const xattrs = own && keptAttributes(own.entry.xattrs)
+  const entry: Entry = {
+    ...{ path, mode, mtime, mtimeNs, kind: 'directory', size: 0 },
+    ...(xattrs && { xattrs }),
+  }
+  return { entry, file: '', stamp: own?.stamp ?? 'unsaid', changedAt: 0 }
+}
+
+/** Undefined for devices: clients cannot make them. */
+function leafFound(path: string, { entry: said, stamp }: Leaf): Found | undefined {
+  const { mode, mtime, mtimeNs, target, content } = said
+  const xattrs = keptAttributes(said.xattrs)
+  const common = { path, mode, mtime, mtimeNs, ...(xattrs && { xattrs }) }
+  const found = (entry: Entry): Found => ({
+    ...{ entry, file: content.file, start: content.start, stamp, changedAt: 0 },
+  })
+  if (said.kind === 'file')
+    return found({ ...common, kind: 'file', size: content.length, compression: 'zlib' })
+  if (said.kind === 'fifo') return found({ ...common, kind: 'fifo', size: 0 })
+  if (said.kind !== 'symlink') return undefined
+  return found({ ...common, kind: 'symlink', target, size: Buffer.byteLength(target) })
+}
