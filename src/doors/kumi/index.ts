@@ -27,6 +27,7 @@ import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
@@ -54,6 +55,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   await registerSoftware(app, door, deps.software)
   registerSoftwareTrees(door, deps.software)
   registerJobs(door, deps.jobs)
+  registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
