@@ -46,6 +46,7 @@ import {
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
 import * as placement from './placement/index.ts'
+import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { createSoftware } from './software/index.ts'
@@ -187,9 +188,14 @@ await sandboxStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
 const sandboxes = createSandboxes({ db, log, sealKey, storage: sandboxStorage })
 const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>
   transfer.verifyArrivals({ mover }, input)
+const productions: ProductionDeps = {
+  ...{ db, log, rses },
+  addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
+}
 const jobDoor = {
   ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
+  ...{ review: outputReview(productions), addRules: productions.addRules },
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
 }
@@ -218,6 +224,7 @@ const workers = [
     ...{ db, ids, log, rses, markets, identity, sandboxes },
     remove: (url, token) => storageClient.remove(url, token),
   }),
+  ...productionWorkers(productions),
 ]
 
 // The doors.

@@ -31,6 +31,18 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./job/commands.ts')).registerJobCommands(program),
   },
   {
+    names: ['prod', 'lineage'],
+    summaries: [
+      'make data from many runs: define, start, watch, retry',
+      'how a file came to be: production, job, release, conditions, and the same of its inputs',
+    ],
+    register: async (program) => {
+      const { registerLineageCommand, registerProductionCommands } = await import('./production/commands.ts')
+      registerProductionCommands(program)
+      registerLineageCommand(program)
+    },
+  },
+  {
     names: ['rule'],
     summaries: ['say how many copies of data to keep, and where'],
     register: async (program) => (await import('./rule/commands.ts')).registerRuleCommands(program),

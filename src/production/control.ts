@@ -6,7 +6,6 @@ import type { ProductionDeps } from './deps.ts'
 import { productionInState } from './errors.ts'
 import * as store from './production.store.ts'
 import * as tasks from './task.store.ts'
-import type { Production } from './types.ts'
 
 interface Asked {
   readonly vo: string
@@ -85,7 +84,7 @@ export async function orderProduction(
   const { production, steps } = done
   if (order === 'hold') await everyJob(deps, steps, asked, holdJobs)
   if (order === 'start' && production.operation === 'held') await everyJob(deps, steps, asked, releaseJobs)
-  if (order === 'cancel') return { tasks: await cancelTasks(deps, production, steps, asked) }
+  if (order === 'cancel') return { tasks: await cancelTasks(deps, steps, asked) }
   return { tasks: done.count }
 }
 
@@ -110,7 +109,6 @@ async function everyJob(
 /** The tasks go first: what their jobs still make is refused from then on. */
 async function cancelTasks(
   deps: Pick<ProductionDeps, 'db'>,
-  _production: Production,
   steps: readonly number[],
   asked: Asked,
 ): Promise<number> {

@@ -7,6 +7,7 @@ export { checkDefinition, defineProduction, extendProduction, scopesOf } from '.
 export type { ReadDefinition } from './definition.ts'
 export type { ProductionDeps } from './deps.ts'
 export * as productionErrors from './errors.ts'
+export { fileOnceRead } from './input.store.ts'
 export { type MadeOf, makingOf } from './output.store.ts'
 export { listProductions, type ProductionView, showProduction, tasksOfProduction } from './read.ts'
 export type * from './types.ts'

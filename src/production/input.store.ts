@@ -75,3 +75,18 @@ export const takeInputs = (
       where step_id = ${stepId} and file_id = any(${fileIds}::bigint[]) and task_id is null and not taken
       returning file_id as "fileId"`,
   )
+
+/** The file that a step once read under a name, also when the catalogue does not know the name any more. */
+export const fileOnceRead = (
+  db: Db,
+  vo: string,
+  { scope, name }: { readonly scope: string; readonly name: string },
+): Promise<{ id: bigint } | undefined> =>
+  row(
+    db,
+    sql<{
+      id: bigint
+    }>`select i.file_id as id from production_input i join production_step s on s.id = i.step_id
+      join production p on p.id = s.production_id
+      where i.name = ${name} and i.scope = ${scope} and p.vo = ${vo} limit 1`,
+  )

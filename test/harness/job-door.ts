@@ -13,6 +13,7 @@ export const jobDoorDeps = (
 ): JobDoorDeps => ({
   ...{ db, clock: systemClock, rng: systemPorts.rng, identity, rses: createRseTable(db), audience },
   ...{ markets: createMarkets(db), verifyArrivals: async () => undefined, storagesAt: async () => [] },
+  ...{ review: async () => undefined, addRules: async () => [] },
   software: {
     pin: async (_vo, release) => {
       throw new Error(`there is no ${release} here`)

@@ -26,6 +26,7 @@ const TOPICS = [
   'deletion',
   'storage',
   'rse',
+  'production',
   'job',
   'software',
 ]

@@ -27,6 +27,7 @@ import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSoftware } from './software.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
@@ -53,6 +54,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   await registerSoftware(app, door, deps.software)
   registerSoftwareTrees(door, deps.software)
   registerJobs(door, deps.jobs)
+  registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()

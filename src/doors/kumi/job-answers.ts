@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import type { MadeOf } from '../../production/index.ts'
 import {
   type AttemptView,
   type JobEvent,
@@ -124,6 +125,8 @@ export const Log = Type.Object({
 })
 export const Lineage = Type.Object({
   file: Did,
+  /** false: an intermediate that was given up when everything was made of it. */
+  kept: Type.Boolean(),
   madeBy: maybe(
     Type.Object({
       job: count,
@@ -136,6 +139,22 @@ export const Lineage = Type.Object({
       arguments: list(text),
       software: Pinned,
       inputs: list(Did),
+    }),
+  ),
+  production: maybe(
+    Type.Object({
+      name: text,
+      step: text,
+      task: count,
+      /** The task's number, where events were generated. */
+      seed: maybe(count),
+      experiment: maybe(count),
+      run: maybe(count),
+      eventType: maybe(text),
+      events: maybe(count),
+      release: text,
+      conditions: text,
+      campaign: text,
     }),
   ),
 })
@@ -182,4 +201,7 @@ export const jobAnswer = ({
 export const attemptAnswer = ({ jobId: _, ...attempt }: AttemptView) => attempt
 export const eventAnswer = ({ at, attempt, state, minor, application, source }: JobEvent) => ({
   ...{ at, attempt, status: stateName(state), minor, application, source },
+})
+export const makingAnswer = ({ fileId: _, production, generated, ...making }: MadeOf) => ({
+  ...{ ...making, name: production, seed: generated ? making.task : null },
 })

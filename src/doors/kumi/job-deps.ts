@@ -1,6 +1,7 @@
 import type { RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Rng } from '../../kernel/index.ts'
+import type { ProductionDeps } from '../../production/index.ts'
 import type { Software } from '../../software/index.ts'
 import type { CompleteDeps, LeaseDeps, Markets, Sandboxes } from '../../workload/index.ts'
 
@@ -13,6 +14,8 @@ export interface JobDoorDeps {
   readonly rses: RseTable
   readonly markets: Markets
   readonly verifyArrivals: CompleteDeps['verifyArrivals']
+  readonly review: NonNullable<CompleteDeps['review']>
+  readonly addRules: ProductionDeps['addRules']
   readonly storagesAt: LeaseDeps['storagesAt']
   readonly sandboxes: Sandboxes
   readonly software: Pick<Software, 'pin'>

@@ -1,15 +1,19 @@
 import { Type } from 'typebox'
-import { getDidsByIds, resolveDids } from '../../catalog/index.ts'
+import { findDids, getDidsByIds, resolveDids } from '../../catalog/index.ts'
 import { actorOf } from '../../identity/index.ts'
 import { transaction } from '../../kernel/index.ts'
+import { fileOnceRead, makingOf } from '../../production/index.ts'
 import {
   attemptsOf,
   deleteJobs,
   dropLimit,
   eventsOf,
   explainJob,
+  filled,
   holdJobs,
   isFinal,
+  type JobItem,
+  type JobSpec,
   type JobView,
   jobDetails,
   jobsByIds,
@@ -39,6 +43,7 @@ import {
   jobAnswer,
   Lineage,
   Log,
+  makingAnswer,
   Pilot,
   pinnedAnswer,
 } from './job-answers.ts'
@@ -60,6 +65,10 @@ const ORDERS = {
   delete: deleteJobs,
 } as const
 const Order = literals('hold', 'release', 'kill', 'rerun', 'delete')
+
+/** As the job really gets them. */
+const argumentsOf = ({ spec, item }: { spec: JobSpec; item: JobItem | null }, id: bigint): string[] =>
+  spec.arguments.map((word) => (item ? filled(word, item, id) : word))
 
 /** Jobs as people see and order them, where no standard has a word for it. */
 export function registerJobs(door: Operations, deps: JobDoorDeps): void {
@@ -147,7 +156,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
       return {
         job: jobAnswer(job),
         executable: spec.executable,
-        arguments: [...spec.arguments],
+        arguments: argumentsOf(details!, job.id),
         software: pinnedAnswer(spec),
         inputs: [...(item?.inputs ?? [])],
         outputs: spec.outputs.map(({ pattern, dataset }) => ({
@@ -215,22 +224,28 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
     answer: Lineage,
     handler: async ({ principal, params }) => {
       const { vo } = principal
-      const [did] = await resolveDids(db, { vo, dids: [params] })
-      const file = { scope: did!.scope, name: did!.name }
-      const [made] = await makersOfFiles(db, [did!.id])
-      if (!made) return { file, madeBy: null }
+      const [known] = await findDids(db, { vo, dids: [params] })
+      const { id } =
+        known ?? (await fileOnceRead(db, vo, params)) ?? (await resolveDids(db, { vo, dids: [params] }))[0]!
+      const file = { scope: params.scope, name: params.name }
+      const kept = known !== undefined
+      const [made] = await makersOfFiles(db, [id])
+      if (!made) return { file, kept, madeBy: null, production: null }
+      const [making] = await makingOf(db, [id])
       const job = await one(vo, Number(made.jobId))
       const details = (await jobDetails(db, vo, job.id))!
       const attempt = (await attemptsOf(db, [job.id])).find(({ n }) => n === made.attempt)
       return {
         file,
+        kept,
         madeBy: {
           ...{ job: job.id, name: job.name, owner: job.owner, attempt: made.attempt },
           ...{ site: attempt?.site ?? '', endedAt: attempt?.endedAt ?? null },
-          ...{ executable: details.spec.executable, arguments: [...details.spec.arguments] },
+          ...{ executable: details.spec.executable, arguments: argumentsOf(details, job.id) },
           software: pinnedAnswer(details.spec),
           inputs: [...(details.item?.inputs ?? [])],
         },
+        production: making ? makingAnswer(making) : null,
       }
     },
   })

@@ -6,6 +6,7 @@ const READS = [
   'placement.rule.read',
   'transfer.read',
   'workload.read',
+  'production.read',
   'sites.read',
   'operations.read',
   'software.read',
@@ -30,7 +31,7 @@ const OWNERS = [
 ]
 const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, gateways report, pilots take jobs. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, gateways report, pilots take jobs. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -50,6 +51,7 @@ export function defaultRules(vo: string): Rule[] {
     ...OWNERS.map((action) => rule('everyone', '', action, 'owner')),
     ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
     rule('attribute', 'admin=true', '*', '*'),
+    rule('group', `/${vo}/production`, 'production.*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
     rule('attribute', 'pilots', 'workload.pilot', '*'),
   ]

@@ -150,6 +150,7 @@ test('what a new VO permits, as reviewed', async () => {
   const people: Readonly<Record<string, Principal>> = {
     nobody: anonymous,
     member,
+    'member of the production group': { ...member, groups: ['/demo', '/demo/production'] },
     'member by a limited proxy': { ...member, method: 'x509', limited: true },
     'member with a token for storage only': { ...member, scopes: parseScopes('storage.read:/') },
     administrator: { ...member, attributes: { admin: 'true' } },
