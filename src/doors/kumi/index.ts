@@ -31,6 +31,7 @@ import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
+import { registerSoftwareState } from './software-state.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
@@ -54,6 +55,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerIssuers(door, deps)
   await registerSoftware(app, door, deps.software)
   registerSoftwareTrees(door, deps.software)
+  registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
   registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)
