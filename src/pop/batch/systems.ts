@@ -79,8 +79,8 @@ export function batchSystems(options: {
     const { offer } = given
     const text = JSON.stringify({ cluster, offer })
     const before = open.get(name)
+    // One that changed may share its connection with the new one; unused, it ends by itself.
     if (before?.text === text) return before.batch
-    void before?.batch.close()
     const file = join(clusters, `${name}.json`)
     writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)
