@@ -146,7 +146,13 @@ describe('a mirror', () => {
   })
 
   const attempts: Record<string, [(made: RepositoryFiles) => unknown, RegExp]> = {
-    'a changed manifest': [({ files }) => files.get('.cvmfspublished')!.write('9', 3), /changed after/],
+    'a changed manifest': [
+      ({ files }) => {
+        const manifest = files.get('.cvmfspublished')!
+        manifest.write(manifest.toString('latin1', 3, 4) === '9' ? '8' : '9', 3)
+      },
+      /changed after/,
+    ],
     'a manifest signed by another key': [
       async (made) => made.sign({}, (await signingCertificate()).key),
       /not signed by its certificate/,
