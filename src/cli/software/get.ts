@@ -7,7 +7,8 @@ import { withClient } from '../client/http.ts'
 import { interruption, show } from '../common-options.ts'
 import { type Progress, showProgress } from '../progress.ts'
 import { bytesText, secondsText } from '../terminal.ts'
-import { cacheDirectory, openRelease, type ReadOptions } from './repository.ts'
+import { cacheDirectory } from './cache.ts'
+import { openRelease, type ReadOptions } from './repository.ts'
 
 export interface GetCommand extends ReadOptions {
   readonly path?: string

@@ -15,7 +15,7 @@ import { type GridClient, withClient } from '../client/http.ts'
 import { interruption, type SharedOptions, show } from '../common-options.ts'
 import { type Progress, showProgress } from '../progress.ts'
 import { bytesText, secondsText } from '../terminal.ts'
-import { cacheDirectory, openRelease } from './repository.ts'
+import { cacheDirectory } from './cache.ts'
 
 const whichRepository = defineError('invalid', 'which_repository')
 const base = '/kumi/v1/software'
@@ -165,6 +165,8 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
     },
     async published(root, path) {
       const lines = new Map<string, string>()
+      // Seldom needed, and the reader brings a database along.
+      const { openRelease } = await import('./repository.ts')
       const { snapshot } = await openRelease(client, `${repository}@${root}`, options)
       try {
         for await (const entry of snapshot.walk(path)) lines.set(entry.path, entryLine(entry))

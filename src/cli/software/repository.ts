@@ -1,5 +1,4 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { publicKeysFrom } from '../../software/format/signed.ts'
 import {
@@ -11,6 +10,7 @@ import {
 import { failureOf } from '../client/failure.ts'
 import type { GridClient } from '../client/http.ts'
 import type { SharedOptions } from '../common-options.ts'
+import { cacheDirectory } from './cache.ts'
 
 export interface ReadOptions extends SharedOptions {
   /** Address of a repository elsewhere: https://host/cvmfs/name. */
@@ -29,11 +29,6 @@ export interface Opened {
 export function parseRelease(text: string): { name: string; of: string | undefined } {
   const at = text.indexOf('@')
   return at < 0 ? { name: text, of: undefined } : { name: text.slice(0, at), of: text.slice(at + 1) }
-}
-
-/** Where this account keeps what it fetched and published, on this machine. */
-export function cacheDirectory(environment: NodeJS.ProcessEnv = process.env): string {
-  return join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'kumi', 'software')
 }
 
 /** Opens a repository and verifies all the way from its master key to its manifest. */

@@ -26,9 +26,9 @@ afterAll(async () => {
 /** Nearly three pieces, so that the middle one is not where a file of its own would have it. */
 const big = Buffer.alloc(20 << 20, 'a picture of a detector ')
 const base = tarOf([
-  { name: 'etc/passwd', content: 'root:x:0:0' },
+  { name: 'etc/shadow', content: 'root:*:0:0', mode: 0 },
   { name: 'opt/big', content: big, mode: 0o755, mtime: 1_700_000_000 },
-  { name: 'bin/sh', content: 'a shell', mode: 0o755 },
+  { name: 'bin/sh', content: 'a shell', mode: 0o4755 },
   { name: 'bin/bash', type: '1', target: 'bin/sh' },
   { name: 'lib', type: '2', target: 'usr/lib' },
   { name: 'usr/lib/libc.so', content: 'C', records: { 'SCHILY.xattr.user.origin': 'debian' } },
@@ -75,13 +75,20 @@ test('the next version of an image changes what its layers changed', async () =>
   expect(await world.problems()).toEqual([])
 })
 
-test('what is fetched of an image is what its layers hold', async () => {
+test('what is fetched of an image is what its layers hold, without powers of another owner', async () => {
   const repository = await world.reader()
-  await materialise({
-    ...{ repository, snapshot: await repository.snapshot(), directory: join(local, 'got') },
-    ...{ store: join(local, 'store'), path: '/images/koto' },
-  })
+  const get = async (directory: string, copy: boolean) =>
+    materialise({
+      ...{ repository, snapshot: await repository.snapshot(), directory: join(local, directory), copy },
+      ...{ store: join(local, 'store'), path: '/images/koto' },
+    })
+  const modes = (directory: string) =>
+    ['bin/sh', 'etc/shadow'].map((file) => (statSync(join(local, directory, file)).mode & 0o7777).toString(8))
+  await get('got', false)
   expect(readFileSync(join(local, 'got/opt/big')).equals(big)).toBe(true)
   expect(statSync(join(local, 'got/opt/big')).mtimeMs).toBe(1_700_000_000_000)
   expect(readFileSync(join(local, 'got/lib/libc.so'), 'utf8')).toBe('C')
+  expect(modes('got')).toEqual(['555', '400'])
+  await get('own', true)
+  expect(modes('own')).toEqual(['755', '0'])
 })

@@ -145,7 +145,8 @@ async function build(
     await fetching
     if (!copy && link(kept, at(entry))) return
     copyFileSync(kept, at(entry), constants.COPYFILE_FICLONE)
-    chmodSync(at(entry), copy ? entry.mode : entry.mode & 0o555)
+    // Owners are not kept: set-id bits would be those of another.
+    chmodSync(at(entry), copy ? entry.mode & 0o777 : sharedMode(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)
   }
   let next = 0
@@ -165,12 +166,15 @@ async function build(
   return { entries: entries.length, fetched, fetchedBytes, present, leftOut }
 }
 
+/** Shared by many trees: nobody may write into a file, and whoever keeps it can read it to make copies. */
+const sharedMode = ({ mode }: Entry): number => (mode & 0o555) | 0o400
+
 /** A file is shared by those trees that show it alike: same content, same mode, same time. */
 function storeName(entry: Entry): [string, string] {
   const names = entry.chunks ? entry.chunks.map(({ hash }) => hash.hex).join('') : (entry.content?.hex ?? '')
   const short =
     names.length > 40 ? `${names.slice(0, 40)}+${entry.chunks!.length}.${names.slice(-40)}` : names
-  return [short.slice(0, 2), `${short.slice(2)}.${(entry.mode & 0o555).toString(8)}.${entry.mtime}`]
+  return [short.slice(0, 2), `${short.slice(2)}.${sharedMode(entry).toString(8)}.${entry.mtime}`]
 }
 
 /** Makes sure that a file is in the store; true when it had to be fetched. */
@@ -193,8 +197,7 @@ async function keep(entry: Entry, kept: string, { repository }: MaterialiseOptio
       closeSync(handle)
     }
     utimesSync(temporary, entry.mtime, entry.mtime)
-    // Shared by many trees: nobody may write into it.
-    chmodSync(temporary, entry.mode & 0o555)
+    chmodSync(temporary, sharedMode(entry))
     renameSync(temporary, kept)
     return true
   } catch (error) {
