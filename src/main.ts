@@ -45,6 +45,7 @@ import {
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
+import { registerSoftwareMetrics } from './operations/index.ts'
 import * as placement from './placement/index.ts'
 import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { serverSettings } from './settings.ts'
@@ -175,11 +176,22 @@ mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
 const softwareStorage = posixDriver(softwareDirectory)
 // Other server processes may be writing there.
 await softwareStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
+const originals = guardedOutbound({
+  allowed: config.softwareMirrorHosts.split(',').flatMap((host) => host.trim() || []),
+  ...{ publicDocuments: true, listedPlain: true, ca: [...rootCertificates, String(ca)], connectMs: 5_000 },
+})
 const software = createSoftware({
   ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit },
   workDirectory: join(home, 'run', 'software'),
   graceSeconds: config.softwareGraceDays * 86_400,
+  originals: {
+    outbound: originals,
+    // Several processes of one home would count each other's files.
+    directory: join(home, 'software-mirrors', String(port)),
+    mostBytes: config.softwareMirrorBytes,
+  },
 })
+registerSoftwareMetrics({ db, vos, now: clock.now, mirrorCache: () => software.mirrorCache() })
 const markets = createMarkets(db)
 const sandboxDirectory = config.sandboxDirectory ?? join(home, 'sandboxes')
 mkdirSync(sandboxDirectory, { recursive: true, mode: 0o700 })
@@ -340,6 +352,7 @@ async function end(reason: string): Promise<void> {
   await software.close()
   documents.close()
   issuerDocuments.close()
+  originals.close()
   await Promise.all([mover.close(), storageClient.close(), wakeups.close()])
   await identity.close()
   await database.close()

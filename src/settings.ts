@@ -100,6 +100,19 @@ export const serverSettings = {
     max: 365,
     help: 'Days for which software is kept after nothing refers to it any more: clients and jobs may still have it open.',
   },
+  softwareMirrorBytes: {
+    type: 'integer',
+    env: 'KUMI_SOFTWARE_MIRROR_BYTES',
+    default: 10_000_000_000,
+    min: 0,
+    help: 'Bytes that one server process keeps of mirrored repositories that it reads through; complete copies are not counted.',
+  },
+  softwareMirrorHosts: {
+    type: 'string',
+    env: 'KUMI_SOFTWARE_MIRROR_HOSTS',
+    default: '',
+    help: 'Hosts of mirrored repositories at private addresses or unusual ports, such as 8000, that may be asked all the same: host:port, separated by ",".',
+  },
   vomsPort: {
     type: 'integer',
     env: 'KUMI_VOMS_PORT',

@@ -20,9 +20,9 @@ export function completionWords(program: Command): Map<string, string[]> {
 export function completionScript(program: Command, shell: Shell): string {
   if (shell === 'fish') return fish(program)
   const words = completionWords(program)
-  const paths = [...words.keys()].filter(Boolean).map((path) => path.replace(' ', '/'))
+  const paths = [...words.keys()].filter(Boolean).map((path) => path.replaceAll(' ', '/'))
   const cases = [...words].map(
-    ([path, next]) => `    '${path.replace(' ', '/')}') found='${next.join(' ')}' ;;`,
+    ([path, next]) => `    '${path.replaceAll(' ', '/')}') found='${next.join(' ')}' ;;`,
   )
   const find = `  local at='' found='' word
   for word in "\${before[@]}"; do
@@ -57,28 +57,21 @@ compdef _kumi kumi
 function fish(program: Command): string {
   const lines = ['complete -c kumi -n __fish_use_subcommand -l help']
   const quote = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
-  for (const noun of program.commands) {
-    lines.push(
-      `complete -c kumi -f -n __fish_use_subcommand -a ${noun.name()} -d ${quote(noun.description())}`,
-    )
-    const inside = `__fish_seen_subcommand_from ${noun.name()}`
-    for (const option of noun.options)
+  const visit = (command: Command, path: readonly string[]) => {
+    const inside = path.map((word) => `__fish_seen_subcommand_from ${word}`)
+    for (const option of path.length > 0 ? command.options : [])
       if (option.long)
         lines.push(
-          `complete -c kumi -n ${quote(inside)} -l ${option.long.slice(2)} -d ${quote(option.description)}`,
+          `complete -c kumi -n ${quote(inside.join('; and '))} -l ${option.long.slice(2)} -d ${quote(option.description)}`,
         )
-    const verbs = noun.commands.map((verb) => verb.name()).join(' ')
-    for (const verb of noun.commands) {
-      lines.push(
-        `complete -c kumi -f -n ${quote(`${inside}; and not __fish_seen_subcommand_from ${verbs}`)} -a ${verb.name()} -d ${quote(verb.description())}`,
-      )
-      const deeper = `${inside}; and __fish_seen_subcommand_from ${verb.name()}`
-      for (const option of verb.options)
-        if (option.long)
-          lines.push(
-            `complete -c kumi -n ${quote(deeper)} -l ${option.long.slice(2)} -d ${quote(option.description)}`,
-          )
+    const verbs = command.commands.map((verb) => verb.name()).join(' ')
+    const here = [...inside, `not __fish_seen_subcommand_from ${verbs}`].join('; and ')
+    for (const verb of command.commands) {
+      const condition = path.length > 0 ? quote(here) : '__fish_use_subcommand'
+      lines.push(`complete -c kumi -f -n ${condition} -a ${verb.name()} -d ${quote(verb.description())}`)
+      visit(verb, [...path, verb.name()])
     }
   }
+  visit(program, [])
   return `${lines.join('\n')}\n`
 }

@@ -63,6 +63,7 @@ describe('completion', () => {
     expect(complete('kumi', 'da')).toEqual(['data'])
     expect(complete('kumi', 'rule', '')).toContain('explain')
     expect(complete('kumi', 'data', 'put', '--ds', 'x', '--da')).toEqual(['--dataset'])
+    expect(complete('kumi', 'software', 'mirror', 'add', 'x', '--u')).toEqual(['--url'])
   })
 
   test('names every command in zsh and fish', async () => {

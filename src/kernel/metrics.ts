@@ -30,3 +30,19 @@ export function histogram<L extends string>(
 ): Histogram<L> {
   return new Histogram({ name, help, buckets, labelNames: [...labelNames], registers: [metrics] })
 }
+
+/** A gauge whose values are found out when somebody asks for them; without an answer there are none. */
+export function collectedGauge<L extends string>(
+  name: string,
+  help: string,
+  labelNames: readonly L[],
+  collect: (set: (labels: Readonly<Record<L, string>>, value: number) => void) => Promise<void>,
+): void {
+  new Gauge<L>({
+    ...{ name, help, labelNames: [...labelNames], registers: [metrics] },
+    async collect() {
+      this.reset()
+      await collect((labels, value) => this.set(labels, value)).catch(() => this.reset())
+    },
+  })
+}

@@ -24,6 +24,15 @@ export {
   siteWork,
 } from './site-work.ts'
 export { type SiteLine, type SiteState, siteLines } from './sites.ts'
+export type { ReleaseUseRow } from './software.store.ts'
+export {
+  type GatewaySoftware,
+  type SoftwareConcern,
+  type SoftwarePicture,
+  softwarePicture,
+  usesOfRepository,
+} from './software.ts'
+export { registerSoftwareMetrics } from './software-metrics.ts'
 export {
   type LinkLine,
   linkLines,

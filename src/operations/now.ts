@@ -2,6 +2,7 @@ import type { Db } from '../kernel/database.ts'
 import { readCounts, readTotals } from './now.store.ts'
 import { type RuleLine, ruleLines } from './rules.ts'
 import { type SiteLine, siteLines } from './sites.ts'
+import { type SoftwareConcern, softwarePicture } from './software.ts'
 import { type LinkLine, linkLines } from './transfers.ts'
 
 /** One thing that needs a person, named by cause; the console puts it into words. */
@@ -29,6 +30,7 @@ export type Attention =
       readonly reason: string | null
     }
   | { readonly kind: 'bad_copies'; readonly count: bigint }
+  | ({ readonly kind: 'software' } & SoftwareConcern)
 
 export interface Totals {
   readonly datasets: bigint
@@ -61,6 +63,7 @@ export function attentionOf(
   stuck: readonly RuleLine[],
   flows: readonly LinkLine[],
   badCopies: bigint,
+  software: readonly SoftwareConcern[],
 ): Attention[] {
   const ill = sites.filter((site) => site.state === 'down' || site.state === 'degraded')
   const silent = new Set(ill.filter((site) => site.state === 'down').map((site) => site.name))
@@ -96,22 +99,24 @@ export function attentionOf(
       failed: l.failed,
       reason: l.lastError,
     })),
+    ...software.map((concern) => ({ kind: 'software' as const, ...concern })),
   ]
 }
 
 /** Everything the first screen shows. */
 export async function nowPicture(db: Db, now: Date, vo: string): Promise<NowPicture> {
-  const [sites, totals, counts, links, stuck] = await Promise.all([
+  const [sites, totals, counts, links, stuck, software] = await Promise.all([
     siteLines(db, now, vo),
     readTotals(db, vo),
     readCounts(db, vo),
     linkLines(db, now, vo, 0.25),
     ruleLines(db, vo, { state: 'STUCK', limit: 10 }),
+    softwarePicture(db, now, vo),
   ])
   const flows = links.filter((link) => link.active > 0n || link.failed > 0n)
   return {
     at: now,
-    attention: attentionOf(sites, stuck, flows, counts.bad_copies),
+    attention: attentionOf(sites, stuck, flows, counts.bad_copies, software.concerns),
     totals: {
       datasets: totals.datasets,
       files: totals.files,

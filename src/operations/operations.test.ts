@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { createCa } from '../identity/x509/certificates.ts'
 import { sql } from '../kernel/index.ts'
 import {
   linkLines,
@@ -10,6 +11,8 @@ import {
   transferLines,
 } from './index.ts'
 import { judgeSite } from './sites.ts'
+import type { RepositoryCareRow } from './software.store.ts'
+import { gatewaySoftware, softwareConcerns } from './software.ts'
 
 const now = new Date('2026-11-21T04:00:00Z')
 const RULE = '00000000-0000-4000-8000-000000000001'
@@ -148,5 +151,55 @@ describe('pictures of the present', () => {
         totalBytes: 100,
       }).state
     expect([judge(1), judge(20), judge(40), judge(1, 96)]).toEqual(['ok', 'degraded', 'down', 'degraded'])
+  })
+})
+
+describe('software at sites', () => {
+  const days = (n: number) => new Date(now.getTime() + n * 86_400_000)
+  const care = (more: Partial<RepositoryCareRow>): RepositoryCareRow => ({
+    ...{ name: 'koto.example.org', revision: 5n, publishedAt: days(-1), whitelistExpiresAt: days(20) },
+    ...{ certificatePem: null, mirror: false, verifiedAt: null, failure: null },
+    ...more,
+  })
+  const report = (revision: number, seconds = 2) => ({
+    ...{ site: 'kek', gateway: 'gw', lastSeenAt: new Date(now.getTime() - seconds * 1000) },
+    software: {
+      ...{ hits: 9, misses: 1, evictions: 0, bytes: 100, mostBytes: 1000 },
+      revisions: { 'koto.example.org': revision, 'gone.example.org': 1 },
+    },
+  })
+  const problems = (repositories: RepositoryCareRow[], gateways: ReturnType<typeof gatewaySoftware> = []) =>
+    softwareConcerns(now, repositories, gateways).map(({ problem }) => problem)
+
+  test('is behind by the revisions that clients of a gateway do not see', () => {
+    const silent = { site: 'anl', gateway: 'none', lastSeenAt: now, software: null }
+    const found = gatewaySoftware(now, [report(3), silent], [care({})])
+    expect(found).toMatchObject([
+      { gateway: 'gw', alive: true, repositories: [{ name: 'koto.example.org', revision: 3, behind: 2 }] },
+    ])
+    expect(problems([care({})], found)).toEqual(['behind'])
+    expect(problems([care({ publishedAt: now })], found)).toEqual([])
+    expect(problems([care({})], gatewaySoftware(now, [report(5)], [care({})]))).toEqual([])
+    expect(problems([care({})], gatewaySoftware(now, [report(3, 60)], [care({})]))).toEqual([])
+  })
+
+  test('needs somebody before its signatures end, and when an original is not heard of', () => {
+    expect(problems([care({})])).toEqual([])
+    expect(problems([care({ whitelistExpiresAt: null })])).toEqual(['no_whitelist'])
+    expect(problems([care({ whitelistExpiresAt: days(6) })])).toEqual(['whitelist_ends'])
+    expect(problems([care({ whitelistExpiresAt: days(6), mirror: true })])).toEqual([])
+    expect(problems([care({ whitelistExpiresAt: days(0.5), mirror: true })])).toEqual(['whitelist_ends'])
+    expect(problems([care({ failure: 'away', verifiedAt: days(-0.05) })])).toEqual([])
+    expect(
+      problems([care({ failure: 'away', verifiedAt: days(-1) }), care({ whitelistExpiresAt: days(-1) })]),
+    ).toEqual(['whitelist_ended', 'not_verified'])
+  })
+
+  test('signs with a key that somebody renews in time', async () => {
+    const { certificatePem } = await createCa({ name: 'signs', now })
+    expect(problems([care({ certificatePem })])).toEqual([])
+    const later = new Date(now.getTime() + 3_600 * 86_400_000)
+    const known = care({ certificatePem, whitelistExpiresAt: new Date(later.getTime() + 20 * 86_400_000) })
+    expect(softwareConcerns(later, [known], []).map(({ problem }) => problem)).toEqual(['key_ends'])
   })
 })

@@ -14,6 +14,8 @@ export interface PilotConfig {
   readonly directory: string
   /** Where software is kept for all pilots of this place; below its own directory when absent. */
   readonly softwareDirectory?: string
+  /** Caches of software that are asked before the server, the nearest first. */
+  readonly softwareServers: readonly string[]
   readonly cores: number
   readonly memoryMb: number
   readonly diskMb: number
@@ -31,6 +33,7 @@ export interface PilotConfig {
 
 const DEFAULTS = {
   ...{ cores: 0, memoryMb: 0, diskMb: 10_240, seconds: 86_400, platform: '', tags: [] as string[] },
+  softwareServers: [] as string[],
   ...{ idleSeconds: 60, heartbeatSeconds: 60, drainSeconds: 20 },
 }
 

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { defineError, isGridError } from '../kernel/errors.ts'
 import type { Clock } from '../kernel/ports.ts'
+import { hashFromPath, hashOf, sameHash } from '../software/format/hash.ts'
 import { publicKeysFrom } from '../software/format/signed.ts'
 import { materialise, NOTE } from '../software/local/materialise.ts'
 import { openRepository } from '../software/reader/repository.ts'
@@ -29,6 +30,8 @@ export interface SoftwareShelf {
   close(): Promise<void>
 }
 
+/** A cache that does not answer is not asked again for so long. */
+const ILL_MS = 60_000
 /** Longer than any job may take. */
 const UNUSED_MS = 30 * 86_400_000
 const LOOSE_MS = 86_400_000
@@ -39,23 +42,46 @@ export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>):
   const ca = config.ca ? readFileSync(config.ca) : undefined
   const agent = new Agent({ connections: 16, ...(ca && { connect: { ca } }) })
   const coming = new Map<string, Promise<Mounted>>()
+  const illUntil = new Map<string, number>()
   const stopping = new AbortController()
+
+  async function ask(server: string, path: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    const url = `${server}/cvmfs/${path}`
+    const answer = await request(url, { dispatcher: agent, signal })
+    const bytes = Buffer.from(await answer.body.arrayBuffer())
+    if (answer.statusCode === 404) return undefined
+    if (answer.statusCode === 200) return bytes
+    throw softwareFailed(`${url} was answered with ${answer.statusCode}.`)
+  }
+  /** From a cache nearby when it has it and it is right, else from the server: nobody fails because of a cache. */
+  async function nearest(path: string, signal: AbortSignal): Promise<Buffer | undefined> {
+    const [, , inside = '', rest = ''] = path.split('/')
+    const hash = hashFromPath(inside, rest)
+    for (const server of config.softwareServers) {
+      if ((illUntil.get(server) ?? 0) > now().getTime()) continue
+      try {
+        const bytes = await ask(server, path, signal)
+        if (bytes && (!hash || sameHash(hashOf(bytes, hash.algorithm), hash))) return bytes
+      } catch (error) {
+        if (signal.aborted) throw error
+        illUntil.set(server, now().getTime() + ILL_MS)
+      }
+    }
+    return ask(config.server, path, signal)
+  }
 
   async function made(release: PinnedRelease, signal: AbortSignal): Promise<Mounted> {
     const { repository: name, root, masterPublicPem } = release
     const tree = join(directory, 'trees', name, root)
     const note = join(tree, NOTE)
     if (!existsSync(note)) {
-      const fetch = async (path: string) => {
-        const url = `${config.server}/cvmfs/${name}/${path}`
-        const answer = await request(url, { dispatcher: agent, signal })
-        const bytes = Buffer.from(await answer.body.arrayBuffer())
-        if (answer.statusCode === 404) return undefined
-        if (answer.statusCode === 200) return bytes
-        throw softwareFailed(`${url} was answered with ${answer.statusCode}.`)
-      }
       const masterKeys = publicKeysFrom(masterPublicPem)
-      const repository = await openRepository({ name, fetch, masterKeys, now: now() })
+      const open = (from: typeof nearest) =>
+        openRepository({ name, masterKeys, now: now(), fetch: (path) => from(`${name}/${path}`, signal) })
+      const repository = await open(nearest).catch((error) => {
+        if (signal.aborted) throw error
+        return open((path) => ask(config.server, path, signal))
+      })
       const snapshot = await repository.snapshot(root)
       const store = join(directory, 'files')
       await materialise({ repository, snapshot, directory: tree, store, signal })

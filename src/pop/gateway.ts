@@ -140,6 +140,7 @@ export async function startGateway(
   const plain = software && config.softwarePort > 0 ? await plainDoor(software) : undefined
   const pilots = pilotKeeper({
     ...{ config, channel, clock, log },
+    softwareServers: software ? [config.endpoint] : [],
     batches: {
       local: localBatch({
         directory: join(config.directory, 'pilots'),
@@ -168,6 +169,7 @@ export async function startGateway(
     revocations(),
     credentials.follow(stopping.signal),
     pilots.watch(stopping.signal),
+    followSoftware(),
   ].map((loop) => loop.catch((error) => log.error({ err: error }, 'gateway loop ended')))
   log.info({ port: config.port }, 'storage door is open')
 
@@ -214,10 +216,20 @@ export async function startGateway(
     if (!usage.now()) await Promise.race([counted, clock.sleep(1_000, stopping.signal)])
     while (!stopping.signal.aborted) {
       await channel
-        .post('report', { version, areas: await areas(), rssBytes: process.memoryUsage.rss() })
+        .post('report', {
+          ...{ version, areas: await areas(), rssBytes: process.memoryUsage.rss() },
+          ...(software && { software: software.report() }),
+        })
         .catch((error) => log.debug({ err: error }, 'report not delivered'))
       await usage.save().catch((error) => log.warn({ err: error }, 'usage not kept'))
       await clock.sleep(5_000, stopping.signal)
+    }
+  }
+
+  async function followSoftware(): Promise<void> {
+    while (software && !stopping.signal.aborted) {
+      await clock.sleep(60_000, stopping.signal)
+      if (!stopping.signal.aborted) await software.refresh().catch(() => undefined)
     }
   }
 

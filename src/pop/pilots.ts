@@ -26,11 +26,13 @@ const REPORTED_AT_ONCE = 500
 export function pilotKeeper(deps: {
   readonly config: GatewayConfig
   readonly channel: Pick<ServerChannel, 'post'>
+  /** Caches of software near the pilots. */
+  readonly softwareServers: readonly string[]
   readonly batches: Readonly<Record<string, BatchSystem>>
   readonly clock: Clock
   readonly log: Logger
 }): PilotKeeper {
-  const { config, channel, batches, clock, log } = deps
+  const { config, channel, batches, clock, log, softwareServers } = deps
   /** The state last told of each pilot. */
   const told = new Map<string, string>()
 
@@ -41,7 +43,14 @@ export function pilotKeeper(deps: {
       const { token } = (await answer.json()) as { token: string }
       return {
         ...offer,
-        ...{ server: config.server, ca: config.ca, stamp, token, drainSeconds: DRAIN_SECONDS },
+        ...{
+          server: config.server,
+          ca: config.ca,
+          stamp,
+          token,
+          drainSeconds: DRAIN_SECONDS,
+          softwareServers,
+        },
         ...{ idleSeconds: config.pilotIdleSeconds, heartbeatSeconds: config.pilotHeartbeatSeconds },
       }
     }

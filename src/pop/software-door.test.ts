@@ -11,9 +11,9 @@ import { gatewayWorld, type Site } from '../../test/harness/gateway-world.ts'
 import { everyEntry, type RepositoryFiles, repositoryFiles } from '../../test/harness/software-files.ts'
 import { silentLogger } from '../kernel/index.ts'
 import { type ContentHash, objectPath } from '../software/format/hash.ts'
+import { objectCache } from '../software/local/object-cache.ts'
 import { checkRepository } from '../software/reader/check.ts'
 import { openRepository } from '../software/reader/repository.ts'
-import { softwareCache } from './software-cache.ts'
 
 describe('what a site keeps of repositories', () => {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-software-cache-'))
@@ -24,22 +24,24 @@ describe('what a site keeps of repositories', () => {
     await made.publish(async () => undefined)
     const asked: string[] = []
     let [now, away] = [0, false]
-    const cache = await softwareCache({
+    const cache = await objectCache({
       ...{
         mostBytes,
         log: silentLogger,
         now: () => new Date(now),
         directory: join(directory, `${mostBytes}`),
       },
-      fetch: async (path) => {
-        asked.push(path)
-        if (away) throw new Error('away')
-        return made.files.get(path.slice(made.name.length + 1))
-      },
     })
-    const object = (hash: ContentHash) => cache.object(`${made.name}/${objectPath(hash, 'file')}`, hash)
+    const fetch = async (path: string) => {
+      asked.push(path)
+      if (away) throw new Error('away')
+      return made.files.get(path.slice(made.name.length + 1))
+    }
+    const object = (hash: ContentHash) =>
+      cache.object(`${made.name}/${objectPath(hash, 'file')}`, hash, fetch)
+    const document = (path: string) => cache.document(`${made.name}/${path}`, fetch)
     return {
-      ...{ made, asked, cache, object },
+      ...{ made, asked, cache, object, document },
       wait: (ms: number) => {
         now += ms
       },
@@ -56,7 +58,7 @@ describe('what a site keeps of repositories', () => {
     await object(hashes[1]!)
     expect((await object(hashes[0]!))?.hit).toBe(true)
     await object(hashes[2]!)
-    expect(cache.bytes()).toBe(2000)
+    expect(cache.counts()).toEqual({ hits: 1, misses: 3, evictions: 1, bytes: 2000, mostBytes: 2500 })
     expect([(await object(hashes[0]!))?.hit, (await object(hashes[1]!))?.hit]).toEqual([true, false])
     expect(asked).toHaveLength(4)
   })
@@ -74,8 +76,8 @@ describe('what a site keeps of repositories', () => {
   })
 
   test('is the last manifest while the server is away, and never an older one', async () => {
-    const { made, cache, wait, leave } = await kept(1000)
-    const manifest = () => cache.document(`${made.name}/.cvmfspublished`)
+    const { made, cache, document, wait, leave } = await kept(1000)
+    const manifest = () => document('.cvmfspublished')
     const first = made.files.get('.cvmfspublished')!
     await made.publish(async (tree) => tree.touch())
     const second = made.files.get('.cvmfspublished')!
@@ -83,9 +85,10 @@ describe('what a site keeps of repositories', () => {
     wait(60_000)
     made.files.set('.cvmfspublished', first)
     expect((await manifest())?.bytes.equals(second)).toBe(true)
+    expect(cache.revisions()).toEqual({ [made.name]: 2 })
     leave()
     expect((await manifest())?.bytes.equals(second)).toBe(true)
-    await expect(cache.document(`${made.name}/.cvmfswhitelist`)).rejects.toThrow('away')
+    await expect(document('.cvmfswhitelist')).rejects.toThrow('away')
   })
 })
 

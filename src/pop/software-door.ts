@@ -5,7 +5,7 @@ import { end } from '../doors/webdav/answer.ts'
 import { defineError, toGridError } from '../kernel/errors.ts'
 import type { Logger } from '../kernel/log.ts'
 import { hashFromPath } from '../software/format/hash.ts'
-import { softwareCache } from './software-cache.ts'
+import { type CacheCounts, objectCache } from '../software/local/object-cache.ts'
 
 const serverAway = defineError('transient', 'server_away')
 const DOCUMENTS: readonly string[] = [
@@ -20,6 +20,10 @@ export interface SoftwareDoor {
   /** Whether a request is one for software. */
   takes(request: IncomingMessage): boolean
   handle(request: IncomingMessage, response: ServerResponse): void
+  /** What it did since it was opened, and what of each repository its clients see. */
+  report(): CacheCounts & { readonly revisions: Readonly<Record<string, number>> }
+  /** Asks for the manifests that clients asked for, as often as clients would. */
+  refresh(): Promise<void>
   close(): void
 }
 
@@ -65,7 +69,7 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
       asked.setTimeout(TIMEOUT_MS, () => asked.destroy(new Error('timeout')))
       asked.end()
     })
-  const cache = await softwareCache({ directory, mostBytes, fetch, now, log })
+  const cache = await objectCache({ directory, mostBytes, now, log })
   const place = new URL(options.endpoint).host
 
   async function answer(path: string, response: ServerResponse): Promise<void> {
@@ -81,9 +85,9 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
     }
     const named = /^[a-z0-9._-]{1,60}$/.test(repository) && !repository.startsWith('.')
     if (named && DOCUMENTS.includes(first) && !second)
-      return give(await cache.document(`${repository}/${first}`), DOCUMENT_CACHE)
+      return give(await cache.document(`${repository}/${first}`, fetch), DOCUMENT_CACHE)
     const hash = named && first === 'data' && more.length === 0 ? hashFromPath(second, rest) : undefined
-    if (hash) return give(await cache.object(path, hash), OBJECT_CACHE)
+    if (hash) return give(await cache.object(path, hash, fetch), OBJECT_CACHE)
     if (named && path.startsWith(`${repository}/api/v1.0/geo/`) && more.length === 2) {
       const order = await fetch(`${repository}/api/v1.0/geo/${encodeURIComponent(place)}/${more[1]}`)
       if (order) return end(response, 200, { 'content-type': 'text/plain' }, order.toString())
@@ -101,6 +105,11 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
         if (response.headersSent) return response.destroy()
         end(response, 502, { 'cache-control': 'no-store', 'content-type': 'text/plain' }, `${message}\n`)
       })
+    },
+    report: () => ({ ...cache.counts(), revisions: cache.revisions() }),
+    async refresh() {
+      for (const repository of Object.keys(cache.revisions()))
+        await cache.document(`${repository}/.cvmfspublished`, fetch)
     },
     close: () => agent.destroy(),
   }

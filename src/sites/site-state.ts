@@ -8,6 +8,15 @@ export interface GatewayReport {
   readonly version?: string
   readonly rssBytes?: number
   readonly areas?: readonly { path: string; totalBytes: number; usedBytes: number; files: number }[]
+  /** What it keeps of software repositories, and the newest revision it has of each. */
+  readonly software?: {
+    readonly hits: number
+    readonly misses: number
+    readonly evictions: number
+    readonly bytes: number
+    readonly mostBytes: number
+    readonly revisions: Readonly<Record<string, number>>
+  }
 }
 
 export interface SiteState {

@@ -7,7 +7,6 @@ import type { Entry } from './format/entry.ts'
 import { hashFromText } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { createThreads, type Threads } from './local/threads.ts'
-import { catalogBytes, storedBytes } from './objects.ts'
 import { checkPath } from './publications.ts'
 import * as store from './repository.store.ts'
 
@@ -37,8 +36,10 @@ const MOST_TEXT = 256 << 10
 export function openBrowser(context: Context): Browser {
   const threads: Threads<BrowseJob, BrowseResult> = createThreads(import.meta.url, 'browse-thread', {
     most: 1,
-    answer: ({ repository, hash }: { repository: { id: number; name: string }; hash: string }) =>
-      catalogBytes(context, repository, hashFromText(hash)),
+    answer: async (asked: { repository: { id: number; name: string }; hash: string }) => {
+      const hash = hashFromText(asked.hash)
+      return plainForm(await context.stored(asked.repository, hash, 'catalog'), hash)
+    },
   })
   const rootOf = async ({ id, name }: store.RepositoryRow, revision: bigint): Promise<string> => {
     const found = (await store.keptRevisions(context.db, id)).find((one) => one.revision === revision)
@@ -79,7 +80,7 @@ async function beginningOf(
   const piece = entry.chunks?.[0]
   const hash = piece?.hash ?? entry.content
   if (!hash) return nothing
-  const plain = plainForm(await storedBytes(context, repository, hash), hash, {
+  const plain = plainForm(await context.stored(repository, hash, piece ? 'chunk' : 'file'), hash, {
     compression: entry.compression,
     most: piece?.size ?? entry.size,
   })

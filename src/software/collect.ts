@@ -156,7 +156,7 @@ function documentsOf(repository: store.RepositoryRow): string[] {
 }
 
 /** Moves what is still used out of packs that are mostly unused. */
-async function compact(context: Context, repository: store.RepositoryRow): Promise<void> {
+export async function compact(context: Context, repository: store.RepositoryRow): Promise<void> {
   const { db, storage, clock } = context
   const { id, name } = repository
   for (;;) {
@@ -164,9 +164,11 @@ async function compact(context: Context, repository: store.RepositoryRow): Promi
     if (sparse.length === 0) return
     for (const pack of sparse) {
       const bytes = await wholePack(context, name, pack.id)
+      // Repositories of others may name their objects by more than one algorithm.
+      const names = new Map(readPackList(bytes).map(({ hash }) => [hash.hex, hash]))
       const live = pack.objects.map((object) => {
         const stored = bytes.subarray(object.start, object.start + object.length)
-        const hash = { algorithm: repository.algorithm, hex: object.hex }
+        const hash = names.get(object.hex) ?? { algorithm: repository.algorithm, hex: object.hex }
         if (hashOf(stored, hash.algorithm).hex !== object.hex)
           throw damaged(`Object ${object.hex} of ${name} was damaged in its pack ${pack.id}.`)
         return { hash, stored, plain: object.plain ?? undefined }

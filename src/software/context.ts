@@ -3,13 +3,15 @@ import type { Db } from '../kernel/database.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import type { StorageDriver } from '../storage/index.ts'
-import { noSuchRepository } from './errors.ts'
-import { hashFromText } from './format/hash.ts'
+import { isMirror, noSuchRepository } from './errors.ts'
+import { damaged } from './format/errors.ts'
+import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from './format/hash.ts'
 import type { PackEntry } from './format/pack.ts'
 import { createThreads, type Threads } from './local/threads.ts'
-import { storedBytes } from './objects.ts'
+import { readStored, storedBytes } from './objects.ts'
+import { type Originals, type OriginalsOptions, openOriginals } from './originals.ts'
 import * as store from './repository.store.ts'
-import type { ComposeResult, ServerJob } from './server-thread.ts'
+import type { ComposeResult, References, ServerJob } from './server-thread.ts'
 
 export interface SoftwareOptions {
   readonly db: Db
@@ -27,18 +29,30 @@ export interface SoftwareOptions {
   readonly graceSeconds: number
   /** Memory for packs that many read from; 96 MiB when absent. */
   readonly packCacheBytes?: number
+  /** How repositories of others are asked for. */
+  readonly originals: OriginalsOptions
 }
 
-export interface Context extends SoftwareOptions {
+export interface Context extends Omit<SoftwareOptions, 'originals'> {
+  readonly originals: Originals
   compose(job: Extract<ServerJob, { do: 'compose' }>): Promise<ComposeResult>
   checkPack(pack: Buffer, mostPlain: number): Promise<PackEntry[]>
+  /** What a stored catalogue refers to. */
+  references(stored: Buffer, hash: ContentHash): Promise<References>
   /** The repository, if it is one of the VO. */
   repository(name: string, vo?: string): Promise<store.RepositoryRow>
+  /** The same, unless it is a mirror: what changes it is for its own publishers. */
+  own(name: string, vo: string): Promise<store.RepositoryRow>
+  /** A whole object as it is stored, here or at the original; whoever unpacks it compares it with its name. */
+  stored(repository: { id: number; name: string }, hash: ContentHash, kind: ObjectKind): Promise<Buffer>
   close(): Promise<void>
 }
 
 export function openContext(options: SoftwareOptions): Context {
-  const checkers: Threads<ServerJob, PackEntry[]> = createThreads(import.meta.url, 'server-thread')
+  const checkers: Threads<ServerJob, PackEntry[] | References> = createThreads(
+    import.meta.url,
+    'server-thread',
+  )
   const composers: Threads<ServerJob, ComposeResult> = createThreads(import.meta.url, 'server-thread', {
     most: 2,
     answer: async ({ repository, hash }: { repository: { id: number; name: string }; hash: string }) => {
@@ -46,15 +60,33 @@ export function openContext(options: SoftwareOptions): Context {
       return storedBytes(options, repository, wanted)
     },
   })
+  const originals = openOriginals(options.originals, options)
+  async function repository(name: string, vo?: string): Promise<store.RepositoryRow> {
+    const found = await store.repositoryNamed(options.db, name)
+    if (!found || (vo !== undefined && found.vo !== vo))
+      throw noSuchRepository(`There is no repository ${name}.`)
+    return found
+  }
   return {
-    ...options,
+    ...{ ...options, originals, repository },
     compose: (job) => composers.run(job),
-    checkPack: (pack, mostPlain) => checkers.run({ do: 'check', pack, mostPlain }),
-    async repository(name, vo) {
-      const found = await store.repositoryNamed(options.db, name)
-      if (!found || (vo !== undefined && found.vo !== vo))
-        throw noSuchRepository(`There is no repository ${name}.`)
+    checkPack: async (pack, mostPlain) =>
+      (await checkers.run({ do: 'check', pack, mostPlain })) as PackEntry[],
+    references: async (stored, hash) =>
+      (await checkers.run({ do: 'references', stored, hash })) as References,
+    async own(name, vo) {
+      const found = await repository(name, vo)
+      if (found.mirrorOf)
+        throw isMirror(`${name} is a mirror: it changes where it comes from, ${found.mirrorOf[0]}.`)
       return found
+    },
+    async stored({ id, name }, hash, kind) {
+      const here = await readStored(options, { id, name }, hash)
+      if (here) return here
+      const urls = (await store.repositoryNamed(options.db, name))?.mirrorOf
+      const bytes = urls && (await originals.object({ name, urls }, objectPath(hash, kind), hash))
+      if (!bytes) throw damaged(`Object ${textOf(hash)} of ${name} is missing.`)
+      return bytes
     },
     async close() {
       await Promise.all([checkers.close(), composers.close()])

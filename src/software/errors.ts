@@ -15,3 +15,9 @@ export const badTag = defineError('invalid', 'software_bad_tag')
 /** Without a whitelist nothing that is signed counts. */
 export const noWhitelist = defineError('conflict', 'software_no_whitelist')
 export const badWhitelist = defineError('invalid', 'software_bad_whitelist')
+/** What is mirrored is signed elsewhere: nothing can be published, tagged or collected in it here. */
+export const isMirror = defineError('conflict', 'software_is_mirror')
+export const noMirror = defineError('missing', 'software_no_mirror')
+export const badMirror = defineError('invalid', 'software_bad_mirror')
+/** None of the addresses of a mirrored repository gives what is asked for, or gives it right. */
+export const originalsAway = defineError('transient', 'software_originals_away')

@@ -97,17 +97,28 @@ export async function readObject(
   }
 }
 
-/** A whole object as it is stored; whoever unpacks it compares it with its name. */
+/** A whole object as it is stored, or undefined; whoever unpacks it compares it with its name. */
+export async function readStored(
+  deps: Pick<ObjectDeps, 'db' | 'storage'>,
+  repository: RepositoryKey,
+  hash: ContentHash,
+): Promise<Buffer | undefined> {
+  const found = await readObject(deps, repository, hash)
+  if (!found) return undefined
+  const chunks: Uint8Array[] = []
+  for await (const chunk of found.body) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+/** The same; one that is missing is a damage. */
 export async function storedBytes(
   deps: Pick<ObjectDeps, 'db' | 'storage'>,
   repository: RepositoryKey,
   hash: ContentHash,
 ): Promise<Buffer> {
-  const found = await readObject(deps, repository, hash)
+  const found = await readStored(deps, repository, hash)
   if (!found) throw damaged(`Object ${textOf(hash)} of ${repository.name} is missing.`)
-  const chunks: Uint8Array[] = []
-  for await (const chunk of found.body) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return found
 }
 
 export async function catalogBytes(

@@ -1,5 +1,7 @@
 import type { Context } from './context.ts'
 import { noSuchRevision } from './errors.ts'
+import { textOf } from './format/hash.ts'
+import { openMirror } from './mirrors.ts'
 import * as store from './repository.store.ts'
 
 /** One tree of a repository for ever: what a job runs with, whatever is published later. */
@@ -23,6 +25,7 @@ export async function pinRelease(context: Context, vo: string, release: string):
   const at = release.indexOf('@')
   const [name, of] = at < 0 ? [release, undefined] : [release.slice(0, at), release.slice(at + 1)]
   const repository = await context.repository(name, vo)
+  if (repository.mirrorOf) return pinMirrored(context, repository, release, of)
   const tagged = (await store.tagsOf(db, repository.id)).find((tag) => tag.name === of)
   const wanted = of === undefined ? repository.revision : tagged?.revision
   // A tree may have been published several times; the newest revision of it stays longest.
@@ -42,4 +45,16 @@ export async function pinRelease(context: Context, vo: string, release: string):
     root: found.rootHash,
     masterPublicPem,
   }
+}
+
+/** What is mirrored says by itself, signed, which trees it has. */
+async function pinMirrored(
+  context: Context,
+  repository: store.RepositoryRow,
+  release: string,
+  of: string | undefined,
+): Promise<PinnedRelease> {
+  const { name, masterPublicPem } = repository
+  const { root, revision } = await (await openMirror(context, repository)).snapshot(of)
+  return { repository: name, release, revision, root: textOf(root), masterPublicPem }
 }

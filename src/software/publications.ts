@@ -47,7 +47,7 @@ export async function openPublication(
 ): Promise<OpenedPublication> {
   const { db, clock, ids } = context
   const { vo, account, source } = input
-  const repository = await context.repository(input.repository, vo)
+  const repository = await context.own(input.repository, vo)
   const path = checkPath(input.path)
   const now = clock.now()
   if (!repository.whitelist || !repository.whitelistExpiresAt || repository.whitelistExpiresAt <= now)

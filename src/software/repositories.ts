@@ -4,6 +4,7 @@ import type { Worker } from '../kernel/workers.ts'
 import type { Context } from './context.ts'
 import { badName, repositoryExists } from './errors.ts'
 import * as keys from './keys.ts'
+import { type MirrorRow, mirrorOf } from './mirror.store.ts'
 import { usageOf } from './object.store.ts'
 import * as store from './repository.store.ts'
 import { makeRevision, signAgain } from './revisions.ts'
@@ -34,19 +35,26 @@ export interface RepositoryState {
   readonly objects: bigint
   readonly usedBytes: bigint
   readonly storedBytes: bigint
+  /** Where it comes from and how that goes, if it is a mirror. */
+  readonly mirror: MirrorRow | null
+  readonly mirrorOf: readonly string[] | null
 }
 
 const DAY_MS = 86_400_000
 const NAME = /^[a-z0-9]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9_-]*[a-z0-9])?)+$/
 
-/** A repository with its keys, its whitelist and an empty first revision. */
-export async function createRepository(context: Context, input: NewRepository): Promise<RepositoryState> {
-  const { db, clock, sealKey, audit } = context
-  const { vo, name, title, account, algorithm = 'shake128' } = input
+export function checkName(name: string): void {
   if (!NAME.test(name) || name.length > 60)
     throw badName(
       `"${name}" cannot be the name of a repository: it needs small letters, digits, "-" and "_", and at least one dot, as koto.example.org; at most 60 characters.`,
     )
+}
+
+/** A repository with its keys, its whitelist and an empty first revision. */
+export async function createRepository(context: Context, input: NewRepository): Promise<RepositoryState> {
+  const { db, clock, sealKey, audit } = context
+  const { vo, name, title, account, algorithm = 'shake128' } = input
+  checkName(name)
   const master = input.masterPublicPem
     ? { publicPem: keys.checkMasterPublic(input.masterPublicPem), sealed: null }
     : await keys.newMasterKey(sealKey)
@@ -79,7 +87,8 @@ export async function describeRepository(
 ): Promise<RepositoryState> {
   const repository = await context.repository(name, vo)
   const { db, clock } = context
-  const [tags, certificates, usage] = [
+  const [mirror, tags, certificates, usage] = [
+    (repository.mirrorOf && (await mirrorOf(db, repository.id))) ?? null,
     await store.tagsOf(db, repository.id),
     await store.keysOf(db, repository.id, clock.now()),
     await usageOf(db, repository.id),
@@ -91,12 +100,14 @@ export async function describeRepository(
     renewsItself: repository.masterKey !== null,
     certificates: certificates.map(({ createdAt, listedUntil }) => ({ createdAt, listedUntil })),
     ...usage,
+    mirror,
+    mirrorOf: repository.mirrorOf,
   }
 }
 
 /** A new signing key from now on; whitelist and manifest are signed anew in the same transaction. */
 export async function rotateKey(context: Context, name: string, vo: string, account: string): Promise<void> {
-  const repository = await context.repository(name, vo)
+  const repository = await context.own(name, vo)
   const { db, clock, sealKey, audit } = context
   await transaction(db, async (tx) => {
     const now = clock.now()
@@ -110,7 +121,7 @@ export async function rotateKey(context: Context, name: string, vo: string, acco
 
 /** What is to be signed by a master key that is kept elsewhere. */
 export async function whitelistToSign(context: Context, name: string, vo: string): Promise<string> {
-  const repository = await context.repository(name, vo)
+  const repository = await context.own(name, vo)
   return transaction(context.db, (tx) => keys.whitelistToSign(tx, context.clock.now(), repository))
 }
 
@@ -121,7 +132,7 @@ export async function bringWhitelist(
   account: string,
   bytes: Buffer,
 ): Promise<{ expiresAt: Date }> {
-  const repository = await context.repository(name, vo)
+  const repository = await context.own(name, vo)
   return transaction(context.db, async (tx) => {
     const { expiresAt } = await keys.acceptWhitelist(tx, context.clock.now(), repository, bytes)
     await context.audit(tx, { vo, actor: account, action: 'software.whitelist_brought', target: name })

@@ -18,12 +18,15 @@ export interface RepositoryRow {
   readonly whitelist: Buffer | null
   readonly whitelistExpiresAt: Date | null
   readonly createdAt: Date
+  /** Addresses of the original, if it is a mirror. */
+  readonly mirrorOf: readonly string[] | null
 }
 
 const columns = sql`r.id, r.vo, r.name, r.title, r.algorithm, r.ttl_seconds as "ttlSeconds",
   r.master_public_pem as "masterPublicPem", r.master_key as "masterKey", r.revision, r.root_hash as "rootHash",
   r.root_size as "rootSize", r.manifest, r.published_at as "publishedAt", r.whitelist,
-  r.whitelist_expires_at as "whitelistExpiresAt", r.created_at as "createdAt"`
+  r.whitelist_expires_at as "whitelistExpiresAt", r.created_at as "createdAt",
+  (select m.urls from software_mirror m where m.repository_id = r.id) as "mirrorOf"`
 
 export const insertRepository = (
   tx: Tx,
@@ -132,7 +135,7 @@ export interface RevisionRow {
   readonly revision: bigint
   readonly rootHash: string
   readonly rootSize: bigint
-  readonly kind: 'publish' | 'rollback'
+  readonly kind: 'publish' | 'rollback' | 'mirror'
   readonly path: string
   readonly account: string
   readonly source: string
@@ -140,10 +143,13 @@ export interface RevisionRow {
   /** Entries written, new or changed. */
   readonly put: bigint
   readonly removed: bigint
+  /** Of its tree; null: not counted. */
+  readonly files: bigint | null
+  readonly bytes: bigint | null
   readonly droppedAt: Date | null
 }
 const revisionColumns = sql`revision, root_hash as "rootHash", root_size as "rootSize", kind, path, account, source, at,
-  put, removed, dropped_at as "droppedAt"`
+  put, removed, files, bytes, dropped_at as "droppedAt"`
 
 export const insertRevision = (
   tx: Tx,
@@ -152,9 +158,9 @@ export const insertRevision = (
 ): Promise<number> =>
   affected(
     tx,
-    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed)
+    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed, files, bytes)
     values (${repositoryId}, ${r.revision}, ${r.rootHash}, ${r.rootSize}, ${r.kind}, ${r.path}, ${r.account},
-      ${r.source}, ${r.at}, ${r.put}, ${r.removed})`,
+      ${r.source}, ${r.at}, ${r.put}, ${r.removed}, ${r.files}, ${r.bytes})`,
   )
 
 export const revisionsOf = (db: Db, repositoryId: number, limit: number): Promise<RevisionRow[]> =>

@@ -87,6 +87,7 @@ async function commit(
     ...{ revision: next, rootHash, rootSize: top.size, kind: request.kind, path: request.path, at: now },
     ...{ account: request.account, source: request.source },
     ...{ put: BigInt(composed.put), removed: BigInt(composed.removed) },
+    ...{ files: BigInt(composed.files), bytes: BigInt(composed.bytes) },
   }
   await storeObjects(context, now, repository, [...composed.catalogs, emptyFile(repository)])
   // The documents name the tag and the revision that this transaction is about to make.

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { openCatalog } from './format/catalog.ts'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { checkPack } from './format/pack.ts'
@@ -7,9 +8,10 @@ import { openTree } from './format/tree.ts'
 import { readChange } from './local/change.ts'
 import { serveJobs } from './local/thread-errors.ts'
 
-/** What the threads of the server do: look at what was uploaded, and make catalogues. */
+/** What the threads of the server do: look at what was uploaded, make catalogues and read them. */
 export type ServerJob =
   | { readonly do: 'check'; readonly pack: Uint8Array; readonly mostPlain: number }
+  | { readonly do: 'references'; readonly stored: Uint8Array; readonly hash: ContentHash }
   | {
       readonly do: 'compose'
       readonly repository: { readonly id: number; readonly name: string }
@@ -28,6 +30,44 @@ export interface ComposeResult {
   readonly referred: readonly string[]
   readonly put: number
   readonly removed: number
+  /** Of the whole tree. */
+  readonly files: number
+  readonly bytes: number
+}
+
+/** What a catalogue refers to. */
+export interface References {
+  readonly nested: readonly ContentHash[]
+  readonly objects: readonly { readonly hash: ContentHash; readonly kind: 'file' | 'chunk' }[]
+}
+
+function referencesOf(stored: Uint8Array, hash: ContentHash): References {
+  const objects = new Map<string, References['objects'][number]>()
+  const catalog = openCatalog(plainForm(stored, hash))
+  try {
+    for (const { entry, external } of catalog.walk()) {
+      if (entry.kind !== 'file' || external) continue
+      for (const chunk of entry.chunks ?? []) objects.set(chunk.hash.hex, { hash: chunk.hash, kind: 'chunk' })
+      if (!entry.chunks && entry.content)
+        objects.set(entry.content.hex, { hash: entry.content, kind: 'file' })
+    }
+    return { nested: catalog.nested().map((one) => one.hash), objects: [...objects.values()] }
+  } finally {
+    catalog.close()
+  }
+}
+
+function sizeOf({ stored, hash }: { stored: Uint8Array; hash: ContentHash }): {
+  files: number
+  bytes: number
+} {
+  const catalog = openCatalog(plainForm(stored, hash))
+  try {
+    const [own, below] = [catalog.counters('self'), catalog.counters('subtree')]
+    return { files: own.regular + below.regular, bytes: own.file_size + below.file_size }
+  } finally {
+    catalog.close()
+  }
 }
 
 serveJobs<ServerJob>(async (job, ask) => {
@@ -35,6 +75,7 @@ serveJobs<ServerJob>(async (job, ask) => {
     return {
       result: checkPack(Buffer.from(job.pack.buffer, job.pack.byteOffset, job.pack.length), job.mostPlain),
     }
+  if (job.do === 'references') return { result: referencesOf(job.stored, job.hash) }
   const load = async (hash: ContentHash) =>
     plainForm((await ask({ repository: job.repository, hash: textOf(hash) })) as Uint8Array, hash)
   const root = job.root === undefined ? undefined : hashFromText(job.root)
@@ -61,7 +102,8 @@ serveJobs<ServerJob>(async (job, ask) => {
       }
     await tree.divideAt(job.path)
     const catalogs = await tree.finish(job.revision)
-    return { result: { catalogs, referred: [...referred], put, removed } satisfies ComposeResult }
+    const size = sizeOf(catalogs.at(-1)!)
+    return { result: { catalogs, referred: [...referred], put, removed, ...size } satisfies ComposeResult }
   } catch (error) {
     tree.abandon()
     throw error

@@ -4,8 +4,12 @@ import type { ByteRange } from '../storage/index.ts'
 import { type Browser, openBrowser } from './browse.ts'
 import { type CollectionPlan, collect, packWorker, planCollection } from './collect.ts'
 import { openContext, type SoftwareOptions } from './context.ts'
-import type { ContentHash } from './format/hash.ts'
+import { type ContentHash, objectPath } from './format/hash.ts'
 import { readManifest } from './format/manifest.ts'
+import type { CacheCounts } from './local/object-cache.ts'
+import { type MirrorRow, mirrorsOf } from './mirror.store.ts'
+import { copyWorker } from './mirror-copy.ts'
+import * as mirrors from './mirrors.ts'
 import { placeOf } from './object.store.ts'
 import { readObject, wholePack } from './objects.ts'
 import { createPackCache } from './pack-cache.ts'
@@ -64,31 +68,41 @@ export interface Software {
   rotateKey(name: string, vo: string, account: string): Promise<void>
   whitelistToSign(name: string, vo: string): Promise<string>
   bringWhitelist(name: string, vo: string, account: string, bytes: Buffer): Promise<{ expiresAt: Date }>
+  addMirror(input: mirrors.NewMirror): Promise<RepositoryState>
+  mirrors(vo: string): Promise<MirrorRow[]>
+  completeMirror(of: { name: string; vo: string; account: string }): Promise<RepositoryState>
+  removeMirror(of: { name: string; vo: string; account: string }): Promise<void>
+  /** What is kept of repositories that are read through. */
+  mirrorCache(): Promise<CacheCounts>
   readonly browser: Omit<Browser, 'close'>
   /** For everybody: a repository of CVMFS is public. Undefined when there is none. */
   document(name: string, which: DocumentName): Promise<ServedDocument | undefined>
-  object(name: string, hash: ContentHash): Promise<ServedObject | undefined>
+  /** `letter` stands behind the hash in its path: the original of a mirror is asked by it. */
+  object(name: string, hash: ContentHash, letter?: string): Promise<ServedObject | undefined>
   readonly workers: readonly Worker[]
   close(): Promise<void>
 }
 
-/** A name is looked up for every object that is served; repositories are never renamed or removed. */
+/** A name is looked up for every object that is served; mirrors may be removed by another process. */
 const KNOWN_NAMES = 1000
+const KNOWN_MS = 10_000
 
 export function createSoftware(options: SoftwareOptions): Software {
   const context = openContext(options)
   const { db } = context
   const browser = openBrowser(context)
   const cache = createPackCache(options.packCacheBytes)
-  const ids = new Map<string, { id: number; name: string }>()
-  async function key(name: string): Promise<{ id: number; name: string } | undefined> {
-    const known = ids.get(name)
-    if (known) return known
+  type Key = Pick<store.RepositoryRow, 'id' | 'name' | 'mirrorOf'>
+  const keys = new Map<string, { key: Key; until: number }>()
+  async function key(name: string): Promise<Key | undefined> {
+    const now = context.clock.now().getTime()
+    const known = keys.get(name)
+    if (known && known.until > now) return known.key
     const found = await store.repositoryNamed(db, name)
     if (!found) return undefined
-    if (ids.size >= KNOWN_NAMES) ids.clear()
-    ids.set(name, { id: found.id, name })
-    return ids.get(name)
+    if (keys.size >= KNOWN_NAMES) keys.clear()
+    keys.set(name, { key: { id: found.id, name, mirrorOf: found.mirrorOf }, until: now + KNOWN_MS })
+    return keys.get(name)?.key
   }
   return {
     create: (input) => repositories.createRepository(context, input),
@@ -102,22 +116,36 @@ export function createSoftware(options: SoftwareOptions): Software {
     acceptPack: (id, pack) => publications.acceptPack(context, id, pack),
     commit: (id, changes, tag) => publications.commitPublication(context, id, changes, tag),
     cancel: (id) => publications.cancelPublication(context, id),
-    tag: async (name, vo, tag) => revisions.tagRevision(context, await context.repository(name, vo), tag),
-    removeTag: async (name, vo, tag) => revisions.removeTag(context, await context.repository(name, vo), tag),
-    rollback: async (name, vo, to) => revisions.rollback(context, await context.repository(name, vo), to),
+    tag: async (name, vo, tag) => revisions.tagRevision(context, await context.own(name, vo), tag),
+    removeTag: async (name, vo, tag) => revisions.removeTag(context, await context.own(name, vo), tag),
+    rollback: async (name, vo, to) => revisions.rollback(context, await context.own(name, vo), to),
     pin: (vo, release) => pinRelease(context, vo, release),
-    planCollection: async (name, vo, keep) =>
-      planCollection(context, await context.repository(name, vo), keep),
-    collect: async (name, vo, input) => collect(context, await context.repository(name, vo), input),
+    planCollection: async (name, vo, keep) => planCollection(context, await context.own(name, vo), keep),
+    collect: async (name, vo, input) => collect(context, await context.own(name, vo), input),
     rotateKey: (name, vo, account) => repositories.rotateKey(context, name, vo, account),
     whitelistToSign: (name, vo) => repositories.whitelistToSign(context, name, vo),
     bringWhitelist: (name, vo, account, bytes) =>
       repositories.bringWhitelist(context, name, vo, account, bytes),
+    addMirror: (input) => mirrors.addMirror(context, input),
+    mirrors: (vo) => mirrorsOf(db, vo),
+    completeMirror: (of) => mirrors.completeMirror(context, of),
+    async removeMirror(of) {
+      await mirrors.removeMirror(context, of)
+      keys.delete(of.name)
+    },
+    mirrorCache: () => context.originals.counts(),
     browser,
     async document(name, which) {
       const found = await store.repositoryNamed(db, name)
       if (!found) return undefined
       const modified = found.publishedAt ?? found.createdAt
+      if (found.mirrorOf) {
+        // Copies of copies: others are to copy the original.
+        if (which === 'master-replica') return undefined
+        mirrors.stillTrusted(context.clock.now(), found)
+        const reflog = which === 'reflog' ? await mirrors.reflogOf(context, found) : undefined
+        if (which === 'reflog') return reflog && { bytes: reflog, modified }
+      }
       if (which === 'master-replica') return { bytes: Buffer.from(`${name}\n`), modified }
       if (which === 'whitelist') return found.whitelist ? { bytes: found.whitelist, modified } : undefined
       if (!found.manifest) return undefined
@@ -129,7 +157,7 @@ export function createSoftware(options: SoftwareOptions): Software {
       for await (const chunk of stored.body) chunks.push(chunk)
       return { bytes: Buffer.concat(chunks), modified }
     },
-    async object(name, hash) {
+    async object(name, hash, letter = '') {
       const repository = await key(name)
       if (!repository) return undefined
       const kept = cache.find(repository.id, hash.hex)
@@ -139,6 +167,16 @@ export function createSoftware(options: SoftwareOptions): Software {
           read: async (range) => (range ? kept.subarray(range.start, range.end + 1) : kept),
         }
       const place = await placeOf(db, repository.id, hash.hex)
+      if (!place && repository.mirrorOf) {
+        const of = { name, urls: repository.mirrorOf }
+        const bytes = await context.originals.object(of, `${objectPath(hash, 'file')}${letter}`, hash)
+        return (
+          bytes && {
+            length: bytes.length,
+            read: async (range) => (range ? bytes.subarray(range.start, range.end + 1) : bytes),
+          }
+        )
+      }
       if (!place) return undefined
       cache.note(repository.id, place.packId, () => wholePack(context, repository.name, place.packId))
       return {
@@ -147,7 +185,10 @@ export function createSoftware(options: SoftwareOptions): Software {
           (await readObject(context, repository, hash, range, place))?.body ?? Buffer.alloc(0),
       }
     },
-    workers: [repositories.whitelistWorker(context), packWorker(context)],
+    workers: [
+      ...[repositories.whitelistWorker(context), packWorker(context)],
+      ...[mirrors.mirrorWorker(context), copyWorker(context)],
+    ],
     close: async () => void (await Promise.all([browser.close(), context.close()])),
   }
 }

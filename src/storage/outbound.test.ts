@@ -90,7 +90,7 @@ describe('the guarded fetcher', () => {
   let listed = ''
   let secretSeen: string | undefined
   const fetchers: Outbound[] = []
-  const fetcher = (options: { allowed: string[]; publicDocuments?: boolean }) => {
+  const fetcher = (options: { allowed: string[]; publicDocuments?: boolean; listedPlain?: boolean }) => {
     const made = guardedOutbound({ ca, ...options })
     fetchers.push(made)
     return made
@@ -153,6 +153,19 @@ describe('the guarded fetcher', () => {
     await expect(fetchDocument(outbound, `https://${listed}/round`, { maxBytes: 10 })).rejects.toMatchObject({
       code: 'remote_rejected',
     })
+  })
+
+  test('asks listed hosts by plain HTTP only where that was said, and never with credentials', async () => {
+    const host = `localhost:${portOf(plain)}`
+    const url = `http://${host}/`
+    const refused = { code: 'host_not_allowed' }
+    for (const outbound of [fetcher({ allowed: [host] }), fetcher({ allowed: [listed], listedPlain: true })])
+      await expect(fetchDocument(outbound, url, { maxBytes: 10 })).rejects.toMatchObject(refused)
+    const outbound = fetcher({ allowed: [host], listedPlain: true })
+    expect(String(await fetchDocument(outbound, url, { maxBytes: 10 }))).toBe('inside')
+    const headers = { authorization: 'Bearer secret' }
+    const asked = { method: 'GET', url, headers, party: 'source' } as const
+    await expect(outbound(asked)).rejects.toMatchObject(refused)
   })
 
   test('sends credentials to listed hosts only, and nothing to strangers when it may not', async () => {

@@ -32,6 +32,8 @@ export interface OutboundOptions {
   readonly allowed: readonly string[]
   /** Whether any other host may be asked for documents, at public addresses and the usual ports; default no. `https`: never by plain HTTP. */
   readonly publicDocuments?: boolean | 'https'
+  /** Whether documents of the listed hosts may be fetched by plain HTTP, too; default no. For what is signed. */
+  readonly listedPlain?: boolean
   readonly ca?: string | Buffer | readonly string[]
   /** Requests at once; one more is refused with `remote_overloaded`, so that clients slow down. */
   readonly most?: number
@@ -69,20 +71,34 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     'https:': new Agent({ timeout: stallMs, ...(ca && { ca }) }),
     'http:': new HttpAgent({ timeout: stallMs }),
   }
+  const plain = new HttpAgent({
+    keepAlive: true,
+    keepAliveMsecs: 10_000,
+    maxFreeSockets: 16,
+    timeout: stallMs,
+  })
   let running = 0
 
   /** The agent for an address, after it was found permitted; connections of strangers are not kept. */
   function routeTo(wanted: OutboundRequest): { url: URL; agent: Agent | HttpAgent; trust: Trust } {
     const bare =
       wanted.method === 'GET' && !Object.keys(wanted.headers ?? {}).some((h) => CREDENTIALS.test(h))
+    if (bare && options.listedPlain) {
+      const url = URL.parse(wanted.url)
+      const host = `${url?.hostname}:${url?.port || 80}`
+      if (url?.protocol === 'http:' && !url.username && !url.password && allowed.has(host)) {
+        refuseAddress(url.hostname, 'listed')
+        return { url, agent: plain, trust: 'listed' }
+      }
+    }
     if (!options.publicDocuments || !bare || isListed(wanted.url, allowed)) {
       const url = checkedUrl(wanted.url, allowed)
       refuseAddress(url.hostname, 'listed')
       return { url, agent, trust: 'listed' }
     }
     const url = URL.parse(wanted.url)
-    const plain = url?.protocol === 'http:' && options.publicDocuments !== 'https'
-    const scheme = plain ? 'http:' : url?.protocol === 'https:' ? 'https:' : undefined
+    const byHttp = url?.protocol === 'http:' && options.publicDocuments !== 'https'
+    const scheme = byHttp ? 'http:' : url?.protocol === 'https:' ? 'https:' : undefined
     if (!url || !scheme || url.username || url.password || !DOCUMENT_PORTS.has(url.port)) {
       throw hostNotAllowed(
         'Documents are fetched by http or https at the usual ports only, without user names.',
@@ -122,7 +138,7 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
   }
   return Object.assign((wanted: OutboundRequest) => send(wanted), {
     close: () => {
-      for (const each of [agent, ...Object.values(documents)]) each.destroy()
+      for (const each of [agent, plain, ...Object.values(documents)]) each.destroy()
     },
   })
 }

@@ -1,36 +1,62 @@
 // Software repositories in a real browser, at a really started grid into which releases were really published.
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
+import { everyEntry, repositoryFiles } from '../harness/software-files.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
 import { CHROMIUM, openScreens, READERS, type Screens } from './screen.ts'
 
 const REPOSITORY = 'koto.example.org'
+const MIRRORED = 'simulation.example.org'
 
 describe.skipIf(missing(CHROMIUM))('software at the console', () => {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-release-'))
   let grid: StartedGrid
   let browser: Browser
+  let original: Server
 
   beforeAll(async () => {
     mkdirSync(join(directory, 'bin'))
     mkdirSync(join(directory, 'lib'))
     writeFileSync(join(directory, 'bin/reco'), '#!/bin/sh\nexec true\n', { mode: 0o755 })
     writeFileSync(join(directory, 'lib/libreco.so'), Buffer.alloc(2000, '\0\x01'))
-    grid = await startGrid()
+    const other = await repositoryFiles({ name: MIRRORED })
+    await other.publish(async (tree) => {
+      for (const entry of everyEntry(other).entries) await tree.put(entry)
+    })
+    original = createServer((request, response) => {
+      const bytes = other.files.get(request.url!.slice(`/cvmfs/${MIRRORED}/`.length))
+      response.writeHead(bytes ? 200 : 404).end(bytes)
+    }).listen(0, '127.0.0.1')
+    await once(original, 'listening')
+    const host = `localhost:${(original.address() as AddressInfo).port}`
+    grid = await startGrid({ KUMI_SOFTWARE_MIRROR_HOSTS: host })
+    const key = join(directory, 'master.pub')
+    writeFileSync(key, other.master.publicKey.export({ type: 'spki', format: 'pem' }))
+    const from = ['--url', `http://${host}/cvmfs/@fqrn@`, '--key', key, '--title', 'Simulation of others']
+    await grid.kumi('software', 'mirror', 'add', MIRRORED, ...from)
+    rmSync(key)
     await grid.kumi('software', 'create', REPOSITORY, '--title', 'KOTO software')
     await grid.kumi('software', 'publish', directory, '--to', '/releases/08', '--tag', 'release-08')
     writeFileSync(join(directory, 'bin/reco'), '#!/bin/sh\nexec reconstruct "$@"\n', { mode: 0o755 })
     writeFileSync(join(directory, 'NEWS'), 'reconstruction is back\n')
     await grid.kumi('software', 'publish', directory, '--to', '/releases/08')
+    await grid.kumi('job', 'submit', '/bin/true', '--software', `${REPOSITORY}@release-08`)
+    const sites = JSON.parse(await grid.kumi('site', 'ls', '--json')) as { endpoint: string }[]
+    const near = [`${sites[0]!.endpoint}/cvmfs/${REPOSITORY}`, '--copy']
+    await grid.kumi('software', 'get', REPOSITORY, join(directory, 'copy'), '--url', ...near)
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
   }, 240_000)
   afterAll(async () => {
     await browser?.close()
     await grid?.stop()
+    original?.close()
     rmSync(directory, { recursive: true, force: true })
   }, 90_000)
 
@@ -48,11 +74,14 @@ describe.skipIf(missing(CHROMIUM))('software at the console', () => {
       const { page, open, look } = screens
       await open('/software')
       await page.getByText('KOTO software').waitFor()
+      const caches = page.getByRole('region', { name: t.software.caches, exact: true })
+      await caches.getByText(/%/).first().waitFor()
       await look('software')
       await follow(REPOSITORY)
       const second = page.getByRole('region', { name: t.software.revisionOf(2), exact: true })
       await second.getByText('release-08').waitFor()
       await second.getByText(t.software.changes(5, 0)).waitFor()
+      await second.getByText(/2(\.0+)? kB/).waitFor()
       await look('software-revisions')
     })
 
@@ -91,6 +120,30 @@ describe.skipIf(missing(CHROMIUM))('software at the console', () => {
       await page.getByText('BEGIN PUBLIC KEY').waitFor()
       await page.getByText(t.software.nothingToFree).waitFor()
       await look('software-keys')
+    })
+
+    test('which sites see which revision is shown, and which jobs run with which tree', async () => {
+      const { page, open, look } = screens
+      await open(`/software/${REPOSITORY}?view=use`)
+      const sites = page.getByRole('region', { name: t.software.atSites, exact: true })
+      await sites.getByRole('row').nth(1).waitFor()
+      const jobs = page.getByRole('region', { name: t.software.jobs, exact: true })
+      await jobs.getByText(`${REPOSITORY}@release-08`).waitFor()
+      await look('software-use')
+    })
+
+    test('a mirror says where it comes from, is looked into, and offers nothing that only its publishers may', async () => {
+      const { page, open, look } = screens
+      await open(`/software/${MIRRORED}?view=keys`)
+      await page.getByText(t.software.readThrough).waitFor()
+      await look('software-mirror')
+      await open(`/software/${MIRRORED}`)
+      const first = page.getByRole('region', { name: t.software.revisionOf(1), exact: true })
+      await first.getByText(t.software.kind.mirror).waitFor()
+      expect(await first.getByRole('button').count()).toBe(0)
+      await first.getByRole('link', { name: t.software.look }).click()
+      for (const name of ['lib/', 'plain']) await follow(name)
+      await page.getByText('plain text').waitFor()
     })
 
     test('a revision gets a tag and an earlier one is put back', async () => {

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Software repositories: our own commands from end to end, then the programs of CVMFS where they are installed:
-# cvmfs_swissknife (check, pull) and cvmfs2 (mount; needs root and /dev/fuse). Takes its world from `kumi env`.
+# cvmfs_swissknife (check, pull) and cvmfs2 (mount; needs root and /dev/fuse). A second grid mirrors the repository, and
+# the same programs look at the mirror. Takes its world from `kumi env`.
 # CVMFS_LIBRARY_PATH is where the libraries of cvmfs2 are, when not where it looks itself.
 set -uo pipefail
 : "${KUMI_SERVER:?eval \"\$(kumi env)\" says where the grid is}" "${KUMI_HOME:?}"
@@ -10,9 +11,16 @@ work=$(mktemp -d)
 export XDG_CACHE_HOME=$work/cache
 repo=client-$$.example.org
 url=http://localhost:${KUMI_SERVER##*:}/cvmfs/$repo
-passed=0 failed=0 mounted=
+passed=0 failed=0 mounted=()
+# A command at a second grid, which knows nothing of the first but that it may ask it.
+second() {
+  local names
+  mapfile -t names < <(compgen -e | grep -E '^(KUMI_|BEARER_|X509_|RUCIO_|DATABASE_URL)' | sed 's/^/--unset=/')
+  env "${names[@]}" KUMI_HOME="$work/second" KUMI_SOFTWARE_MIRROR_HOSTS="localhost:${KUMI_SERVER##*:}" "$root/kumi" "$@"
+}
 finish() {
-  [ -z "$mounted" ] || umount -l "$work/mnt" 2>/dev/null
+  for place in "${mounted[@]}"; do umount -l "$place" 2>/dev/null; done
+  [ ! -d "$work/second" ] || second down --home "$work/second" --purge >/dev/null 2>&1
   [ -z "${replica:-}" ] || kill "$replica" 2>/dev/null
   chmod -R u+w "$work" 2>/dev/null
   rm -rf "$work"
@@ -85,6 +93,13 @@ rm -r "$tree/lib/deep"
 check 'a change is a further revision' says 'Revision 3' kumi software publish "$tree" --repo "$repo" --to /releases/08
 check 'the difference is named' says '~ /releases/08/many/7' kumi software diff "$repo@release-08" '#3'
 
+check 'a second grid starts' second up --home "$work/second" --empty --detach
+mirror=$(eval "$(second env --home "$work/second")" && echo "http://localhost:${KUMI_SERVER##*:}/cvmfs/$repo")
+check 'it mirrors the repository' second software mirror add "$repo" --url "$url" --key "$key"
+check 'our check finds no problem in the mirror' second software check "$repo"
+check 'what it gives is what was published' second software get "$repo@release-08" "$work/mirrored" --path /releases/08 --copy
+check 'and is the same' same_tree "$work/copy" "$work/mirrored"
+
 swissknife() { cvmfs_swissknife "$@"; }
 if has cvmfs_swissknife; then
   mkdir -p "$work/tmp" "$work/replica/$repo"
@@ -101,31 +116,37 @@ if has cvmfs_swissknife; then
   check 'the replicator of CVMFS copies it' pulls
   (cd "$work/replica" && exec python3 -u -m http.server 0 --bind 127.0.0.1 >"$work/http" 2>&1) &
   replica=$!
-  until_true 10 grep -q Serving "$work/http"
+  until_true 60 grep -q Serving "$work/http"
   port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/http" | head -1)
   check 'the copy has no problem, either' checks "http://localhost:$port/$repo"
+  check 'nor has the mirror' checks "$mirror"
 else
   echo 'cvmfs_swissknife is not on the PATH: checker and replicator of CVMFS are left out'
 fi
 
-if has cvmfs2 && [ "$(id -u)" = 0 ] && [ -e /dev/fuse ]; then
-  mkdir -p "$work/mnt" "$work/fuse"
-  cat >"$work/fuse.conf" <<CONF
+# mounts NAME URL: at $work/NAME
+mounts() {
+  mkdir -p "$work/$1" "$work/fuse-$1"
+  cat >"$work/$1.conf" <<CONF
 CVMFS_REPOSITORY_NAME=$repo
-CVMFS_SERVER_URL=$url
+CVMFS_SERVER_URL=$2
 CVMFS_HTTP_PROXY=DIRECT
 CVMFS_PUBLIC_KEY=$key
-CVMFS_CACHE_BASE=$work/fuse
-CVMFS_RELOAD_SOCKETS=$work/fuse
+CVMFS_CACHE_BASE=$work/fuse-$1
+CVMFS_RELOAD_SOCKETS=$work/fuse-$1
 CVMFS_QUOTA_LIMIT=1000
 CVMFS_SHARED_CACHE=no
 CVMFS_USER=root
 CVMFS_MAX_TTL=1
 CVMFS_KCACHE_TIMEOUT=1
-CVMFS_USYSLOG=$work/fuse.log
+CVMFS_USYSLOG=$work/fuse-$1.log
 CONF
-  mounts() { timeout 60 cvmfs2 -o config="$work/fuse.conf",allow_other "$repo" "$work/mnt" && mounted=yes; }
-  check 'the client of CVMFS mounts it' mounts
+  timeout 60 cvmfs2 -o config="$work/$1.conf",allow_other "$repo" "$work/$1" && mounted+=("$work/$1")
+}
+if has cvmfs2 && [ "$(id -u)" = 0 ] && [ -e /dev/fuse ]; then
+  check 'the client of CVMFS mounts it' mounts mnt "$url"
+  check 'it mounts the mirror' mounts far "$mirror"
+  check 'which shows what was published' same_tree "$tree" "$work/far/releases/08"
   below=$work/mnt/releases/08
   check 'it shows what was published' same_tree "$tree" "$below"
   check 'a hard link is one file of two names' test "$(stat -c %h "$below/bin/koto")" = 2
@@ -141,6 +162,9 @@ CONF
 else
   echo 'cvmfs2 is not on the PATH, or this is not root with /dev/fuse: mounting is left out'
 fi
+check 'the mirror is copied whole' second software mirror sync "$repo"
+check 'and has no problem' second software check "$repo"
+check 'it is mirrored no more' second software mirror rm "$repo"
 check 'it goes back to an earlier tree' kumi software rollback "$repo" release-08
 check 'what nobody can reach is given up' kumi software gc "$repo" --keep 1
 check 'and the rest is whole' kumi software check "$repo@release-08"

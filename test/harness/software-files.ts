@@ -68,7 +68,7 @@ export async function repositoryFiles(
     return manifest
   }
   function allow(
-    changed: { expiresAt?: Date; repository?: string; fingerprints?: string[] } = {},
+    changed: { createdAt?: Date; expiresAt?: Date; repository?: string; fingerprints?: string[] } = {},
     key = master.privateKey,
   ): void {
     const list = {

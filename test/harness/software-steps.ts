@@ -10,7 +10,7 @@ import { storedForm } from '../../src/software/format/objects.ts'
 import { writePack } from '../../src/software/format/pack.ts'
 import { createSoftware } from '../../src/software/index.ts'
 import { writeChange } from '../../src/software/local/change.ts'
-import { posixDriver, type StorageDriver } from '../../src/storage/index.ts'
+import { guardedOutbound, posixDriver, type StorageDriver } from '../../src/storage/index.ts'
 import { REPOSITORY } from './software-world.ts'
 
 export interface StepsOptions {
@@ -66,6 +66,9 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
       sealKey: Buffer.alloc(32, 7),
     },
     ...{ workDirectory: join(directory, 'work'), graceSeconds: 0, audit: async () => undefined },
+    originals: {
+      ...{ outbound: guardedOutbound({ allowed: [] }), directory: join(directory, 'mirrors'), mostBytes: 0 },
+    },
   })
 
   async function publish(text: string): Promise<void> {

@@ -11,7 +11,7 @@ import { entryLine } from '../../src/software/local/changes.ts'
 import { type PublishDoor, type PublishReport, publishDirectory } from '../../src/software/local/publish.ts'
 import { checkRepository } from '../../src/software/reader/check.ts'
 import { type Fetch, openRepository, type Repository } from '../../src/software/reader/repository.ts'
-import { posixDriver } from '../../src/storage/index.ts'
+import { guardedOutbound, posixDriver } from '../../src/storage/index.ts'
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -21,13 +21,25 @@ export const who = { vo: 'demo', account: 'mika', source: 'laptop:/home/mika' }
 /** The software room on a database and a directory, and a publisher and a reader beside it, without HTTP between. */
 export function softwareWorld(
   database: Database,
-  options: { clock?: Clock; graceSeconds?: number; directory?: string } = {},
+  options: {
+    clock?: Clock
+    graceSeconds?: number
+    directory?: string
+    /** `host:port` of what may be mirrored. */
+    mirrored?: readonly string[]
+    mirrorDeadlineMs?: number
+  } = {},
 ) {
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kumi-software-'))
   const clock = options.clock ?? systemPorts.clock
   const audited: string[] = []
   const storage = posixDriver(join(directory, 'store'))
+  const outbound = guardedOutbound({ allowed: options.mirrored ?? [], listedPlain: true })
   const software = createSoftware({
+    originals: {
+      ...{ outbound, directory: join(directory, 'mirrors'), mostBytes: 1_000_000_000 },
+      deadlineMs: options.mirrorDeadlineMs ?? 5_000,
+    },
     ...{
       db: database.db,
       clock,
@@ -112,6 +124,7 @@ export function softwareWorld(
     root: async () => hashFromText((await software.describe(REPOSITORY, 'demo')).rootHash!),
     async close(): Promise<void> {
       await software.close()
+      outbound.close()
       rmSync(directory, { recursive: true, force: true })
     },
   }
@@ -119,7 +132,7 @@ export function softwareWorld(
 
 export type SoftwareWorld = ReturnType<typeof softwareWorld>
 
-async function fetchFrom(software: Software, name: string, path: string): Promise<Buffer | undefined> {
+export async function fetchFrom(software: Software, name: string, path: string): Promise<Buffer | undefined> {
   const documents = {
     '.cvmfspublished': 'manifest',
     '.cvmfswhitelist': 'whitelist',
@@ -129,7 +142,7 @@ async function fetchFrom(software: Software, name: string, path: string): Promis
     return (await software.document(name, documents[path as keyof typeof documents]))?.bytes
   const [, directory, rest] = path.split('/')
   const hash = hashFromPath(directory!, rest!)
-  const object = hash && (await software.object(name, hash))
+  const object = hash && (await software.object(name, hash, /[A-Z]$/.exec(rest!)?.[0]))
   if (!object) return undefined
   const body = await object.read()
   if (Buffer.isBuffer(body)) return body

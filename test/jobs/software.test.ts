@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import {
   chmodSync,
   existsSync,
@@ -8,6 +9,8 @@ import {
   utimesSync,
   writeFileSync,
 } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -148,6 +151,40 @@ describe('a job with a release', () => {
     expect(readdirSync(join(shelf, 'trees', REPOSITORY)).sort()).toEqual(trees)
   })
 
+  test('comes from a cache nearby, and from the server when that is away or gives something else', async () => {
+    const asked: string[] = []
+    let answer: (path: string) => Promise<Buffer | undefined> = (path) =>
+      world.fetch(path.slice(`/cvmfs/${REPOSITORY}/`.length))
+    const cache = createServer((request, response) => {
+      asked.push(request.url!)
+      answer(request.url!).then(
+        (bytes) => response.writeHead(bytes ? 200 : 404).end(bytes),
+        () => response.writeHead(502).end(),
+      )
+    }).listen(0, '127.0.0.1')
+    await once(cache, 'listening')
+    const softwareServers = [`http://127.0.0.1:${(cache.address() as AddressInfo).port}`]
+    const run = async (tag: string) => {
+      await publish(tag, tag)
+      const job = await submit(`${REPOSITORY}@${tag}`)
+      await runPilot(tag, { softwareServers })
+      expect((await show(job)).job).toMatchObject({ status: 'Done', application: 'exit code 0' })
+    }
+    await run('near')
+    expect(asked.filter((path) => path.includes('/data/')).length).toBeGreaterThan(2)
+    answer = async (path) => Buffer.from(`something else for ${path}`)
+    await run('wrong')
+    asked.length = 0
+    answer = async () => {
+      throw new Error('away')
+    }
+    await run('away')
+    expect(asked).toHaveLength(1)
+    cache.close()
+    cache.closeAllConnections()
+    await run('gone')
+  })
+
   test('leaves what no job used for long to go', () => {
     const [old, kept] = readdirSync(join(shelf, 'trees', REPOSITORY)) as [string, string]
     const at = (root: string) => join(shelf, 'trees', REPOSITORY, root)
@@ -163,7 +200,7 @@ describe('a job with a release', () => {
   })
 
   /** A pilot of this machine, until there is no work for it. */
-  async function runPilot(stamp: string): Promise<void> {
+  async function runPilot(stamp: string, more: object = {}): Promise<void> {
     const facts = {
       stamp,
       vo: 'demo',
@@ -184,7 +221,7 @@ describe('a job with a release', () => {
     const file = join(home, `${stamp}.json`)
     const place = { directory: join(home, stamp), softwareDirectory: shelf, idleSeconds: 1 }
     const room = { cores: 2, memoryMb: 8192, seconds: 200_000 }
-    writeFileSync(file, JSON.stringify({ server: url, stamp, token: own, ...place, ...room }))
+    writeFileSync(file, JSON.stringify({ server: url, stamp, token: own, ...place, ...room, ...more }))
     chmodSync(home, 0o755)
     const pilot = startPilot(readPilotConfig(file), { clock: systemClock, log: silentLogger })
     expect(await pilot.ended).toBe('there was no work for it')

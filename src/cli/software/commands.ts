@@ -10,6 +10,7 @@ export function registerSoftwareCommands(program: Command): void {
   registerPublishing(software)
   registerReading(software)
   registerCare(software)
+  registerMirrors(software)
 }
 
 function registerPublishing(software: Command): void {
@@ -173,4 +174,34 @@ function registerCare(software: Command): void {
       '\nExamples:\n  kumi software whitelist koto.example.org > body\n  kumi software whitelist koto.example.org --signed whitelist',
     )
     .action(async (name, options) => (await import('./manage.ts')).whitelist(name, options))
+}
+
+function registerMirrors(software: Command): void {
+  const mirror = software.command('mirror').description('repositories of others, served here, too')
+  withShared(mirror.command('add'))
+    .description('serve a repository of others: verified, fetched when somebody asks for it, and kept')
+    .argument('<repository>', 'such as atlas.cern.ch')
+    .requiredOption(
+      '--url <address>',
+      'http://host/cvmfs/name, also with @fqrn@; several times, the preferred first',
+      several,
+    )
+    .requiredOption('--key <file>', 'its public master keys in PEM')
+    .option('--title <text>', 'what it is')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software mirror add atlas.cern.ch --url http://cvmfs-stratum-one.cern.ch/cvmfs/@fqrn@ --key cern.pub',
+    )
+    .action(async (name, options) => (await import('./mirror.ts')).addMirror(name, options))
+  withShared(mirror.command('ls'))
+    .description('list mirrors: what they are verified to be, and how much of them is here')
+    .action(async (options) => (await import('./mirror.ts')).listMirrors(options))
+  withShared(mirror.command('sync'))
+    .description('copy all of a mirror, now and whenever it changes')
+    .argument('<repository>', REPOSITORY)
+    .action(async (name, options) => (await import('./mirror.ts')).syncMirror(name, options))
+  withShared(mirror.command('rm'))
+    .description('serve a mirror no more, and remove what is here of it')
+    .argument('<repository>', REPOSITORY)
+    .action(async (name, options) => (await import('./mirror.ts')).removeMirror(name, options))
 }

@@ -18,6 +18,7 @@ interface Line {
   readonly rootHash: string | null
   readonly publishedAt: string | null
   readonly whitelistExpiresAt: string | null
+  readonly mirrorOf: readonly string[] | null
 }
 interface Repository extends Line {
   readonly renewsItself: boolean
@@ -32,6 +33,7 @@ interface Repository extends Line {
   readonly objects: number
   readonly usedBytes: number
   readonly storedBytes: number
+  readonly mirror: { urls: readonly string[]; checkedAt: string; failure: string | null } | null
 }
 interface Revision {
   readonly revision: number
@@ -77,6 +79,7 @@ export async function repositories(options: SharedOptions): Promise<void> {
         { title: 'PUBLISHED', value: (one) => one.publishedAt },
         { title: 'WHITELIST UNTIL', value: (one) => one.whitelistExpiresAt },
         { title: 'TITLE', value: (one) => one.title },
+        { title: 'MIRROR OF', value: (one) => one.mirrorOf?.[0] ?? null },
       ]),
     )
   })
@@ -92,6 +95,10 @@ export async function showRepository(name: string, options: SharedOptions): Prom
       [
         `${found.name}  ${found.title}`,
         `revision ${found.revision}, root ${found.rootHash}`,
+        ...(found.mirror
+          ? [`mirror of ${found.mirror.urls.join(' ')}, verified ${found.mirror.checkedAt}`]
+          : []),
+        ...(found.mirror?.failure ? [`not since then: ${found.mirror.failure}`] : []),
         `${found.objects} objects, ${bytesText(found.usedBytes)} used of ${bytesText(found.storedBytes)} stored`,
         `whitelist until ${found.whitelistExpiresAt ?? '(none yet)'}, ${found.renewsItself ? 'renews itself' : 'signed elsewhere'}`,
         '',
@@ -204,28 +211,33 @@ export async function clientConfig(
   await withClient(options, async (client) => {
     const { masterPublicPem } = await describe(client, name)
     const servers = [...(await gatewaysOf(client, options.site ?? [])), client.place.server]
-    const key = `/etc/cvmfs/keys/kumihimo/${name}.pub`
+    // The client of CVMFS reads one key of a file.
+    const keys = (masterPublicPem.match(/-----BEGIN[\s\S]*?-----END[^\n]*\n?/g) ?? []).map((pem, i) => ({
+      file: `/etc/cvmfs/keys/kumihimo/${name}${i === 0 ? '' : `-${i + 1}`}.pub`,
+      pem,
+    }))
     const config = [
       `CVMFS_SERVER_URL="${servers.map((server) => `${server}/cvmfs/@fqrn@`).join(';')}"`,
-      `CVMFS_PUBLIC_KEY="${key}"`,
+      `CVMFS_PUBLIC_KEY="${keys.map(({ file }) => file).join(':')}"`,
       `CVMFS_HTTP_PROXY="${options.proxy}"`,
       'CVMFS_USE_GEOAPI=no',
       '',
     ].join('\n')
     const file = `/etc/cvmfs/config.d/${name}.conf`
+    const files = { [file]: config, ...Object.fromEntries(keys.map((key) => [key.file, key.pem])) }
     if (options.output !== undefined)
-      for (const [path, content] of [
-        [file, config],
-        [key, masterPublicPem],
-      ] as const) {
+      for (const [path, content] of Object.entries(files)) {
         const target = join(options.output, path)
         mkdirSync(join(target, '..'), { recursive: true })
         writeFileSync(target, content)
       }
-    show(options, { repository: name, files: { [file]: config, [key]: masterPublicPem } }, () =>
+    const named = Object.keys(files)
+    show(options, { repository: name, files }, () =>
       options.output === undefined
-        ? `# ${file}\n${config}\n# ${key}\n${masterPublicPem}`
-        : `Written below ${options.output}: ${file} and ${key}. Then: cvmfs_config probe ${name}`,
+        ? Object.entries(files)
+            .map(([path, content]) => `# ${path}\n${content}`)
+            .join('\n')
+        : `Written below ${options.output}: ${named.join(' and ')}. Then: cvmfs_config probe ${name}`,
     )
   })
 }

@@ -104,10 +104,12 @@ const some = (files: readonly string[]): string =>
   files.length > 3 ? `${files.slice(0, 3).join(', ')} and ${files.length - 3} more` : files.join(', ')
 
 async function theOnlyRepository(client: GridClient): Promise<string> {
-  const { repositories } = await client.json<{ repositories: { name: string }[] }>(
+  const found = await client.json<{ repositories: { name: string; mirrorOf: unknown }[] }>(
     'GET',
     `${base}/repositories`,
   )
+  // Nobody publishes in a mirror.
+  const repositories = found.repositories.filter(({ mirrorOf }) => mirrorOf === null)
   if (repositories.length === 1) return repositories[0]!.name
   throw whichRepository(
     repositories.length === 0

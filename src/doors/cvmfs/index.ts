@@ -62,7 +62,8 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo, places }
     handler: async (request, reply) => {
       const { repository, directory, rest } = request.params
       const hash = hashFromPath(directory, rest)
-      const object = hash && (await software.object(repository, hash))
+      const letter = /[A-Z]$/.exec(rest)?.[0]
+      const object = hash && (await software.object(repository, hash, letter))
       if (!object) return missing(reply)
       const facts = { etag: `"${textOf(hash)}"`, cache: OBJECT_CACHE, length: object.length }
       return send(request, reply, facts, async (range) => {
@@ -93,11 +94,15 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo, places }
   route(app, {
     ...{ method: 'GET', url: '/cvmfs/info/v1/repositories.json', action: 'public', plain: true },
     handler: async (_request, reply) => {
-      const repositories = (await software.list(vo)).map(({ name }) => ({ name, url: `/cvmfs/${name}` }))
+      const all = await software.list(vo)
+      const listed = (mirrored: boolean) =>
+        all
+          .filter(({ mirrorOf }) => (mirrorOf !== null) === mirrored)
+          .map(({ name }) => ({ name, url: `/cvmfs/${name}` }))
       return reply
         .header('cache-control', DOCUMENT_CACHE)
         .type('application/json')
-        .send({ schema: 1, last_geodb_update: '', repositories, replicas: [] })
+        .send({ schema: 1, last_geodb_update: '', repositories: listed(false), replicas: listed(true) })
     },
   })
   route(app, {

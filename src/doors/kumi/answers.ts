@@ -120,7 +120,9 @@ export const RuleExplained = Type.Object({
 export const Now = Type.Object({
   at: time,
   attention: list(
-    Type.Unknown({ description: 'One thing that needs a person: kind site, rule, link or bad_copies.' }),
+    Type.Unknown({
+      description: 'One thing that needs a person: kind site, rule, link, bad_copies or software.',
+    }),
   ),
   totals: Type.Object({
     datasets: count,

@@ -49,10 +49,21 @@ const Area = Type.Object({
   usedBytes: Type.Number(),
   files: Type.Number(),
 })
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Report = Type.Object({
   version: Type.String({ maxLength: 64 }),
   areas: Type.Array(Area, { maxItems: 100 }),
   rssBytes: Type.Optional(Type.Number()),
+  software: Type.Optional(
+    Type.Object({
+      hits: Count,
+      misses: Count,
+      evictions: Count,
+      bytes: Count,
+      mostBytes: Count,
+      revisions: Type.Record(Type.String({ maxLength: 60 }), Count, { maxProperties: 2_000 }),
+    }),
+  ),
 })
 const Wait = Type.Object({ wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 25 })) })
 const CommandId = Type.Object({ name: Type.String({ maxLength: 63 }), id: Type.String({ format: 'uuid' }) })

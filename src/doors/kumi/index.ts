@@ -30,6 +30,7 @@ import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSoftware } from './software.ts'
+import { registerSoftwareState } from './software-state.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
 
 export type { KumiDoorDeps } from './deps.ts'
@@ -53,6 +54,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerIssuers(door, deps)
   await registerSoftware(app, door, deps.software)
   registerSoftwareTrees(door, deps.software)
+  registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
   registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)

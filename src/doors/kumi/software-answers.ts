@@ -13,6 +13,24 @@ export const RepositoryLine = Type.Object({
   rootHash: maybe(text),
   publishedAt: maybe(time),
   whitelistExpiresAt: maybe(time),
+  /** Addresses of the original, if it is a mirror. */
+  mirrorOf: maybe(Type.Array(text)),
+})
+export const Mirror = Type.Object({
+  name: text,
+  urls: Type.Array(text),
+  account: text,
+  revision: count,
+  checkedAt: time,
+  failedAt: maybe(time),
+  failure: maybe(text),
+  copyWanted: Type.Boolean(),
+  copyComplete: Type.Boolean(),
+  copiedRevision: maybe(count),
+  copiedAt: maybe(time),
+  copyObjects: count,
+  copyBytes: count,
+  copyFailure: maybe(text),
 })
 export const Tag = Type.Object({
   name: text,
@@ -31,6 +49,7 @@ export const Repository = Type.Object({
   objects: count,
   usedBytes: count,
   storedBytes: count,
+  mirror: maybe(Mirror),
 })
 export const Revision = Type.Object({
   revision: count,
@@ -42,6 +61,9 @@ export const Revision = Type.Object({
   at: time,
   put: count,
   removed: count,
+  /** Of its tree; null: not counted. */
+  files: maybe(count),
+  bytes: maybe(count),
   droppedAt: maybe(time),
 })
 export const Opened = Type.Object({

@@ -5,6 +5,7 @@ import { actorOf, type Principal } from '../../identity/index.ts'
 import { checkPath, MAX_PACK_BYTES, type RepositoryRow, type Software } from '../../software/index.ts'
 import { type Operations, operations } from './operation.ts'
 import { Made, Opened, Plan, Repository, RepositoryLine, Revision } from './software-answers.ts'
+import { registerMirrors } from './software-mirrors.ts'
 
 const name = Type.String({ maxLength: 60 })
 const path = Type.String({ maxLength: 4096 })
@@ -31,6 +32,7 @@ export async function registerSoftware(
 ): Promise<void> {
   registerRepositories(door, software)
   registerPublications(door, software)
+  registerMirrors(door, software)
   await app.register(async (part) => {
     part.addContentTypeParser(
       'application/octet-stream',
@@ -281,6 +283,6 @@ function registerStreams(door: Operations, software: Software): void {
 }
 
 function lineOf(row: RepositoryRow) {
-  const { title, algorithm, revision, rootHash, publishedAt, whitelistExpiresAt } = row
-  return { name: row.name, title, algorithm, revision, rootHash, publishedAt, whitelistExpiresAt }
+  const { title, algorithm, revision, rootHash, publishedAt, whitelistExpiresAt, mirrorOf } = row
+  return { name: row.name, title, algorithm, revision, rootHash, publishedAt, whitelistExpiresAt, mirrorOf }
 }

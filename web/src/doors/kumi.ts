@@ -32,11 +32,19 @@ export interface Link {
   blockedReason: string | null
   lastError: string | null
 }
+export interface Concern {
+  repository: string
+  problem: 'no_whitelist' | 'whitelist_ended' | 'whitelist_ends' | 'key_ends' | 'not_verified' | 'behind'
+  gateway: string | null
+  at: string | null
+  reason: string | null
+}
 export type Attention =
   | { kind: 'site'; site: string; state: SiteState; reason: string | null; since: string | null }
   | { kind: 'rule'; rule: string; scope: string; name: string; reason: string | null; since: string | null }
   | { kind: 'link'; source: string; destination: string; failed: number; reason: string | null }
   | { kind: 'bad_copies'; count: number }
+  | ({ kind: 'software' } & Concern)
 export interface Now {
   at: string
   attention: Attention[]

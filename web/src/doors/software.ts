@@ -1,5 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import { call, getJson, segment } from './http.ts'
+import type { Concern } from './kumi.ts'
 
 export interface RepositoryLine {
   name: string
@@ -9,6 +10,22 @@ export interface RepositoryLine {
   rootHash: string | null
   publishedAt: string | null
   whitelistExpiresAt: string | null
+  /** Addresses of the original, if it is a mirror. */
+  mirrorOf: string[] | null
+}
+export interface Mirror {
+  urls: string[]
+  account: string
+  checkedAt: string
+  failedAt: string | null
+  failure: string | null
+  copyWanted: boolean
+  copyComplete: boolean
+  copiedRevision: number | null
+  copiedAt: string | null
+  copyObjects: number
+  copyBytes: number
+  copyFailure: string | null
 }
 export interface Tag {
   name: string
@@ -26,17 +43,21 @@ export interface Repository extends RepositoryLine {
   objects: number
   usedBytes: number
   storedBytes: number
+  mirror: Mirror | null
 }
 export interface Revision {
   revision: number
   rootHash: string
-  kind: 'publish' | 'rollback'
+  kind: 'publish' | 'rollback' | 'mirror'
   path: string
   account: string
   source: string
   at: string
   put: number
   removed: number
+  /** Of its tree; null: not counted. */
+  files: number | null
+  bytes: number | null
   droppedAt: string | null
 }
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block'
@@ -79,6 +100,29 @@ export interface Plan {
   bytes: number
 }
 
+export interface GatewaySoftware {
+  site: string
+  gateway: string
+  alive: boolean
+  hits: number
+  misses: number
+  evictions: number
+  bytes: number
+  mostBytes: number
+  repositories: { name: string; revision: number; behind: number }[]
+}
+export interface ReleaseUse {
+  release: string
+  revision: number
+  root: string
+  jobType: string
+  owner: string
+  open: number
+  over: number
+  newestJob: number
+  lastAt: string
+}
+
 const base = '/kumi/v1/software/repositories'
 const of = (name: string) => `${base}/${segment(name)}`
 
@@ -87,6 +131,20 @@ export const repositoriesQuery = queryOptions({
   queryFn: async ({ signal }) =>
     (await getJson<{ repositories: RepositoryLine[] }>(base, signal)).repositories,
 })
+/** Gateways report every few seconds. */
+const REPORTS_MS = 10_000
+export const softwareStateQuery = queryOptions({
+  queryKey: ['software', 'state'],
+  queryFn: ({ signal }) =>
+    getJson<{ gateways: GatewaySoftware[]; concerns: Concern[] }>('/kumi/v1/software/state', signal),
+  refetchInterval: REPORTS_MS,
+})
+export const usesQuery = (name: string) =>
+  queryOptions({
+    queryKey: ['software', 'uses', name],
+    queryFn: async ({ signal }) => (await getJson<{ uses: ReleaseUse[] }>(`${of(name)}/uses`, signal)).uses,
+    refetchInterval: REPORTS_MS,
+  })
 export const repositoryQuery = (name: string) =>
   queryOptions({
     queryKey: ['software', 'one', name],

@@ -2,6 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { Attention as Item } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 import { Mark, Time } from '../shared/parts.tsx'
+import { SoftwareConcern } from '../software/concern.tsx'
 
 /** What needs someone, worst first. */
 export function Attention({ items }: { items: readonly Item[] }) {
@@ -70,6 +71,8 @@ function Card({ item }: { item: Item }) {
           <span className="error">{item.reason}</span>
         </li>
       )
+    case 'software':
+      return <SoftwareConcern item={item} />
     case 'bad_copies':
       return (
         <li className="degraded-edge">

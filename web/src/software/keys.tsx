@@ -2,7 +2,7 @@ import { NumberInput } from '@mantine/core'
 import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
-import { planQuery, type Repository } from '../doors/software.ts'
+import { type Mirror, planQuery, type Repository } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { Panel, useRights } from '../shared/acting.tsx'
 import { bytes } from '../shared/format.ts'
@@ -13,32 +13,36 @@ import { Expiry } from './parts.tsx'
 export function Keys({ repository }: { repository: Repository }) {
   const t = useMessages()
   const { may } = useRights()
-  const { name, whitelistExpiresAt, renewsItself, certificates, masterPublicPem } = repository
+  const { name, whitelistExpiresAt, renewsItself, certificates, masterPublicPem, mirror } = repository
   return (
     <div className="halves">
       <div>
         <Panel title={t.software.whitelist}>
           <Expiry at={whitelistExpiresAt} />
-          <p className="quiet flat">{renewsItself ? t.software.renews : t.software.renewsNot}</p>
+          <p className="quiet flat">
+            {mirror ? t.software.renewsThere : renewsItself ? t.software.renews : t.software.renewsNot}
+          </p>
         </Panel>
-        <Panel title={t.software.certificates}>
-          <ul className="plainlist">
-            {certificates.map(({ createdAt, listedUntil }) => (
-              <li key={createdAt}>
-                <span>
-                  {t.software.since} <Time at={createdAt} />
-                </span>
-                {listedUntil ? (
-                  <span className="quiet">
-                    {t.software.listed} <Time at={listedUntil} />
+        {!mirror && (
+          <Panel title={t.software.certificates}>
+            <ul className="plainlist">
+              {certificates.map(({ createdAt, listedUntil }) => (
+                <li key={createdAt}>
+                  <span>
+                    {t.software.since} <Time at={createdAt} />
                   </span>
-                ) : (
-                  <Mark tone="ok">{t.software.signing}</Mark>
-                )}
-              </li>
-            ))}
-          </ul>
-        </Panel>
+                  {listedUntil ? (
+                    <span className="quiet">
+                      {t.software.listed} <Time at={listedUntil} />
+                    </span>
+                  ) : (
+                    <Mark tone="ok">{t.software.signing}</Mark>
+                  )}
+                </li>
+              ))}
+            </ul>
+          </Panel>
+        )}
         <Panel title={t.software.masterKey}>
           <pre className="mono pem">{masterPublicPem.trim()}</pre>
         </Panel>
@@ -55,18 +59,54 @@ export function Keys({ repository }: { repository: Repository }) {
             <CopyCommand command={`kumi software client-config ${name}`} />
           </div>
         </Panel>
-        <Panel title={t.software.space}>
-          <div>{t.software.objects(repository.objects)}</div>
-          <div>
-            {t.software.used(bytes(repository.usedBytes))} ·{' '}
-            {t.software.stored(bytes(repository.storedBytes))}
-          </div>
-        </Panel>
-        <Panel title={t.software.plan}>
-          {may('software.admin') ? <Plan name={name} /> : <Empty>{t.software.notYours}</Empty>}
-        </Panel>
+        {(!mirror || mirror.copyWanted) && (
+          <Panel title={t.software.space}>
+            <div>{t.software.objects(repository.objects)}</div>
+            <div>
+              {t.software.used(bytes(repository.usedBytes))} ·{' '}
+              {t.software.stored(bytes(repository.storedBytes))}
+            </div>
+          </Panel>
+        )}
+        {mirror ? (
+          <Origin name={name} mirror={mirror} />
+        ) : (
+          <Panel title={t.software.plan}>
+            {may('software.admin') ? <Plan name={name} /> : <Empty>{t.software.notYours}</Empty>}
+          </Panel>
+        )}
       </div>
     </div>
+  )
+}
+
+/** Where a mirror comes from, and how much of it is here. */
+function Origin({ name, mirror }: { name: string; mirror: Mirror }) {
+  const t = useMessages()
+  const { urls, checkedAt, failure, copyWanted, copyComplete, copiedRevision, copyFailure } = mirror
+  return (
+    <Panel title={t.software.mirrorOf}>
+      <ul className="plainlist">
+        {urls.map((url) => (
+          <li key={url} className="mono break">
+            {url}
+          </li>
+        ))}
+      </ul>
+      <p className="flat">
+        {t.software.verified} <Time at={checkedAt} />
+      </p>
+      {failure && <Mark tone="degraded">{failure}</Mark>}
+      <p className="flat">
+        {!copyWanted
+          ? t.software.readThrough
+          : copyComplete
+            ? t.software.complete
+            : t.software.copying(copiedRevision, mirror.copyObjects, bytes(mirror.copyBytes))}
+      </p>
+      {copyFailure && <Mark tone="degraded">{copyFailure}</Mark>}
+      <CopyCommand command={copyWanted ? 'kumi software mirror ls' : `kumi software mirror sync ${name}`} />
+    </Panel>
   )
 }
 

@@ -1,10 +1,12 @@
 import './software.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
-import { repositoriesQuery } from '../doors/software.ts'
+import { repositoriesQuery, softwareStateQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { count } from '../shared/format.ts'
 import { CopyCommand, Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
+import { Caches } from './caches.tsx'
+import { SoftwareConcern } from './concern.tsx'
 import { Expiry } from './parts.tsx'
 
 export function RepositoriesPage() {
@@ -18,6 +20,7 @@ export function RepositoriesPage() {
           <CopyCommand command="kumi software repositories" />
         </div>
       </div>
+      <Concerns />
       <div className="panel flush">
         {!asked.data ? (
           <Pending of={asked} />
@@ -40,10 +43,13 @@ export function RepositoriesPage() {
                 {asked.data.map((one) => (
                   <tr key={one.name}>
                     <td className="break">
-                      <Link to="/software/$name" params={{ name: one.name }}>
-                        {one.name}
-                      </Link>{' '}
-                      <span className="quiet">{one.title}</span>
+                      <div>
+                        <Link to="/software/$name" params={{ name: one.name }}>
+                          {one.name}
+                        </Link>
+                      </div>
+                      <span className="quiet">{one.title}</span>{' '}
+                      {one.mirrorOf && <span className="tag">{t.software.mirror}</span>}
                     </td>
                     <td className="num" data-label={t.software.newest}>
                       {count(one.revision)}
@@ -65,6 +71,21 @@ export function RepositoriesPage() {
           </Scroll>
         )}
       </div>
+      <Caches />
     </>
+  )
+}
+
+/** What needs somebody, before anything else. */
+function Concerns() {
+  const t = useMessages()
+  const asked = useQuery(softwareStateQuery)
+  if (!asked.data || asked.data.concerns.length === 0) return null
+  return (
+    <ul className="attention" aria-label={t.software.concerns}>
+      {asked.data.concerns.map((item) => (
+        <SoftwareConcern key={JSON.stringify(item)} item={item} />
+      ))}
+    </ul>
   )
 }

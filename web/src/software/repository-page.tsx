@@ -8,8 +8,9 @@ import { Compare } from './compare.tsx'
 import { Keys } from './keys.tsx'
 import { Revisions } from './revisions.tsx'
 import { Tree } from './tree.tsx'
+import { Use } from './use.tsx'
 
-const VIEWS = ['revisions', 'files', 'compare', 'keys'] as const
+const VIEWS = ['revisions', 'files', 'compare', 'use', 'keys'] as const
 
 export function RepositoryPage() {
   const t = useMessages()
@@ -18,12 +19,13 @@ export function RepositoryPage() {
   const asked = useQuery(repositoryQuery(name))
   if (!asked.data) return <Pending of={asked} />
   const view = VIEWS.find((one) => one === wanted) ?? 'revisions'
-  const Shown = { revisions: Revisions, files: Tree, compare: Compare, keys: Keys }[view]
+  const Shown = { revisions: Revisions, files: Tree, compare: Compare, use: Use, keys: Keys }[view]
   return (
     <>
       <div className="head">
         <h1>{name}</h1>
         <span className="quiet">{asked.data.title}</span>
+        {asked.data.mirrorOf && <span className="tag">{t.software.mirror}</span>}
         <div className="act">
           <CopyCommand command={`kumi software show ${name}`} />
         </div>

@@ -5,6 +5,7 @@ import { useState } from 'react'
 import { type Repository, type Revision, revisionsQuery, rollback, tagRevision } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { Asking, ChangeForm, useRights } from '../shared/acting.tsx'
+import { bytes } from '../shared/format.ts'
 import { Empty, More, Pending, Time } from '../shared/parts.tsx'
 
 const PAGE = 50
@@ -34,7 +35,7 @@ export function Revisions({ repository }: { repository: Repository }) {
 function Line({
   revision,
   before,
-  repository: { name, revision: newest, tags },
+  repository: { name, revision: newest, tags, mirrorOf },
 }: {
   revision: Revision
   before: Revision | undefined
@@ -42,8 +43,21 @@ function Line({
 }) {
   const t = useMessages()
   const { may } = useRights()
+  const mayChange = may('software.publish') && mirrorOf === null
   const [tagging, setTagging] = useState(false)
-  const { revision: number, kind, path, account, source, at, put, removed, droppedAt } = revision
+  const {
+    revision: number,
+    kind,
+    path,
+    account,
+    source,
+    at,
+    put,
+    removed,
+    droppedAt,
+    files,
+    bytes: size,
+  } = revision
   const own = tags.filter((tag) => tag.revision === number)
   return (
     <section className="rule" aria-label={t.software.revisionOf(number)}>
@@ -59,11 +73,19 @@ function Line({
           {droppedAt && <span className="tag">{t.software.gone}</span>}
         </div>
         <div className="break">
-          {t.software.kind[kind]} <span className="mono">{path || '/'}</span> ·{' '}
-          {t.software.changes(put, removed)}
+          {t.software.kind[kind]}{' '}
+          {kind !== 'mirror' && (
+            <>
+              <span className="mono">{path || '/'}</span> · {t.software.changes(put, removed)}
+            </>
+          )}
+          {files !== null && size !== null && (
+            <span className="quiet"> · {t.software.tree(files, bytes(size))}</span>
+          )}
         </div>
         <div className="quiet break">
-          {account} · <Time at={at} />
+          {account && `${account} · `}
+          <Time at={at} />
           {source && ` · ${t.software.from} ${source}`}
         </div>
         {tagging && (
@@ -100,12 +122,12 @@ function Line({
               {t.software.difference}
             </Link>
           )}
-          {may('software.publish') && !tagging && (
+          {mayChange && !tagging && (
             <Button size="xs" variant="default" onClick={() => setTagging(true)}>
               {t.software.giveTag}
             </Button>
           )}
-          {may('software.publish') && number !== newest && (
+          {mayChange && number !== newest && (
             <Asking
               label={t.software.rollback}
               question={t.software.rollbackSure(number)}

@@ -1,10 +1,10 @@
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import type { Logger } from '../kernel/log.ts'
-import { damaged } from '../software/format/errors.ts'
-import { type ContentHash, hashFromPath, hashOf, sameHash, textOf } from '../software/format/hash.ts'
-import { readManifest } from '../software/format/manifest.ts'
-import { readSigned } from '../software/format/signed.ts'
+import type { Logger } from '../../kernel/log.ts'
+import { damaged } from '../format/errors.ts'
+import { type ContentHash, hashFromPath, hashOf, sameHash, textOf } from '../format/hash.ts'
+import { readManifest } from '../format/manifest.ts'
+import { readSigned } from '../format/signed.ts'
 
 /** As long as clients may keep a document themselves. */
 const DOCUMENT_MS = 60_000
@@ -14,50 +14,70 @@ const MOST_MISSING = 10_000
 const MOST_DOCUMENTS = 1_000
 const UNFINISHED = '.part'
 
-export interface SoftwareCacheOptions {
+export interface ObjectCacheOptions {
   readonly directory: string
   /** Bytes of objects that are kept; the one not asked for the longest goes first. */
   readonly mostBytes: number
-  /** Bytes below `/cvmfs/` of the server; undefined when it has none. Throws when it cannot be asked. */
-  readonly fetch: (path: string) => Promise<Buffer | undefined>
   readonly now: () => Date
   readonly log: Logger
 }
 
+/** Bytes at `<repository>/<path>` of whoever has them; undefined when there are none. Throws when that cannot be known. */
+export type FetchKept = (path: string) => Promise<Buffer | undefined>
+
 export interface Kept {
   readonly bytes: Buffer
-  /** Whether the server had to be asked. */
+  /** Whether nobody had to be asked for it. */
   readonly hit: boolean
 }
 
-/** Repositories of the server as a site keeps them: everything is compared with its name or its hash before it goes out. */
-export interface SoftwareCache {
-  /** A manifest, whitelist or other document that changes; the last one while the server is away. */
-  document(path: string): Promise<Kept | undefined>
-  object(path: string, hash: ContentHash): Promise<Kept | undefined>
-  /** Bytes of the objects that are kept now. */
-  bytes(): number
+/** What a cache did since it was opened, and holds now. */
+export interface CacheCounts {
+  readonly hits: number
+  readonly misses: number
+  readonly evictions: number
+  readonly bytes: number
+  readonly mostBytes: number
 }
 
-export async function softwareCache(options: SoftwareCacheOptions): Promise<SoftwareCache> {
+/**
+ * Repositories of others as they are kept near those who read them, at gateways and for mirrors: everything is compared
+ * with its name or its hash before it goes out.
+ */
+export interface ObjectCache {
+  /** A manifest, whitelist or other document that changes; the last one while nobody can be asked. */
+  document(path: string, fetch: FetchKept): Promise<Kept | undefined>
+  object(path: string, hash: ContentHash, fetch: FetchKept): Promise<Kept | undefined>
+  /** Of objects. */
+  counts(): CacheCounts
+  /** The newest revision of each repository whose manifest is kept. */
+  revisions(): Record<string, number>
+}
+
+export async function objectCache(options: ObjectCacheOptions): Promise<ObjectCache> {
   const { directory, mostBytes, now, log } = options
   const fileOf = ({ hex, algorithm }: ContentHash) =>
     join(directory, hex.slice(0, 2), textOf({ hex, algorithm }).slice(2))
   /** Bytes of each file, in the order in which they were wanted last. */
   const files = await keptFiles(directory)
+  let [hits, misses, evictions] = [0, 0, 0]
   let total = [...files.values()].reduce((sum, size) => sum + size, 0)
   const documents = new Map<string, { bytes: Buffer; at: number }>()
   const missing = new Map<string, number>()
   const coming = new Map<string, Promise<Buffer | undefined>>()
 
-  /** Asks the server, once for all who want the same at the same time. */
-  function fetched(path: string, use: (bytes: Buffer) => Promise<Buffer>): Promise<Buffer | undefined> {
+  /** Asks, once for all who want the same at the same time. */
+  function fetched(
+    path: string,
+    fetch: FetchKept,
+    use: (bytes: Buffer) => Promise<Buffer>,
+  ): Promise<Buffer | undefined> {
     const known = coming.get(path)
     if (known) return known
     const request = (async () => {
       const until = missing.get(path)
       if (until !== undefined && until > now().getTime()) return undefined
-      const bytes = await options.fetch(path)
+      const bytes = await fetch(path)
       if (bytes) {
         missing.delete(path)
         return use(bytes)
@@ -92,17 +112,25 @@ export async function softwareCache(options: SoftwareCacheOptions): Promise<Soft
     for (const oldest of files.keys()) {
       if (total <= mostBytes) break
       drop(oldest)
+      evictions++
       await rm(oldest, { force: true })
     }
   }
 
   return {
-    bytes: () => total,
-    async document(path) {
+    counts: () => ({ hits, misses, evictions, bytes: total, mostBytes }),
+    revisions: () =>
+      Object.fromEntries(
+        [...documents].flatMap(([path, { bytes }]) => {
+          const [repository, name] = path.split('/')
+          return name === '.cvmfspublished' ? [[repository, readManifest(bytes).revision]] : []
+        }),
+      ),
+    async document(path, fetch) {
       const kept = documents.get(path)
       if (kept && now().getTime() - kept.at < DOCUMENT_MS) return { bytes: kept.bytes, hit: true }
       try {
-        const bytes = await fetched(path, async (document) => {
+        const bytes = await fetched(path, fetch, async (document) => {
           checkDocument(path, document, kept?.bytes)
           if (documents.size >= MOST_DOCUMENTS) documents.clear()
           documents.set(path, { bytes: document, at: now().getTime() })
@@ -116,7 +144,7 @@ export async function softwareCache(options: SoftwareCacheOptions): Promise<Soft
         return { bytes: kept.bytes, hit: true }
       }
     },
-    async object(path, hash) {
+    async object(path, hash, fetch) {
       const file = fileOf(hash)
       const size = files.get(file)
       if (size !== undefined) {
@@ -124,13 +152,15 @@ export async function softwareCache(options: SoftwareCacheOptions): Promise<Soft
         if (bytes && sameHash(hashOf(bytes, hash.algorithm), hash)) {
           files.delete(file)
           files.set(file, size)
+          hits++
           return { bytes, hit: true }
         }
         drop(file)
       }
-      const bytes = await fetched(path, async (object) => {
+      misses++
+      const bytes = await fetched(path, fetch, async (object) => {
         if (!sameHash(hashOf(object, hash.algorithm), hash))
-          throw damaged(`Object ${textOf(hash)} came from the server with other bytes than its name says.`)
+          throw damaged(`Object ${textOf(hash)} came with other bytes than its name says.`)
         await keep(file, object)
         return object
       })
