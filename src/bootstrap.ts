@@ -93,6 +93,7 @@ async function ensureCompute({ db }: BootstrapDeps, grid: GridFacts, site: SiteF
   await putResource(db, {
     ...{ vo, site: site.name, name, gateway: site.name, kind: 'local', platform: platformHere, tags: [] },
     ...{ cores: 2, memoryMb: 4096, diskMb: 20_480, seconds: 172_800, maxPilots: 1, maxWaiting: 1 },
+    cluster: null,
   })
 }
 

@@ -33,12 +33,14 @@ export async function readSites(db: Db, vo: string): Promise<SiteRow[]> {
     db,
     sql<SiteRow>`
       with home as (${storageSite})
-      select s.name, s.title, s.country, s.latitude, s.longitude, g.name as gateway, g.endpoint, g.version,
-        g.last_seen_at, g.report,
+      select s.name, s.title, s.country, s.latitude, s.longitude, g.name as gateway,
+        case when g.site_id = s.id then g.endpoint end as endpoint, g.version, g.last_seen_at,
+        case when g.site_id = s.id then g.report end as report,
         coalesce((select array_agg(h.rse order by h.rse) from home h where h.vo = s.vo and h.site = s.name), '{}') as storages
       from site s
       left join lateral (
-        select * from gateway g where g.site_id = s.id order by g.last_seen_at desc nulls last limit 1) g on true
+        select * from gateway g where g.site_id = s.id or g.name = s.through
+        order by g.site_id = s.id desc, g.last_seen_at desc nulls last limit 1) g on true
       where s.vo = ${vo} order by s.name`,
   )
 }

@@ -41,6 +41,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   const running = new Map<string, RunningJob>()
   const endAt = clock.now().getTime() + config.seconds * 1000
   const over = new AbortController()
+  const told = new AbortController()
   let draining: string | undefined
   /** Ends the present nap, because something changed. */
   let wake = new AbortController()
@@ -68,7 +69,8 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   }
 
   async function leases(): Promise<void> {
-    const runDeps = { server, client, software, clock, log, directory, ...(await probeIsolation()) }
+    const probed = await probeIsolation()
+    const runDeps = { server, client, software, clock, log, directory, told: told.signal, ...probed }
     log.info({ isolation: runDeps.isolation }, 'pilot begins')
     let idleSince = clock.now().getTime()
     for (let empty = 0; draining === undefined; ) {
@@ -175,7 +177,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   async function settled(): Promise<void> {
     while (running.size > 0) {
       const all = Promise.all([...running.values()].map((job) => job.done))
-      if (!stopped) {
+      if (!told.signal.aborted) {
         await Promise.race([all, clock.sleep(LONGEST_RETRY_MS, wake.signal)])
         continue
       }
@@ -185,11 +187,10 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
     }
   }
 
-  let stopped = false
   return {
     ended: life(),
     stop() {
-      stopped = true
+      told.abort()
       drain('it was stopped')
     },
   }

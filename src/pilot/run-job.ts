@@ -56,6 +56,8 @@ export interface RunDeps {
   readonly deathSignal: boolean
   /** Directory of the pilot's jobs. */
   readonly directory: string
+  /** Fires when the pilot is told from outside to end. */
+  readonly told: AbortSignal
 }
 
 /** A start in hand, as the pilot's loop sees it. */
@@ -75,6 +77,8 @@ const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 /** A payload may tell facts about its outputs here, as plain JSON. */
 const METADATA_FILE = 'kumi-metadata.json'
 const INPUT_LIST = 'kumi-inputs.txt'
+/** Between the moments when payload and pilot hear of the same order to end. */
+const TOLD_MS = 2_000
 
 /** Runs one start to its end and tells the server, once, how it ended. */
 export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
@@ -173,6 +177,7 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
     }
     if (end.exitCode !== 0) {
       const application = describe(end)
+      if (await endedWithPilot(end)) return finish({ outcome: 'returned', minor: 'Pilot ended', application })
       const told = { minor: 'Application Finished With Errors', application, exitCode: end.exitCode }
       return finish({ outcome: 'failed', ...told })
     }
@@ -190,6 +195,12 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
       ...{ outcome: 'done', minor: 'Execution Complete', application: describe(end), exitCode: 0 },
       ...{ files: stored, metadata: await metadataOf(work) },
     })
+  }
+
+  /** A batch system may tell all processes of a pilot to end, the payload's too: such an end is not the job's own. */
+  async function endedWithPilot({ exitCode, signal }: PayloadEnd): Promise<boolean> {
+    if (signal !== null || (exitCode ?? 0) > 128) await clock.sleep(TOLD_MS, deps.told)
+    return deps.told.aborted
   }
 
   function softwareVariables(): Record<string, string> {

@@ -20,7 +20,7 @@ import { fetchDocument } from '../storage/documents.ts'
 import { guardedOutbound } from '../storage/outbound.ts'
 import { posixDriver } from '../storage/posix.ts'
 import { version } from '../version.ts'
-import { localBatch } from './batch/local.ts'
+import { batchSystems } from './batch/systems.ts'
 import { certificateBearers } from './bearers.ts'
 import { jsonRequest, serverChannel } from './channel.ts'
 import type { GatewayConfig } from './config.ts'
@@ -141,16 +141,15 @@ export async function startGateway(
   const pilots = pilotKeeper({
     ...{ config, channel, clock, log },
     softwareServers: software ? [config.endpoint] : [],
-    batches: {
-      local: localBatch({
-        directory: join(config.directory, 'pilots'),
-        program: join(import.meta.dirname, '..', 'pilot', 'main.js'),
-      }),
-    },
+    batches: batchSystems({
+      ...{ directory: config.directory, gateway: config.name, log },
+      program: join(import.meta.dirname, '..', 'pilot', 'main.js'),
+    }),
   })
   const orders = createOrders(
     {
       pilots: (payload) => pilots.start(payload),
+      'test-pilots': (payload) => pilots.test(payload),
       scrub: ({ path, limit }) =>
         scrubAndTell(
           typeof path === 'string' ? path : '/',

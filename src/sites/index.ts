@@ -5,6 +5,7 @@ export { type GatewayFacts, type GatewayReport, type SiteState, stateOfSite } fr
 export type { CommandRow, GatewayCommand, GatewayRow, SiteRow } from './sites.store.ts'
 export {
   acceptReport,
+  commandGateway,
   commandReaper,
   commandSite,
   createSite,

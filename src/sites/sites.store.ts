@@ -9,6 +9,8 @@ export interface SiteRow {
   readonly country: string
   readonly latitude: number
   readonly longitude: number
+  /** Gateway of another site that acts for it, when it has none of its own. */
+  readonly through: string | null
 }
 export interface GatewayRow {
   readonly id: number
@@ -28,20 +30,22 @@ export interface GatewayCommand {
   readonly deadline: Date
 }
 
-export const insertSites = (tx: Tx, now: Date, sites: readonly Omit<SiteRow, 'id'>[]): Promise<SiteRow[]> =>
+export type NewSite = Omit<SiteRow, 'id' | 'through'> & Partial<Pick<SiteRow, 'through'>>
+
+export const insertSites = (tx: Tx, now: Date, sites: readonly NewSite[]): Promise<SiteRow[]> =>
   rows(
     tx,
-    sql<SiteRow>`insert into site (vo, name, title, country, latitude, longitude, created_at)
-    select s.vo, s.name, s.title, s.country, s.latitude, s.longitude, ${now}
+    sql<SiteRow>`insert into site (vo, name, title, country, latitude, longitude, through, created_at)
+    select s.vo, s.name, s.title, s.country, s.latitude, s.longitude, s.through, ${now}
     from jsonb_to_recordset(${JSON.stringify(sites)}::jsonb)
-      as s(vo text, name text, title text, country text, latitude float8, longitude float8)
-    on conflict (vo, name) do nothing returning id, vo, name, title, country, latitude, longitude`,
+      as s(vo text, name text, title text, country text, latitude float8, longitude float8, through text)
+    on conflict (vo, name) do nothing returning id, vo, name, title, country, latitude, longitude, through`,
   )
 
 export const sitesOf = (db: Db, vo: string): Promise<SiteRow[]> =>
   rows(
     db,
-    sql<SiteRow>`select id, vo, name, title, country, latitude, longitude from site where vo = ${vo} order by name`,
+    sql<SiteRow>`select id, vo, name, title, country, latitude, longitude, through from site where vo = ${vo} order by name`,
   )
 
 const gatewayColumns = sql`g.id, g.site_id as "siteId", s.vo, g.name, g.client_id as "clientId", g.endpoint, g.version,

@@ -9,7 +9,7 @@ import * as store from './sites.store.ts'
 export type Site = store.SiteRow & SiteState & { readonly gateways: readonly store.GatewayRow[] }
 
 /** Adds a site; one of that name is a conflict. */
-export async function createSite(db: Db, now: Date, site: Omit<store.SiteRow, 'id'>): Promise<store.SiteRow> {
+export async function createSite(db: Db, now: Date, site: store.NewSite): Promise<store.SiteRow> {
   return transaction(db, async (tx) => {
     const [made] = await store.insertSites(tx, now, [site])
     if (!made) throw siteExists(`There is a site ${site.name} already.`)
@@ -23,7 +23,8 @@ export async function listSites(db: Db, now: Date, vo: string): Promise<Site[]> 
   const [sites, gateways] = await Promise.all([store.sitesOf(db, vo), store.gatewaysOf(db, vo)])
   return sites.map((site) => {
     const own = gateways.filter((g) => g.siteId === site.id)
-    return { ...site, ...stateOfSite(own, now), gateways: own }
+    const acting = own.length > 0 ? own : gateways.filter((g) => g.name === site.through)
+    return { ...site, ...stateOfSite(acting, now), gateways: own }
   })
 }
 
@@ -64,7 +65,7 @@ export async function acceptReport(db: Db, now: Date, name: string, report: Gate
   await transaction(db, (tx) => store.recordReport(tx, now, name, report))
 }
 
-/** Queues one command for every gateway of a site, or for the one named; they fetch it within seconds. */
+/** Queues one command for every gateway of a site; they fetch it within seconds. */
 export async function commandSite(
   db: Db,
   now: Date,
@@ -72,7 +73,6 @@ export async function commandSite(
   order: {
     vo: string
     site: string
-    gateway?: string
     kind: string
     payload: Record<string, unknown>
     lifetimeMs?: number
@@ -82,8 +82,7 @@ export async function commandSite(
     const site = (await listSites(tx, now, order.vo)).find((s) => s.name === order.site)
     if (!site) throw noSuchSite(`There is no site ${order.site}.`)
     const deadline = new Date(now.getTime() + (order.lifetimeMs ?? 86_400_000))
-    const wanted = site.gateways.filter((g) => order.gateway === undefined || g.name === order.gateway)
-    const commands = wanted.map((g) => ({
+    const commands = site.gateways.map((g) => ({
       id: ids.uuid(),
       gatewayId: g.id,
       kind: order.kind,
@@ -93,6 +92,25 @@ export async function commandSite(
     await store.insertCommands(tx, now, commands)
     await wake(tx, 'gateway')
     return commands.map((c) => c.id)
+  })
+}
+
+/** Queues a command for one gateway, whichever site it belongs to; its id. */
+export async function commandGateway(
+  db: Db,
+  now: Date,
+  ids: Ids,
+  order: { vo: string; gateway: string; kind: string; payload: Record<string, unknown>; lifetimeMs: number },
+): Promise<string> {
+  return transaction(db, async (tx) => {
+    const gateway = await gatewayOf(tx, order.gateway)
+    if (gateway.vo !== order.vo) throw noSuchGateway(`There is no gateway ${order.gateway}.`)
+    const { kind, payload, lifetimeMs } = order
+    const command = { id: ids.uuid(), gatewayId: gateway.id, kind, payload }
+    const deadline = new Date(now.getTime() + lifetimeMs)
+    await store.insertCommands(tx, now, [{ ...command, deadline }])
+    await wake(tx, 'gateway')
+    return command.id
   })
 }
 

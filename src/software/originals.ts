@@ -100,7 +100,8 @@ export function openOriginals(
       )
       return kept?.bytes
     },
-    counts: async () => (await cache()).counts(),
+    counts: async () =>
+      opened ? (await opened).counts() : { hits: 0, misses: 0, evictions: 0, bytes: 0, mostBytes },
   }
 }
 

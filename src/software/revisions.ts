@@ -12,7 +12,7 @@ import {
 import { hashFromText, hashOf, textOf } from './format/hash.ts'
 import { TRUNK, writeHistory } from './format/history.ts'
 import { writeManifest } from './format/manifest.ts'
-import { storedForm } from './format/objects.ts'
+import { storedDocument, storedForm } from './format/objects.ts'
 import type { PackedObject } from './format/pack.ts'
 import { writeReflog } from './format/reflog.ts'
 import { openSigningKey } from './keys.ts'
@@ -161,8 +161,8 @@ async function sign(
     ]),
     algorithm,
   )
-  const certificate = storedForm(Buffer.from(key.certificatePem), algorithm)
-  const metainfo = storedForm(
+  const certificate = storedDocument(Buffer.from(key.certificatePem), algorithm)
+  const metainfo = storedDocument(
     Buffer.from(JSON.stringify({ organisation: vo, description: repository.title })),
     algorithm,
   )

@@ -174,7 +174,7 @@ describe('inputs', () => {
 describe('a place for pilots', () => {
   const resource = {
     ...{ id: 1, ...offer, name: 'kek-farm', gateway: 'kek', kind: 'local', maxPilots: 10, maxWaiting: 3 },
-    ...{ pausedUntil: null, pauseMs: 0, pauseReason: null },
+    ...{ pausedUntil: null, pauseMs: 0, cluster: null, pauseReason: null },
   }
   const end = (more = {}) => ({
     ...{ resourceId: 1, jobs: 0, spoilt: 0, state: 'Failed', reason: 'no disk', endedAt: at(5) },

@@ -1,6 +1,20 @@
 import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import type { Held } from './types.ts'
 
+/** How the gateway reaches a batch system; it alone understands this. */
+export interface Cluster {
+  readonly host: string
+  readonly port: number
+  readonly user: string
+  readonly hostKey: string
+  readonly partition: string
+  readonly account: string
+  readonly qos: string
+  readonly directory: string
+  readonly node: string
+  readonly pollSeconds: number
+}
+
 export interface ResourceRow {
   readonly id: number
   readonly vo: string
@@ -16,13 +30,15 @@ export interface ResourceRow {
   readonly tags: readonly string[]
   readonly maxPilots: number
   readonly maxWaiting: number
+  /** null: the machine of the gateway itself. */
+  readonly cluster: Cluster | null
   readonly pausedUntil: Date | null
   readonly pauseMs: number
   readonly pauseReason: string | null
 }
 
 const RESOURCE = sql`id, vo, site, name, gateway, kind, cores, memory_mb as "memoryMb", disk_mb as "diskMb", seconds,
-  platform, tags, max_pilots as "maxPilots", max_waiting as "maxWaiting", paused_until as "pausedUntil",
+  platform, tags, max_pilots as "maxPilots", max_waiting as "maxWaiting", cluster, paused_until as "pausedUntil",
   pause_ms as "pauseMs", pause_reason as "pauseReason"`
 
 export type NewResource = Omit<ResourceRow, 'id' | 'pausedUntil' | 'pauseMs' | 'pauseReason'>
@@ -33,13 +49,14 @@ export async function putResource(db: Db, resource: NewResource): Promise<Resour
   const made = await row(
     db,
     sql<ResourceRow>`insert into compute_resource (vo, site, name, gateway, kind, cores, memory_mb, disk_mb, seconds,
-        platform, tags, max_pilots, max_waiting)
+        platform, tags, max_pilots, max_waiting, cluster)
       values (${vo}, ${site}, ${name}, ${gateway}, ${kind}, ${cores}, ${memoryMb}, ${diskMb}, ${seconds}, ${platform},
-        ${tags}::text[], ${resource.maxPilots}, ${resource.maxWaiting})
+        ${tags}::text[], ${resource.maxPilots}, ${resource.maxWaiting},
+        ${resource.cluster && JSON.stringify(resource.cluster)}::jsonb)
       on conflict (vo, name) do update set site = excluded.site, gateway = excluded.gateway, kind = excluded.kind,
         cores = excluded.cores, memory_mb = excluded.memory_mb, disk_mb = excluded.disk_mb, seconds = excluded.seconds,
         platform = excluded.platform, tags = excluded.tags, max_pilots = excluded.max_pilots,
-        max_waiting = excluded.max_waiting
+        max_waiting = excluded.max_waiting, cluster = excluded.cluster
       returning ${RESOURCE}`,
   )
   return made!

@@ -1,7 +1,7 @@
 import { type Db, type Ids, type Tx, transaction, type Worker } from '../kernel/index.ts'
-import { commandSite } from '../sites/index.ts'
+import { commandGateway } from '../sites/index.ts'
 import { loseStarts } from './end.ts'
-import { invalidJob, pilotExists, pilotMissing } from './errors.ts'
+import { invalidJob, pilotExists, pilotMissing, resourceMissing } from './errors.ts'
 import { ownPilot } from './lease.ts'
 import { changePilots, type PilotChange } from './pilot-search.store.ts'
 import * as store from './pilots.store.ts'
@@ -13,6 +13,7 @@ export { drainPilots, pilotsOf, putResource, resourcesOf } from './pilots.store.
 
 /** A pilot that was ordered must be heard of within this time. */
 const START_MS = 3_600_000
+const TEST_MS = 300_000
 const BATCH = 200
 const EVERY_MS = 2_000
 const ENDS_LOOKED_AT = 3
@@ -59,7 +60,7 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
   }
 
   async function orderPilots(tx: Tx, resource: store.ResourceRow, count: number, now: Date): Promise<void> {
-    const { vo, site, kind, cores, memoryMb, diskMb, seconds, platform, tags } = resource
+    const { vo, site } = resource
     const stamps = Array.from({ length: count }, () => ids.uuid().replaceAll('-', ''))
     const deadline = new Date(now.getTime() + START_MS)
     await store.insertPilots(
@@ -71,11 +72,29 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
         ...{ state: 'Submitted', reference: null, gridType: resource.kind },
       })),
     )
-    const offer = { cores, memoryMb, diskMb, seconds, platform, tags }
-    const payload = { batch: kind, resource: resource.name, stamps, offer }
-    const order = { vo, site, gateway: resource.gateway, kind: 'pilots', payload, lifetimeMs: START_MS }
-    await commandSite(tx, now, ids, order)
+    const payload = { ...placeOf(resource), stamps }
+    const order = { vo, gateway: resource.gateway, kind: 'pilots', payload, lifetimeMs: START_MS }
+    await commandGateway(tx, now, ids, order)
   }
+}
+
+/** What a gateway must know of a place. */
+function placeOf(resource: store.ResourceRow) {
+  const { kind, name, cluster, cores, memoryMb, diskMb, seconds, platform, tags } = resource
+  const offer = { cores, memoryMb, diskMb, seconds, platform, tags }
+  return { batch: kind, resource: name, ...(cluster && { cluster }), offer }
+}
+
+/** Asks the gateway of a place how far it gets there; the number of the order. Throws resource_not_found. */
+export async function testResource(
+  { db, ids }: Pick<ProvisionDeps, 'db' | 'ids'>,
+  input: { vo: string; name: string; now: Date },
+): Promise<string> {
+  const { vo, name, now } = input
+  const resource = (await store.resourcesOf(db, vo)).find((known) => known.name === name)
+  if (!resource) throw resourceMissing(`There is no place ${name} that runs jobs.`)
+  const order = { vo, gateway: resource.gateway, kind: 'test-pilots', payload: placeOf(resource) }
+  return commandGateway(db, now, ids, { ...order, lifetimeMs: TEST_MS })
 }
 
 /** Registers pilots that somebody else started. Throws pilot_exists. */

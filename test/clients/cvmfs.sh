@@ -103,8 +103,8 @@ check 'and is the same' same_tree "$work/copy" "$work/mirrored"
 swissknife() { cvmfs_swissknife "$@"; }
 if has cvmfs_swissknife; then
   mkdir -p "$work/tmp" "$work/replica/$repo"
-  checks() { # url
-    says 'no problems found' swissknife check -r "$1" -c -t "$work/tmp" -k "$key" -N "$repo" -l 1
+  checks() { # url, more options…
+    says 'no problems found' swissknife check -r "$1" -c -t "$work/tmp" -k "$key" -N "$repo" -l 1 "${@:2}"
   }
   pulls() {
     for i in $(seq 0 255); do mkdir -p "$work/replica/$repo/data/$(printf %02x "$i")"; done
@@ -118,7 +118,7 @@ if has cvmfs_swissknife; then
   replica=$!
   until_true 60 grep -q Serving "$work/http"
   port=$(sed -n 's/.*port \([0-9]*\).*/\1/p' "$work/http" | head -1)
-  check 'the copy has no problem, either' checks "http://localhost:$port/$repo"
+  check 'the copy has no problem, either' checks "http://localhost:$port/$repo" -R "$work/reflog.chksum"
   check 'nor has the mirror' checks "$mirror"
 else
   echo 'cvmfs_swissknife is not on the PATH: checker and replicator of CVMFS are left out'

@@ -12,6 +12,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   openssl: 'openssl',
   rclone: 'rclone',
   setfattr: 'attr',
+  slurmctld: 'slurm-wlm munge openssh-server',
   '/usr/bin/chromium': 'chromium',
 }
 

@@ -113,6 +113,7 @@ export function jobWorld(database: Database) {
           kind: 'local',
           maxPilots: 4,
           maxWaiting: 2,
+          cluster: null,
         },
         ...room,
       })

@@ -40,7 +40,7 @@ describe('the DiracX door', () => {
     await addRse(db, { vo: 'demo', now, name: 'ALONE-DISK', uuid: crypto.randomUUID() })
     await setRseAttribute(db, { vo: 'demo', now, rse: 'KEK-DISK', key: 'site', value: 'kek' })
     const farm = { vo: 'demo', site: 'kek', name: 'kek-farm', gateway: 'kek', kind: 'local', ...room }
-    await putResource(db, { ...farm, maxPilots: 4, maxWaiting: 2 })
+    await putResource(db, { ...farm, cluster: null, maxPilots: 4, maxWaiting: 2 })
     http = createHttp({ identity, audience: [URL_BASE], log: silentLogger, clock: systemClock, port: 0 })
     deps = jobDoorDeps(db, identity)
     await registerDiracxDoor(http.app, { ...deps, log: silentLogger })

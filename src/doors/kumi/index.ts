@@ -29,6 +29,7 @@ import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
+import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
 import { registerSoftwareState } from './software-state.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
@@ -59,6 +60,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerProductions(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
+  registerSites(door, deps.jobs)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

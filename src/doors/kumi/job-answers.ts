@@ -158,6 +158,18 @@ export const Lineage = Type.Object({
     }),
   ),
 })
+const Cluster = Type.Object({
+  host: text,
+  port: count,
+  user: text,
+  hostKey: text,
+  partition: text,
+  account: text,
+  qos: text,
+  directory: text,
+  node: text,
+  pollSeconds: count,
+})
 export const Compute = Type.Object({
   name: text,
   site: text,
@@ -171,6 +183,8 @@ export const Compute = Type.Object({
   tags: list(text),
   maxPilots: count,
   maxWaiting: count,
+  /** How the gateway reaches the batch system; null: processes of its own machine. */
+  cluster: maybe(Cluster),
   pausedUntil: maybe(time),
   pauseReason: maybe(text),
 })

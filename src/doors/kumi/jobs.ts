@@ -255,7 +255,7 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
 /** Places that run jobs, shares and limits. */
 function registerCompute(door: Operations, { db }: JobDoorDeps): void {
   const { name: _, ...offered } = Compute.properties
-  const { pausedUntil: _p, pauseReason: _r, ...settable } = offered
+  const { pausedUntil: _p, pauseReason: _r, cluster, ...settable } = offered
   door.get({
     url: '/kumi/v1/compute',
     action: 'sites.read',
@@ -272,10 +272,10 @@ function registerCompute(door: Operations, { db }: JobDoorDeps): void {
     url: '/kumi/v1/compute/:name',
     action: 'workload.admin',
     summary: 'Add a place that runs jobs, or change what it offers',
-    schema: { params: Name, body: Type.Object(settable) },
+    schema: { params: Name, body: Type.Object({ ...settable, cluster: Type.Optional(cluster) }) },
     answer: Done,
     handler: async ({ principal, params, body }) => {
-      await putResource(db, { ...body, vo: principal.vo, name: params.name })
+      await putResource(db, { ...body, cluster: body.cluster ?? null, vo: principal.vo, name: params.name })
       return { done: true }
     },
   })

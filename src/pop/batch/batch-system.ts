@@ -7,6 +7,8 @@ export interface BatchSystem {
   submit(stamps: readonly string[], prepare: (stamp: string) => Promise<PilotFile>): Promise<void>
   /** Every pilot that was submitted and not forgotten. */
   list(): Promise<BatchPilot[]>
+  /** Gives pilots that wait a new configuration: what the first one said of tokens does not hold for ever. */
+  renew(stamps: readonly string[], prepare: (stamp: string) => Promise<PilotFile>): Promise<void>
   /** Asks pilots to end; those that do not are ended after `graceMs`. */
   cancel(stamps: readonly string[], graceMs: number): Promise<void>
   /** Forgets pilots that are over, with all they left behind. */

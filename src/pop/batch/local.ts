@@ -78,6 +78,8 @@ export function localBatch({ directory, program, clock = systemClock }: LocalBat
       for (const stamp of stamps) await start(stamp, prepare)
     },
     list: async () => known().map(look),
+    // They start at once, none waits.
+    renew: async () => undefined,
     async cancel(stamps, graceMs) {
       const alive = () => stamps.filter((stamp) => existsSync(at(stamp)) && look(stamp).state === 'Running')
       const tell = (signal: NodeJS.Signals) => {

@@ -1,4 +1,5 @@
 import { deflateSync, inflateSync } from 'node:zlib'
+import { MOST_SYSTEM_BYTES, systemDeflate } from './deflate.ts'
 import type { Compression } from './entry.ts'
 import { damaged } from './errors.ts'
 import { type Algorithm, type ContentHash, hashOf, sameHash, textOf } from './hash.ts'
@@ -18,6 +19,16 @@ export function storedForm(
   compression: Compression = 'zlib',
 ): StoredObject {
   const stored = compression === 'none' ? Buffer.from(plain) : deflateSync(plain, { level: LEVEL })
+  return { hash: hashOf(stored, algorithm), stored }
+}
+
+/**
+ * A certificate or a description of a repository as it is stored: the replicator of CVMFS packs them anew and keeps the
+ * name, so they are packed as it does.
+ */
+export function storedDocument(plain: Uint8Array, algorithm: Algorithm): StoredObject {
+  if (plain.length > MOST_SYSTEM_BYTES) return storedForm(plain, algorithm)
+  const stored = systemDeflate(plain)
   return { hash: hashOf(stored, algorithm), stored }
 }
 
