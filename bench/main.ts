@@ -40,6 +40,16 @@ const benchmarks: readonly Benchmark[] = [
       }),
   },
   {
+    name: 'jobs',
+    about:
+      'submission of --jobs N (1000000) to --queues N (2000), matches of 64 pilots for --seconds N (20) one by one and in batches, explain',
+    run: async ({ jobs = 1_000_000, queues = 2000, seconds = 20 }) =>
+      (await import('./jobs.ts')).jobBenchmark({
+        ...{ jobs, queues, seconds },
+        say: (text) => console.error(text),
+      }),
+  },
+  {
     name: 'policy',
     about: 'one authorisation decision among --rules N (10000)',
     run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),
@@ -51,7 +61,7 @@ const benchmarks: readonly Benchmark[] = [
   },
 ]
 
-const help = `npm run bench -- <benchmark> [--files N] [--entries N] [--gigabytes N] [--rules N] [--seconds N]
+const help = `npm run bench -- <benchmark> [--files N] [--entries N] [--gigabytes N] [--jobs N] [--queues N] [--rules N] [--seconds N]
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
@@ -63,6 +73,8 @@ const { values, positionals } = parseArgs({
     files: { type: 'string' },
     entries: { type: 'string' },
     gigabytes: { type: 'string' },
+    jobs: { type: 'string' },
+    queues: { type: 'string' },
     rules: { type: 'string' },
     seconds: { type: 'string' },
     help: { type: 'boolean' },

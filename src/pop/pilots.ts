@@ -34,7 +34,7 @@ const REPORTED_AT_ONCE = 500
 export function pilotKeeper(deps: {
   readonly config: GatewayConfig
   readonly channel: Pick<ServerChannel, 'post'>
-  /** Caches of software near the pilots. */
+  /** Caches of software near pilots on this machine; those of a cluster may not reach them. */
   readonly softwareServers: readonly string[]
   readonly batches: BatchSystems
   readonly clock: Clock
@@ -47,7 +47,7 @@ export function pilotKeeper(deps: {
   const tokens = new Map<string, number>()
 
   const fileOf =
-    (offer: Record<string, unknown>) =>
+    (batch: BatchSystem, offer: Record<string, unknown>) =>
     async (stamp: string): Promise<PilotFile> => {
       const answer = await channel.post(`pilots/${stamp}/token`, {})
       const { token } = (await answer.json()) as { token: string }
@@ -60,7 +60,7 @@ export function pilotKeeper(deps: {
           stamp,
           token,
           drainSeconds: DRAIN_SECONDS,
-          softwareServers,
+          softwareServers: batch === batches.local ? softwareServers : [],
         },
         ...{ idleSeconds: config.pilotIdleSeconds, heartbeatSeconds: config.pilotHeartbeatSeconds },
       }
@@ -95,7 +95,7 @@ export function pilotKeeper(deps: {
     if (old.length > 0)
       await batch.renew(
         old.map(({ stamp }) => stamp),
-        fileOf(offer),
+        fileOf(batch, offer),
       )
     for (const { stamp, state } of found) if (state !== 'Waiting') tokens.delete(stamp)
   }
@@ -120,7 +120,7 @@ export function pilotKeeper(deps: {
         throw badOrder('The order names no pilots.')
       try {
         const batch = await batches.of(order)
-        await retry(() => batch.submit(stamps, fileOf(order.offer)), SUBMIT_AGAIN, {
+        await retry(() => batch.submit(stamps, fileOf(batch, order.offer)), SUBMIT_AGAIN, {
           clock,
           rng: systemPorts.rng,
         })

@@ -4,7 +4,7 @@ import { openCatalog } from './format/catalog.ts'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { checkPack } from './format/pack.ts'
-import { openTree } from './format/tree.ts'
+import { openTree, TREE_LIMITS } from './format/tree.ts'
 import { readChange } from './local/change.ts'
 import { serveJobs } from './local/thread-errors.ts'
 
@@ -70,6 +70,9 @@ function sizeOf({ stored, hash }: { stored: Uint8Array; hash: ContentHash }): {
   }
 }
 
+/** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
+const DIVIDE_EACH = TREE_LIMITS.least
+
 serveJobs<ServerJob>(async (job, ask) => {
   if (job.do === 'check')
     return {
@@ -97,6 +100,8 @@ serveJobs<ServerJob>(async (job, ask) => {
         }
         await tree.put(change.put)
         put++
+        // As soon as it may be worth it: what is there by then is moved, and what follows is not.
+        if (put % DIVIDE_EACH === 0 && put <= 4 * DIVIDE_EACH) await tree.divideAt(job.path)
         if (change.put.content) referred.add(change.put.content.hex)
         for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash.hex)
       }

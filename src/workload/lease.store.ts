@@ -1,26 +1,6 @@
-import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
+import { type Db, row, rows, sql } from '../kernel/index.ts'
 import { deadlineOf, STATES, WITH_PILOT } from './states.ts'
 import type { JobItem, JobSpec } from './types.ts'
-
-export interface FreeJob {
-  readonly id: bigint
-  readonly queueId: number
-}
-
-/** Locks waiting jobs of one queue, the first in its order; other matchers pass over them. */
-export const lockWaiting = (tx: Tx, queueId: number, limit: number): Promise<FreeJob[]> =>
-  rows(
-    tx,
-    sql<FreeJob>`select id, queue_id as "queueId" from job where state = ${sql.lit(STATES.Waiting)} and queue_id = ${queueId}
-      order by priority desc, id limit ${limit} for update skip locked`,
-  )
-
-export interface Start {
-  readonly id: bigint
-  /** Core seconds put on the owner's account. */
-  readonly charged: number
-  readonly limits: readonly number[]
-}
 
 export interface StartedJob {
   readonly id: bigint
@@ -33,35 +13,44 @@ export interface StartedJob {
   readonly item: JobItem | null
 }
 
-/** Gives locked jobs to a pilot: a new numbered start, its event, the counts of the queue and the charge to its owner. */
+/**
+ * Gives the first waiting jobs of a queue to a pilot: each locked, a new numbered start, its event, the counts of the
+ * queue and the charge to its owner. Rows that another matcher holds are passed over.
+ */
 export async function startJobs(
-  tx: Tx,
+  db: Db,
   input: {
     now: Date
     pilot: { id: bigint; site: string; resource: string }
-    starts: readonly Start[]
+    queueId: number
+    most: number
+    /** Core seconds that each start puts on the owner's account. */
+    charged: number
+    /** What each start counts for. */
+    limits: readonly number[]
   },
 ): Promise<StartedJob[]> {
-  const { now, pilot, starts } = input
-  const list = JSON.stringify(starts.map((start) => ({ ...start, id: String(start.id) })))
+  const { now, pilot, queueId, most, charged, limits } = input
   const { Waiting, Matched } = STATES
   return rows(
-    tx,
+    db,
     sql<StartedJob>`
-      with wanted as (select w.id, w.charged, array(select jsonb_array_elements_text(w.limits)::int) as limits
-          from jsonb_to_recordset(${list}::jsonb) as w(id bigint, charged double precision, limits jsonb)),
+      with free as materialized (
+          select id from job where state = ${sql.lit(Waiting)} and queue_id = ${queueId}::int
+          order by priority desc, id limit ${most}::int for update skip locked),
         taken as (
-          update job j set state = ${sql.lit(Matched)}, minor = 'Assigned', attempt = j.attempt + 1, pilot_id = ${pilot.id},
-            site = ${pilot.site}, look_at = null, deadline = ${deadlineOf(Matched, now)}, updated_at = ${now},
-            heartbeat_at = null
-          from wanted w where j.id = w.id and j.state = ${sql.lit(Waiting)}
-          returning j.id, j.attempt, j.vo, j.queue_id, j.owner_id, j.name, j.body_id, j.item, w.charged, w.limits),
+          update job j set state = ${sql.lit(Matched)}, minor = 'Assigned', attempt = j.attempt + 1,
+            pilot_id = ${pilot.id}::bigint, site = ${pilot.site}, look_at = null,
+            deadline = ${deadlineOf(Matched, now)}::timestamptz, updated_at = ${now}::timestamptz, heartbeat_at = null
+          from free where j.id = free.id
+          returning j.id, j.attempt, j.vo, j.queue_id, j.owner_id, j.name, j.body_id, j.item),
         begun as (insert into job_attempt (job_id, n, pilot_id, site, resource, leased_at, charged, limits)
-          select id, attempt, ${pilot.id}::bigint, ${pilot.site}, ${pilot.resource}, ${now}::timestamptz, charged, limits from taken),
+          select id, attempt, ${pilot.id}::bigint, ${pilot.site}, ${pilot.resource}, ${now}::timestamptz,
+            ${charged}::double precision, ${limits}::int[] from taken),
         told as (insert into job_event (job_id, attempt, at, state, minor, application, source)
           select id, attempt, ${now}::timestamptz, ${sql.lit(Matched)}, 'Assigned', 'Unknown', 'Matcher' from taken),
         counted as (insert into job_delta (queue_id, state, n, core_seconds)
-          select queue_id, ${sql.lit(Waiting)}, -count(*), sum(charged) from taken group by 1
+          select queue_id, ${sql.lit(Waiting)}, -count(*), count(*) * ${charged}::double precision from taken group by 1
           union all select queue_id, ${sql.lit(Matched)}, count(*), 0 from taken group by 1)
       select id, attempt, vo, queue_id as "queueId", owner_id as "ownerId", name, body_id as "bodyId", item from taken
       order by id`,
@@ -88,6 +77,8 @@ export interface PilotRow {
   readonly spoilt: number
 }
 
+const ALIVE = sql.raw(`'Submitted', 'Waiting', 'Running', 'Unknown'`)
+const HELD_STATES = sql.join(WITH_PILOT.map((code) => sql.lit(code)))
 const PILOT = sql`id, stamp, vo, resource_id as "resourceId", site, resource, state, draining, spoilt`
 
 export const pilotByStamp = (db: Db, vo: string, stamp: string): Promise<PilotRow | undefined> =>
@@ -97,13 +88,41 @@ export const pilotByStamp = (db: Db, vo: string, stamp: string): Promise<PilotRo
 export const touchPilot = (
   db: Db,
   now: Date,
-  pilot: { id: bigint; until: Date; offer?: unknown },
+  pilot: { id: bigint; until: Date },
 ): Promise<PilotRow | undefined> =>
   row(
     db,
-    sql<PilotRow>`update pilot set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running',
-        offer = coalesce(${pilot.offer === undefined ? null : JSON.stringify(pilot.offer)}::jsonb, offer)
-      where id = ${pilot.id} and state in ('Submitted', 'Waiting', 'Running', 'Unknown') returning ${PILOT}`,
+    sql<PilotRow>`update pilot set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running'
+      where id = ${pilot.id} and state in (${ALIVE}) returning ${PILOT}`,
+  )
+
+/** A pilot that asks for work, with the starts that it has according to the rows. */
+export interface AskingPilot extends PilotRow {
+  /** Not given up. */
+  readonly alive: boolean
+  readonly starts: readonly string[]
+}
+
+/** Noted as alive no more often than this: most questions write nothing. */
+const SEEN_EVERY_MS = 10_000
+
+/** The pilot of a stamp, its starts (`id attempt`), and a note that it lives. */
+export const pilotAsks = (
+  db: Db,
+  now: Date,
+  pilot: { vo: string; stamp: string; until: Date; offer: unknown },
+): Promise<AskingPilot | undefined> =>
+  row(
+    db,
+    sql<AskingPilot>`
+      with known as (select ${PILOT}, state in (${ALIVE}) as alive,
+          state <> 'Running' or seen_at is null or seen_at <= ${new Date(now.getTime() - SEEN_EVERY_MS)} as late
+          from pilot where vo = ${pilot.vo} and stamp = ${pilot.stamp}),
+        noted as (update pilot p set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running',
+            offer = ${JSON.stringify(pilot.offer)}::jsonb
+          from known k where p.id = k.id and k.late and p.state in (${ALIVE}))
+      select k.*, array(select j.id || ' ' || j.attempt from job j
+        where j.pilot_id = k.id and j.state in (${HELD_STATES})) as starts from known k`,
   )
 
 /** Starts that a pilot has according to the rows. */
@@ -117,5 +136,5 @@ export const startsOfPilot = (
       StartedJob & { state: number }
     >`select id, attempt, vo, queue_id as "queueId", owner_id as "ownerId", name,
         body_id as "bodyId", item, state from job
-      where pilot_id = ${pilotId} and state in (${sql.join(WITH_PILOT.map((code) => sql.lit(code)))}) order by id`,
+      where pilot_id = ${pilotId} and state in (${HELD_STATES}) order by id`,
   )

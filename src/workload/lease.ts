@@ -3,7 +3,17 @@ import { loseStarts } from './end.ts'
 import { pilotMissing, pilotOver } from './errors.ts'
 import { filled } from './jdl.ts'
 import * as store from './lease.store.ts'
-import { howMany, limitConcerns, obstacles, queueWeights, roomOf, sampleOrder, without } from './match.ts'
+import {
+  drawQueues,
+  howMany,
+  type Lottery,
+  limitConcerns,
+  lotteryOf,
+  obstacles,
+  queueWeights,
+  roomOf,
+  without,
+} from './match.ts'
 import { chargeLimits, lockLimits, queuesByIds } from './queue.store.ts'
 import type { Market, Markets } from './queues.ts'
 import { STATES } from './states.ts'
@@ -66,47 +76,76 @@ export async function leaseJobs(
 ): Promise<Lease> {
   const { db, markets, rng } = deps
   const { vo, stamp, now, free, most, holding } = input
-  const pilot = await ownPilot(db, vo, stamp)
   const until = new Date(now.getTime() + PILOT_SILENT_MS)
-  const alive = await store.touchPilot(db, now, { id: pilot.id, until, offer: free })
-  if (!alive) throw pilotOver(`The pilot ${stamp} was given up; end it.`)
+  const pilot = await store.pilotAsks(db, now, { vo, stamp, until, offer: free })
+  if (!pilot) throw pilotMissing(`There is no pilot ${stamp}.`)
+  if (!pilot.alive) throw pilotOver(`The pilot ${stamp} was given up; end it.`)
   const given = await givenBefore(db, now, pilot, holding)
   if (given.length > 0) return { jobs: given, retryAfterMs: 0, drain: false }
-  if (alive.draining || alive.spoilt >= SPOILT_MOST) return { jobs: [], retryAfterMs: RETRY_MS, drain: true }
+  if (pilot.draining || pilot.spoilt >= SPOILT_MOST) return { jobs: [], retryAfterMs: RETRY_MS, drain: true }
   const offer: Offer = { ...free, vo, site: pilot.site, resource: pilot.resource }
   const storages = await deps.storagesAt(vo, pilot.site)
   for (const fresh of [false, true]) {
     const market = await markets.of(vo, now, fresh)
     const order = candidates(market, offer, storages, now, rng)
     if (order.length === 0) continue
-    const { started, queues, emptied } = await take(db, {
-      ...{ market, order, offer, storages, pilot, now, most: Math.min(most, AT_ONCE) },
+    const started = await take(db, {
+      market,
+      order,
+      offer,
+      storages,
+      pilot,
+      now,
+      most: Math.min(most, AT_ONCE),
     })
-    for (const id of emptied) markets.empty(vo, id)
     if (started.length > 0) {
+      const queues = new Map(order.map((queue) => [queue.id, queue]))
       return { jobs: await described(db, started, queues), retryAfterMs: 0, drain: false }
     }
   }
   return { jobs: [], retryAfterMs: RETRY_MS, drain: false }
 }
 
-/** Queues that fit an offer and no full limit keeps back, in an order drawn by fair share. Pure but for the generator. */
-export function candidates(
-  market: Market,
-  offer: Offer,
-  storages: readonly string[],
-  now: Date,
-  rng: Rng,
-): Queue[] {
-  const at = { site: offer.site, storages }
+/** What was found out for one reading of the market; it goes with it. */
+const lotteries = new WeakMap<Market, { steps: Steps; byOffer: Map<string, Lottery> }>()
+
+type Amount = 'cores' | 'memoryMb' | 'diskMb' | 'seconds'
+/** All that is asked of each amount, ascending. */
+type Steps = Readonly<Record<Amount, readonly number[]>>
+
+/**
+ * Queues that fit an offer and no full limit keeps back, the first of an order drawn by fair share. Which fit is worked
+ * out once for all offers between which no queue sees a difference.
+ */
+function candidates(market: Market, offer: Offer, storages: readonly string[], now: Date, rng: Rng): Queue[] {
+  const known = lotteries.get(market) ?? { steps: stepsOf(market), byOffer: new Map<string, Lottery>() }
+  lotteries.set(market, known)
   const full = market.limits.filter((limit) => roomOf(limit, now) < 1)
-  const fitting = market.waiting
-    .map(({ queue }) => queue)
-    .filter(
-      (queue) =>
-        obstacles(queue, offer).length === 0 && !full.some((limit) => limitConcerns(limit, queue, at)),
-    )
-  return sampleOrder(fitting, queueWeights(fitting, market.shares, market.usage), rng)
+  const { site, platform, tags } = offer
+  const amounts = Object.entries(known.steps).map(([amount, steps]) => {
+    const above = steps.findIndex((step) => step > offer[amount as Amount])
+    return above === -1 ? steps.length : above
+  })
+  const key = JSON.stringify([site, platform, tags, amounts, storages, full.map(({ id }) => id)])
+  let lottery = known.byOffer.get(key)
+  if (!lottery) {
+    const at = { site, storages }
+    const fitting = market.waiting
+      .map(({ queue }) => queue)
+      .filter(
+        (queue) =>
+          obstacles(queue, offer).length === 0 && !full.some((limit) => limitConcerns(limit, queue, at)),
+      )
+    lottery = lotteryOf(fitting, queueWeights(fitting, market.shares, market.usage))
+    known.byOffer.set(key, lottery)
+  }
+  return drawQueues(lottery, TRIES, market.empty, rng)
+}
+
+function stepsOf({ waiting }: Market): Steps {
+  const of = (amount: Amount) =>
+    [...new Set(waiting.map(({ queue }) => queue.demand[amount]))].sort((a, b) => a - b)
+  return { cores: of('cores'), memoryMb: of('memoryMb'), diskMb: of('diskMb'), seconds: of('seconds') }
 }
 
 interface Taking {
@@ -119,50 +158,51 @@ interface Taking {
   readonly most: number
 }
 
-async function take(db: Db, taking: Taking) {
+/** Takes jobs of queues in their order; in one transaction where a limit has to be kept. */
+async function take(db: Db, taking: Taking): Promise<store.StartedJob[]> {
   const { market, order, storages, pilot, now } = taking
   const at = { site: pilot.site, storages }
+  const concerned = market.limits.filter((limit) => order.some((queue) => limitConcerns(limit, queue, at)))
+  if (concerned.length === 0) return (await takeFrom(db, taking, [])).started
   return transaction(db, async (tx) => {
-    const starts: store.Start[] = []
-    const emptied: number[] = []
-    const queues = new Map<number, Queue>()
-    let free = taking.offer
     // Limits are locked before any job, and all at once, so that two matchers cannot wait for each other.
-    const tried = order.slice(0, TRIES)
-    const concerned = market.limits.filter((limit) => tried.some((queue) => limitConcerns(limit, queue, at)))
-    const locked =
-      concerned.length > 0
-        ? await lockLimits(
-            tx,
-            concerned.map(({ id }) => id),
-          )
-        : []
-    const room = new Map(locked.map((limit) => [limit.id, roomOf(limit, now)]))
-    for (const queue of tried) {
-      const limits = locked.filter((limit) => limitConcerns(limit, queue, at))
-      const allowed = limits.map((limit: JobLimit) => room.get(limit.id)!)
-      const count = Math.min(taking.most - starts.length, howMany(queue.demand, free), ...allowed)
-      if (count < 1) continue
-      const jobs = await store.lockWaiting(tx, queue.id, count)
-      if (jobs.length === 0) emptied.push(queue.id)
-      queues.set(queue.id, queue)
-      for (const { id } of jobs) {
-        free = without(free, queue.demand)
-        const charged = queue.demand.cores * queue.demand.seconds
-        starts.push({ id, charged, limits: limits.map((limit) => limit.id) })
-        for (const limit of limits) room.set(limit.id, room.get(limit.id)! - 1)
-      }
-      if (starts.length >= taking.most || free.cores < 1) break
-    }
-    if (starts.length === 0) return { started: [], queues, emptied }
-    const started = await store.startJobs(tx, { now, pilot, starts })
-    await chargeLimits(
+    const locked = await lockLimits(
       tx,
-      now,
-      starts.flatMap((start) => [...start.limits]),
+      concerned.map(({ id }) => id),
     )
-    return { started, queues, emptied }
+    const { started, used } = await takeFrom(tx, taking, locked)
+    await chargeLimits(tx, now, used)
+    return started
   })
+}
+
+/** Also answers with the limits that the starts count for, once for each. */
+async function takeFrom(db: Db, taking: Taking, locked: readonly JobLimit[]) {
+  const { market, order, storages, pilot, now, most } = taking
+  const at = { site: pilot.site, storages }
+  const room = new Map(locked.map((limit) => [limit.id, roomOf(limit, now)]))
+  const used: number[] = []
+  const started: store.StartedJob[] = []
+  let free = taking.offer
+  for (const queue of order) {
+    const limits = locked.filter((limit) => limitConcerns(limit, queue, at)).map(({ id }) => id)
+    const allowed = limits.map((id) => room.get(id)!)
+    const count = Math.min(most - started.length, howMany(queue.demand, free), ...allowed)
+    if (count < 1) continue
+    const charged = queue.demand.cores * queue.demand.seconds
+    const taken = await store.startJobs(db, { now, pilot, queueId: queue.id, most: count, charged, limits })
+    if (taken.length === 0) market.empty.add(queue.id)
+    for (const job of taken) {
+      started.push(job)
+      free = without(free, queue.demand)
+      for (const id of limits) {
+        room.set(id, room.get(id)! - 1)
+        used.push(id)
+      }
+    }
+    if (started.length >= most || free.cores < 1) break
+  }
+  return { started, used }
 }
 
 async function described(
@@ -207,10 +247,11 @@ function concrete(spec: JobSpec, job: store.StartedJob): JobSpec {
 async function givenBefore(
   db: Db,
   now: Date,
-  pilot: store.PilotRow,
+  pilot: store.AskingPilot,
   holding: readonly Held[],
 ): Promise<LeasedJob[]> {
   const held = new Set(holding.map(({ jobId, attempt }) => `${jobId} ${attempt}`))
+  if (pilot.starts.every((start) => held.has(start))) return []
   const strange = (await store.startsOfPilot(db, pilot.id)).filter(
     ({ id, attempt }) => !held.has(`${id} ${attempt}`),
   )

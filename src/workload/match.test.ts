@@ -19,7 +19,16 @@ import {
   STATES,
   splitInputs,
 } from './index.ts'
-import { howMany, limitConcerns, obstacles, queueWeights, roomOf, sampleOrder } from './match.ts'
+import {
+  drawQueues,
+  howMany,
+  limitConcerns,
+  lotteryOf,
+  obstacles,
+  queueWeights,
+  roomOf,
+  sampleOrder,
+} from './match.ts'
 import { judgePlace, pilotsToStart } from './provision.ts'
 import type { Demand, JobLimit, Offer, Queue } from './types.ts'
 
@@ -109,6 +118,25 @@ describe('shares', () => {
       }),
       { numRuns: 20 },
     )
+  })
+
+  test('decide a draw among many as they decide the order of all', () => {
+    const queues = Array.from({ length: 40 }, (_, i) => queue(i))
+    const weights = new Map(queues.map(({ id }) => [id, (id + 1) / 820]))
+    const rng = seededRng(11)
+    const lottery = lotteryOf(queues, weights)
+    const firsts = (draw: () => Queue[]) =>
+      Array.from({ length: 4000 }, () => draw().slice(0, 2)).map((two) => two.map(({ id }) => id))
+    const drawn = firsts(() => drawQueues(lottery, 8, new Set([39]), rng))
+    const ordered = firsts(() => sampleOrder(queues.slice(0, 39), weights, rng))
+    const heavy = (all: number[][], place: number) => all.filter((two) => two[place]! >= 30).length / 4000
+    expect(drawn.flat()).not.toContain(39)
+    for (const place of [0, 1]) expect(heavy(drawn, place)).toBeCloseTo(heavy(ordered, place), 1)
+    const few = drawQueues(lottery, 100, new Set([39]), rng).map(({ id }) => id)
+    expect(new Set(few).size).toBe(39)
+    const one = lotteryOf([queue(1), queue(2)], new Map([[1, 1]]))
+    expect(drawQueues(one, 2, new Set(), rng).map(({ id }) => id)).toEqual([1, 2])
+    expect(drawQueues(one, 2, new Set([1, 2]), rng)).toEqual([])
   })
 
   test('starve nobody: the smallest weight comes first some day', () => {

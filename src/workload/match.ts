@@ -174,6 +174,55 @@ export function sampleOrder(
     .map(({ queue }) => queue)
 }
 
+/** Queues with their weights as running sums, so that a draw from thousands of them looks at a few. */
+export interface Lottery {
+  readonly queues: readonly Queue[]
+  readonly weights: ReadonlyMap<number, number>
+  readonly sums: Float64Array
+}
+
+export function lotteryOf(queues: readonly Queue[], weights: ReadonlyMap<number, number>): Lottery {
+  const sums = new Float64Array(queues.length)
+  let sum = 0
+  for (const [i, { id }] of queues.entries()) {
+    sum += weights.get(id) ?? 0
+    sums[i] = sum
+  }
+  return { queues, weights, sums }
+}
+
+/** Draws that came to nothing, after which the rest is put in order at once: few queues may have nearly all weight. */
+const VAIN_MOST = 32
+
+/**
+ * The first queues of `sampleOrder` without those that are to be left out: drawn one after the other, again when one was
+ * drawn before, which gives the same probabilities.
+ */
+export function drawQueues(lottery: Lottery, count: number, out: ReadonlySet<number>, rng: Rng): Queue[] {
+  const { queues, weights, sums } = lottery
+  const total = sums.at(-1) ?? 0
+  const drawn = new Set<Queue>()
+  for (let vain = 0; total > 0 && drawn.size < count && vain < VAIN_MOST; ) {
+    const queue = queues[firstAbove(sums, rng.next() * total)]!
+    if (drawn.has(queue) || out.has(queue.id)) vain++
+    else drawn.add(queue)
+  }
+  if (drawn.size === count) return [...drawn]
+  const rest = queues.filter((queue) => !drawn.has(queue) && !out.has(queue.id))
+  return [...drawn, ...sampleOrder(rest, weights, rng).slice(0, count - drawn.size)]
+}
+
+/** Index of the first sum above a value; the last one when rounding left none. */
+function firstAbove(sums: Float64Array, value: number): number {
+  let [low, high] = [0, sums.length - 1]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (sums[middle]! > value) high = middle
+    else low = middle + 1
+  }
+  return low
+}
+
 /** How many jobs with equal demands fit into what is free. */
 export function howMany(demand: Demand, free: Pick<Offer, 'cores' | 'memoryMb' | 'diskMb'>): number {
   return Math.floor(

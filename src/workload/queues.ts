@@ -14,13 +14,13 @@ export interface Market {
   readonly shares: ReadonlyMap<string, number>
   readonly usage: readonly Usage[]
   readonly limits: readonly JobLimit[]
+  /** Of the queues above those that were found empty since. */
+  readonly empty: Set<number>
 }
 
 export interface Markets {
   /** As it was a moment ago; `fresh` reads it now. */
   of(vo: string, now: Date, fresh?: boolean): Promise<Market>
-  /** Leaves out a queue that was found empty, until it is read again. */
-  empty(vo: string, queueId: number): void
 }
 
 /** Queues never change, so they are read once; which of them have jobs is at most so old. */
@@ -29,7 +29,7 @@ export const HALF_LIFE_MS = 3 * 86_400_000
 
 export function createMarkets(db: Db): Markets {
   const known = new Map<number, Queue>()
-  const kept = new Map<string, { at: number; market: Promise<Market>; empty: Set<number> }>()
+  const kept = new Map<string, { at: number; market: Promise<Market> }>()
 
   async function read(vo: string, now: Date): Promise<Market> {
     const [counts, shares, usage, limits] = await Promise.all([
@@ -46,25 +46,18 @@ export function createMarkets(db: Db): Markets {
       const queue = known.get(id)
       return queue ? [{ queue, waiting }] : []
     })
-    return { waiting, shares, usage, limits }
+    return { waiting, shares, usage, limits, empty: new Set() }
   }
 
   return {
     async of(vo, now, fresh = false) {
       const have = kept.get(vo)
-      if (have && !fresh && performance.now() - have.at < OLDEST_MS) {
-        const market = await have.market
-        if (have.empty.size === 0) return market
-        return { ...market, waiting: market.waiting.filter(({ queue }) => !have.empty.has(queue.id)) }
-      }
+      if (have && !fresh && performance.now() - have.at < OLDEST_MS) return have.market
       const market = read(vo, now)
-      const entry = { at: performance.now(), market, empty: new Set<number>() }
+      const entry = { at: performance.now(), market }
       kept.set(vo, entry)
       market.catch(() => kept.get(vo) === entry && kept.delete(vo))
       return market
-    },
-    empty(vo, queueId) {
-      kept.get(vo)?.empty.add(queueId)
     },
   }
 }

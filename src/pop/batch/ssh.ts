@@ -155,9 +155,17 @@ export async function ownKey(identity: string, comment: string): Promise<string>
   return readFileSync(`${identity}.pub`, 'utf8').trim()
 }
 
+/** What makes a connection another one. */
+export const connectionOf = ({
+  user,
+  host,
+  port,
+  hostKey,
+}: Omit<SshPlace, 'directory' | 'identity'>): string => `${user}@${host}:${port} ${hostKey}`
+
 /** Names of sockets are short, so it cannot lie where the gateway keeps its files; nobody else may have made it. */
 function controlDirectory(place: SshPlace): string {
-  const name = createHash('sha256').update(`${place.directory}\0${place.user}@${place.host}:${place.port}`)
+  const name = createHash('sha256').update(`${place.directory}\0${connectionOf(place)}`)
   const path = join(tmpdir(), `kumi-ssh-${name.digest('hex').slice(0, 16)}`)
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const { uid, mode } = lstatSync(path)

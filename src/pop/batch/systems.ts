@@ -7,7 +7,7 @@ import { type Cluster, readCluster } from './cluster.ts'
 import { badCluster } from './errors.ts'
 import { localBatch } from './local.ts'
 import { type SlurmBatch, slurmBatch } from './slurm.ts'
-import { ownKey } from './ssh.ts'
+import { connectionOf, ownKey } from './ssh.ts'
 
 /** Where an order of the server wants pilots. */
 export interface BatchOrder {
@@ -80,7 +80,8 @@ export function batchSystems(options: {
     const text = JSON.stringify({ cluster, offer })
     const before = open.get(name)
     if (before?.text === text) return before.batch
-    void before?.batch.close()
+    // The same connection serves the new description; to end it would end what is asked there at this moment.
+    if (before && connectionOf(before.cluster) !== connectionOf(cluster)) void before.batch.close()
     const file = join(clusters, `${name}.json`)
     writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)

@@ -182,8 +182,11 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     },
     finish() {
       const { most, n } = db.get('select max(rowid) as most, count(*) as n from catalog')!
+      const { unused } = db.get('select freelist_count as unused from pragma_freelist_count')!
+      const { pages } = db.get('select page_count as pages from pragma_page_count')!
       db.exec('commit')
-      if (count(most) > count(n) * WASTE) db.exec('vacuum')
+      // What was moved to another catalogue leaves pages behind, which every client would load.
+      if (count(most) > count(n) * WASTE || 2 * count(unused) > count(pages)) db.exec('vacuum')
       return db.finish()
     },
   }

@@ -58,6 +58,10 @@ const operations = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ do: fc.constant('unmark' as const), path: paths, mode: fc.constant(0) }),
   },
+  {
+    weight: 1,
+    arbitrary: fc.record({ do: fc.constant('divide' as const), path: paths, mode: fc.constant(0) }),
+  },
 )
 
 describe('a tree of catalogues', () => {
@@ -108,6 +112,7 @@ describe('a tree of catalogues', () => {
               if (what === 'file') await put(file(path, mode))
               else if (what === 'directory') await put({ ...common, path, mode, kind: 'directory', size: 0 })
               else if (what === 'remove') await remove(path)
+              else if (what === 'divide') await tree.divideAt(path)
               else if (what === 'mark') await put(file(`${path}/${MARKER}`, mode, { size: 0 }))
               else if (what === 'unmark') await remove(`${path}/${MARKER}`)
               else
@@ -169,8 +174,14 @@ describe('a tree of catalogues', () => {
     })
     const { snapshot } = await snapshotOf(made)
     const sizes: number[] = []
-    for await (const { catalog } of snapshot.catalogs()) sizes.push(catalog.rows())
+    const bytes: number[] = []
+    for await (const { catalog, size } of snapshot.catalogs()) {
+      sizes.push(catalog.rows())
+      bytes.push(size)
+    }
     expect(Math.max(...sizes)).toBeLessThanOrEqual(200)
+    // What was moved out of the root leaves no room behind.
+    expect(bytes[0]).toBeLessThan(100_000)
     expect(sizes.slice(1).every((size) => size >= 20)).toBe(true)
     expect(await problemsOf(made)).toEqual([])
   })
