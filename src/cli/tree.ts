@@ -43,6 +43,11 @@ const nouns: readonly Noun[] = [
     },
   },
   {
+    names: ['demo'],
+    summaries: ['examples that compute: from collisions to a plot'],
+    register: async (program) => (await import('./demo/commands.ts')).registerDemoCommands(program),
+  },
+  {
     names: ['rule'],
     summaries: ['say how many copies of data to keep, and where'],
     register: async (program) => (await import('./rule/commands.ts')).registerRuleCommands(program),

@@ -20,6 +20,8 @@ const SETTINGS =
   'passwd group hosts resolv.conf nsswitch.conf ssl pki ca-certificates ld.so.cache ld.so.conf ld.so.conf.d localtime alternatives protocols services'.split(
     ' ',
   )
+/** Where payloads find Node.js, wherever it is on the machine. */
+const NODE = '/kumi/node'
 const VISIBLE = [...SYSTEM, ...SETTINGS.map((name) => `/etc/${name}`)]
 
 /**
@@ -32,10 +34,16 @@ export function isolated(
   command: readonly string[],
   deathSignal: boolean,
   software?: Mounted,
-): { readonly command: readonly string[]; readonly inside: string } {
+): {
+  readonly command: readonly string[]
+  /** The directory as the payload sees it. */
+  readonly inside: string
+  /** The Node.js that runs the pilot, as the payload sees it. */
+  readonly node: string
+} {
   if (isolation === 'plain') {
     const prefix = deathSignal ? ['setpriv', '--pdeathsig', 'KILL', '--'] : []
-    return { command: [...prefix, ...command], inside: directory }
+    return { command: [...prefix, ...command], inside: directory, node: process.execPath }
   }
   const binds = VISIBLE.filter((path) => existsSync(path)).flatMap((path) => ['--ro-bind', path, path])
   const mounted = software
@@ -47,11 +55,25 @@ export function isolated(
   const flags = ['--unshare-user', '--unshare-ipc', '--unshare-pid', '--unshare-uts', '--unshare-cgroup-try']
   return {
     command: [
-      ...['bwrap', ...binds, ...mounted, '--proc', '/proc', '--dev', '/dev', '--tmpfs', '/tmp'],
+      ...[
+        'bwrap',
+        ...binds,
+        ...mounted,
+        '--ro-bind',
+        process.execPath,
+        NODE,
+        '--proc',
+        '/proc',
+        '--dev',
+        '/dev',
+        '--tmpfs',
+        '/tmp',
+      ],
       ...['--bind', directory, '/job', '--chdir', '/job', ...flags, ...root],
       ...['--die-with-parent', '--new-session', '--', ...command],
     ],
     inside: '/job',
+    node: NODE,
   }
 }
 

@@ -205,15 +205,24 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
 
   function softwareVariables(): Record<string, string> {
     if (!software) return {}
-    const { repository, tree } = software
-    const place = deps.isolation === 'bubblewrap' ? `/cvmfs/${repository}` : tree
-    return { KUMI_SOFTWARE: place, KUMI_SOFTWARE_ROOT_HASH: job.spec.software!.root }
+    const { repository } = software
+    return {
+      KUMI_SOFTWARE: placeOf(`/cvmfs/${repository}`),
+      KUMI_SOFTWARE_ROOT_HASH: job.spec.software!.root,
+    }
+  }
+
+  /** Where something of the release is; without bubblewrap nothing can be shown below /cvmfs. */
+  function placeOf(path: string): string {
+    const top = software && `/cvmfs/${software.repository}`
+    if (!top || deps.isolation === 'bubblewrap' || (path !== top && !path.startsWith(`${top}/`))) return path
+    return software!.tree + path.slice(top.length)
   }
 
   async function runPayload(own: ReadonlySet<string>): Promise<PayloadEnd> {
     const { executable } = job.spec
     if (own.has(executable)) await chmod(join(work, executable), 0o755)
-    const program = own.has(executable) ? `./${executable}` : executable
+    const program = own.has(executable) ? `./${executable}` : placeOf(executable)
     const command = [program, ...job.spec.arguments]
     const wrapped = isolated(deps.isolation, work, command, deps.deathSignal, software)
     payload = startPayload(
@@ -225,7 +234,7 @@ export function runJob(deps: RunDeps, job: LeasedJob): RunningJob {
           ...job.spec.environment,
           ...{ JOBID: String(job.jobId), KUMI_JOB_ID: String(job.jobId), KUMI_ATTEMPT: String(job.attempt) },
           ...{ KUMI_JOB_NUMBER: String(job.item?.n ?? 0), KUMI_CORES: String(job.demand.cores) },
-          KUMI_INPUT_LIST: INPUT_LIST,
+          ...{ KUMI_INPUT_LIST: INPUT_LIST, KUMI_NODE: wrapped.node },
           ...softwareVariables(),
         },
       },

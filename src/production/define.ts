@@ -1,4 +1,5 @@
 import { isGridError, publish, type Tx, transaction } from '../kernel/index.ts'
+import type { Software } from '../software/index.ts'
 import type { JobFile, Submitter } from '../workload/index.ts'
 import { takenNames } from './blocks.ts'
 import { type ReadDefinition, readDefinition, readExtension } from './definition.ts'
@@ -7,9 +8,16 @@ import { invalidDefinition, productionExists, productionInState, productionMissi
 import * as store from './production.store.ts'
 import type { Definition, Production } from './types.ts'
 
-/** Reads and checks a definition against the grid, and changes nothing. Throws bad_yaml, invalid_definition. */
+interface CheckDeps extends Pick<ProductionDeps, 'rses'> {
+  readonly software: Pick<Software, 'pin'>
+}
+
+/**
+ * Reads and checks a definition against the grid, and changes nothing: its software is the tree that the name means now.
+ * Throws bad_yaml, invalid_definition, software_no_such_repository, software_no_such_revision.
+ */
 export async function checkDefinition(
-  { rses }: Pick<ProductionDeps, 'rses'>,
+  { rses, software }: CheckDeps,
   vo: string,
   source: string,
   files: readonly JobFile[],
@@ -35,7 +43,8 @@ export async function checkDefinition(
     const message = `${copies} copies are asked for, but "${storages}" matches ${found.length} storages`
     throw invalidDefinition(`${field}: ${message}.`, { problems: [{ line: 0, field, message }] })
   }
-  return read
+  if (!read.software) return read
+  return { ...read, definition: { ...read.definition, software: await software.pin(vo, read.software) } }
 }
 
 /**

@@ -28,6 +28,8 @@ export const PARAMETERS = [
 
 export interface ReadDefinition {
   readonly definition: Definition
+  /** Repository and tag of the software, as it is written; empty: none. */
+  readonly software: string
   readonly cells: readonly Cell[]
 }
 
@@ -53,6 +55,7 @@ export function readDefinition(source: string, files: readonly JobFile[]): ReadD
     destinations: destinationsOf(root, problems),
     steps: stepsOf(root, problems, files),
   }
+  const software = root.text('software', { most: 200, or: '' })
   const generates = definition.steps[0]?.kind === 'generate'
   const table = root.node('cells')
   const cells = table ? cellsOf(table, eventTypes, problems) : []
@@ -60,7 +63,7 @@ export function readDefinition(source: string, files: readonly JobFile[]): ReadD
   if (!generates && table) root.wrong('cells', 'only a production whose first step generates has cells')
   root.end()
   conclude(problems)
-  return { definition, cells }
+  return { definition, cells, software }
 }
 
 /** More cells, or more events of those that are there: totals, so that sending it twice changes nothing more. */
@@ -77,7 +80,7 @@ export function readExtension(source: string, definition: Definition): readonly 
   return cells
 }
 const FIXED = [
-  ...['scope', 'description', 'release', 'conditions', 'campaign', 'energy', 'eventTypes'],
+  ...['scope', 'description', 'release', 'software', 'conditions', 'campaign', 'energy', 'eventTypes'],
   ...['priority', 'scouts', 'destinations', 'steps'],
 ]
 

@@ -97,6 +97,7 @@ async function submitReady(
         spec: {
           ...{ executable: step.program, arguments: step.arguments, files: step.files },
           environment: { ...ENVIRONMENT, ...step.environment },
+          ...(definition.software && { software: definition.software }),
           ...{ inputSandboxes: [], outputSandbox: [], standardOutput: 'std.out', standardError: 'std.err' },
           outputs: [{ pattern: step.output, dataset: { scope, name } }],
           ...{ destination: null, readFromAfar: step.readFromAfar, tries: 1, jdl: null },

@@ -53,6 +53,24 @@ const filesOf = async (name: string, step: string) => {
 }
 
 describe('a production', () => {
+  test('gives every job the software tree that its name meant when it was defined', async () => {
+    const source = mc({ cells: '- [26, 1, 150]' }).replace(
+      'conditions:',
+      'software: koto.example.org@v8\nconditions:',
+    )
+    const name = await world.started(source)
+    const seen = new Set<unknown>()
+    await world.run((job) => {
+      seen.add(job.spec.software?.root)
+      return {}
+    })
+    expect([...seen]).toEqual(['root-of-koto.example.org@v8'])
+    expect((await world.show(name)).production).toMatchObject({
+      life: 'completed',
+      definition: { software: { repository: 'koto.example.org', root: 'root-of-koto.example.org@v8' } },
+    })
+  })
+
   test('runs from cells to merged datasets: exact events, shares, lineage, no intermediates', async () => {
     const name = await world.started(mc({ steps: MERGE }))
     await world.run()

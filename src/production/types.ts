@@ -1,4 +1,5 @@
 import type { FilterTerm } from '../catalog/index.ts'
+import type { PinnedRelease } from '../software/index.ts'
 import type { Demand, JobFile } from '../workload/index.ts'
 
 /** What turns inputs into tasks: cells of runs, or files as they appear. */
@@ -62,6 +63,8 @@ export interface Definition {
   readonly scope: string
   readonly description: string
   readonly release: string
+  /** The tree that every job sees, as it was when this was defined; absent: none. */
+  readonly software?: PinnedRelease
   readonly conditions: string
   readonly campaign: string
   readonly energy: string

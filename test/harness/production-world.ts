@@ -12,6 +12,7 @@ import {
   productionWorkers,
   showProduction,
 } from '../../src/production/index.ts'
+import type { PinnedRelease } from '../../src/software/index.ts'
 import {
   type Completion,
   completeStart,
@@ -27,6 +28,12 @@ export type Behaviour = (job: LeasedJob) => Partial<Completion> & {
   readonly bytes?: bigint
   readonly files?: never
 }
+
+/** Releases of the test: each has the hash that its name says. */
+const pin = async (_vo: string, release: string): Promise<PinnedRelease> => ({
+  ...{ repository: release.split('@')[0]!, release, revision: 1, root: `root-of-${release}` },
+  masterPublicPem: 'pem',
+})
 
 const PILOT = { cores: 64, memoryMb: 1_000_000, diskMb: 10_000_000 }
 
@@ -83,7 +90,7 @@ export function productionWorld(database: Database) {
     judge: (name: string, accept = true) =>
       judgeProduction(deps, { vo, now: at(seconds), name, by: 'noa', accept, reason: '' }),
     async define(source: string): Promise<string> {
-      const read = await checkDefinition(deps, vo, source, [])
+      const read = await checkDefinition({ ...deps, software: { pin } }, vo, source, [])
       return (await defineProduction(deps, { now: at(seconds), by: mika, source, read })).name
     },
     async started(source: string): Promise<string> {

@@ -124,6 +124,18 @@ describe('a job with a release', () => {
     expect((await call('POST', '/jobs', { executable: 'x', software: 'none.example.org' })).status).toBe(404)
   })
 
+  test('names programs of its release by their path, and finds Node.js for those in JavaScript', async () => {
+    const named = { executable: `/cvmfs/${REPOSITORY}/rel/bin/reco`, software: `${REPOSITORY}@v1` }
+    const node = { executable: '/bin/sh', arguments: ['-c', '"$KUMI_NODE" -p 6*7'] }
+    const [direct, script] = await Promise.all(
+      [named, node].map(async (job) => (await call('POST', '/jobs', job)).json.jobs[0]!),
+    )
+    await runPilot('named')
+    const text = async (id: number | undefined) => (await call('GET', `/jobs/${id}/log`)).json.text
+    expect(await text(direct)).toMatch(/^one [0-9a-f]{40}/)
+    expect(await text(script)).toBe('42\n')
+  })
+
   test('needs nobody to fetch again what the place has, and fails when there is no such tree any more', async () => {
     const trees = readdirSync(join(shelf, 'trees', REPOSITORY)).sort()
     expect(trees).toHaveLength(2)

@@ -14,6 +14,7 @@ interface Making {
     readonly endedAt: string | null
     readonly executable: string
     readonly arguments: readonly string[]
+    readonly software: { readonly release: string; readonly root: string } | null
     readonly inputs: readonly Did[]
   } | null
   readonly production: {
@@ -73,6 +74,9 @@ function linesOf({ file, kept, madeBy, production, inputs, more }: Ancestry, ind
       ? [
           `${below}made by start ${madeBy.attempt} of job ${madeBy.job} of ${madeBy.owner} at ${madeBy.site}, ${madeBy.endedAt?.slice(0, 19).replace('T', ' ') ?? '-'}`,
           `${below}runs ${[madeBy.executable, ...madeBy.arguments].join(' ')}`,
+          ...(madeBy.software
+            ? [`${below}software ${madeBy.software.release}, root hash ${madeBy.software.root}`]
+            : []),
         ]
       : [`${below}no job of this grid made it`]),
     ...(production
