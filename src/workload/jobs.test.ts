@@ -16,8 +16,10 @@ import {
   ownPilot,
   pilotEnds,
   promiseOutputs,
+  putResource,
   releaseJobs,
   rescheduleJobs,
+  resourcesOf,
   STATES,
   submitJobs,
 } from './index.ts'
@@ -169,6 +171,18 @@ describe('a job', () => {
     // One that it had begun and knows nothing of any more died with it.
     await beat(stamp, [...first.jobs])
     expect((await world.lease(stamp)).jobs[0]).toMatchObject({ jobId: id, attempt: 2 })
+  })
+
+  test('is not given to pilots of a place that is to have none any more', async () => {
+    const { db } = database
+    const [here, there] = [await world.pilot(), await world.pilot('osaka')]
+    await world.submit([jobs({ count: 2 })])
+    const [first] = (await world.lease(here)).jobs
+    const farm = (await resourcesOf(db, vo)).find(({ name }) => name === 'kek-farm')!
+    await putResource(db, { ...farm, maxPilots: 0 })
+    expect(await world.lease(here, { holding: [first!] })).toMatchObject({ jobs: [], drain: true })
+    expect((await world.lease(there)).jobs).toHaveLength(1)
+    await putResource(db, farm)
   })
 
   test('can be held, released, killed, run again and deleted by order', async () => {

@@ -44,10 +44,10 @@ const RESOURCE = sql`id, vo, site, name, gateway, kind, cores, memory_mb as "mem
 export type NewResource = Omit<ResourceRow, 'id' | 'pausedUntil' | 'pauseMs' | 'pauseReason'>
 
 /** Adds a resource or changes what it offers. */
-export async function putResource(db: Db, resource: NewResource): Promise<ResourceRow> {
+export async function putResource(tx: Tx, resource: NewResource): Promise<ResourceRow> {
   const { vo, site, name, gateway, kind, cores, memoryMb, diskMb, seconds, platform, tags } = resource
   const made = await row(
-    db,
+    tx,
     sql<ResourceRow>`insert into compute_resource (vo, site, name, gateway, kind, cores, memory_mb, disk_mb, seconds,
         platform, tags, max_pilots, max_waiting, cluster)
       values (${vo}, ${site}, ${name}, ${gateway}, ${kind}, ${cores}, ${memoryMb}, ${diskMb}, ${seconds}, ${platform},
@@ -208,9 +208,10 @@ export const lastEnds = (db: Db, perResource: number): Promise<PilotEnd[]> =>
         where resource_id = r.id and deadline is null order by id desc limit ${perResource}) p`,
   )
 
-export async function drainPilots(db: Db, vo: string, resourceId: number): Promise<void> {
-  await sql`update pilot set draining = true where vo = ${vo} and resource_id = ${resourceId}
-    and deadline is not null`.execute(db)
+/** Pilots of a place, also those that others started there, finish what they have and end. */
+export async function drainPilots(tx: Tx, vo: string, resource: string): Promise<void> {
+  await sql`update pilot set draining = true where vo = ${vo} and resource = ${resource}
+    and deadline is not null`.execute(tx)
 }
 
 export interface PilotView {

@@ -9,7 +9,7 @@ import { judgePlace, matchable, pilotsToStart } from './provision.ts'
 import type { Markets } from './queues.ts'
 
 export type { NewResource, PilotView, ResourceRow } from './pilots.store.ts'
-export { drainPilots, pilotsOf, putResource, resourcesOf } from './pilots.store.ts'
+export { pilotsOf, resourcesOf } from './pilots.store.ts'
 
 /** A pilot that was ordered must be heard of within this time. */
 const START_MS = 3_600_000
@@ -23,6 +23,14 @@ export interface ProvisionDeps {
   readonly ids: Ids
   readonly markets: Markets
 }
+
+/** Adds a place or changes what it offers. One that is to have no pilots is emptied: those there take no more jobs. */
+export const putResource = (db: Db, resource: store.NewResource): Promise<store.ResourceRow> =>
+  transaction(db, async (tx) => {
+    const made = await store.putResource(tx, resource)
+    if (made.maxPilots === 0) await store.drainPilots(tx, made.vo, made.name)
+    return made
+  })
 
 /** Starts pilots where waiting jobs would run, through the gateway of the site. */
 export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
