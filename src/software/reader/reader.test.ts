@@ -59,7 +59,10 @@ describe('a reader', () => {
   /** What somebody between server and client, or at the server, may try; each in a repository of its own. */
   const attempts: Record<string, [(made: RepositoryFiles) => unknown, RegExp]> = {
     'a changed byte in the manifest': [
-      ({ files }) => files.get('.cvmfspublished')!.write('9', 3),
+      ({ files }) => {
+        const manifest = files.get('.cvmfspublished')!
+        manifest.write(manifest.toString('latin1', 3, 4) === '9' ? '8' : '9', 3)
+      },
       /changed after it was signed/,
     ],
     'a manifest signed by another key': [

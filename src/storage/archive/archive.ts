@@ -64,8 +64,15 @@ export async function unpackArchive(
   // When tar gives up, that is the reason, and the broken pipe its consequence.
   const [tarEnd, feedEnd, programEnd] = await Promise.allSettled([ended, fed, over])
   if (feedEnd.status === 'rejected' && isTooLarge(feedEnd.reason)) throw feedEnd.reason
-  for (const end of [programEnd, tarEnd, feedEnd]) if (end?.status === 'rejected') throw end.reason
+  if (tarEnd.status === 'fulfilled' && feedEnd.status === 'rejected' && isBrokenOff(feedEnd.reason)) return
+  for (const end of [programEnd, tarEnd, feedEnd]) if (end.status === 'rejected') throw end.reason
 }
+
+/** Tar has what it needs before its input ends: what it leaves, at times only the end itself, breaks off. */
+const isBrokenOff = (error: { code?: string }): boolean =>
+  ['EPIPE', 'ECONNRESET', 'ABORT_ERR', 'ERR_STREAM_PREMATURE_CLOSE', 'ERR_STREAM_DESTROYED'].includes(
+    error.code ?? '',
+  )
 
 type Decompressor = () => Transform
 
