@@ -36,6 +36,8 @@ export interface Peak {
 
 /** A normal curve loses so much of its width when only what lies within 2.5 widths is counted. */
 const CUT = { widths: 2.5, narrower: 0.95 }
+/** A peak about as wide as a bin is seen in its neighbours too, or it would have no width at all. */
+const LEAST_BINS = 2
 const ROUNDS = 12
 
 /**
@@ -51,22 +53,33 @@ export function findPeak(histogram: Histogram, near: { from: number; to: number 
   const [sxx, sxy] = [sum(({ x }) => x * x), sum(({ x, count }) => x * count)]
   const slope = n > 1 ? (n * sxy - sx * sy) / (n * sxx - sx * sx) : 0
   const below = (x: number): number => (n > 0 ? Math.max(0, sy / n + slope * (x - sx / n)) : 0)
-  let [mean, width, entries] = [(near.from + near.to) / 2, (near.to - near.from) / (2 * CUT.widths), 0]
-  for (let round = 0; round < ROUNDS; round++) {
-    let [w, wx, wxx] = [0, 0, 0]
-    for (const { x, count } of bins) {
-      if (Math.abs(x - mean) > CUT.widths * width) continue
-      const above = count - below(x)
-      w += above
-      wx += above * x
-      wxx += above * x * x
+  const width = (histogram.to - histogram.from) / histogram.counts.length
+  const settled = (start: { mean: number; width: number }): Peak | undefined => {
+    let [mean, spread, entries] = [start.mean, start.width, 0]
+    for (let round = 0; round < ROUNDS; round++) {
+      let [w, wx, wxx] = [0, 0, 0]
+      for (const { x, count } of bins) {
+        if (Math.abs(x - mean) > Math.max(CUT.widths * spread, LEAST_BINS * width)) continue
+        const above = count - below(x)
+        w += above
+        wx += above * x
+        wxx += above * x * x
+      }
+      const variance = wxx / w - (wx / w) ** 2
+      if (!(w > 0 && variance > 0)) return undefined
+      mean = wx / w
+      spread = Math.sqrt(variance) / CUT.narrower
+      entries = w
     }
-    if (w <= 0) return undefined
-    const spread = wxx / w - (wx / w) ** 2
-    if (spread <= 0) return undefined
-    mean = wx / w
-    width = Math.sqrt(spread) / CUT.narrower
-    entries = w
+    return { mean, width: spread, entries, below }
   }
-  return { mean, width, entries, below }
+  // All of it where it can be; where chance in many bins outweighs the peak, from its highest place on.
+  const inside = bins.filter(({ x }) => x >= near.from && x <= near.to)
+  const around = (i: number) =>
+    inside.slice(Math.max(0, i - 1), i + 2).reduce((all, { count }) => all + count, 0)
+  const highest = inside.reduce((best, _, i) => (around(i) > around(best) ? i : best), 0)
+  return (
+    settled({ mean: (near.from + near.to) / 2, width: (near.to - near.from) / (2 * CUT.widths) }) ??
+    settled({ mean: inside[highest]?.x ?? near.from, width: LEAST_BINS * width })
+  )
 }

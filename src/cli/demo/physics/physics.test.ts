@@ -37,6 +37,18 @@ describe('the demo experiment', () => {
     expect(() => reconstruct(raw, calibrated(26, 2, 3))).toThrow(/nothing for experiment 26, run 1/)
   })
 
+  test('finds it in a few hundred pairs, whatever the seeds', () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const few = [1, 2, 3].flatMap((run) =>
+        generate({ experiment: 26, run, events: 400, seed: 10 * seed + run }),
+      )
+      const mdst = reconstruct(simulate(few, seed), calibrated(26, 1, 3))
+      const { peak } = plotMass(candidates(skim(mdst)), [])
+      expect(Math.abs(peak!.mean - MASS.jpsi), `seed ${seed}`).toBeLessThan(0.005)
+      expect(peak!.width, `seed ${seed}`).toBeLessThan(0.02)
+    }
+  })
+
   test('makes the same of the same seed, and something else of another', () => {
     const order = { experiment: 26, run: 4, events: 20 }
     const bytes = (seed: number) => writeEvents('generated', generate({ ...order, seed }))
