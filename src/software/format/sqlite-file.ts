@@ -30,7 +30,13 @@ export function openSqlite(bytes?: Buffer): SqliteFile {
   else closeSync(openSync(file, 'wx'))
   const database = new sqlite.Database(file)
   const statements = new Map<string, ReturnType<typeof database.prepare>>()
-  const remove = () => rmSync(file, { force: true })
+  let removed = false
+  const remove = () => {
+    if (removed) return
+    removed = true
+    rmSync(file, { force: true })
+    leaveDirectory()
+  }
   // What is written here is either finished and hashed, or thrown away: nothing needs to survive a crash.
   // Locked once, before anything is read; in memory while it is small: rows come in the order of random numbers.
   const begin =
@@ -100,14 +106,21 @@ function inWords<T>(work: () => T): T {
 }
 
 let opened = 0
+let inUse = 0
 let made: string | undefined
+/** Here as long as a file in it is open: a process that is ended from outside leaves nothing as a rule. */
 function workDirectory(): string {
-  if (!made) {
-    made = mkdtempSync(join(tmpdir(), 'kumi-sqlite-'))
-    process.once('exit', () => rmSync(made!, { recursive: true, force: true }))
-  }
+  made ??= mkdtempSync(join(tmpdir(), 'kumi-sqlite-'))
+  inUse++
   return made
 }
+
+function leaveDirectory(): void {
+  if (--inUse > 0 || !made) return
+  rmSync(made, { recursive: true, force: true })
+  made = undefined
+}
+process.once('exit', () => made && rmSync(made, { recursive: true, force: true }))
 
 /** SQLite gives a number where it fits and a bigint where not; the halves of an MD5 need the latter always. */
 export const big = (value: SqlValue | undefined): bigint => BigInt(value as number | bigint)
