@@ -10,43 +10,7 @@ trap 'rm -rf "$work"' EXIT
 tag=P$$
 gate=gate-$$.example.org
 door=http://localhost:${KUMI_SERVER##*:}/cvmfs/$gate/.cvmfspublished
-passed=0 failed=0
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 12
-    failed=$((failed + 1))
-  fi
-}
-kumi() { node "$root/dist/src/cli/main.js" "$@"; }
-# jq is not everywhere: js EXPRESSION reads JSON as `it`.
-js() { node -e 'let t="";process.stdin.on("data",d=>t+=d).on("end",()=>{const it=JSON.parse(t);console.log(eval(process.argv[1]))})' "$1"; }
-is() { # expected, expression; JSON on standard input
-  local got
-  got=$(js "$2") || return 1
-  echo "$2 is $got, wanted $1"
-  [ "$got" = "$1" ]
-}
-refused() { # text, command…: it ends with an error that says so
-  local text=$1
-  shift
-  ! "$@" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
-  cat "$work/said"
-  grep -qE -- "$text" "$work/said"
-}
-until_true() { # seconds, command…
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$end" ] || return 1
-    read -rt 0.5 <> <(:) || :
-  done
-}
+. "$root/test/clients/checks.sh"
 shown() { kumi prod show "$1" --json; }
 shows() { shown "$1" | is "$2" "$3"; } # production, expected, expression
 jobs_are() { # production, counts by state such as Waiting:3; those that are held are so by their detail

@@ -1,7 +1,7 @@
 import '@mantine/core/styles.css'
 import './app/styles.css'
 import './account/account.css'
-import './shared/acting.css'
+import './common/acting.css'
 import { createTheme, MantineProvider } from '@mantine/core'
 import { QueryClient, QueryClientProvider } from '@tanstack/react-query'
 import { RouterProvider } from '@tanstack/react-router'

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import {
   type Certificate,
   certificatesQuery,
@@ -8,7 +9,6 @@ import {
   unlinkCertificate,
 } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { LinkCertificate } from './link-certificate.tsx'
 import { MakeCertificate } from './make-certificate.tsx'
 import { Ends, Section, Sure, useMe } from './parts.tsx'

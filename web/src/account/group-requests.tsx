@@ -1,6 +1,7 @@
 import { Button, Select, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
+import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import {
   askForGroup,
   forgetRequest,
@@ -10,7 +11,6 @@ import {
   requestsQuery,
 } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { Section, useChange, useMe } from './parts.tsx'
 
 const TONES = { PENDING: 'moving', APPROVED: 'ok', REJECTED: 'down' } as const

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
+import { CopyCommand, Empty, Pending, Scroll, Time } from '../common/parts.tsx'
 import { type Group, groupsQuery, leaveGroup, type Membership, selfQuery } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { GroupRequests } from './group-requests.tsx'
 import { Ends, Section, Sure, useMe } from './parts.tsx'
 

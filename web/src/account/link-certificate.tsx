@@ -1,9 +1,9 @@
 import { Button, Code, TextInput } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
+import { Mark } from '../common/parts.tsx'
 import { DoorError } from '../doors/http.ts'
 import { linkShownCertificate } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark } from '../shared/parts.tsx'
 import { Section, securedAddress, useChange, useMe } from './parts.tsx'
 
 /** Linking takes a connection made with the certificate: by this browser, or by a program that has the files. */

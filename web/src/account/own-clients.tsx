@@ -1,9 +1,9 @@
 import { Button, Code } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import { deleteClient, newClientSecret, type OwnClient, ownClientsQuery } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { Section, Sure, useMe } from './parts.tsx'
 
 /** Clients registered in one's own name. */

@@ -1,9 +1,9 @@
 import { Button, Group, Modal } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type ReactNode, useId, useState } from 'react'
+import { Mark, Time } from '../common/parts.tsx'
 import { meQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Time } from '../shared/parts.tsx'
 
 const DAY_MS = 86_400_000
 /** From here on an end is worth a warning. */

@@ -1,9 +1,9 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useState } from 'react'
+import { CopyCommand, Mark, Pending } from '../common/parts.tsx'
 import { changePassword, passwordQuery } from '../doors/passwords.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Mark, Pending } from '../shared/parts.tsx'
 import { Section, useChange, useMe } from './parts.tsx'
 import { usePasswordForm } from './password-fields.tsx'
 

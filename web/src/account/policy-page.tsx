@@ -1,8 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { CopyCommand, Empty, Pending, Time } from '../common/parts.tsx'
 import { policyQuery, signatureQuery } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Pending, Time } from '../shared/parts.tsx'
 import { Ends, Section, useMe } from './parts.tsx'
 import { PolicyText } from './policy-text.tsx'
 

@@ -1,7 +1,7 @@
+import { utc } from '../common/format.ts'
+import { Scroll } from '../common/parts.tsx'
 import type { Policy } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
-import { utc } from '../shared/format.ts'
-import { Scroll } from '../shared/parts.tsx'
 
 /** The usage policy: which one it is, its text, and where it stands if it is kept elsewhere. */
 export function PolicyText({ policy }: { policy: Policy }) {

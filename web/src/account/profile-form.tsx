@@ -1,8 +1,8 @@
 import { Button, Radio, TextInput } from '@mantine/core'
 import { type FormEvent, useState } from 'react'
+import { Mark } from '../common/parts.tsx'
 import { changeProfile, type Profile, type Self } from '../doors/mine.ts'
 import { useLanguage } from '../language/index.tsx'
-import { Mark } from '../shared/parts.tsx'
 import { Section, useChange } from './parts.tsx'
 
 /** People write their names in the order of their language. */

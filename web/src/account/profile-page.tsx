@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
+import { CopyCommand, Mark, Pending, Time } from '../common/parts.tsx'
 import { type Self, selfQuery } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Mark, Pending, Time } from '../shared/parts.tsx'
 import { Ends, Section, useMe } from './parts.tsx'
 import { ProfileForm } from './profile-form.tsx'
 

@@ -1,8 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
+import { Empty, Pending, Scroll, Time } from '../common/parts.tsx'
 import { type Grant, grantsQuery, revokeAllGrants, revokeGrant } from '../doors/mine.ts'
 import { useMessages } from '../language/index.tsx'
 import { scopeWords } from '../login/scope-words.ts'
-import { Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { OwnClients } from './own-clients.tsx'
 import { Ends, Section, Sure, useMe } from './parts.tsx'
 

@@ -2,11 +2,11 @@ import { useMantineColorScheme } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, Outlet, useNavigate, useRouterState } from '@tanstack/react-router'
 import { useEffect } from 'react'
+import { Braid } from '../common/braid.tsx'
 import { DoorError } from '../doors/http.ts'
 import { gridQuery, logout, meQuery } from '../doors/kumi.ts'
 import { useLive } from '../doors/live.ts'
 import { useLanguage } from '../language/index.tsx'
-import { Braid } from '../shared/braid.tsx'
 
 const SCREENS = [
   ['/', 'now'],

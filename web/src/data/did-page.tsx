@@ -2,6 +2,8 @@ import { Button } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
+import { bytes, count } from '../common/format.ts'
+import { CopyCommand, Empty, Mark, More, Pending, RuleMark, Scroll, Time } from '../common/parts.tsx'
 import {
   type Copy,
   contentQuery,
@@ -14,8 +16,6 @@ import {
   metaQuery,
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, More, Pending, RuleMark, Scroll, Time } from '../shared/parts.tsx'
 
 const PAGE = 100
 /** What the page says elsewhere, and bookkeeping. */

@@ -2,10 +2,10 @@ import { Button, NativeSelect, TextInput } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
+import { bytes, count } from '../common/format.ts'
+import { CopyCommand, Empty, More, Pending, Scroll } from '../common/parts.tsx'
 import { scopesQuery, searchQuery } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes, count } from '../shared/format.ts'
-import { CopyCommand, Empty, More, Pending, Scroll } from '../shared/parts.tsx'
 import { parseConditions } from './conditions.ts'
 
 const PAGE = 100

@@ -1,9 +1,9 @@
+import { Panel } from '../common/acting.tsx'
+import { duration } from '../common/format.ts'
+import { Time } from '../common/parts.tsx'
 import type { JobShown, JobState } from '../doors/jobs.ts'
 import { isOver } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
-import { Panel } from '../shared/acting.tsx'
-import { duration } from '../shared/format.ts'
-import { Time } from '../shared/parts.tsx'
 import { JOB_TONES, JobMark, seconds } from './parts.tsx'
 
 const LOOKS = {

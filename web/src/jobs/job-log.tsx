@@ -1,8 +1,8 @@
 import { NativeSelect } from '@mantine/core'
 import { useEffect, useState } from 'react'
+import { CopyCommand, Empty } from '../common/parts.tsx'
 import { type Attempt, type Job, jobLog } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty } from '../shared/parts.tsx'
 
 const PAUSE_MS = 2000
 /** More than this is not kept on the screen; the command shows all of it. */

@@ -1,11 +1,11 @@
 import { Checkbox } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
+import { Asking, useRights } from '../common/acting.tsx'
+import { duration } from '../common/format.ts'
+import { Scroll, Time } from '../common/parts.tsx'
 import { isOver, type JobLine, type JobOrder, orderJobs } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
-import { Asking, useRights } from '../shared/acting.tsx'
-import { duration } from '../shared/format.ts'
-import { Scroll, Time } from '../shared/parts.tsx'
 import { JobMark, seconds } from './parts.tsx'
 
 /** Jobs that one may order about can be chosen, and ordered about together. */

@@ -3,10 +3,10 @@ import { Button, NativeSelect, NumberInput, Textarea, TextInput } from '@mantine
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
+import { CopyCommand } from '../common/parts.tsx'
 import { type NewJob, submitJob } from '../doors/jobs.ts'
 import { sitesQuery } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand } from '../shared/parts.tsx'
 
 const EMPTY = {
   ...{ name: '', script: '#!/bin/sh\n', words: '', inputs: '', perJob: '' as number | '', count: 1 },

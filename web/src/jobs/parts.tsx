@@ -1,8 +1,8 @@
 import './jobs.css'
 import { Link } from '@tanstack/react-router'
+import { Mark, type Tone } from '../common/parts.tsx'
 import type { JobState, Name } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, type Tone } from '../shared/parts.tsx'
 
 export const JOB_TONES = {
   Submitting: 'unknown',

@@ -1,8 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { count } from '../common/format.ts'
 import { type JobFilter, type JobState, jobCountsQuery } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
-import { count } from '../shared/format.ts'
 import { JobMark } from './parts.tsx'
 
 /** In the order of a job's life; each with the look of its part of the bar. */

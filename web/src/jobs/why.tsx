@@ -1,11 +1,11 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { Panel } from '../common/acting.tsx'
+import { count, percent } from '../common/format.ts'
+import { Mark, Pending, Time } from '../common/parts.tsx'
 import { type Explained, isOver, type Job, jobReasonQuery } from '../doors/jobs.ts'
 import type { Messages } from '../language/en.ts'
 import { useMessages } from '../language/index.tsx'
-import { Panel } from '../shared/acting.tsx'
-import { count, percent } from '../shared/format.ts'
-import { Mark, Pending, Time } from '../shared/parts.tsx'
 
 /** The server counts no further. */
 const MOST_AHEAD = 10_000

@@ -1,11 +1,11 @@
 import { Button, TextInput } from '@mantine/core'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
+import { utc } from '../common/format.ts'
 import { DoorError } from '../doors/http.ts'
 import { type Answer, answerDevice, deviceQuestion } from '../doors/iam.ts'
 import { getSession } from '../doors/joining.ts'
 import { useMessages } from '../language/index.tsx'
-import { utc } from '../shared/format.ts'
 import { Consent } from './consent.tsx'
 import { Entrance } from './entrance.tsx'
 

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { Braid } from '../shared/braid.tsx'
+import { Braid } from '../common/braid.tsx'
 
 /** The frame of the pages in front of the console: login, consent, device. */
 export function Entrance({ children, wide = false }: { children: ReactNode; wide?: boolean }) {

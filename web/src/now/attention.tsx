@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
+import { Mark, Time } from '../common/parts.tsx'
 import type { Attention as Item } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Time } from '../shared/parts.tsx'
 import { SoftwareConcern } from '../software/concern.tsx'
 
 /** What needs someone, worst first. */

@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
+import { bytes, count, percent, rate } from '../common/format.ts'
+import { Empty, Fill, Mark, Pending, Scroll } from '../common/parts.tsx'
 import { type Now, nowQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes, count, percent, rate } from '../shared/format.ts'
-import { Empty, Fill, Mark, Pending, Scroll } from '../shared/parts.tsx'
 import { Attention } from './attention.tsx'
 
 // The world's outline is the heaviest part of the page: words and numbers come first.

@@ -2,10 +2,10 @@ import { geoGraticule10, geoInterpolate, geoNaturalEarth1, geoPath } from 'd3-ge
 import { useMemo } from 'react'
 import { feature } from 'topojson-client'
 import land from 'world-atlas/land-110m.json'
+import { rate } from '../common/format.ts'
+import { shapeOf } from '../common/parts.tsx'
 import type { Link, Site } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { rate } from '../shared/format.ts'
-import { shapeOf } from '../shared/parts.tsx'
 
 const WIDTH = 960
 const HEIGHT = 440

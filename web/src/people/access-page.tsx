@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
+import { CopyCommand, Mark, Pending, Scroll } from '../common/parts.tsx'
 import { accessMatrixQuery, subjectText } from '../doors/access.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Mark, Pending, Scroll } from '../shared/parts.tsx'
 import { AccessQuestion } from './access-question.tsx'
 import { AccessRules } from './access-rules.tsx'
 import { PeopleTabs } from './people-tabs.tsx'

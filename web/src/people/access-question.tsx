@@ -1,9 +1,9 @@
 import { Autocomplete, Button, TextInput } from '@mantine/core'
 import { useMutation, useQuery } from '@tanstack/react-query'
 import type { FormEvent } from 'react'
+import { Mark } from '../common/parts.tsx'
 import { accessMatrixQuery, explainAccess } from '../doors/access.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark } from '../shared/parts.tsx'
 
 /** The storage actions are asked about too, though the table of the policy does not have them. */
 const STORAGE = [

@@ -1,6 +1,7 @@
 import { Button, Select, TextInput } from '@mantine/core'
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
+import { Mark, Pending, Scroll } from '../common/parts.tsx'
 import {
   type AccessRule,
   accessRulesQuery,
@@ -11,7 +12,6 @@ import {
 } from '../doors/access.ts'
 import { meQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Pending, Scroll } from '../shared/parts.tsx'
 
 /** The rules of the policy; administrators add and remove them. */
 export function AccessRules() {

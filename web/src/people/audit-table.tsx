@@ -1,7 +1,7 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
+import { Empty, More, Pending, Scroll, Time } from '../common/parts.tsx'
 import { type AuditEntry, type AuditQuestion, auditQuery } from '../doors/audit.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, More, Pending, Scroll, Time } from '../shared/parts.tsx'
 
 /** Who did what to whom, newest first. */
 export function AuditTable({ question, limit }: { question: AuditQuestion; limit?: number }) {

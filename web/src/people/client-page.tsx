@@ -2,6 +2,7 @@ import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
+import { Mark, Pending, Time } from '../common/parts.tsx'
 import {
   type Client,
   changeClient,
@@ -12,7 +13,6 @@ import {
   type Secret,
 } from '../doors/clients.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Pending, Time } from '../shared/parts.tsx'
 import { ClientFields, clientChange } from './client-form.tsx'
 import { SecretOnce } from './client-secret.tsx'
 import { Asking, ChangeForm, Panel, PeoplePage, Step, useRights } from './parts.tsx'

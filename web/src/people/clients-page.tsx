@@ -1,9 +1,9 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import { type Client, clientsQuery } from '../doors/clients.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { PeoplePage, useRights } from './parts.tsx'
 
 /** Programs that ask for tokens. */

@@ -2,6 +2,7 @@ import { Autocomplete, Button, TextInput } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
+import { Empty, Pending, Scroll, Time } from '../common/parts.tsx'
 import {
   addMember,
   deleteGroup,
@@ -17,7 +18,6 @@ import {
 } from '../doors/groups.ts'
 import { peopleQuery } from '../doors/people.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { AttributeList, LabelList } from './labels.tsx'
 import { NewGroup } from './new-group.tsx'
 import { Asking, ChangeForm, Day, endOfDay, Pages, Panel, PeoplePage, useRights } from './parts.tsx'

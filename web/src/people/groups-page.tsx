@@ -1,9 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { count } from '../common/format.ts'
+import { Empty, Pending } from '../common/parts.tsx'
 import { type Group, groupsQuery } from '../doors/groups.ts'
 import { useMessages } from '../language/index.tsx'
-import { count } from '../shared/format.ts'
-import { Empty, Pending } from '../shared/parts.tsx'
 import { NewGroup } from './new-group.tsx'
 import { PeoplePage, useRights } from './parts.tsx'
 

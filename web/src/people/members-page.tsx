@@ -2,11 +2,11 @@ import { Button, Checkbox, NativeSelect, TextInput } from '@mantine/core'
 import { keepPreviousData, useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
+import { Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import { groupsQuery } from '../doors/groups.ts'
 import { createUser, INDIGO_USER, peopleQuery, type User } from '../doors/people.ts'
 import { type Policies, policiesQuery } from '../doors/policies.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { ChangeForm, Pages, PeoplePage, useRights } from './parts.tsx'
 
 const SIZE = 50

@@ -2,12 +2,12 @@ import './people.css'
 import { Button, Textarea, TextInput } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { useRights } from '../common/acting.tsx'
+import { CopyCommand, Mark } from '../common/parts.tsx'
 import { useMessages } from '../language/index.tsx'
-import { useRights } from '../shared/acting.tsx'
-import { CopyCommand, Mark } from '../shared/parts.tsx'
 import { PeopleTabs } from './people-tabs.tsx'
 
-export { Asking, ChangeForm, Failure, Panel, type Rights, Step, useDo, useRights } from '../shared/acting.tsx'
+export { Asking, ChangeForm, Failure, Panel, type Rights, Step, useDo, useRights } from '../common/acting.tsx'
 
 /** The frame of each screen: title, the same as a command, tabs; who may not look reads why. */
 export function PeoplePage({

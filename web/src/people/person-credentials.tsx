@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query'
 import type { ReactNode } from 'react'
+import { Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import {
   certificatesQuery,
   endSession,
@@ -17,7 +18,6 @@ import {
 } from '../doors/credentials.ts'
 import type { Person } from '../doors/people.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { Asking, ChangeForm, LongText, Panel, Step, useRights } from './parts.tsx'
 
 /** A table of one kind of credential. */

@@ -1,10 +1,10 @@
 import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { Empty, Scroll, Time } from '../common/parts.tsx'
 import { addMember, dropMember, groupsQuery } from '../doors/groups.ts'
 import type { Person } from '../doors/people.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Scroll, Time } from '../shared/parts.tsx'
 import { Asking, ChangeForm, Day, endOfDay, Panel, useRights } from './parts.tsx'
 
 /** The groups somebody is in, until when, and which they manage. */

@@ -2,6 +2,7 @@ import { TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
+import { Mark, Pending, Time } from '../common/parts.tsx'
 import { sendPasswordLink } from '../doors/passwords.ts'
 import {
   changeProfile,
@@ -14,7 +15,6 @@ import {
   userQuery,
 } from '../doors/people.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Pending, Time } from '../shared/parts.tsx'
 import { AuditTable } from './audit-table.tsx'
 import { AttributeList, LabelList } from './labels.tsx'
 import {

@@ -1,6 +1,8 @@
 import { Checkbox, NumberInput, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { count } from '../common/format.ts'
+import { Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import {
   askAgain,
   type PolicyVersion,
@@ -9,8 +11,6 @@ import {
   withdrawPolicy,
 } from '../doors/policies.ts'
 import { useMessages } from '../language/index.tsx'
-import { count } from '../shared/format.ts'
-import { Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { Asking, ChangeForm, LongText, Panel, PeoplePage, useRights } from './parts.tsx'
 
 /** The usage policy: what is in force, who signed, what was in force before. */

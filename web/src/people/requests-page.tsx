@@ -2,6 +2,7 @@ import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import type { ReactNode } from 'react'
+import { Empty, Mark, Pending, Time } from '../common/parts.tsx'
 import {
   approveGroupRequest,
   approveRegistration,
@@ -14,7 +15,6 @@ import {
   rejectRegistration,
 } from '../doors/requests.ts'
 import { useMessages } from '../language/index.tsx'
-import { Empty, Mark, Pending, Time } from '../shared/parts.tsx'
 import { Asking, Failure, PeoplePage, useDo, useRights } from './parts.tsx'
 
 /** Who would like to join the VO or a group: what waits, oldest first, and what was decided. */

@@ -3,9 +3,9 @@ import { useDebouncedValue } from '@mantine/hooks'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { useNavigate, useSearch } from '@tanstack/react-router'
 import { type FormEvent, useState } from 'react'
+import { CopyCommand } from '../common/parts.tsx'
 import { createRule, storagesQuery } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand } from '../shared/parts.tsx'
 
 const DAY_S = 86_400
 

@@ -2,11 +2,11 @@ import { Button } from '@mantine/core'
 import { useQuery, useQueryClient } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
+import { bytes } from '../common/format.ts'
+import { CopyCommand, Mark, Pending, RuleMark, Scroll, Strip, Time } from '../common/parts.tsx'
 import { type RuleExplanation, ruleQuery } from '../doors/kumi.ts'
 import { deleteRule } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes } from '../shared/format.ts'
-import { CopyCommand, Mark, Pending, RuleMark, Scroll, Strip, Time } from '../shared/parts.tsx'
 import { unstick } from './unstick.ts'
 
 export function RulePage() {

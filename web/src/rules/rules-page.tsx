@@ -1,9 +1,9 @@
 import { Button } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
+import { CopyCommand, Empty, Pending, RuleMark, Strip } from '../common/parts.tsx'
 import { type RuleState, rulesQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Pending, RuleMark, Strip } from '../shared/parts.tsx'
 import { unstick } from './unstick.ts'
 
 const STATES: readonly RuleState[] = ['STUCK', 'REPLICATING', 'OK', 'SUSPENDED']

@@ -1,9 +1,9 @@
 import { Link } from '@tanstack/react-router'
 import { useEffect, useRef } from 'react'
+import { count } from '../common/format.ts'
+import { Scroll } from '../common/parts.tsx'
 import type { Ends, Outcomes } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
-import { count } from '../shared/format.ts'
-import { Scroll } from '../shared/parts.tsx'
 
 const SOME = 0.05
 const BAD = 0.3

@@ -1,6 +1,6 @@
+import { Mark, Time } from '../common/parts.tsx'
 import type { Resource, Storage } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Time } from '../shared/parts.tsx'
 
 const USES = ['read', 'write', 'delete'] as const
 

@@ -1,9 +1,9 @@
 import './sites.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
+import { CopyCommand, Empty, Fill, Mark, Pending } from '../common/parts.tsx'
 import { outcomesQuery, type SiteWork, siteWorkQuery } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Fill, Mark, Pending } from '../shared/parts.tsx'
 import { OutcomeMatrix } from './outcome-matrix.tsx'
 import { Place, StorageMark } from './parts.tsx'
 

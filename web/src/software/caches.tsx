@@ -1,9 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { count } from '../common/format.ts'
+import { Empty, Fill, Mark, Pending, Scroll } from '../common/parts.tsx'
 import { type GatewaySoftware, softwareStateQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
-import { count } from '../shared/format.ts'
-import { Empty, Fill, Mark, Pending, Scroll } from '../shared/parts.tsx'
 
 /** Which part of what clients asked for a cache had. */
 export function Share({ of: { hits, misses } }: { of: Pick<GatewaySoftware, 'hits' | 'misses'> }) {

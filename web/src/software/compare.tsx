@@ -1,10 +1,10 @@
 import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import { bytes } from '../common/format.ts'
+import { CopyCommand, Empty, Mark, Pending, Scroll } from '../common/parts.tsx'
 import { type Compared, compareQuery, type Repository, revisionsQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, Scroll } from '../shared/parts.tsx'
 
 const MOST = 1000
 

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
+import { Mark, Time } from '../common/parts.tsx'
 import type { Concern } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Time } from '../shared/parts.tsx'
 
 const URGENT: readonly Concern['problem'][] = ['no_whitelist', 'whitelist_ended']
 

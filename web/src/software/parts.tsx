@@ -1,5 +1,5 @@
+import { Mark, Time } from '../common/parts.tsx'
 import { useMessages } from '../language/index.tsx'
-import { Mark, Time } from '../shared/parts.tsx'
 
 const DAY_MS = 86_400_000
 /** As late as this somebody has to do something. */

@@ -2,11 +2,11 @@ import { Button, TextInput } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
+import { Asking, ChangeForm, useRights } from '../common/acting.tsx'
+import { bytes } from '../common/format.ts'
+import { Empty, More, Pending, Time } from '../common/parts.tsx'
 import { type Repository, type Revision, revisionsQuery, rollback, tagRevision } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
-import { Asking, ChangeForm, useRights } from '../shared/acting.tsx'
-import { bytes } from '../shared/format.ts'
-import { Empty, More, Pending, Time } from '../shared/parts.tsx'
 
 const PAGE = 50
 const MOST = 1000

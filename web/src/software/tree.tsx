@@ -1,9 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
+import { bytes } from '../common/format.ts'
+import { CopyCommand, Empty, Pending, Scroll, Time } from '../common/parts.tsx'
 import { type Repository, type Seen, treeQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes } from '../shared/format.ts'
-import { CopyCommand, Empty, Pending, Scroll, Time } from '../shared/parts.tsx'
 
 /** What a revision holds: directories to walk through, files to read. */
 export function Tree({ repository }: { repository: Repository }) {

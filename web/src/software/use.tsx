@@ -1,10 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
+import { useRights } from '../common/acting.tsx'
+import { count } from '../common/format.ts'
+import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import { type Repository, softwareStateQuery, usesQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
-import { useRights } from '../shared/acting.tsx'
-import { count } from '../shared/format.ts'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../shared/parts.tsx'
 import { Share } from './caches.tsx'
 
 /** Which sites see which revision, and which jobs run with which tree. */

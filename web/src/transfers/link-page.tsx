@@ -1,9 +1,9 @@
 import { useQuery } from '@tanstack/react-query'
 import { useParams } from '@tanstack/react-router'
+import { bytes, percent, rate } from '../common/format.ts'
+import { Pending, Time } from '../common/parts.tsx'
 import { matrixQuery, type TransferList, transfersQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes, percent, rate } from '../shared/format.ts'
-import { Pending, Time } from '../shared/parts.tsx'
 import { TransferTable } from './transfer-table.tsx'
 
 export function LinkPage() {

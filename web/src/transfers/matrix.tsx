@@ -1,8 +1,8 @@
 import { Link as To } from '@tanstack/react-router'
+import { percent, rate } from '../common/format.ts'
+import { Scroll } from '../common/parts.tsx'
 import type { Link } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { percent, rate } from '../shared/format.ts'
-import { Scroll } from '../shared/parts.tsx'
 
 /** Source × destination: the number is the success, the colour its class, the second line what moves now. */
 export function Matrix({ links }: { links: readonly Link[] }) {

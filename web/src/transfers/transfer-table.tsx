@@ -1,8 +1,8 @@
 import { Link } from '@tanstack/react-router'
+import { bytes } from '../common/format.ts'
+import { Mark, Scroll, Time } from '../common/parts.tsx'
 import type { Transfer, TransferState } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { bytes } from '../shared/format.ts'
-import { Mark, Scroll, Time } from '../shared/parts.tsx'
 
 const TONES = {
   queued: 'unknown',

@@ -1,8 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
+import { CopyCommand, Empty, Pending } from '../common/parts.tsx'
 import { matrixQuery, type TransferList, transfersQuery } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
-import { CopyCommand, Empty, Pending } from '../shared/parts.tsx'
 import { Matrix } from './matrix.tsx'
 import { TransferTable } from './transfer-table.tsx'
 
