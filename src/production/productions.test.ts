@@ -198,7 +198,11 @@ describe('a production', () => {
     const { production, steps } = await world.show(name)
     expect([production.life, steps[0]!.verified]).toEqual(['cancelled', 0n])
     // What was given up has failed, and nothing waits any more.
-    expect(steps[0]).toMatchObject({ tasks: 12n, failed: 12n, failures: [{ failure: 'cancelled', tasks: 12 }] })
+    expect(steps[0]).toMatchObject({
+      tasks: 12n,
+      failed: 12n,
+      failures: [{ failure: 'cancelled', tasks: 12 }],
+    })
     await expect(world.order(name, 'start')).rejects.toThrow(/cancelled/)
   })
 })

@@ -119,7 +119,9 @@ describe('the DiracX door', () => {
     await submit('Executable = "reco"; Software = "koto.example.org@release-08";')
     const bodies = await rows(
       database.db,
-      sql<{ release: string | null }>`select spec->'software'->>'release' as release from job_body order by id`,
+      sql<{
+        release: string | null
+      }>`select spec->'software'->>'release' as release from job_body order by id`,
     )
     expect(bodies.map(({ release }) => release)).toEqual([null, null, 'koto.example.org@release-08'])
     const bad = await ask('POST', '/api/jobs/jdl', ['Executable = ;'])
