@@ -26,7 +26,7 @@ export interface Declaration {
 export async function declareFiles(
   deps: Pick<RawDeps, 'db' | 'addRules'>,
   input: { vo: string; now: Date; declaration: Declaration },
-): Promise<{ run: Run; added: number }> {
+): Promise<{ run: Run; landing: string; added: number }> {
   const { vo, now, declaration } = input
   const { experiment, run: number, files, total } = declaration
   const key = { vo, experiment, run: number }
@@ -47,7 +47,7 @@ export async function declareFiles(
       await publish(tx, now, [{ vo, kind: 'raw.recorded', subject: `${experiment}/${number}`, payload }])
       await wake(tx, 'raw')
     }
-    return { run: (await store.runOf(tx, key))!, added }
+    return { run: (await store.runOf(tx, key))!, landing: flow.landing, added }
   })
 }
 

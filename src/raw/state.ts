@@ -31,6 +31,3 @@ export function centreOf(centres: readonly Centre[], bytesAt: ReadonlyMap<string
   }
   return best
 }
-
-/** When the landing storage is asked again about a file that has been expected for so long: soon at first, then seldom. */
-export const lookAgainMs = (waitedMs: number): number => Math.min(600_000, Math.max(1_000, waitedMs / 5))

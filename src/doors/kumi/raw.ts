@@ -139,13 +139,20 @@ export function registerRaw(
         total: Type.Optional(Type.Integer({ minimum: 0, maximum: 10_000_000 })),
       }),
     },
-    answer: Type.Object({ added: Type.Integer(), scope: Type.String(), dataset: Type.String() }),
+    answer: Type.Object({
+      added: Type.Integer(),
+      scope: Type.String(),
+      dataset: Type.String(),
+      /** The storage to which the files are to be sent, under their names in the scope. */
+      landing: Type.String(),
+    }),
     handler: async ({ principal, params, body }) => {
       const { flow = null, total = null } = body
       const files = body.files.map((file) => ({ ...file, bytes: BigInt(file.bytes), md5: file.md5 ?? null }))
       const declaration = { ...params, flow, total, files }
-      const { run, added } = await declareFiles(raw, { vo: principal.vo, now: clock.now(), declaration })
-      return { added, scope: run.scope, dataset: run.dataset }
+      const asked = { vo: principal.vo, now: clock.now(), declaration }
+      const { run, landing, added } = await declareFiles(raw, asked)
+      return { added, scope: run.scope, dataset: run.dataset, landing }
     },
   })
   door.post({
