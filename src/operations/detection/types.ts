@@ -28,9 +28,15 @@ export type Measure = 'jobs' | 'pilots' | 'tests' | 'transfers'
 /** How long a bin is. Bins begin at whole multiples of it since 1970. */
 export const BIN_MS = 600_000
 
-/** What happened at an entity within ten minutes. Bins without an event need no row. */
+/**
+ * What happened at an entity within ten minutes. Bins without an event need no row. Jobs are counted at sites; pilots at
+ * sites and at resources; tests at sites (jobs, ports, clock) or storages (put, get, checksum, list, delete); transfers
+ * at storages, each at its source and at its destination.
+ */
 export interface Bin {
   readonly entity: Entity
+  /** What the entity is a part of: the site of a storage or resource. Its downtime is the entity's. */
+  readonly within?: readonly Entity[]
   readonly start: Date
   readonly measure: Measure
   readonly n: number
@@ -39,12 +45,14 @@ export interface Bin {
 
 /**
  * Jobs or transfers with the same attributes, and how many of them failed: the cube of the localiser. Jobs: `site`,
- * `resource`, `node`, `input storage`, `output storage`, `production`, `user`, `release`. Transfers: `source` and
- * `destination` (storages), `source site`, `destination site`, `activity`, `protocol`. Pairs that are links are made by
- * the localiser itself. An attribute that a job does not have is left out, not empty.
+ * `resource`, `node` (`site/host`), `input storage`, `output storage`, `production`, `user`, `release`. Transfers:
+ * `source`, `destination` (storages), `activity`. Pairs that are links are made by the localiser itself. An attribute that
+ * a job does not have is left out, not empty; other attributes are not looked at.
  */
 export interface JobFact {
   readonly attributes: Readonly<Record<string, string>>
+  /** Start of its bin. Without it one bad moment looks like a lasting cause. */
+  readonly start?: Date
   readonly n: number
   readonly failed: number
   /** Error messages as they came, or templates already, with how many failures had each. */
@@ -85,7 +93,7 @@ export interface Picture {
   readonly suspicious?: readonly SuspiciousFile[]
 }
 
-/** R01, R02, and what mutes the others. Given from twelve hours before its start until its end. */
+/** R01, R02, and what mutes the others. Given from twelve hours before its start until an hour after its end. */
 export interface Downtime {
   readonly entity: Entity
   /** `outage`: nothing works; `warning`: it may work badly. */
@@ -298,13 +306,14 @@ export interface Finding {
   /** Since when it holds without a pause of more than 30 min. */
   readonly since: Date
   readonly facts: Readonly<Record<string, number | string>>
-  /** The site that it concerns, where the entity is a part of one. */
-  readonly site?: string
+  /** What the entity is a part of: the site of a resource, the production of a step, the ends of a link. */
+  readonly within: readonly Entity[]
 }
 
 /** What the localiser holds to be the cause of failures (R20). */
 export interface Cause {
   readonly entity: Entity
+  readonly within: readonly Entity[]
   /** What was counted. */
   readonly of: 'jobs' | 'transfers'
   readonly n: number
@@ -313,6 +322,8 @@ export interface Cause {
   readonly score: number
   /** At which sites its failures were seen. */
   readonly sites: readonly string[]
+  /** Keys of entities most of whose failures are its own; a central cause explains all. */
+  readonly explains: readonly string[]
   /** The most frequent kinds of message, at most three. */
   readonly templates: readonly ErrorCount[]
 }
@@ -325,12 +336,15 @@ export interface Memory {
   readonly entities: Readonly<Record<string, EntityMemory>>
   /** When a finding (`rule code entity`) was first and last seen. */
   readonly seen: Readonly<Record<string, { readonly since: number; readonly last: number }>>
-  /** How often in a row the localiser named a cause, by the cause's entity. */
+  /** Causes that the localiser named within the last 30 min, by the cause's entity. */
   readonly causes: Readonly<Record<string, CauseMemory>>
 }
 
 export interface EntityMemory {
   readonly entity: Entity
+  readonly within: readonly Entity[]
+  /** Jobs of the last three bins in which any ended, oldest first. */
+  readonly recent: readonly { readonly start: number; readonly n: number; readonly failed: number }[]
   /** Sums of evidence by measure, 0 to 14. */
   readonly evidence: Readonly<Partial<Record<Measure, number>>>
   /** Usual fraction of failures of jobs; stands still while there is an alarm. */
@@ -346,7 +360,6 @@ export interface EntityMemory {
 export interface CauseMemory {
   readonly since: number
   readonly last: number
-  readonly calm: number
   readonly cause: Cause
 }
 
