@@ -413,7 +413,12 @@ export type CardChange =
   /** `merged`: `into` is the key of the card that explains it. */
   | { readonly kind: 'close'; readonly key: string; readonly reason: 'over' }
   | { readonly kind: 'close'; readonly key: string; readonly reason: 'merged'; readonly into: string }
-  | { readonly kind: 'escalate'; readonly key: string; readonly to: 'expert' | 'DC'; readonly because: string }
+  | {
+      readonly kind: 'escalate'
+      readonly key: string
+      readonly to: 'expert' | 'DC'
+      readonly because: string
+    }
   | { readonly kind: 'stale'; readonly key: string; readonly because: 'seven days' | 'expired' }
 
 /** What the guard must know before anything is shut out without a person (R20). */
@@ -434,7 +439,12 @@ export interface ExclusionDecision {
   readonly rule: RuleId
   /** `exclude`: no job more; `throttle`: a tenth of the slots, so that recovery is seen. */
   readonly action: 'exclude' | 'throttle' | 'none'
-  readonly because: 'site is ill' | 'cause is elsewhere' | 'too much at once' | 'held by a person' | 'already out'
+  readonly because:
+    | 'site is ill'
+    | 'cause is elsewhere'
+    | 'too much at once'
+    | 'held by a person'
+    | 'already out'
   /** The cause that forbids it. */
   readonly cause?: Entity
 }
