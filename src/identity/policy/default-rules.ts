@@ -32,7 +32,7 @@ const OWNERS = [
 ]
 const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, the DAQ group declares raw data, gateways report, pilots take jobs. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, the DAQ group declares raw data, the group of shifts looks after the grid, gateways report, pilots take jobs. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -55,6 +55,7 @@ export function defaultRules(vo: string): Rule[] {
     rule('group', `/${vo}/production`, 'production.*', '*'),
     rule('group', `/${vo}/daq`, 'raw.declare', '*'),
     rule('group', `/${vo}/daq`, 'raw.release', '*'),
+    rule('group', `/${vo}/shifts`, 'operations.*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
     rule('attribute', 'pilots', 'workload.pilot', '*'),
   ]
