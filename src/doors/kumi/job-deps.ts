@@ -14,6 +14,7 @@ export interface JobDoorDeps {
   readonly rses: RseTable
   readonly markets: Markets
   readonly verifyArrivals: CompleteDeps['verifyArrivals']
+  readonly inspect: NonNullable<CompleteDeps['inspect']>
   readonly review: NonNullable<CompleteDeps['review']>
   readonly addRules: ProductionDeps['addRules']
   readonly storagesAt: LeaseDeps['storagesAt']
