@@ -30,9 +30,9 @@ const LASTING: readonly number[] = [STATES.Done, STATES.Failed, STATES.Killed, S
 export async function jobTimeline(db: Db, now: Date, vo: string, hours: number): Promise<JobTimeline> {
   const { seconds } = STEPS.find((step) => hours <= step.hours)!
   const stepMs = seconds * 1000
-  const to = new Date((Math.floor(now.getTime() / stepMs) + 1) * stepMs)
-  const from = new Date(to.getTime() - hours * HOUR_MS)
-  const lines = await countsOver(db, vo, { from, to, seconds })
+  const last = Math.floor(now.getTime() / stepMs) * stepMs
+  const from = new Date(last + stepMs - hours * HOUR_MS)
+  const lines = await countsOver(db, vo, { from, now: new Date(last), seconds })
   const points = lines.flatMap((line, i) =>
     line.at < from ? [] : [{ at: line.at, counts: alive(line), ended: endedSince(line, lines[i - 1]) }],
   )
@@ -46,9 +46,8 @@ function alive({ counts }: CountsAt): Record<string, number> {
   )
 }
 
-/** The first line of all tells nothing of what ended before it. */
+/** Before the first line of all nothing had been counted. */
 function endedSince(line: CountsAt, before: CountsAt | undefined): TimelinePoint['ended'] {
-  const of = (state: number) =>
-    before ? Math.max(0, (line.arrived[state] ?? 0) - (before.arrived[state] ?? 0)) : 0
+  const of = (state: number) => Math.max(0, (line.arrived[state] ?? 0) - (before?.arrived[state] ?? 0))
   return { Done: of(STATES.Done), Failed: of(STATES.Failed), Killed: of(STATES.Killed) }
 }

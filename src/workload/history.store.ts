@@ -3,18 +3,21 @@ import { STATES } from './states.ts'
 
 const ENDS = sql.lit(`{${STATES.Done},${STATES.Failed},${STATES.Killed}}`)
 
-/** Writes down how many jobs are in each state, from the kept counts; a time that is there already stays as it is. */
+/** How many jobs of each VO, or of one, are in each state, and how many ever came into each that ends; from the kept counts. */
+const present = (vo: string | null) => sql`
+  select vo, coalesce(jsonb_object_agg(state, n) filter (where n > 0), '{}') as counts,
+    coalesce(jsonb_object_agg(state, arrived) filter (where state = any(${ENDS}::smallint[])), '{}') as arrived
+  from (
+    select q.vo, c.state, sum(c.n)::bigint as n, sum(c.arrived)::bigint as arrived
+    from (select queue_id, state, n, arrived from job_count
+      union all select queue_id, state, n, greatest(n, 0) from job_delta) c
+    join job_queue q on q.id = c.queue_id where ${vo}::text is null or q.vo = ${vo} group by 1, 2) s
+  group by vo`
+
+/** Writes the present down; a time that is there already stays as it is. */
 export async function noteCounts(db: Db, at: Date): Promise<void> {
-  await sql`
-    insert into job_history (vo, at, counts, arrived)
-    select vo, ${at}::timestamptz, coalesce(jsonb_object_agg(state, n) filter (where n > 0), '{}'),
-      coalesce(jsonb_object_agg(state, arrived) filter (where state = any(${ENDS}::smallint[])), '{}')
-    from (
-      select q.vo, c.state, sum(c.n)::bigint as n, sum(c.arrived)::bigint as arrived
-      from (select queue_id, state, n, arrived from job_count
-        union all select queue_id, state, n, greatest(n, 0) from job_delta) c
-      join job_queue q on q.id = c.queue_id group by 1, 2) s
-    group by vo on conflict do nothing`.execute(db)
+  await sql`insert into job_history (vo, at, counts, arrived)
+    select vo, ${at}::timestamptz, counts, arrived from (${present(null)}) p on conflict do nothing`.execute(db)
 }
 
 /** Of what is older than a time keeps the last of each so many seconds. */
@@ -38,11 +41,14 @@ export interface CountsAt {
   readonly arrived: Readonly<Record<string, number>>
 }
 
-/** The last counts of each interval of so many seconds, oldest first; the first line is the last one before `from`. */
+/**
+ * The last counts of each interval of so many seconds, oldest first, up to the present, which counts for the interval
+ * that begins at `now`. The first line is the last one before `from`.
+ */
 export const countsOver = (
   db: Db,
   vo: string,
-  { from, to, seconds }: { from: Date; to: Date; seconds: number },
+  { from, now, seconds }: { from: Date; now: Date; seconds: number },
 ): Promise<CountsAt[]> =>
   rows(
     db,
@@ -51,6 +57,8 @@ export const countsOver = (
       union all
       (select distinct on (1) to_timestamp(floor(extract(epoch from at) / ${seconds}::int) * ${seconds}::int) as begin,
           counts, arrived
-        from job_history where vo = ${vo} and at >= ${from} and at < ${to} order by 1, at desc)
+        from job_history where vo = ${vo} and at >= ${from} and at < ${now} order by 1, at desc)
+      union all
+      (select ${now}::timestamptz, counts, arrived from (${present(vo)}) p)
       order by at`,
   )

@@ -57,7 +57,7 @@ export function scriptOf({ job, demand, spec, item }: Recipe): string {
     // As with a pilot: what came along goes before what the machine has under the name.
     'if [ -f "./$program" ]; then chmod +x "./$program"; program="./$program"; fi',
     ...Object.entries(variables).map(([name, value]) => `export ${name}=${word(value)}`),
-    'export KUMI_NODE="${KUMI_NODE:-$(command -v node || true)}"',
+    `[ -n "\${KUMI_NODE:-}" ] || export KUMI_NODE="$(command -v node)"`,
     [
       'exec',
       ...(release ? ['kumi software run', word(release), '--'] : []),
