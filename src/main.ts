@@ -167,6 +167,7 @@ const placementDeps: placement.PlacementDeps = {
 }
 const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
+  siteUp: transfer.storagesInUse({ db, clock, rses }),
   settle: placement.settle,
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,

@@ -3,6 +3,7 @@ import { loseStarts } from './end.ts'
 import { pilotMissing, pilotOver } from './errors.ts'
 import * as store from './lease.store.ts'
 import {
+  beforeOutage,
   drawQueues,
   howMany,
   type Lottery,
@@ -83,10 +84,11 @@ export async function leaseJobs(
   const given = await givenBefore(db, now, pilot, holding)
   if (given.length > 0) return { jobs: given, retryAfterMs: 0, drain: false }
   if (pilot.draining || pilot.spoilt >= SPOILT_MOST) return { jobs: [], retryAfterMs: RETRY_MS, drain: true }
-  const offer: Offer = { ...free, vo, site: pilot.site, resource: pilot.resource }
+  const asked: Offer = { ...free, vo, site: pilot.site, resource: pilot.resource }
   const storages = await deps.storagesAt(vo, pilot.site)
   for (const fresh of [false, true]) {
     const market = await markets.of(vo, now, fresh)
+    const offer = beforeOutage(asked, market.downtimes, now)
     const order = candidates(market, offer, storages, now, rng)
     if (order.length === 0) continue
     const started = await take(db, {

@@ -17,6 +17,7 @@ import { registerAccess } from './access.ts'
 import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './answers.ts'
 import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
+import { registerDowntimes } from './downtimes.ts'
 import { eventStream } from './events.ts'
 import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
@@ -61,6 +62,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
+  registerDowntimes(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

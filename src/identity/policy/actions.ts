@@ -43,6 +43,8 @@ export const ACTIONS = {
   'software.publish': 'publish, tag and roll back software below a path, as /koto.example.org/releases',
   'software.admin': 'make repositories, collect what is unused, change keys',
   'operations.read': 'see the state of the grid',
+  'operations.shift':
+    'look after the grid: take and close cards, announce downtimes, test and exclude sites, keep the shift log',
   'admin.limits': 'set quotas',
   'storage.stat': 'see size and checksum of a path',
   'storage.list': 'list a directory',

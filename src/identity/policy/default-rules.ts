@@ -31,7 +31,7 @@ const OWNERS = [
 ]
 const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, gateways report, pilots take jobs. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, the group of shifts looks after the grid, gateways report, pilots take jobs. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -52,6 +52,7 @@ export function defaultRules(vo: string): Rule[] {
     ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
     rule('attribute', 'admin=true', '*', '*'),
     rule('group', `/${vo}/production`, 'production.*', '*'),
+    rule('group', `/${vo}/shifts`, 'operations.*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
     rule('attribute', 'pilots', 'workload.pilot', '*'),
   ]
