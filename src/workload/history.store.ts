@@ -17,7 +17,9 @@ const present = (vo: string | null) => sql`
 /** Writes the present down; a time that is there already stays as it is. */
 export async function noteCounts(db: Db, at: Date): Promise<void> {
   await sql`insert into job_history (vo, at, counts, arrived)
-    select vo, ${at}::timestamptz, counts, arrived from (${present(null)}) p on conflict do nothing`.execute(db)
+    select vo, ${at}::timestamptz, counts, arrived from (${present(null)}) p on conflict do nothing`.execute(
+    db,
+  )
 }
 
 /** Of what is older than a time keeps the last of each so many seconds. */
