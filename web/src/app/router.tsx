@@ -150,7 +150,7 @@ const jobs = createRoute({
   getParentRoute: () => root,
   path: '/jobs',
   validateSearch: (search: Record<string, unknown>) =>
-    optional(search, 'status', 'owner', 'group', 'site', 'name', 'hours', 'before'),
+    optional(search, 'status', 'owner', 'group', 'site', 'name', 'hours', 'before', 'span'),
   component: lazyRouteComponent(() => import('../jobs/jobs-page.tsx'), 'JobsPage'),
 })
 const newJob = createRoute({
@@ -162,6 +162,18 @@ const job = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$id',
   component: lazyRouteComponent(() => import('../jobs/job-page.tsx'), 'JobPage'),
+})
+const productions = createRoute({
+  getParentRoute: () => root,
+  path: '/productions',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'show'),
+  component: lazyRouteComponent(() => import('../productions/productions-page.tsx'), 'ProductionsPage'),
+})
+const production = createRoute({
+  getParentRoute: () => root,
+  path: '/productions/$name',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'tasks'),
+  component: lazyRouteComponent(() => import('../productions/production-page.tsx'), 'ProductionPage'),
 })
 const sites = createRoute({
   getParentRoute: () => root,
@@ -287,6 +299,7 @@ export const router = createRouter({
     rule,
     transfers,
     link,
+    ...[productions, production],
     ...[jobs, newJob, job, sites, site, software, repository],
     people,
     access,

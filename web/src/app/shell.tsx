@@ -13,6 +13,7 @@ const SCREENS = [
   ['/data', 'data'],
   ['/rules', 'rules'],
   ['/transfers', 'transfers'],
+  ['/productions', 'productions'],
   ['/jobs', 'jobs'],
   ['/sites', 'sites'],
   ['/software', 'software'],
