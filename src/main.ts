@@ -218,15 +218,13 @@ const raw: RawDeps = {
   ...{ verifiedWithinSeconds: placementDeps.verifiedWithinSeconds, addRules: productions.addRules },
 }
 registerRawMetrics({ db, vos, now: clock.now })
+const openCopy = rangeReader({ identity, client: storageClient })
 const jobDoor = {
   ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
   ...{ review: outputReview(productions), addRules: productions.addRules },
-  inspect: outputInspection({
-    db,
-    counter: rootCounter,
-    open: rangeReader({ identity, client: storageClient }),
-  }),
+  open: openCopy,
+  inspect: outputInspection({ db, counter: rootCounter, open: openCopy }),
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
 }

@@ -28,6 +28,7 @@ import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
+import { registerPictures } from './pictures.ts'
 import { registerProductions } from './productions.ts'
 import { registerRaw } from './raw.ts'
 import { registerSiteWork } from './site-work.ts'
@@ -59,6 +60,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSoftwareTrees(door, deps.software)
   registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
+  registerPictures(door, deps.jobs)
   registerProductions(door, deps.jobs)
   registerRaw(door, deps)
   registerJobLists(door, deps.jobs)
