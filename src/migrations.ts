@@ -13,6 +13,7 @@ const ROOMS_WITH_TABLES = [
   'placement',
   'workload',
   'production',
+  'operations',
 ] as const
 
 export function migrationSources(): MigrationSource[] {
