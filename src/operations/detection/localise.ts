@@ -122,7 +122,7 @@ function failsEverywhere(cube: Cube, base: number): boolean {
   }
   const places = bad.get(cube.of === 'jobs' ? 'site' : 'destination')
   if (!places || places.values < EVERYWHERE_SITES) return false
-  return [...bad.values()].every((one) => one.values < 3 || one.bad >= EVERYWHERE * one.values)
+  return [...bad.values()].every((one) => one.values < 2 || one.bad >= EVERYWHERE * one.values)
 }
 
 /** The causes that still fail more than usual where no other cause is at work. */
@@ -168,7 +168,7 @@ function causesOf(cube: Cube, rows: readonly JobFact[], found: readonly Found[],
 const round = (value: number): number => Math.round(value * 10) / 10
 
 /** Ends of a link; the site of a node or resource. */
-function withinOf(cube: Cube, entity: Entity, matched: ReadonlySet<number>): Entity[] {
+function withinOf(cube: Cube, entity: Entity, matched: ReadonlySet<number>): readonly Entity[] {
   if (entity.kind !== 'resource' && entity.kind !== 'node') return cube.ends.get(entityKey(entity)) ?? []
   const [first] = matched
   const site = cube.rowValues[first!]!.map((id) => cube.values[id]!).find((v) => v.attribute === 'site')
