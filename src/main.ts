@@ -45,7 +45,7 @@ import {
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
-import { registerSoftwareMetrics } from './operations/index.ts'
+import { noteTransferEnds, operationsWorkers, registerSoftwareMetrics } from './operations/index.ts'
 import * as placement from './placement/index.ts'
 import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { serverSettings } from './settings.ts'
@@ -168,7 +168,10 @@ const placementDeps: placement.PlacementDeps = {
 const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   siteUp: transfer.storagesInUse({ db, clock, rses }),
-  settle: placement.settle,
+  async settle(tx, input) {
+    await placement.settle(tx, input)
+    await noteTransferEnds(tx, input)
+  },
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
@@ -238,6 +241,10 @@ const workers = [
     remove: (url, token) => storageClient.remove(url, token),
   }),
   ...productionWorkers(productions),
+  ...operationsWorkers({
+    ...{ db, clock, rng, ids, log, rses, identity, vos, doors: storageClient },
+    everyMs: config.activeTestMinutes * 60_000,
+  }),
 ]
 
 // The doors.

@@ -44,3 +44,5 @@ export {
   transferExplanation,
   transferLines,
 } from './transfers.ts'
+export { noteTransferEnds } from './statistics/transfer-ends.ts'
+export { operationsWorkers } from './workers.ts'

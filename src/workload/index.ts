@@ -97,6 +97,7 @@ export {
   HELD,
   isFinal,
   isStateName,
+  isWithPilot,
   mayFollow,
   STATES,
   type StateName,

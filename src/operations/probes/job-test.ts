@@ -45,7 +45,7 @@ export async function testJob(
   }
   if (now < jobUntil) return { results: [], jobId, jobUntil }
   if (isWithPilot(job.state)) return { results: [], jobId, jobUntil: new Date(now.getTime() + PATIENCE_MS) }
-  await killJobs(db, { vo, now, ids: [jobId], by: prober.account })
+  await killJobs(db, { vo, now, ids: [jobId], source: prober.account })
   return over([{ test: 'job', ok: false, ms, message: 'No pilot took the job within an hour.' }])
 }
 

@@ -26,13 +26,23 @@ export async function proberOf(
   vo: string,
   now: Date,
 ): Promise<Prober> {
-  const [known] = await identity.accounts(vo, [NAME])
-  const account = known ?? (await identity.createAccounts([{ vo, name: NAME, kind: 'SERVICE' }]))[0]!
-  if (!known || !(await listScopes(db, { vo })).some(({ name }) => name === PROBE_SCOPE))
-    await createScope(db, { vo, now, name: PROBE_SCOPE, accountId: account.id }).catch((error) => {
-      if (!isGridError(error) || error.kind !== 'conflict') throw error
-    })
+  const account = (await known(identity, vo)) ?? (await made(identity, vo))
+  if (!(await listScopes(db, { vo })).some(({ name }) => name === PROBE_SCOPE))
+    await createScope(db, { vo, now, name: PROBE_SCOPE, accountId: account.id }).catch(unlessThere)
   return { vo, accountId: account.id, account: account.name, group: `/${vo}` }
+}
+
+const known = async (identity: Identities, vo: string) => (await identity.accounts(vo, [NAME]))[0]
+
+/** Another server may make it at the same time. */
+async function made(identity: Identities, vo: string) {
+  const account = { vo, name: NAME, kind: 'SERVICE' as const }
+  const [one] = (await identity.createAccounts([account]).catch(unlessThere)) ?? []
+  return one ?? (await known(identity, vo))!
+}
+
+function unlessThere(error: unknown): undefined {
+  if (!isGridError(error) || error.kind !== 'conflict') throw error
 }
 
 /** A token with what an ordinary login gives this account. */

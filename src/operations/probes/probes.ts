@@ -50,9 +50,11 @@ export function probeWorker(deps: ProbeDeps): Worker {
       }
       const until = new Date(now.getTime() + LEASE_MS)
       const mine = await transaction(db, (tx) => store.claimProbes(tx, now, until, AT_ONCE))
+      const probers = new Map<string, Prober>()
+      for (const { vo } of mine) if (!probers.has(vo)) probers.set(vo, await proberOf(deps, vo, now))
       await Promise.all(
         mine.map((probe) =>
-          run(probe).catch((error) => log.error({ err: error, probe }, 'a test could not be made')),
+          run(probe, probers.get(probe.vo)!).catch((error) => log.error({ err: error, probe }, 'a test could not be made')),
         ),
       )
       return { changed: mine.length === AT_ONCE ? 1 : 0, nextWake: await store.nextProbe(db) }
@@ -63,7 +65,7 @@ export function probeWorker(deps: ProbeDeps): Worker {
     return new Date(now.getTime() + everyMs * (1 + (rng.next() * 2 - 1) * JITTER))
   }
 
-  async function run(probe: store.Probe): Promise<void> {
+  async function run(probe: store.Probe, prober: Prober): Promise<void> {
     const { vo, site, kind, name } = probe
     const begun = clock.now()
     const downtimes = await downtimesAhead(db, begun, vo)
@@ -72,7 +74,6 @@ export function probeWorker(deps: ProbeDeps): Worker {
     const over = { nextAt: soon(begun), again: false, jobId: null, jobUntil: null }
     // Nobody learns anything from tests of what is known to be away.
     if (out) return void (await transaction(db, (tx) => store.setProbe(tx, probe, over)))
-    const prober = await proberOf(deps, vo, begun)
     const { results, jobId, jobUntil } = await testsOf(probe, prober, begun)
     const now = clock.now()
     if (jobId !== null) {

@@ -87,9 +87,8 @@ export const countTests = (tx: Db, from: Date, to: Date): Promise<number> =>
   affected(
     tx,
     sql`insert into activity_bin (start, vo, measure, kind, name, n, failed)
-      select ${bin(sql`t.at`)}, t.vo, 'tests', what.kind, what.name, count(*)::int, (count(*) filter (where not t.ok))::int
-      from active_test t cross join lateral (values ('site', t.site), (nullif(t.kind, 'site'), t.name)) as what(kind, name)
-      where t.at >= ${from} and t.at < ${to} and t.counts and what.kind is not null
+      select ${bin(sql`t.at`)}, t.vo, 'tests', t.kind, t.name, count(*)::int, (count(*) filter (where not t.ok))::int
+      from active_test t where t.at >= ${from} and t.at < ${to} and t.counts
       group by 1, 2, 3, 4, 5 ${PUT}`,
   )
 

@@ -71,9 +71,8 @@ async function span(
 /** An hour is long: it is counted when ten minutes more of it are over. */
 async function factSpan(tx: Db, now: Date): Promise<{ from: Date; to: Date } | undefined> {
   const counted = await store.markOf(tx, 'facts counted')
-  const mark = await store.markOf(tx, 'facts')
-  const behind = mark !== undefined && mark.getTime() + 3 * HOUR_MS < now.getTime()
-  if (counted && counted >= floorTo(now, BIN_MS) && !behind) return undefined
-  await store.setMark(tx, 'facts counted', now)
-  return span(tx, now, { name: 'facts', step: HOUR_MS, most: 2 })
+  if (counted && counted >= floorTo(now, BIN_MS)) return undefined
+  const hours = await span(tx, now, { name: 'facts', step: HOUR_MS, most: 2 })
+  await store.setMark(tx, 'facts counted', hours.to < now ? hours.to : now)
+  return hours
 }
