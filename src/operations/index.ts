@@ -46,3 +46,16 @@ export {
 } from './transfers.ts'
 export { noteTransferEnds } from './statistics/transfer-ends.ts'
 export { operationsWorkers } from './workers.ts'
+export type { CardChangeRow, CardRow } from './cards/card.store.ts'
+export { listCards } from './cards/card.store.ts'
+export {
+  type EntityExplained,
+  type EntityKind,
+  exclusionLines,
+  explainEntity,
+  holdEntity,
+} from './cards/entities.ts'
+export { type Matrix, type MatrixCell, type MatrixRow, siteMatrix } from './cards/matrix.ts'
+export { type CardOrder, orderCard, showCard } from './cards/orders.ts'
+export { describeFinding } from './cards/words.ts'
+export { hurryProbes, latestTests, type TestRow, testsOfSite } from './probes/probe.store.ts'

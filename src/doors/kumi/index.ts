@@ -27,6 +27,7 @@ import { registerJobs } from './jobs.ts'
 import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
+import { registerOperations } from './operations.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
 import { registerSiteWork } from './site-work.ts'
@@ -63,6 +64,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
   registerDowntimes(door, deps)
+  registerOperations(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

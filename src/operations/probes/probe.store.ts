@@ -105,3 +105,12 @@ export const testsOfSite = (db: Db, vo: string, site: string, limit: number): Pr
     sql<TestRow>`select site, kind, name, test, at, ok, counts, ms, message, offset_ms as "offsetMs"
       from active_test where vo = ${vo} and site = ${site} order by at desc, id desc limit ${limit}`,
   )
+
+/** Lets all tests of a site be made at once; how many there are. */
+export const hurryProbes = async (db: Db, vo: string, site: string, now: Date): Promise<number> =>
+  (
+    await rows(
+      db,
+      sql`update probe set next_at = ${now} where vo = ${vo} and site = ${site} and job_id is null returning 1`,
+    )
+  ).length

@@ -129,3 +129,14 @@ export const binsBetween = (db: Db, vo: string, from: Date, to: Date): Promise<B
     sql<BinRow>`select start, measure, kind, name, n, failed from activity_bin
       where start >= ${from} and start < ${to} and vo = ${vo} order by start, measure, kind, name`,
   )
+
+/** What was counted of one thing since a time. */
+export const binsOf = (
+  db: Db,
+  { vo, kind, name, from }: { vo: string; kind: string; name: string; from: Date },
+): Promise<BinRow[]> =>
+  rows(
+    db,
+    sql<BinRow>`select start, measure, kind, name, n, failed from activity_bin
+      where vo = ${vo} and kind = ${kind} and name = ${name} and start >= ${from} order by measure, start`,
+  )

@@ -36,6 +36,7 @@ export function rollupWorker({ db }: { db: Db }): Worker {
         await store.countPilots(tx, bins.from, bins.to)
         await store.countTransfers(tx, bins.from, bins.to)
         await store.countTests(tx, bins.from, bins.to)
+        await store.setMark(tx, 'bins counted', bins.to < now ? bins.to : now)
         const facts = await factSpan(tx, now)
         if (facts) await store.countFacts(tx, facts.from, facts.to)
         if (now.getTime() >= forgetAt) {
