@@ -43,6 +43,11 @@ const nouns: readonly Noun[] = [
     },
   },
   {
+    names: ['raw'],
+    summaries: ['raw data: from the detector to two verified copies, and what may be deleted there'],
+    register: async (program) => (await import('./raw/commands.ts')).registerRawCommands(program),
+  },
+  {
     names: ['demo'],
     summaries: ['examples that compute: from collisions to a plot'],
     register: async (program) => (await import('./demo/commands.ts')).registerDemoCommands(program),
@@ -56,6 +61,16 @@ const nouns: readonly Noun[] = [
     names: ['site'],
     summaries: ['the sites of the grid'],
     register: async (program) => (await import('./site/commands.ts')).registerSiteCommands(program),
+  },
+  {
+    names: ['card'],
+    summaries: ['what is wrong with the grid, by cause'],
+    register: async (program) => (await import('./card/commands.ts')).registerCardCommands(program),
+  },
+  {
+    names: ['shift'],
+    summaries: ['who watches the grid, the log, and the handover'],
+    register: async (program) => (await import('./shift/commands.ts')).registerShiftCommands(program),
   },
   {
     names: ['rse'],

@@ -83,7 +83,8 @@ export async function explainJob(
   const places = resources.map((resource): PlaceExplained => {
     const { site, name } = resource
     const paused =
-      outageOf(queue!, resource, market.downtimes, now) ?? pauseOf(resource, states.get(site), market.exclusions, now)
+      outageOf(queue!, resource, market.downtimes, now) ??
+      pauseOf(resource, states.get(site), market.exclusions, now)
     return { resource: name, site, obstacles: obstacles(queue!, offerOf(resource)), paused }
   })
   const ahead = await read.aheadOf(db, id, MOST_AHEAD)

@@ -103,9 +103,7 @@ export const EntityShown = Type.Object({
   kind: text,
   name: text,
   site: maybe(text),
-  state: maybe(
-    Type.Object({ state: text, reason: maybe(text), explanation: maybe(text) }),
-  ),
+  state: maybe(Type.Object({ state: text, reason: maybe(text), explanation: maybe(text) })),
   gateways: Type.Array(Type.Object({ name: text, lastSeenAt: maybe(time) })),
   downtimes: Type.Array(
     Type.Object({

@@ -27,7 +27,10 @@ const MOST = 200
 const cardLine = ({ key: _, ...card }: CardRow) => card
 
 /** What is wrong with the grid, what was tested, and what is shut out. */
-export function registerOperations(door: Operations, { db, clock }: Pick<KumiDoorDeps, 'db' | 'clock'>): void {
+export function registerOperations(
+  door: Operations,
+  { db, clock }: Pick<KumiDoorDeps, 'db' | 'clock'>,
+): void {
   door.get({
     url: '/kumi/v1/operations/cards',
     action: 'operations.read',
@@ -53,7 +56,8 @@ export function registerOperations(door: Operations, { db, clock }: Pick<KumiDoo
   door.post({
     url: '/kumi/v1/operations/cards/:id',
     action: 'operations.shift',
-    summary: 'Take a card (ack), work on it or give it to somebody (own), write (note), close, retire or reopen it',
+    summary:
+      'Take a card (ack), work on it or give it to somebody (own), write (note), close, retire or reopen it',
     schema: {
       params: Id,
       body: Type.Object({
@@ -108,7 +112,8 @@ export function registerOperations(door: Operations, { db, clock }: Pick<KumiDoo
   door.get({
     url: '/kumi/v1/operations/entities',
     action: 'operations.read',
-    summary: 'Sites and places where fewer pilots are started, or none, or that a person holds in; until when and why',
+    summary:
+      'Sites and places where fewer pilots are started, or none, or that a person holds in; until when and why',
     answer: Type.Object({ entities: Type.Array(Exclusion) }),
     handler: async ({ principal }) => ({
       entities: await exclusionLines(db, clock.now(), principal.vo),
@@ -117,7 +122,8 @@ export function registerOperations(door: Operations, { db, clock }: Pick<KumiDoo
   door.post({
     url: '/kumi/v1/operations/entities/:kind/:name/state',
     action: 'operations.shift',
-    summary: 'Decide about a site or place until a time, whatever the machine thinks: exclude, throttle, keep; free gives it back',
+    summary:
+      'Decide about a site or place until a time, whatever the machine thinks: exclude, throttle, keep; free gives it back',
     schema: {
       params: Type.Object({ kind: literals('site', 'resource'), name }),
       body: Type.Object({

@@ -35,7 +35,10 @@ export async function lockDetector(
     on conflict (vo) do nothing`.execute(tx)
   return row(
     tx,
-    sql<{ memory: Memory; lookedAt: Date | null }>`select memory, looked_at as "lookedAt" from detector where vo = ${vo}
+    sql<{
+      memory: Memory
+      lookedAt: Date | null
+    }>`select memory, looked_at as "lookedAt" from detector where vo = ${vo}
       for update skip locked`,
   )
 }
@@ -44,14 +47,13 @@ export const lookedAt = async (db: Db, vo: string): Promise<Date | null> =>
   (await row(db, sql<{ at: Date | null }>`select looked_at as at from detector where vo = ${vo}`))?.at ?? null
 
 export const putMemory = (tx: Tx, now: Date, vo: string, memory: Memory) =>
-  sql`update detector set memory = ${JSON.stringify(memory)}::jsonb, looked_at = ${now} where vo = ${vo}`.execute(tx)
+  sql`update detector set memory = ${JSON.stringify(memory)}::jsonb, looked_at = ${now} where vo = ${vo}`.execute(
+    tx,
+  )
 
 export const openCards = async (db: Db, vo: string): Promise<CardRow[]> =>
   (
-    await rows(
-      db,
-      sql<Stored>`select ${CARD} from card where vo = ${vo} and closed_at is null order by id`,
-    )
+    await rows(db, sql<Stored>`select ${CARD} from card where vo = ${vo} and closed_at is null order by id`)
   ).map(cardOf)
 
 /** Cards, newest first; closed ones only when asked for. */
@@ -85,7 +87,9 @@ export async function insertCard(
   const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
   const made = await row(
     tx,
-    sql<{ id: bigint }>`insert into card (vo, key, title, severity, entity, cause, entities, findings, first_seen,
+    sql<{
+      id: bigint
+    }>`insert into card (vo, key, title, severity, entity, cause, entities, findings, first_seen,
         last_seen, opened_at)
       values (${vo}, ${card.key}, ${card.title}, ${card.severity}, ${json(card.entity)}::jsonb, ${json(card.cause)}::jsonb,
         ${json(card.entities)}::jsonb, ${json(card.findings)}::jsonb, ${card.firstSeen}, ${card.lastSeen}, ${now})
@@ -94,11 +98,7 @@ export async function insertCard(
   return made!.id
 }
 
-export async function updateCard(
-  tx: Tx,
-  id: bigint,
-  card: CardContent & { title: string },
-): Promise<void> {
+export async function updateCard(tx: Tx, id: bigint, card: CardContent & { title: string }): Promise<void> {
   const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
   await sql`update card set title = ${card.title}, severity = ${card.severity}, entity = ${json(card.entity)}::jsonb,
       cause = ${json(card.cause)}::jsonb, entities = ${json(card.entities)}::jsonb, findings = ${json(card.findings)}::jsonb,

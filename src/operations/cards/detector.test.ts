@@ -4,9 +4,11 @@ import { type PastStarts, pastStarts, sitesWithEverything } from '../../../test/
 import { row, rows, sql, transaction } from '../../kernel/index.ts'
 import { acceptReport, exclusionOf, exclusionsNow, insertExclusion } from '../../sites/index.ts'
 import { createMarkets } from '../../workload/index.ts'
+import { announceDowntime } from '../downtimes.ts'
 import { entriesOf } from '../shifts/log.store.ts'
-import { rollupWorker } from '../statistics/rollup.ts'
+import { endShift, planShift, shiftsNow, startShift, unplanShift, writeLog } from '../shifts/shifts.ts'
 import { insertTransferEnds } from '../statistics/rollup.store.ts'
+import { rollupWorker } from '../statistics/rollup.ts'
 import { listCards } from './card.store.ts'
 import { detectorWorker } from './detector.ts'
 import { explainEntity, holdEntity } from './entities.ts'
@@ -33,7 +35,9 @@ async function tenMinutes(from: number, broken?: string): Promise<void> {
     ]
   })
   await pastStarts(db, starts)
-  const links = SITES.flatMap((source) => SITES.filter((one) => one !== source).map((to) => [source, to] as const))
+  const links = SITES.flatMap((source) =>
+    SITES.filter((one) => one !== source).map((to) => [source, to] as const),
+  )
   await transaction(db, (tx) =>
     insertTransferEnds(
       tx,
@@ -41,7 +45,14 @@ async function tenMinutes(from: number, broken?: string): Promise<void> {
       links.map(([source, to]) => {
         const failed = source === broken || to === broken ? 3 : 0
         return {
-          ...{ vo: 'demo', srcRseId: ids.get(source)!, dstRseId: ids.get(to)!, activity: 'default', n: 3, failed },
+          ...{
+            vo: 'demo',
+            srcRseId: ids.get(source)!,
+            dstRseId: ids.get(to)!,
+            activity: 'default',
+            n: 3,
+            failed,
+          },
           ...{ failedSource: source === broken ? failed : 0, failedDestination: to === broken ? failed : 0 },
           ...{ bytes: '1000', error: failed ? `${broken}.example cannot be reached (ECONNREFUSED).` : null },
         }
@@ -49,7 +60,8 @@ async function tenMinutes(from: number, broken?: string): Promise<void> {
     ),
   )
   const end = minutes(from + 10)
-  for (const site of SITES) if (site !== broken) await acceptReport(db, end, site, { version: '1', areas: [] })
+  for (const site of SITES)
+    if (site !== broken) await acceptReport(db, end, site, { version: '1', areas: [] })
   await look(end)
 }
 
@@ -72,7 +84,10 @@ beforeAll(async () => {
   await sitesWithEverything(db, minutes(-300), SITES)
   // More than a fifth of all slots would be for a person to shut out.
   await sql`update compute_resource set max_pilots = 40 where site = 'kek'`.execute(db)
-  const found = await rows(db, sql<{ id: number; site: string }>`select rse_id as id, value #>> '{}' as site from rse_attribute`)
+  const found = await rows(
+    db,
+    sql<{ id: number; site: string }>`select rse_id as id, value #>> '{}' as site from rse_attribute`,
+  )
   ids = new Map(found.map(({ id, site }) => [site, id]))
 })
 
@@ -106,7 +121,12 @@ describe('a gateway that stops', () => {
     const [card] = await open()
     const by = { vo: 'demo', id: card!.id, by: 'noa', text: '' }
     await orderCard(database.db, minutes(61), { ...by, order: 'ack', until: minutes(600) })
-    await orderCard(database.db, minutes(62), { ...by, order: 'own', owner: 'taro', text: 'power cut in Osaka' })
+    await orderCard(database.db, minutes(62), {
+      ...by,
+      order: 'own',
+      owner: 'taro',
+      text: 'power cut in Osaka',
+    })
     const { card: taken, changes } = await showCard(database.db, 'demo', card!.id)
     expect(taken).toMatchObject({ state: 'WORKING', owner: 'taro', acknowledgedAt: minutes(61) })
     expect(changes.map(({ kind, author, text }) => [kind, author, text])).toEqual([
@@ -162,5 +182,39 @@ describe('a person’s word', () => {
     expect(await now(302)).toBe('keep')
     expect(await holdEntity(db, minutes(303), { ...hold, state: 'free' })).toEqual([])
     expect(await now(304)).toBeUndefined()
+  })
+})
+
+describe('a shift', () => {
+  test('begins as planned, is written about, and hands over what is open and what was done', async () => {
+    const { db } = database
+    const noa = { vo: 'demo', person: 'noa' }
+    const planned = await planShift(db, minutes(500), {
+      ...{ vo: 'demo', kind: 'DP', person: 'noa', startsAt: minutes(560), endsAt: minutes(1000) },
+    })
+    const begun = await startShift(db, minutes(530), { ...noa, kind: 'DP' })
+    expect(begun).toMatchObject({ id: planned.id, startedAt: minutes(530) })
+    await expect(startShift(db, minutes(531), { ...noa, kind: 'DP' })).rejects.toMatchObject({
+      code: 'operations.shift_runs',
+    })
+    await announceDowntime(db, minutes(540), {
+      ...{ vo: 'demo', site: 'kek', storage: null, resource: null, severity: 'OUTAGE', madeBy: 'noa' },
+      ...{ startsAt: minutes(600), endsAt: minutes(700), reason: 'new switch' },
+    })
+    await writeLog(db, minutes(545), { vo: 'demo', author: 'noa', text: 'asked Osaka', site: 'osaka' })
+    const { draft } = await shiftsNow(db, minutes(550), 'demo')
+    expect(draft).toContain('0 cards opened, 0 closed, 0 open.')
+    expect(draft).toContain('- kek will be in downtime from 2026-11-18T22:00:00.000Z')
+    expect(draft).toContain('noa: asked Osaka')
+    const ended = await endShift(db, minutes(560), noa)
+    expect(ended).toMatchObject({ endedAt: minutes(560), handover: expect.stringContaining('asked Osaka') })
+    const own = await entriesOf(db, 'demo', { shift: planned.id, limit: 10 })
+    expect(own.map(({ kind }) => kind)).toEqual(['shift.ended', 'note', 'downtime.added', 'shift.started'])
+    await expect(unplanShift(db, 'demo', planned.id)).rejects.toMatchObject({
+      code: 'operations.shift_missing',
+    })
+    const next = await startShift(db, minutes(570), { vo: 'demo', person: 'taro', kind: 'DP' })
+    expect(next).toMatchObject({ person: 'taro', endsAt: minutes(570 + 480) })
+    expect((await shiftsNow(db, minutes(571), 'demo')).before).toMatchObject({ person: 'noa' })
   })
 })

@@ -63,7 +63,13 @@ async function noteSites(tx: Tx, vo: string, now: Date): Promise<void> {
   await insertSiteChanges(
     tx,
     vo,
-    changed.map(({ name, state, reason, explanation }) => ({ site: name, at: now, state, reason, explanation })),
+    changed.map(({ name, state, reason, explanation }) => ({
+      site: name,
+      at: now,
+      state,
+      reason,
+      explanation,
+    })),
   )
   // What a site is when it is first seen is no news.
   const news = changed.filter(({ name }) => before.has(name))
@@ -71,11 +77,23 @@ async function noteSites(tx: Tx, vo: string, now: Date): Promise<void> {
     `${site.name} is ${site.state}${site.explanation ? `: ${site.explanation}` : ''}`
   await addEntries(
     tx,
-    news.map((site) => ({ vo, at: now, author: null, kind: 'site.state', text: text(site), site: site.name })),
+    news.map((site) => ({
+      vo,
+      at: now,
+      author: null,
+      kind: 'site.state',
+      text: text(site),
+      site: site.name,
+    })),
   )
   await publish(
     tx,
     now,
-    news.map((site) => ({ vo, kind: 'site.state', subject: site.name, payload: { state: site.state, text: text(site) } })),
+    news.map((site) => ({
+      vo,
+      kind: 'site.state',
+      subject: site.name,
+      payload: { state: site.state, text: text(site) },
+    })),
   )
 }

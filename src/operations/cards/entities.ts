@@ -2,8 +2,8 @@ import { type Db, transaction } from '../../kernel/database.ts'
 import {
   type Downtime,
   downtimesAhead,
-  endExclusions,
   type Exclusion,
+  endExclusions,
   exclusionsNow,
   insertExclusion,
   listSites,
@@ -14,7 +14,7 @@ import type { Finding } from '../detection/index.ts'
 import { badState, entityMissing } from '../errors.ts'
 import { latestTests, type TestRow } from '../probes/probe.store.ts'
 import { readSites } from '../sites.store.ts'
-import { binsOf, type BinRow } from '../statistics/rollup.store.ts'
+import { type BinRow, binsOf } from '../statistics/rollup.store.ts'
 import { type CardRow, openCards } from './card.store.ts'
 import { tellExclusion } from './exclusions.ts'
 
@@ -70,7 +70,8 @@ export async function explainEntity(
     downtimes: downtimes.filter((one) =>
       kind === 'site'
         ? one.site === site
-        : one.site === site && ((one.storage ?? one.resource) === null || (one.storage ?? one.resource) === name),
+        : one.site === site &&
+          ((one.storage ?? one.resource) === null || (one.storage ?? one.resource) === name),
     ),
     exclusions: exclusions.filter(
       (one) => one.site === site && (kind === 'site' || one.resource === null || one.resource === name),
@@ -95,7 +96,8 @@ async function siteOf(db: Db, vo: string, kind: EntityKind, name: string): Promi
 }
 
 /** What holds now, by person or machine. */
-export const exclusionLines = (db: Db, now: Date, vo: string): Promise<Exclusion[]> => exclusionsNow(db, now, vo)
+export const exclusionLines = (db: Db, now: Date, vo: string): Promise<Exclusion[]> =>
+  exclusionsNow(db, now, vo)
 
 /**
  * A person decides about a site or a place until a time: no new pilots (`exclude`), few (`throttle`), as many as usual
@@ -130,7 +132,15 @@ export async function holdEntity(
     if (reason.trim() === '') throw badState('Say why: those who wait for the site want to know it.')
     if (!until || until <= now || until.getTime() - now.getTime() > LONGEST_MS)
       throw badState('Say until when, at most 30 days ahead: nothing is shut out for ever.')
-    const made = await insertExclusion(tx, now, { vo, site, resource, action: state, reason, madeBy: by, until })
+    const made = await insertExclusion(tx, now, {
+      vo,
+      site,
+      resource,
+      action: state,
+      reason,
+      madeBy: by,
+      until,
+    })
     await tellExclusion(tx, now, made, state === 'keep' ? 'held in' : 'excluded', by)
     return [made]
   })

@@ -1,8 +1,8 @@
 import type { Tx } from '../../kernel/database.ts'
 import { publish } from '../../kernel/events.ts'
 import {
-  endExclusions,
   type Exclusion,
+  endExclusions,
   exclusionsBetween,
   exclusionsNow,
   extendExclusions,
@@ -50,7 +50,15 @@ export async function applyGuard(
     if (because === 'already out' || already) continue
     const worst = findings.find((one) => one.rule === rule && one.entity.name === site)
     const reason = `${worst?.code ?? 'it is ill'} (${rule})`
-    const made = await insertExclusion(tx, now, { vo, site, resource: null, action, reason, madeBy: null, until })
+    const made = await insertExclusion(tx, now, {
+      vo,
+      site,
+      resource: null,
+      action,
+      reason,
+      madeBy: null,
+      until,
+    })
     await tellExclusion(tx, now, made, 'excluded', null)
   }
   if (kept.length > 0) await extendExclusions(tx, kept, until)
@@ -68,7 +76,8 @@ export async function tellExclusion(
   author: string | null,
 ): Promise<void> {
   const name = resource ?? site
-  const how = what === 'excluded' ? (action === 'throttle' ? 'gets few pilots' : 'gets no pilots') : `is ${what}`
+  const how =
+    what === 'excluded' ? (action === 'throttle' ? 'gets few pilots' : 'gets no pilots') : `is ${what}`
   const end = what === 'let in' ? '' : ` until ${until.toISOString()}`
   const text = `${name} ${how}${end}: ${reason}`
   await addEntries(tx, [{ vo, at: now, author, kind: 'exclusion', text, site }])

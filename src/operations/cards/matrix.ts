@@ -1,5 +1,12 @@
 import type { Db } from '../../kernel/database.ts'
-import { type Downtime, downtimesBetween, type Exclusion, exclusionsBetween, listSites, type Site } from '../../sites/index.ts'
+import {
+  type Downtime,
+  downtimesBetween,
+  type Exclusion,
+  exclusionsBetween,
+  listSites,
+  type Site,
+} from '../../sites/index.ts'
 import { endsByHour, type SiteChange, siteChangesSince } from './site-changes.store.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,5 +1,5 @@
-import { publish } from '../../kernel/events.ts'
 import type { Tx } from '../../kernel/database.ts'
+import { publish } from '../../kernel/events.ts'
 import { addEntries } from '../shifts/log.store.ts'
 import { insertChange } from './card.store.ts'
 
@@ -19,5 +19,7 @@ export async function noteCard(tx: Tx, now: Date, vo: string, news: CardNews): P
   const said = text ? `: ${text}` : ''
   const line = `Card ${id} ${kind} (${title})${said}`
   await addEntries(tx, [{ vo, at: now, author, kind: `card.${kind}`, text: line, cardId: id }])
-  await publish(tx, now, [{ vo, kind: `card.${kind}`, subject: String(id), payload: { title, by: author, text } }])
+  await publish(tx, now, [
+    { vo, kind: `card.${kind}`, subject: String(id), payload: { title, by: author, text } },
+  ])
 }

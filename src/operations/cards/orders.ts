@@ -6,7 +6,14 @@ import { noteCard } from './note.ts'
 export type CardOrder = 'ack' | 'own' | 'note' | 'close' | 'retire' | 'reopen'
 
 const KINDS: Readonly<Record<CardOrder, string>> = {
-  ...{ ack: 'acknowledged', own: 'owned', note: 'noted', close: 'closed', retire: 'retired', reopen: 'reopened' },
+  ...{
+    ack: 'acknowledged',
+    own: 'owned',
+    note: 'noted',
+    close: 'closed',
+    retire: 'retired',
+    reopen: 'reopened',
+  },
 }
 
 /**
@@ -44,7 +51,12 @@ export async function orderCard(
 function choiceOf(
   card: store.CardRow,
   now: Date,
-  { by, order, owner, until }: { by: string; order: CardOrder; owner?: string | undefined; until?: Date | undefined },
+  {
+    by,
+    order,
+    owner,
+    until,
+  }: { by: string; order: CardOrder; owner?: string | undefined; until?: Date | undefined },
 ): store.CardChoice {
   const acknowledgedAt = card.acknowledgedAt ?? now
   const taken = { acknowledgedAt, expires: until ?? card.expires, stale: false }
@@ -54,7 +66,11 @@ function choiceOf(
     case 'retire':
       return { ...taken, state: 'RETIRED', owner: card.owner ?? by }
     default:
-      return { ...taken, state: card.owner && order === 'reopen' ? 'WORKING' : 'ACK', owner: card.owner ?? by }
+      return {
+        ...taken,
+        state: card.owner && order === 'reopen' ? 'WORKING' : 'ACK',
+        owner: card.owner ?? by,
+      }
   }
 }
 

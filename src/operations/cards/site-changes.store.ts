@@ -39,7 +39,12 @@ export const siteChangesSince = (db: Db, vo: string, from: Date): Promise<SiteCh
 export const endsByHour = (db: Db, vo: string, from: Date) =>
   rows(
     db,
-    sql<{ site: string; at: Date; n: number; failed: number }>`select name as site, date_trunc('hour', start, 'UTC') as at,
+    sql<{
+      site: string
+      at: Date
+      n: number
+      failed: number
+    }>`select name as site, date_trunc('hour', start, 'UTC') as at,
         sum(n)::int as n, sum(failed)::int as failed
       from activity_bin where start >= ${from} and vo = ${vo} and measure = 'jobs' and kind = 'site' group by 1, 2`,
   )

@@ -67,7 +67,7 @@ describe('the cause of failures', () => {
 
   it('is a site with one storage when each alone does well', () => {
     const rows = grid(() => 0, 4).map((row, i): JobFact => {
-      const attributes = { ...row.attributes, 'output storage': i % 2 ? 'd1' : 'd2' }
+      const attributes: JobFact['attributes'] = { ...row.attributes, 'output storage': i % 2 ? 'd1' : 'd2' }
       const bad = attributes.site === 's3' && attributes['output storage'] === 'd1'
       return { ...row, attributes, failed: bad ? row.n : 0 }
     })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { detect, emptyMemory, type Picture } from './index.ts'
+import { detect, emptyMemory, type Picture, type Trend } from './index.ts'
 
 const NOW = new Date('2026-03-02T12:00:00Z')
 const MINUTE = 60_000
@@ -55,10 +55,10 @@ describe('pilots', () => {
   })
 
   it('that are far fewer than at this hour of other weeks are told of, unless nothing waits', () => {
-    const trend = {
+    const trend: Trend = {
       ...{ entity: { kind: 'site', name: 'kek' }, what: 'running pilots', demand: 100 },
       ...{ last: [20, 18, 19, 15, 12, 10], usual: [100, 104, 96, 110, 98, 101] },
-    } as const
+    }
     expect(told({ trends: [trend] })).toEqual(['R06 fewer pilots (warn): site kek'])
     expect(told({ trends: [{ ...trend, demand: 0 }] })).toEqual([])
     expect(told({ trends: [{ ...trend, last: [20, 18, 19, 15, 12, 80] }] })).toEqual([])

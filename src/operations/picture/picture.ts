@@ -1,7 +1,15 @@
 import type { Db } from '../../kernel/database.ts'
 import { type Downtime, downtimesBetween, listSites } from '../../sites/index.ts'
 import { type Markets, matchable, resourcesOf } from '../../workload/index.ts'
-import { type Bin, BIN_MS, type Entity, type JobFact, linkName, type Picture, WINDOW_MS } from '../detection/index.ts'
+import {
+  BIN_MS,
+  type Bin,
+  type Entity,
+  type JobFact,
+  linkName,
+  type Picture,
+  WINDOW_MS,
+} from '../detection/index.ts'
 import { type BinRow, binsBetween } from '../statistics/rollup.store.ts'
 import * as services from './services.store.ts'
 import * as work from './work.store.ts'
@@ -131,7 +139,10 @@ async function consumption(db: Db, vo: string, now: Date): Promise<NonNullable<P
   const from = new Date(now.getTime() - HOUR_MS)
   const walls = await work.wallsOfSites(db, vo, from, now)
   const usual = new Map(
-    (await work.usualEating(db, vo, new Date(now.getTime() - 7 * DAY_MS), from)).map((one) => [one.site, one]),
+    (await work.usualEating(db, vo, new Date(now.getTime() - 7 * DAY_MS), from)).map((one) => [
+      one.site,
+      one,
+    ]),
   )
   return walls.flatMap(({ site, n, failed, medianMs, elsewhereMs }) => {
     const before = usual.get(site)?.usualPerHour

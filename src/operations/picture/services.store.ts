@@ -44,7 +44,10 @@ export async function databaseFacts(db: Db): Promise<DatabaseFacts> {
 export const clockFacts = (db: Db, vo: string, since: Date): Promise<{ name: string; offsetMs: number }[]> =>
   rows(
     db,
-    sql<{ name: string; offsetMs: number }>`select distinct on (site) 'clock of ' || site as name, offset_ms as "offsetMs"
+    sql<{
+      name: string
+      offsetMs: number
+    }>`select distinct on (site) 'clock of ' || site as name, offset_ms as "offsetMs"
       from active_test where vo = ${vo} and at >= ${since} and test = 'clock' and offset_ms is not null
       order by site, at desc`,
   )

@@ -23,7 +23,9 @@ export async function putProbes(
   const list = sql`jsonb_to_recordset(${JSON.stringify(probes)}::jsonb)
     as p(vo text, kind text, name text, site text, "nextAt" timestamptz)`
   await sql`insert into probe (vo, kind, name, site, next_at) select vo, kind, name, site, "nextAt" from ${list}
-    on conflict (vo, kind, name) do update set site = excluded.site where probe.site <> excluded.site`.execute(tx)
+    on conflict (vo, kind, name) do update set site = excluded.site where probe.site <> excluded.site`.execute(
+    tx,
+  )
   await sql`delete from probe where (vo, kind, name) not in (select vo, kind, name from ${list})`.execute(tx)
 }
 

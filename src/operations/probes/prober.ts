@@ -12,10 +12,7 @@ export interface Prober {
   readonly group: string
 }
 
-type Identities = Pick<
-  Identity,
-  'accounts' | 'createAccounts' | 'asAfterLogin' | 'mintForAccount'
->
+type Identities = Pick<Identity, 'accounts' | 'createAccounts' | 'asAfterLogin' | 'mintForAccount'>
 
 /**
  * The account in whose name a VO is tested: an ordinary member with a scope of its own and no right beside what every

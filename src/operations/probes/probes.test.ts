@@ -23,7 +23,8 @@ function storage(broken: Partial<Pick<WebdavClient, 'put' | 'get' | 'stat' | 'li
       const bytes = files.get(url)
       return bytes && { size: BigInt(bytes.length), adler32: adler32Hex(adler32(bytes)) }
     },
-    list: async (url) => [...files.keys()].filter((one) => one.startsWith(url)).map((one) => new URL(one).pathname),
+    list: async (url) =>
+      [...files.keys()].filter((one) => one.startsWith(url)).map((one) => new URL(one).pathname),
     remove: async (url) => files.delete(url),
     time: async () => new Date(),
     ...broken,

@@ -54,7 +54,9 @@ export function probeWorker(deps: ProbeDeps): Worker {
       for (const { vo } of mine) if (!probers.has(vo)) probers.set(vo, await proberOf(deps, vo, now))
       await Promise.all(
         mine.map((probe) =>
-          run(probe, probers.get(probe.vo)!).catch((error) => log.error({ err: error, probe }, 'a test could not be made')),
+          run(probe, probers.get(probe.vo)!).catch((error) =>
+            log.error({ err: error, probe }, 'a test could not be made'),
+          ),
         ),
       )
       return { changed: mine.length === AT_ONCE ? 1 : 0, nextWake: await store.nextProbe(db) }
@@ -144,7 +146,9 @@ async function targets(
       .filter(({ name }) => runs.has(name))
       .map(({ name }) => ({ vo, kind: 'job' as const, name, site: name })),
     ...storages
-      .filter((rse) => rse.kind === 'DISK' && rse.canRead && rse.canWrite && rse.canDelete && names.has(own(rse)))
+      .filter(
+        (rse) => rse.kind === 'DISK' && rse.canRead && rse.canWrite && rse.canDelete && names.has(own(rse)),
+      )
       .map((rse) => ({ vo, kind: 'storage' as const, name: rse.name, site: own(rse) })),
   ]
 }

@@ -13,7 +13,7 @@ const CLOCK_MS = 30_000
 async function step(
   results: TestResult[],
   test: TestName,
-  work: (signal: AbortSignal) => Promise<Pick<TestResult, 'message' | 'offsetMs'> | void>,
+  work: (signal: AbortSignal) => Promise<Pick<TestResult, 'message' | 'offsetMs'> | undefined>,
 ): Promise<boolean> {
   const began = performance.now()
   const ms = () => Math.round(performance.now() - began)

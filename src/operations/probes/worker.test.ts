@@ -31,11 +31,13 @@ const tick = (seconds: number) => {
   return worker.tick(now, signal)
 }
 const tests = async () =>
-  (await rows(
-    database.db,
-    sql<{ line: string }>`select name || ' ' || test || case when ok then ' ok' else ' failed' end
+  (
+    await rows(
+      database.db,
+      sql<{ line: string }>`select name || ' ' || test || case when ok then ' ok' else ' failed' end
       || case when counts then '' else ', again' end as line from active_test order by at, name, test`,
-  )).map(({ line }) => line)
+    )
+  ).map(({ line }) => line)
 
 beforeAll(async () => {
   const { db, pool } = database

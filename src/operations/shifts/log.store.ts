@@ -20,7 +20,9 @@ export async function addEntries(tx: Tx, entries: readonly NewEntry[]): Promise<
     select e.vo, (select s.id from shift s where s.vo = e.vo and s.started_at <= e.at and s.ended_at is null
       order by s.kind = 'DP' desc, s.started_at desc limit 1), e.at, e.author, e.kind, left(e.text, 2000), e."cardId", e.site
     from jsonb_to_recordset(${list}::jsonb)
-      as e(vo text, at timestamptz, author text, kind text, text text, "cardId" bigint, site text)`.execute(tx)
+      as e(vo text, at timestamptz, author text, kind text, text text, "cardId" bigint, site text)`.execute(
+    tx,
+  )
 }
 
 export interface EntryRow {

@@ -28,10 +28,7 @@ export async function insertTransferEnds(tx: Db, now: Date, ends: readonly Trans
 const ROLLUP_LOCK = 0x62696e73
 
 export async function takeTurn(tx: Tx): Promise<boolean> {
-  const turn = await row(
-    tx,
-    sql<{ mine: boolean }>`select pg_try_advisory_xact_lock(${ROLLUP_LOCK}) as mine`,
-  )
+  const turn = await row(tx, sql<{ mine: boolean }>`select pg_try_advisory_xact_lock(${ROLLUP_LOCK}) as mine`)
   return turn?.mine ?? false
 }
 
@@ -42,7 +39,8 @@ export const setMark = (tx: Db, name: string, at: Date) =>
   sql`insert into operation_mark (name, at) values (${name}, ${at})
     on conflict (name) do update set at = excluded.at`.execute(tx)
 
-const bin = (at: ReturnType<typeof sql>) => sql`date_bin('10 minutes', ${at}, timestamptz '2000-01-01 00:00:00+00')`
+const bin = (at: ReturnType<typeof sql>) =>
+  sql`date_bin('10 minutes', ${at}, timestamptz '2000-01-01 00:00:00+00')`
 const PUT = sql`on conflict (start, vo, measure, kind, name)
   do update set n = excluded.n, failed = excluded.failed, seconds = excluded.seconds
   where (activity_bin.n, activity_bin.failed, activity_bin.seconds) is distinct from (excluded.n, excluded.failed, excluded.seconds)`

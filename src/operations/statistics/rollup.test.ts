@@ -118,7 +118,9 @@ describe('statistics', () => {
     await sql`analyze job_attempt`.execute(database.db)
     const plan = await rows(
       database.db,
-      sql<{ 'QUERY PLAN': string }>`explain (analyze, buffers off, timing off) ${endedStarts(minutes(-20), minutes(-10))}`,
+      sql<{
+        'QUERY PLAN': string
+      }>`explain (analyze, buffers off, timing off) ${endedStarts(minutes(-20), minutes(-10))}`,
     )
     const text = plan.map((line) => line['QUERY PLAN']).join('\n')
     expect(text).toContain('job_attempt_ended')
