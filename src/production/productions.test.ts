@@ -217,7 +217,7 @@ describe('a production', () => {
     expect(line!.production.definition).toMatchObject({ release: 'release-08', campaign: 'MC16' })
     expect(line!.production.definition).not.toHaveProperty('steps')
     await world.order(name, 'cancel')
-    expect((await all()).get(name)![0]).toEqual([2, 0, 0, 0])
+    expect((await all()).get(name)![0]).toEqual([2, 10, 0, 0])
   })
 
   test('says how long it still takes, at the pace of its last tasks and only while it makes something', async () => {

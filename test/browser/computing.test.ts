@@ -5,6 +5,7 @@ import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
 import { jobsJourney } from './jobs-journey.ts'
 import { productionsJourney } from './productions-journey.ts'
+import { rawJourney } from './raw-journey.ts'
 import { CHROMIUM } from './screen.ts'
 
 describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
@@ -31,4 +32,5 @@ describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
   }
   describe('jobs and sites', () => jobsJourney(world))
   describe('productions', () => productionsJourney(world))
+  describe('raw data', () => rawJourney(world))
 })

@@ -117,6 +117,18 @@ const did = createRoute({
   path: '/data/$scope/$name',
   component: lazyRouteComponent(() => import('../data/did-page.tsx'), 'DidPage'),
 })
+const raw = createRoute({
+  getParentRoute: () => root,
+  path: '/raw',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'flow', 'before'),
+  component: lazyRouteComponent(() => import('../raw/raw-page.tsx'), 'RawPage'),
+})
+const rawRun = createRoute({
+  getParentRoute: () => root,
+  path: '/raw/$experiment/$run',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'state'),
+  component: lazyRouteComponent(() => import('../raw/run-page.tsx'), 'RunPage'),
+})
 const rules = createRoute({
   getParentRoute: () => root,
   path: '/rules',
@@ -294,6 +306,7 @@ export const router = createRouter({
     now,
     data,
     did,
+    ...[raw, rawRun],
     rules,
     newRule,
     rule,

@@ -34,6 +34,9 @@ const CHANGED = [
   'jobs',
   'software',
   'productions',
+  'raw',
+  'sites',
+  'now',
 ]
 
 /** A change, after which everything it may have touched is asked again. */

@@ -4,6 +4,7 @@ import { jobs } from './jobs.en.ts'
 import { password } from './password.en.ts'
 import { people } from './people.en.ts'
 import { productions } from './productions.en.ts'
+import { raw } from './raw.en.ts'
 import { sites } from './sites.en.ts'
 import { software } from './software.en.ts'
 
@@ -245,6 +246,7 @@ export const en = {
   jobs,
   people,
   productions,
+  raw,
   sites,
   software,
 }

@@ -5,6 +5,7 @@ import { jobs } from './jobs.ja.ts'
 import { password } from './password.ja.ts'
 import { people } from './people.ja.ts'
 import { productions } from './productions.ja.ts'
+import { raw } from './raw.ja.ts'
 import { sites } from './sites.ja.ts'
 import { software } from './software.ja.ts'
 
@@ -238,6 +239,7 @@ export const ja: Messages = {
   jobs,
   people,
   productions,
+  raw,
   sites,
   software,
 }
