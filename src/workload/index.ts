@@ -27,7 +27,7 @@ export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
 export { type InputAddress, inputAddresses, inputFiles, sitesOfFiles } from './inputs.ts'
 export { type DescribedJobs, didOf, filled, jobsOfJdl, parseJdl } from './jdl.ts'
-export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
+export { concrete, type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
 export { changeJobs, hearJobs, type JobChange, noteJobs, parametersOf } from './notes.ts'
 export {

@@ -224,7 +224,7 @@ async function described(
 }
 
 /** The spec of one job: what is different for each is filled in, so that a pilot need know nothing of parameters. */
-function concrete(spec: JobSpec, job: store.StartedJob): JobSpec {
+export function concrete(spec: JobSpec, job: Pick<store.StartedJob, 'id' | 'item'>): JobSpec {
   const item = job.item ?? { n: 0, parameters: {} }
   const fill = (text: string) => filled(text, item, job.id)
   return {

@@ -5,9 +5,10 @@
 // wire of ours: 2,000 programs and as many Node.js processes would measure the machine. Nobody does anything meanwhile.
 // At the end every event must be there exactly once, in the catalogue and in the bytes of the merged files; no task may have
 // two outputs, fewer than one task in a hundred may have failed. Prints a table; exits with 1 when anything is not so.
-import { createHash } from 'node:crypto'
+
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createHash } from 'node:crypto'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -52,7 +53,11 @@ const rng = seededRng(Number(values.seed))
 const until = Date.now() + Number(values.minutes) * 60_000
 const faults = new Map()
 const happened = (what) => faults.set(what, (faults.get(what) ?? 0) + 1)
-const unlucky = (what) => rng.next() < FAULT && (happened(what), true)
+const unlucky = (what) => {
+  if (rng.next() >= FAULT) return false
+  happened(what)
+  return true
+}
 const ended = new AbortController()
 let starts = 0
 let lateRefused = 0
@@ -69,7 +74,7 @@ try {
 
 async function campaign() {
   await kumi('login', 'admin', '--password-file', join(home.client, 'password'))
-  const token = (await kumi('token')).trim()
+  const token = readFileSync(join(home.client, 'token'), 'utf8').trim()
   const file = join(home.path, 'campaign.yaml')
   writeFileSync(file, definition())
   await kumi('prod', 'define', file)
@@ -151,7 +156,7 @@ async function ask({ stamp, token }, path, body) {
 
 /** A place where one pilot after the other works; every tenth node is a black hole. */
 async function place(token, site) {
-  for (let n = 0; !ended.signal.aborted; n++) {
+  while (!ended.signal.aborted) {
     const stamp = `c-${site}-${Math.floor(rng.next() * 1e12)}`
     const made = await admin(token, 'POST', '/diracx/api/pilots/', {
       ...{ pilot_stamp: stamp, vo: facts.vo, grid_site: site, destination_site: site },
@@ -159,7 +164,9 @@ async function place(token, site) {
     if (made >= 300) throw new Error(`a pilot was not taken: ${made}`)
     const own = await adminJson(token, 'POST', `/kumi/v1/pilots/${stamp}/token`, {})
     const hole = unlucky('black-hole node')
-    await Promise.all(Array.from({ length: SLOTS }, () => slot({ stamp, token: own.token, site, admin: token }, hole)))
+    await Promise.all(
+      Array.from({ length: SLOTS }, () => slot({ stamp, token: own.token, site, admin: token }, hole)),
+    )
     await ask({ stamp, token: own.token }, 'end', { reason: 'over' }).catch(() => undefined)
   }
 }
@@ -171,7 +178,9 @@ async function slot(pilot, hole) {
     }
     const given = await ask(pilot, 'lease', { free, most: 1, holding: pilot.holding ?? [] })
     if (!given || given.drain) return
-    const [job] = given.jobs.filter((each) => !(pilot.holding ?? []).some((held) => held.jobId === each.jobId))
+    const [job] = given.jobs.filter(
+      (each) => !(pilot.holding ?? []).some((held) => held.jobId === each.jobId),
+    )
     if (!job) {
       await delay(300 + rng.next() * 700)
       continue
@@ -194,7 +203,8 @@ async function work(pilot, job, held) {
   const inputs = job.item?.inputs ?? []
   const lines = []
   if (inputs.length > 0) {
-    if (unlucky('input download')) return ask(pilot, 'complete', ending(held, 'site_fault', 'Failed Downloading Input Data'))
+    if (unlucky('input download'))
+      return ask(pilot, 'complete', ending(held, 'site_fault', 'Failed Downloading Input Data'))
     const answer = await ask(pilot, 'inputs', { ...held, from: 0, count: 100 })
     if (!answer) return
     for (const input of answer.files) lines.push(...(await fetched(input)))
@@ -206,11 +216,18 @@ async function work(pilot, job, held) {
   if (unlucky('worker killed')) return killed(pilot, held, lines)
   if (unlucky('wrong output')) {
     const kind = Math.floor(rng.next() * 3)
-    if (kind === 0) return ask(pilot, 'complete', ending(held, 'failed', 'Application Finished With Errors', { exitCode: 139 }))
+    if (kind === 0)
+      return ask(
+        pilot,
+        'complete',
+        ending(held, 'failed', 'Application Finished With Errors', { exitCode: 139 }),
+      )
     if (kind === 1) events -= 1
     else lines.length = 0
   }
-  const promise = (await ask(pilot, 'outputs', { ...held, files: [{ output: 0, file: job.spec.outputs[0].pattern }] }))?.files[0]
+  const promise = (
+    await ask(pilot, 'outputs', { ...held, files: [{ output: 0, file: job.spec.outputs[0].pattern }] })
+  )?.files[0]
   if (!promise) return
   const [first, second] = promise.places
   let at = first
@@ -228,13 +245,21 @@ async function work(pilot, job, held) {
   const taken = await ask(pilot, 'complete', done)
   if (taken && unlucky('duplicate report')) await ask(pilot, 'complete', done)
   // As a pilot does when the server refuses what it made.
-  if (!taken) await ask(pilot, 'complete', ending(held, 'failed', 'Output Data Not Registered', { application: 'Wrong output: refused' }))
+  if (!taken)
+    await ask(
+      pilot,
+      'complete',
+      ending(held, 'failed', 'Output Data Not Registered', { application: 'Wrong output: refused' }),
+    )
 }
 
 async function fetched({ places, bytes }) {
   for (let tries = 0; tries < 20; tries++) {
     for (const { url, token } of places) {
-      const answer = await request(url, { dispatcher: agent, headers: { authorization: `Bearer ${token}` } }).catch(() => undefined)
+      const answer = await request(url, {
+        dispatcher: agent,
+        headers: { authorization: `Bearer ${token}` },
+      }).catch(() => undefined)
       const text = await answer?.body.text()
       if (answer?.statusCode === 200 && text.length === Number(bytes)) return text.split('\n').filter(Boolean)
     }
@@ -272,7 +297,8 @@ async function put({ url, token }, lines, half = false) {
 
 /** The worker dies; its batch system tells. Half of the dead come back later and report all the same. */
 async function killed(pilot, held, lines) {
-  const promise = (await ask(pilot, 'outputs', { ...held, files: [{ output: 0, file: 'mdst.txt' }] }))?.files[0]
+  const promise = (await ask(pilot, 'outputs', { ...held, files: [{ output: 0, file: 'mdst.txt' }] }))
+    ?.files[0]
   pilot.dead = true
   const told = await admin(pilot.admin, 'PATCH', '/diracx/api/pilots/metadata', {
     [pilot.stamp]: { Status: 'Failed', StatusReason: 'node lost' },
@@ -283,7 +309,11 @@ async function killed(pilot, held, lines) {
   const [at] = promise.places
   const file = await put(at, lines)
   const files = [{ output: 0, scope: promise.scope, name: promise.name, rse: at.rse, ...file }]
-  const late = await ask(pilot, 'complete', ending(held, 'done', 'Execution Complete', { files, metadata: { events: lines.length } }))
+  const late = await ask(
+    pilot,
+    'complete',
+    ending(held, 'done', 'Execution Complete', { files, metadata: { events: lines.length } }),
+  )
   if (late) lateTaken++
   else lateRefused++
 }
@@ -318,7 +348,9 @@ async function report(shown, seconds) {
   const blocks = merged.map(({ name }) => name)
   const names = []
   for (const block of blocks)
-    names.push(...JSON.parse(await kumi('data', 'ls', `user.admin:${block}`, '--json')).map(({ name }) => name))
+    names.push(
+      ...JSON.parse(await kumi('data', 'ls', `user.admin:${block}`, '--json')).map(({ name }) => name),
+    )
   const wanted = new Set(names)
   const contents = new Map()
   for (const { name: site } of facts.sites) {
@@ -331,17 +363,35 @@ async function report(shown, seconds) {
   const left = JSON.parse(await kumi('data', 'ls', 'user.admin:Campaign.simulate', '--json'))
   const intermediates = []
   for (const { name } of left)
-    intermediates.push(...JSON.parse(await kumi('data', 'ls', `user.admin:${name}`, '--json').catch(() => '[]')))
+    intermediates.push(
+      ...JSON.parse(await kumi('data', 'ls', `user.admin:${name}`, '--json').catch(() => '[]')),
+    )
   const total = CELLS * EVENTS
   const failRate = shown.failed / Math.max(1, shown.tasks)
   const checks = [
     ['completed by itself', shown.life === 'completed', `${shown.life}, ${shown.operation} ${shown.reason}`],
-    ['events verified by the first step', simulate.eventsVerified === total, `${simulate.eventsVerified} of ${total}`],
+    [
+      'events verified by the first step',
+      simulate.eventsVerified === total,
+      `${simulate.eventsVerified} of ${total}`,
+    ],
     ['events verified by the second', merge.eventsVerified === total, `${merge.eventsVerified} of ${total}`],
-    ['merged files have their bytes', contents.size === names.length && names.length > 0, `${contents.size} of ${names.length}`],
+    [
+      'merged files have their bytes',
+      contents.size === names.length && names.length > 0,
+      `${contents.size} of ${names.length}`,
+    ],
     ['events in the bytes', lines.length === total, `${lines.length} of ${total}`],
-    ['each of them once', new Set(lines).size === lines.length, `${lines.length - new Set(lines).size} twice`],
-    ['one output a task', names.length === merge.verified, `${names.length} files of ${merge.verified} tasks`],
+    [
+      'each of them once',
+      new Set(lines).size === lines.length,
+      `${lines.length - new Set(lines).size} twice`,
+    ],
+    [
+      'one output a task',
+      names.length === merge.verified,
+      `${names.length} files of ${merge.verified} tasks`,
+    ],
     ['failed tasks below 1 %', failRate < 0.01, `${shown.failed} of ${shown.tasks}`],
     ['reports of the dead refused', lateTaken === 0, `${lateRefused} refused, ${lateTaken} taken`],
     ['no intermediate is left', intermediates.length === 0, `${intermediates.length} left`],

@@ -40,7 +40,12 @@ describe('events in a ROOT file', () => {
     ['of a text', Buffer.from('nothing of the kind'), null, /no ROOT file/],
     ['of three bytes', Buffer.from('roo'), null, /ROOT file/],
     ['of half a file', tree('events', 50_000).subarray(0, 20_000), null, /cannot be read|no tree/],
-    ['of zeros behind the head', Buffer.concat([tree('events', 9).subarray(0, 60), Buffer.alloc(3000)]), null, /./],
+    [
+      'of zeros behind the head',
+      Buffer.concat([tree('events', 9).subarray(0, 60), Buffer.alloc(3000)]),
+      null,
+      /./,
+    ],
   ])('%s are refused with the reason', async (_, content, name, why) => {
     await expect(counter.entries(far(content), name)).rejects.toMatchObject({
       ...{ code: 'root_not_counted', message: expect.stringMatching(why) },

@@ -30,6 +30,7 @@ import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
 import { registerRaw } from './raw.ts'
+import { registerRecipes } from './recipes.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
@@ -61,6 +62,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerJobs(door, deps.jobs)
   registerProductions(door, deps.jobs)
   registerRaw(door, deps)
+  registerRecipes(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
