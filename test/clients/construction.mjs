@@ -363,11 +363,8 @@ cells: [[26, 1-4, 10]]
   const replicas = (content_) => ({ rse: 'KEK-DISK', files: [{ scope, name, ...facts(content_) }] })
   const dids = { dids: [{ scope, name }] }
   const block = `/rucio/dids/user.admin/${production}.simulate.sub00/dids`
-  await refused(
-    'rucio: the name with other content',
-    412,
-    'FileConsistencyMismatch',
-    () => ask('POST', '/rucio/replicas', { body: replicas(changed) }),
+  await refused('rucio: the name with other content', 412, 'FileConsistencyMismatch', () =>
+    ask('POST', '/rucio/replicas', { body: replicas(changed) }),
   )
   await refused('rucio: the same file into its datablock again', 409, '', () =>
     ask('POST', block, { body: dids }),
