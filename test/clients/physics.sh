@@ -57,6 +57,16 @@ lineage() {
     is 'plot ntuple udst mdst raw generate' 'const steps=[]; for(let f=it; f; f=f.inputs[0]) steps.push(f.production.step); steps.join(" ")' <"$work/lineage" &&
     is true 'const roots=new Set(), walk=f=>{ roots.add(f.madeBy.software.root); f.inputs.forEach(walk) }; walk(it); roots.size===1 && /^[0-9a-f]{40}/.test([...roots][0])' <"$work/lineage"
 }
+# One of raw data, whose collisions were given up, and one of physics objects: the same bytes from the same recipe.
+reproduced() { # step
+  local file
+  file=$(kumi data ls "user.admin:$production.$1.sub00" --json | js 'it[0].name') &&
+    kumi reproduce "user.admin:$file" --dir "$work/again-$1" | tee "$work/same" && grep -q 'byte for byte' "$work/same"
+}
+recipe() {
+  kumi reproduce "$(js it.plot <"$work/demo")" --print --json |
+    is 'true true true' '[it.software.root.length>=40, it.environment.KUMI_CONDITIONS.startsWith("calibrated"), it.inputs.length>0 && it.inputs.every(i=>i.kept&&i.md5)].join(" ")'
+}
 again() {
   kumi demo physics "$work/second" --events 20 --prepare --json >"$work/prepared" && [ -x "$work/second/release/bin/physics" ] &&
     refused 'has no v[0-9]+, or its tree is gone' kumi prod define --check "$work/second/physics.yaml" &&
@@ -71,6 +81,9 @@ check 'the plot shows every pair, and the J/psi where it is' picture
 check 'the console is given the plot, and nothing that is no picture' shown
 check 'everything has two copies' two_copies
 check 'the plot leads back to its runs through one software tree' lineage
+check 'the recipe names software, conditions and inputs with checksums' recipe
+check 'a file is made again byte for byte' reproduced udst
+check 'also one whose input was given up' reproduced raw
 check 'its files can be prepared, changed and checked without running' again
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

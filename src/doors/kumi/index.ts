@@ -32,6 +32,7 @@ import { registerPeople } from './people.ts'
 import { registerPictures } from './pictures.ts'
 import { registerProductions } from './productions.ts'
 import { registerRaw } from './raw.ts'
+import { registerRecipes } from './recipes.ts'
 import { registerShifts } from './shifts.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
@@ -65,6 +66,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerPictures(door, deps.jobs)
   registerProductions(door, deps.jobs)
   registerRaw(door, deps)
+  registerRecipes(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
