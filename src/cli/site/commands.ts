@@ -38,6 +38,34 @@ export function registerSiteCommands(program: Command): void {
     .option('--minutes <number>', 'how long the job may take', '10')
     .addHelpText('after', '\nExamples:\n  kumi site test nagoya')
     .action(async (name, options) => (await import('./test.ts')).testSite(name, options))
+  registerDowntimeCommands(site)
+}
+
+function registerDowntimeCommands(site: Command): void {
+  const downtime = site
+    .command('downtime')
+    .description('times in which a site, or a storage or place of it, is away')
+  withShared(downtime.command('add'))
+    .description('announce one: nothing is started there that would not end before it')
+    .argument('<site>')
+    .option('--from <time>', 'when it begins, like 2026-12-01T09:00+09:00 (default: now)')
+    .option('--until <time>', 'when it ends')
+    .option('--hours <number>', 'how long it lasts, instead of --until')
+    .option('--storage <rse>', 'only this storage of the site')
+    .option('--place <name>', 'only this place that runs jobs')
+    .option('--warning', 'it goes on working, but nobody shall be surprised')
+    .requiredOption('--why <reason>', 'what those who wait shall read')
+    .addHelpText('after', '\nExamples:\n  kumi site downtime add osaka --hours 4 --why "new cooling"')
+    .action(async (name, options) => (await import('./downtime.ts')).addDowntime(name, options))
+  withShared(downtime.command('ls'))
+    .description('list downtimes: present ones and those to come')
+    .option('--days <number>', 'also those that ended since so many days ago')
+    .action(async (options) => (await import('./downtime.ts')).listDowntimes(options))
+  withShared(downtime.command('end'))
+    .description('end one now, or withdraw one that has not begun')
+    .argument('<id>')
+    .addHelpText('after', '\nExamples:\n  kumi site downtime end 3')
+    .action(async (id, options) => (await import('./downtime.ts')).endDowntime(id, options))
 }
 
 export function registerScrubCommand(program: Command): void {
