@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A real ARC computing element of one node on this machine: Debian's A-REX with its REST interface on a high port of
 # 127.0.0.1, the fork back end, a test authority of its own. Needs root.
-#   arc-lab.sh start DIRECTORY PORT [ISSUER AUDIENCE CA]  with an issuer its tokens open it, too; CA: who vouches for the issuer
-#   arc-lab.sh restart DIRECTORY NAME                     starts arex or ws again after it was killed
-#   arc-lab.sh stop DIRECTORY                             ends what was started, by its process number, and removes the directory
+#   arc-lab.sh start DIRECTORY PORT     DIRECTORY must be searchable by others
+#   arc-lab.sh restart DIRECTORY NAME   starts arex or ws again after it was killed
+#   arc-lab.sh stop DIRECTORY           ends what was started, by its process number, and removes the directory
 # After the start DIRECTORY holds: url, user, ca.pem, usercert.pem and userkey.pem of somebody it admits, certificates/,
 # pid/NAME.
 set -euo pipefail
@@ -33,25 +33,12 @@ launch() {
   ARC_CONFIG=$lab/arc.conf setsid "$@" >>"$lab/log/$name.out" 2>&1 </dev/null &
   echo $! >"$lab/pid/$name"
 }
-# within FROM TO COMMAND…: with a file or directory of the machine covered by one of this laboratory, for it alone.
-within() {
-  local from=$1 to=$2
-  shift 2
-  set -- sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$from" "$to" "$@"
-  printf '%s\0' unshare --mount "$@"
-}
 # The fork back end looks after its processes every ten seconds; here every second.
 run_arex() {
-  local command
-  mapfile -d '' command < <(within "$lab/scan-fork-job" "$starters/scan-fork-job" "$starters/arc-arex-start" -f)
-  launch arex "${command[@]}"
+  launch arex unshare --mount sh -c 'mount --bind "$1" "$2" && shift 2 && exec "$@"' sh "$lab/scan-fork-job" \
+    "$starters/scan-fork-job" "$starters/arc-arex-start" -f
 }
-# With issuers of tokens it trusts the authorities of the machine alone, whatever is configured; here its own.
-run_ws() {
-  local command
-  mapfile -d '' command < <(within "$lab/certificates" /etc/grid-security/certificates "$starters/arc-arex-ws-start" -f)
-  launch ws "${command[@]}"
-}
+run_ws() { launch ws "$starters/arc-arex-ws-start" -f; }
 
 certificates() {
   local own=("--config" "$lab/arc.conf" test-ca --ca-id lab --ca-dir "$lab/certificates")
@@ -64,7 +51,7 @@ certificates() {
 }
 
 configure() {
-  local port=$1 issuer=${2:-} audience=${3:-} ca=${4:-} user=kumi-arc-$1 hash
+  local port=$1 user=kumi-arc-$1
   mkdir -p "$lab"/{log,pid,control,session,runtime,tmp,cache,home,certificates,vomsdir}
   chmod 755 "$lab" "$lab/log"
   chmod 1777 "$lab/tmp" "$lab/session"
@@ -82,19 +69,9 @@ x509_voms_dir = $lab/vomsdir
 
 [authgroup:people]
 file = $lab/allowed-subjects
-CONF
-  [ -z "$issuer" ] || cat >>"$lab/arc.conf" <<CONF
-
-[authtokens]
-
-[authgroup:gateways]
-authtokens = * $issuer $audience * *
-CONF
-  cat >>"$lab/arc.conf" <<CONF
 
 [mapping]
 map_to_user = people $user:$user
-$([ -z "$issuer" ] || echo "map_to_user = gateways $user:$user")
 
 [lrms]
 lrms = fork
@@ -122,7 +99,6 @@ pidfile = $lab/ws.pid
 
 [arex/ws/jobs]
 allowaccess = people
-$([ -z "$issuer" ] || echo 'allowaccess = gateways')
 
 [infosys]
 logfile = $lab/log/infoprovider.log
@@ -142,10 +118,6 @@ CONF
   # A-REX would look for a prime of its own for many minutes; this one is of RFC 7919.
   openssl genpkey -genparam -algorithm DH -pkeyopt group:ffdhe2048 -out "$lab/control/dhparam.pem" 2>"$lab/log/dhparam"
   certificates >"$lab/log/certificates" 2>&1 || { cat "$lab/log/certificates" >&2 && return 1; }
-  if [ -n "$ca" ]; then
-    hash=$(openssl x509 -in "$ca" -noout -hash)
-    cp "$ca" "$lab/certificates/$hash.0"
-  fi
 }
 
 # ended NAME: ends the processes of that session, and waits until they are gone.

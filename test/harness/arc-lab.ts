@@ -24,16 +24,10 @@ export interface ArcLab {
   stop(): Promise<void>
 }
 
-/** With an issuer its tokens for this audience open it, too; `ca` is a file of who vouches for the issuer. */
-export async function startArcLab(issuer?: {
-  readonly url: string
-  readonly audience: string
-  readonly ca: string
-}): Promise<ArcLab> {
+export async function startArcLab(): Promise<ArcLab> {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-arc-'))
   chmodSync(directory, 0o755)
-  const words = issuer ? [issuer.url, issuer.audience, issuer.ca] : []
-  await run(SCRIPT, ['start', directory, String(await freePort()), ...words])
+  await run(SCRIPT, ['start', directory, String(await freePort())])
   const text = (name: string) => readFileSync(join(directory, name), 'utf8').trim()
   return {
     directory,
