@@ -33,11 +33,11 @@ nagoya() {
     kumi site add nagoya --slurm "$(cat "$slurm/user")@127.0.0.1:$(cat "$slurm/port")" --host-key "$(cat "$slurm/host-key")" "${offer[@]}" &&
     { kumi site test nagoya >"$work/first" 2>&1 || :; } && grep -oE 'ssh-ed25519 .*' "$work/first" >"$slurm/authorized_keys"
 }
-bern() {
+geneva() {
   timeout 300 "$root/test/harness/arc-lab.sh" start "$arc" "$(free)" &&
-    kumi site add bern --arc "$(cat "$arc/url")" --authority "$arc/ca.pem" --credential certificate "${offer[@]}" &&
-    install -m 600 /dev/null "$KUMI_HOME/sites/$site/clusters/bern.pem" &&
-    cat "$arc/usercert.pem" "$arc/userkey.pem" >>"$KUMI_HOME/sites/$site/clusters/bern.pem"
+    kumi site add geneva --arc "$(cat "$arc/url")" --authority "$arc/ca.pem" --credential certificate "${offer[@]}" &&
+    install -m 600 /dev/null "$KUMI_HOME/sites/$site/clusters/geneva.pem" &&
+    cat "$arc/usercert.pem" "$arc/userkey.pem" >>"$KUMI_HOME/sites/$site/clusters/geneva.pem"
 }
 works() { timeout 400 node "$root/dist/src/cli/main.js" site test "$1" --minutes 6; }
 # Which steps go where; a place without storage reads what lies elsewhere.
@@ -46,7 +46,7 @@ prepare() {
   node - "$work/physics/physics.yaml" "$site" <<'JS'
 const { readFileSync, writeFileSync } = require('node:fs')
 const [file, site] = process.argv.slice(2)
-const places = { generate: 'nagoya', raw: 'bern', mdst: site, udst: 'nagoya', ntuple: 'bern', plot: site }
+const places = { generate: 'nagoya', raw: 'geneva', mdst: site, udst: 'nagoya', ntuple: 'geneva', plot: site }
 const text = readFileSync(file, 'utf8').replace(/^ {2}- name: (\w+)$/gm, (line, step) => {
   const afar = ['generate', 'udst', 'plot'].includes(step) ? '' : '\n    readFromAfar: yes'
   return `${line}\n    sites: [${places[step]}]${afar}`
@@ -102,16 +102,16 @@ picture() {
 }
 
 check 'a Slurm cluster starts, and is a site' nagoya
-check 'an ARC computing element starts, and is another' bern
+check 'an ARC computing element starts, and is another' geneva
 check 'Slurm runs a job' works nagoya
-check 'ARC runs a job' works bern
+check 'ARC runs a job' works geneva
 check 'the production is written, each of its steps for one of three places' prepare
 check 'it runs from collisions to the plot' production
 check 'every level has exactly its events, and no job was lost' exact
-check 'the raw data was made by ARC' where raw bern
+check 'the raw data was made by ARC' where raw geneva
 check 'the reconstruction ran at the demo site' where mdst "$site"
 check 'the selection ran at the Slurm cluster' where udst nagoya
-check 'the ntuple was made by ARC' where ntuple bern
+check 'the ntuple was made by ARC' where ntuple geneva
 check 'everything is registered' storages
 check 'everything has two copies' two_copies
 check 'the plot shows every pair, and the J/psi where it is' picture

@@ -39,8 +39,9 @@ export function descriptionsOf(
     ...(cores > 1 ? [attribute('countpernode', String(cores))] : []),
     // Of each core.
     attribute('memory', String(Math.ceil(amountOf(offer, 'memoryMb', 256) / cores))),
-    attribute('walltime', String(minutes)),
-    attribute('cputime', String(minutes * cores)),
+    // Without a unit the one side of ARC reads minutes, the other seconds.
+    attribute('walltime', `${minutes} minutes`),
+    attribute('cputime', `${minutes * cores} minutes`),
     ...(place.queue ? [attribute('queue', place.queue)] : []),
     ...(delegation === undefined ? [] : [attribute('delegationid', delegation)]),
   ].join('')
