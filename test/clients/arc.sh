@@ -24,6 +24,7 @@ chmod 711 "$KUMI_HOME"
 check 'an ARC computing element starts' timeout 300 "$root/test/harness/arc-lab.sh" start "$lab" "$(free)"
 read -r site rse < <(js 'it.sites[0].name + " " + it.sites[0].rse' <"$KUMI_HOME/grid.json")
 credential=$KUMI_HOME/sites/$site/clusters/bern.pem
+rm -f "$credential"
 add() {
   kumi site add bern --arc "$(cat "$lab/url")" --authority "$lab/ca.pem" --through "$site" --poll 2 --hours 1 --cores 1 \
     --memory 1024 --disk 2048 --pilots 3 --waiting 3 "$@"

@@ -30,7 +30,7 @@ offer=(--through "$site" --poll 2 --hours 1 --cores 1 --memory 2048 --disk 4096 
 
 nagoya() {
   timeout 300 "$root/test/harness/slurm-lab.sh" start "$slurm" "$(free)" "$(free)" "$(free)" &&
-    kumi site add nagoya --slurm "$(cat "$slurm/user")@127.0.0.1:$(cat "$slurm/port")" --host-key "$(cat "$slurm/host-key")" "${offer[@]}" &&
+    kumi site add nagoya --slurm "$(cat "$slurm/user")@127.0.0.1:$(cat "$slurm/port")" --host-key "$(cat "$slurm/host-key")" --partition long "${offer[@]}" &&
     { kumi site test nagoya >"$work/first" 2>&1 || :; } && grep -oE 'ssh-ed25519 .*' "$work/first" >"$slurm/authorized_keys"
 }
 geneva() {
@@ -54,7 +54,6 @@ const text = readFileSync(file, 'utf8').replace(/^ {2}- name: (\w+)$/gm, (line, 
 writeFileSync(file, text)
 JS
   cat "$work/physics/physics.yaml"
-  kumi prod define --check "$work/physics/physics.yaml"
 }
 # The commands that `--prepare` printed, as they are.
 production() {
