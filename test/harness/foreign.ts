@@ -5,6 +5,7 @@ import { delimiter, isAbsolute, join, relative } from 'node:path'
 
 /** Debian's package of each foreign program that tests use. */
 const PACKAGES: Readonly<Record<string, string>> = {
+  condor_schedd: 'condor openssh-server',
   curl: 'curl',
   'davix-get': 'davix',
   'gfal-copy': 'gfal2-util-scripts python3-gfal2 gfal2-plugin-http gfal2-plugin-file',

@@ -1,7 +1,9 @@
+import { htcondorPlace } from './htcondor.ts'
 import type { PlaceKind } from './place-kind.ts'
 import { slurmPlace } from './slurm.ts'
 
 /** Every kind of batch system that a site can be added with, by the name that its gateway knows it by. */
 export const placeKinds: Readonly<Record<string, PlaceKind>> = {
   slurm: slurmPlace,
+  htcondor: htcondorPlace,
 }

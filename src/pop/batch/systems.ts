@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { isGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
 import type { BatchSystem, PilotFile } from './batch-system.ts'
+import { condorKind } from './condor-kind.ts'
 import { badCluster } from './errors.ts'
 import type { BatchKind, PlacedBatch } from './kind.ts'
 import { localBatch } from './local.ts'
@@ -11,6 +12,7 @@ import { slurmKind } from './slurm-kind.ts'
 /** Every kind of batch system but the processes of this machine. */
 const KINDS: Readonly<Record<string, BatchKind<unknown>>> = {
   slurm: slurmKind,
+  htcondor: condorKind,
 }
 
 /** Where an order of the server wants pilots. */
