@@ -1,4 +1,5 @@
 import { htcondorPlace } from './htcondor.ts'
+import { kubernetesPlace } from './kubernetes.ts'
 import type { PlaceKind } from './place-kind.ts'
 import { slurmPlace } from './slurm.ts'
 
@@ -6,4 +7,5 @@ import { slurmPlace } from './slurm.ts'
 export const placeKinds: Readonly<Record<string, PlaceKind>> = {
   slurm: slurmPlace,
   htcondor: htcondorPlace,
+  kubernetes: kubernetesPlace,
 }

@@ -6,6 +6,7 @@ import type { BatchSystem, PilotFile } from './batch-system.ts'
 import { condorKind } from './condor-kind.ts'
 import { badCluster } from './errors.ts'
 import type { BatchKind, PlacedBatch } from './kind.ts'
+import { kubernetesKind } from './kubernetes-kind.ts'
 import { localBatch } from './local.ts'
 import { slurmKind } from './slurm-kind.ts'
 
@@ -13,6 +14,7 @@ import { slurmKind } from './slurm-kind.ts'
 const KINDS: Readonly<Record<string, BatchKind<unknown>>> = {
   slurm: slurmKind,
   htcondor: condorKind,
+  kubernetes: kubernetesKind,
 }
 
 /** Where an order of the server wants pilots. */
