@@ -93,7 +93,10 @@ export function cubeOf(of: Cause['of'], rows: readonly JobFact[]): Cube {
       const name = attributes[attribute]
       if (name === undefined) return -1
       let value = known[a]!.get(name)
-      if (!value) known[a]!.set(name, (value = make(attribute, false, a, { kind, name })))
+      if (!value) {
+        value = make(attribute, false, a, { kind, name })
+        known[a]!.set(name, value)
+      }
       of.push(value.id)
       return value.id
     })
@@ -102,7 +105,10 @@ export function cubeOf(of: Cause['of'], rows: readonly JobFact[]): Cube {
       const to = ids[pair.to]!
       if (from < 0 || to < 0) return
       let tos = pair.values.get(from)
-      if (!tos) pair.values.set(from, (tos = new Map()))
+      if (!tos) {
+        tos = new Map()
+        pair.values.set(from, tos)
+      }
       let value = tos.get(to)
       if (!value) {
         const [a, b] = [values[from]!.entity, values[to]!.entity]

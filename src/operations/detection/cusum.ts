@@ -114,7 +114,10 @@ export function advanceAll(
     const start = bin.start.getTime()
     if (start < upTo || start + BIN_MS > end) continue
     let slot = byStart.get(start)
-    if (!slot) byStart.set(start, (slot = new Map()))
+    if (!slot) {
+      slot = new Map()
+      byStart.set(start, slot)
+    }
     const key = entityKey(bin.entity)
     const list = slot.get(key)
     if (list) list.push(bin)

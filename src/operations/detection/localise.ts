@@ -122,7 +122,7 @@ function failsEverywhere(cube: Cube, base: number): boolean {
   }
   const places = bad.get(cube.of === 'jobs' ? 'site' : 'destination')
   if (!places || places.values < EVERYWHERE_SITES) return false
-  return [...bad.values()].every((one) => one.values < 3 || one.bad >= EVERYWHERE * one.values)
+  return [...bad.values()].every((one) => one.values < 2 || one.bad >= EVERYWHERE * one.values)
 }
 
 /** The causes that still fail more than usual where no other cause is at work. */

@@ -26,8 +26,8 @@ export function topTemplates(errors: Iterable<ErrorCount>, most = 3): ErrorCount
   const counts = new Map<string, number>()
   const known = new Map<string, string>()
   for (const { text, n } of errors) {
-    let template = known.get(text)
-    if (template === undefined) known.set(text, (template = templateOf(text)))
+    const template = known.get(text) ?? templateOf(text)
+    known.set(text, template)
     counts.set(template, (counts.get(template) ?? 0) + n)
   }
   return [...counts]
