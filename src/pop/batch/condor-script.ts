@@ -9,7 +9,7 @@ const LIVE = 'ClusterId,ProcId,JobStatus,HoldReason'
 export const CONDOR_HELPER = helperFor({
   commands: ['condor_q', 'condor_submit'],
   functions: `
-asked() { condor_q -allusers -constraint "$@" || exit 75; }
+asked() { condor_q -constraint "$@" || exit 75; }
 queue() { asked "${own}" -json -attributes ${LIVE}; }
 found() { asked "${own} && KumiSubmission == \\"$word\\"" -af ClusterId; }
 handed() { job=$(condor_submit -terse "batches/$word/script") && echo "\${job%%.*}"; }

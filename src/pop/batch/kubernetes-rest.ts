@@ -18,8 +18,8 @@ export interface KubernetesObject {
 export interface KubernetesRest {
   /** Version of the server. */
   version(): Promise<string>
-  /** What is there now or was before; `dryRun`: it is only looked at, not made. */
-  create(kind: Kind, object: object, dryRun?: boolean): Promise<'made' | 'there'>
+  /** What was made; undefined: it is there already. `dryRun`: it is only looked at, not made. */
+  create(kind: Kind, object: object, dryRun?: boolean): Promise<KubernetesObject | undefined>
   get<T extends KubernetesObject>(kind: Kind, name: string): Promise<T | undefined>
   /** All with these labels and fields, in parts. */
   list<T extends KubernetesObject>(kind: Kind, selector: Selector): Promise<T[]>
@@ -123,7 +123,7 @@ export function kubernetesRest(options: {
       // A quota that several changed at once is a conflict, too.
       if (status === 409 && body.reason !== 'AlreadyExists')
         throw clusterAway(`Kubernetes at ${url.host} says: ${body.message}`)
-      return status === 409 ? 'there' : 'made'
+      return status === 409 ? undefined : (body as unknown as KubernetesObject)
     },
     async get<T>(kind: Kind, name: string) {
       const { status, body } = await call('GET', `${pathOf(kind)}/${name}`)

@@ -124,6 +124,14 @@ export function kubernetesBatch(options: {
     })
   }
 
+  /** The job of a pilot, whichever try made it. */
+  async function jobFor(stamp: string, offer: PilotFile): Promise<string> {
+    const made = await rest.create('jobs', jobOf(place, { space, stamp, offer, bundle: await bundle() }))
+    const job = made ?? (await rest.get('jobs', nameOf(space, stamp)))
+    if (!job) throw clusterAway(`The job of the pilot ${stamp} is gone again.`)
+    return job.metadata.uid
+  }
+
   const contentOf = (config: PilotFile): Record<string, string> =>
     filesOf(config, typeof config.ca === 'string' ? readFileSync(config.ca, 'utf8') : undefined)
   const active = async (stamps: readonly string[]): Promise<string[]> =>
@@ -141,13 +149,11 @@ export function kubernetesBatch(options: {
       const known = new Map((await look()).map((pilot) => [pilot.stamp, pilot]))
       for (const stamp of stamps) {
         const before = known.get(stamp)
-        const name = nameOf(space, stamp)
         // One that waits may be without its configuration: the answer to its job was lost.
-        if (before && (before.state !== 'Waiting' || (await rest.get('secrets', name)))) continue
+        if (before && (before.state !== 'Waiting' || (await rest.get('secrets', nameOf(space, stamp)))))
+          continue
         const offer = await prepare(stamp)
-        if (!before) await rest.create('jobs', jobOf(place, { space, stamp, offer, bundle: await bundle() }))
-        const uid = before?.uid ?? (await rest.get('jobs', name))?.metadata.uid
-        if (!uid) throw clusterAway(`The job ${name} is gone again.`)
+        const uid = before?.uid ?? (await jobFor(stamp, offer))
         await rest.create('secrets', secretOf({ space, stamp, uid }, contentOf(offer)))
       }
     },
