@@ -131,11 +131,11 @@ export async function commitPublication(
   try {
     await pipeline(changes, createWriteStream(file))
     await atWork(context, id)
-    const { path, account, source, repositoryId, repository } = publication
+    const { path, account, source, repositoryId, repository, openedAt } = publication
     return await makeRevision(
       context,
       { id: repositoryId, name: repository },
-      { kind: 'publish', path, account, source, changes: file, publication: id, tag },
+      { kind: 'publish', path, account, source, changes: file, publication: { id, openedAt }, tag },
     )
   } finally {
     await rm(file, { force: true })

@@ -76,15 +76,13 @@ export function softwareWorld(
     tag: (revision, tag) =>
       software.tag(REPOSITORY, 'demo', { ...tag, revision: BigInt(revision), account: who.account }),
     cancel: async (id) => void (await software.cancel(id)),
-    async published(root, path) {
-      const lines = new Map<string, string>()
+    async *published(root, path) {
       const snapshot = await (await reader()).snapshot(root)
       try {
-        for await (const entry of snapshot.walk(path)) lines.set(entry.path, entryLine(entry))
+        for await (const entry of snapshot.walk(path)) yield { path: entry.path, line: entryLine(entry) }
       } catch (error) {
         if ((error as { code?: string }).code !== 'software_no_such_path') throw error
       }
-      return lines
     },
   }
   return {

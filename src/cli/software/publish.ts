@@ -71,10 +71,10 @@ export async function publication(
             ? undefined
             : { name: options.tag, description: options.description ?? '' },
         cacheFile: options.cache === false ? undefined : cacheFile(client, repository, to, of),
-        onPlan: (plan) => {
-          if (plan.files > 0) progress = showProgress('publish', plan, { quiet: options.quiet === true })
+        onFile(bytes) {
+          progress ??= showProgress('publish', undefined, { quiet: options.quiet === true })
+          progress.add(bytes, 1)
         },
-        onFile: (bytes) => progress?.add(bytes, 1),
       })
       progress?.done()
       const seconds = secondsText(performance.now() - started)
@@ -165,17 +165,15 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
     async cancel(id) {
       await client.json('DELETE', of(id))
     },
-    async published(root, path) {
-      const lines = new Map<string, string>()
+    async *published(root, path) {
       // Seldom needed, and the reader brings a database along.
       const { openRelease } = await import('./repository.ts')
       const { snapshot } = await openRelease(client, `${repository}@${root}`, options)
       try {
-        for await (const entry of snapshot.walk(path)) lines.set(entry.path, entryLine(entry))
+        for await (const entry of snapshot.walk(path)) yield { path: entry.path, line: entryLine(entry) }
       } catch (error) {
         if ((error as { code?: string }).code !== 'software_no_such_path') throw error
       }
-      return lines
     },
   }
 }

@@ -5,24 +5,23 @@ import { fromPlain, type PlainError } from './thread-errors.ts'
 
 /** Threads of one program; each does one job at a time. */
 export interface Threads<Job, Result> {
-  run(job: Job, transfer?: readonly ArrayBuffer[]): Promise<Result>
+  run(job: Job, options?: RunOptions): Promise<Result>
   close(): Promise<void>
 }
 
-interface Waiting<Job> {
+export interface RunOptions {
+  readonly transfer?: readonly ArrayBuffer[]
+  /** Answers what the job asks for while it runs. */
+  readonly answer?: (question: never) => Promise<unknown>
+}
+
+interface Waiting<Job> extends RunOptions {
   readonly job: Job
-  readonly transfer: readonly ArrayBuffer[]
   resolve(result: never): void
   reject(error: unknown): void
 }
 
 type Answer = { readonly result: never } | { readonly error: PlainError } | { readonly asks: unknown }
-
-export interface ThreadOptions {
-  readonly most?: number
-  /** Answers what a job asks for while it runs. */
-  readonly answer?: (question: never) => Promise<unknown>
-}
 
 /**
  * Starts threads of the module `name` beside `from` when they are first needed. They hold nobody up who wants to end.
@@ -31,7 +30,7 @@ export interface ThreadOptions {
 export function createThreads<Job, Result>(
   from: string,
   name: string,
-  { most = Math.max(2, availableParallelism()), answer }: ThreadOptions = {},
+  { most = Math.max(2, availableParallelism()) }: { readonly most?: number } = {},
 ): Threads<Job, Result> {
   // From the sources as well as compiled.
   const program = new URL(`./${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from)
@@ -46,7 +45,7 @@ export function createThreads<Job, Result>(
     all.set(thread, undefined)
     thread.on('message', (message: Answer) => {
       if ('asks' in message) {
-        void answer!(message.asks as never).then(
+        void all.get(thread)!.answer!(message.asks as never).then(
           (given) => thread.postMessage({ given }),
           (error) => thread.postMessage({ refused: toGridError(error).message }),
         )
@@ -75,14 +74,14 @@ export function createThreads<Job, Result>(
       if (!thread) return
       const waiting = queue.shift()!
       all.set(thread, waiting)
-      thread.postMessage(waiting.job, [...waiting.transfer])
+      thread.postMessage(waiting.job, [...(waiting.transfer ?? [])])
     }
   }
   return {
-    run: (job, transfer = []) =>
+    run: (job, options) =>
       new Promise<Result>((resolve, reject) => {
         if (closed) throw new Error('These threads have ended.')
-        queue.push({ job, transfer, resolve, reject })
+        queue.push({ job, ...options, resolve, reject })
         next()
       }),
     async close() {
