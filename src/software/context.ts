@@ -35,11 +35,11 @@ export interface SoftwareOptions {
 
 export interface Context extends Omit<SoftwareOptions, 'originals'> {
   readonly originals: Originals
-  /** The catalogues of a revision; each is given to `keep` when it is made. */
+  /** The catalogues of a revision; each is given to `keep` when it is made, and `atWork` is told now and then. */
   compose(
     repository: { id: number; name: string },
     job: Extract<ServerJob, { do: 'compose' }>,
-    keep: (catalog: PackedObject) => Promise<void>,
+    told: { keep(catalog: PackedObject): Promise<void>; atWork(): Promise<void> },
   ): Promise<ComposeResult>
   checkPack(pack: Buffer, mostPlain: number): Promise<PackEntry[]>
   /** What a stored catalogue refers to. */
@@ -70,10 +70,13 @@ export function openContext(options: SoftwareOptions): Context {
   }
   return {
     ...{ ...options, originals, repository },
-    compose: (of, job, keep) =>
+    compose: (of, job, { keep, atWork }) =>
       composers.run(job, {
-        answer: (asked: ComposeQuestion) =>
-          'keep' in asked ? keep(asked.keep) : storedBytes(options, of, hashFromText(asked.load)),
+        async answer(asked: ComposeQuestion) {
+          if ('load' in asked) return storedBytes(options, of, hashFromText(asked.load))
+          await atWork()
+          if ('keep' in asked) await keep(asked.keep)
+        },
       }),
     checkPack: async (pack, mostPlain) =>
       (await checkers.run({ do: 'check', pack, mostPlain })) as PackEntry[],

@@ -132,10 +132,12 @@ export async function commitPublication(
     await pipeline(changes, createWriteStream(file))
     await atWork(context, id)
     const { path, account, source, repositoryId, repository, openedAt } = publication
+    // Catalogues of very many entries take their time.
+    const extend = async () => void (await atWork(context, id))
     return await makeRevision(
       context,
       { id: repositoryId, name: repository },
-      { kind: 'publish', path, account, source, changes: file, publication: { id, openedAt }, tag },
+      { kind: 'publish', path, account, source, changes: file, tag, publication: { id, openedAt, extend } },
     )
   } finally {
     await rm(file, { force: true })

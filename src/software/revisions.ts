@@ -32,7 +32,7 @@ export interface RevisionRequest {
   /** Revision whose tree is published again. */
   readonly from?: bigint
   /** It must still be open when the revision is made. What it refers to was wanted since it was opened. */
-  readonly publication?: { readonly id: string; readonly openedAt: Date }
+  readonly publication?: { readonly id: string; readonly openedAt: Date; extend(): Promise<void> }
   readonly tag?: { readonly name: string; readonly description: string } | undefined
 }
 
@@ -68,7 +68,7 @@ export async function makeRevision(
         ...{ do: 'compose', changes: request.changes, path: request.path, root: root ?? undefined, now },
         ...{ algorithm: repository.algorithm, revision: Number(next) },
       },
-      catalogs.add,
+      { keep: catalogs.add, atWork: async () => request.publication?.extend() },
     )
     await catalogs.add(emptyFile(repository))
     await catalogs.flush()

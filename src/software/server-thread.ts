@@ -23,10 +23,11 @@ export type ServerJob =
       readonly now: Date
     }
 
-/** What a composition asks for while it runs: a catalogue as it is stored, or that one is stored. */
+/** What a composition asks for while it runs: a catalogue as it is stored, that one is stored, or nothing: it is at work. */
 export type ComposeQuestion =
   | { readonly load: string }
   | { readonly keep: { readonly hash: ContentHash; readonly stored: Uint8Array } }
+  | { readonly atWork: number }
 
 export interface ComposeResult {
   readonly root: { readonly hash: ContentHash; readonly size: number }
@@ -81,6 +82,7 @@ function digests(): { add(hash: ContentHash): void; blocks(): Uint8Array[] } {
 }
 const DIGESTS_A_BLOCK = 10_000
 
+const SAY_EACH = 50_000
 /** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
 const DIVIDE_EACH = TREE_LIMITS.least
 
@@ -112,6 +114,7 @@ serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
         put++
         // As soon as it may be worth it: what is there by then is moved, and what follows is not.
         if (put % DIVIDE_EACH === 0 && put <= 4 * DIVIDE_EACH) await tree.divideAt(job.path)
+        if (put % SAY_EACH === 0) await ask({ atWork: put })
         if (change.put.content) referred.add(change.put.content)
         for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash)
       }

@@ -19,6 +19,8 @@ import { cacheDirectory } from './cache.ts'
 
 const whichRepository = defineError('invalid', 'which_repository')
 const base = '/kumi/v1/software'
+/** Catalogues of millions of entries. */
+const COMPOSING_MS = 3_600_000
 
 export interface PublishCommand extends SharedOptions {
   readonly repo?: string
@@ -158,6 +160,7 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
         body: lines,
         query: { tag: tag?.name, description: tag?.description || undefined },
         headers: { 'content-type': 'application/x-ndjson' },
+        patienceMs: COMPOSING_MS,
       }),
     async tag(revision, tag) {
       await client.json('POST', `${base}/repositories/${repository}/tags`, { json: { ...tag, revision } })

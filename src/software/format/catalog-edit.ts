@@ -98,10 +98,11 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     ...catalog,
     insertRaw,
     put(entry, facts) {
-      const key = pathHash(entry.path)
+      const row = rowOf(entry, facts)
+      const key = [row[0], row[1]] as [bigint, bigint]
       dropChunks(key)
       insertRaw(
-        rowOf(entry, facts),
+        row,
         (entry.chunks ?? []).map((c) => [...key, c.offset, c.size, Buffer.from(c.hash.hex, 'hex')]),
       )
     },
