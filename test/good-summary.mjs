@@ -13,6 +13,8 @@ const right = {
   verifiedCopies: summary.verifiedCopies === 3 * summary.files,
   healed: summary.healed >= 1,
   retries: summary.retries >= 1,
+  events: summary.events > 1000 && summary.pairs > 100 && summary.pairs < summary.events,
+  jobs: summary.jobs >= 7,
   peakRssBytes: summary.peakRssBytes > 50e6,
 }
 console.log(JSON.stringify(summary))

@@ -1,4 +1,6 @@
-/** Pictures of the grid's present state for people: read-only, put together from the rooms below. */
+/** The grid as a whole, for those who look after it: pictures of the present, statistics, problems, shifts. */
+
+export { announceDowntime, type DowntimeLine, downtimeLine, downtimeLines } from './downtimes.ts'
 export {
   type BadReplicaLine,
   badReplicasOfSite,
@@ -23,7 +25,7 @@ export {
   siteOutcomes,
   siteWork,
 } from './site-work.ts'
-export { type SiteLine, type SiteState, siteLines } from './sites.ts'
+export { type SiteLine, siteLines } from './sites.ts'
 export type { ReleaseUseRow } from './software.store.ts'
 export {
   type GatewaySoftware,

@@ -1,8 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
+import { createRseTable } from '../catalog/index.ts'
 import { createCa } from '../identity/x509/certificates.ts'
-import { sql } from '../kernel/index.ts'
+import { sql, systemClock } from '../kernel/index.ts'
+import { storagesInUse } from '../transfer/index.ts'
 import {
+  announceDowntime,
+  downtimeLines,
   linkLines,
   nowPicture,
   ruleExplanation,
@@ -10,7 +14,6 @@ import {
   transferExplanation,
   transferLines,
 } from './index.ts'
-import { judgeSite } from './sites.ts'
 import type { RepositoryCareRow } from './software.store.ts'
 import { gatewaySoftware, softwareConcerns } from './software.ts'
 
@@ -136,21 +139,37 @@ describe('pictures of the present', () => {
     expect(await linkLines(database.db, until, 'demo')).toMatchObject([{ blockedUntil: null }])
   })
 
+  test('a transfer to a storage in downtime waits, and tells for what and until when', async () => {
+    const until = new Date(now.getTime() + 7_200_000)
+    const { id } = await announceDowntime(database.db, now, {
+      ...{ vo: 'demo', site: 'osaka', storage: 'OSAKA-DISK', resource: null, severity: 'OUTAGE' },
+      ...{ startsAt: now, endsAt: until, reason: 'new disks', madeBy: 'noa' },
+    })
+    expect(await transferExplanation(database.db, now, 'demo', TRANSFER)).toMatchObject({
+      because: 'downtime',
+      downtime: { name: 'OSAKA-DISK', until, reason: 'new disks' },
+    })
+    const inUse = storagesInUse({
+      ...{ db: database.db, rses: createRseTable(database.db) },
+      clock: { ...systemClock, now: () => now },
+    })
+    await sql`insert into rse_attribute (rse_id, key, value)
+      select id, 'site', to_jsonb(lower(split_part(name, '-', 1))) from rse`.execute(database.db)
+    expect(await inUse('demo', 'OSAKA-DISK')).toBe(false)
+    expect(await inUse('demo', 'KEK-DISK')).toBe(true)
+    await expect(
+      announceDowntime(database.db, now, {
+        ...{ vo: 'demo', site: 'kek', storage: 'OSAKA-DISK', resource: null, severity: 'OUTAGE' },
+        ...{ startsAt: now, endsAt: until, reason: 'x', madeBy: 'noa' },
+      }),
+    ).rejects.toMatchObject({ code: 'operations.not_at_site' })
+    expect(await downtimeLines(database.db, now, 'demo', undefined)).toMatchObject([{ id, state: 'present' }])
+  })
+
   test('an unknown rule is missing', async () => {
     await expect(
       ruleExplanation(database.db, 'demo', '00000000-0000-4000-8000-00000000000f'),
     ).rejects.toThrow('There is no rule')
-  })
-
-  test('a site is late before it is silent, and full storage degrades it', () => {
-    const judge = (seconds: number, usedBytes = 0) =>
-      judgeSite(now, {
-        lastSeen: new Date(now.getTime() - seconds * 1000),
-        registered: true,
-        usedBytes,
-        totalBytes: 100,
-      }).state
-    expect([judge(1), judge(20), judge(40), judge(1, 96)]).toEqual(['ok', 'degraded', 'down', 'degraded'])
   })
 })
 

@@ -73,7 +73,7 @@ export async function siteWork({ db, markets }: Deps, now: Date, vo: string): Pr
       pauseReason: paused ? pauseReason : null,
       pilotsWaiting: pilots.get(resource.id)?.waiting ?? 0,
       pilotsRunning: pilots.get(resource.id)?.running ?? 0,
-      jobsWaiting: matchable(market.waiting, resource),
+      jobsWaiting: matchable(market, resource, now),
     }
   })
   return sites.map((site) => ({

@@ -155,3 +155,17 @@ export async function readSources(db: Db, vo: string, scope: string, name: strin
       where s.vo = ${vo} and s.name = ${scope} and f.name = ${name} order by r.name`,
   )
 }
+
+/** Where storages are; those that belong to no site are left out. */
+export async function sitesOfStorages(
+  db: Db,
+  vo: string,
+  storages: readonly string[],
+): Promise<Map<string, string>> {
+  const found = await rows(
+    db,
+    sql<{ rse: string; site: string }>`with home as (${storageSite})
+      select rse, site from home where vo = ${vo} and rse = any(${storages}::text[]) and site is not null`,
+  )
+  return new Map(found.map(({ rse, site }) => [rse, site]))
+}

@@ -1,4 +1,5 @@
 import type { Db } from '../kernel/database.ts'
+import { type Downtime, downtimesAhead, presentDowntime } from '../sites/index.ts'
 import { transferMissing } from './errors.ts'
 import {
   type LinkRow,
@@ -6,6 +7,7 @@ import {
   readSources,
   readTransfer,
   readTransfers,
+  sitesOfStorages,
   type TransferFilter,
   type TransferRow,
 } from './transfers.store.ts'
@@ -58,8 +60,10 @@ export interface TransferExplanation {
     readonly readable: boolean
   }[]
   readonly link: LinkLine | null
-  /** Why it is in its present state: `moving`, `verifying`, `retry_later`, `no_source`, `link_blocked`, `link_full`, `next_in_line`, `finished`. */
+  /** Why it is in its present state: `moving`, `verifying`, `retry_later`, `no_source`, `link_blocked`, `link_full`, `downtime`, `next_in_line`, `finished`. */
   readonly because: string
+  /** Of `downtime`: what is away, until when, and why. */
+  readonly downtime: { readonly name: string; readonly until: Date; readonly reason: string } | null
 }
 
 const HOUR_MS = 3_600_000
@@ -141,15 +145,44 @@ export async function transferExplanation(
       l.destination === transfer.destination &&
       (transfer.source ? l.source === transfer.source : readable.has(l.source)),
   )
+  const outage = transfer.finishedAt ? undefined : await outageOf(db, now, vo, transfer, [...readable])
   const because = (): string => {
     if (transfer.finishedAt) return 'finished'
     if (transfer.state === 'active') return 'moving'
     if (transfer.state === 'verifying') return 'verifying'
     if (readable.size === 0) return 'no_source'
+    if (outage) return 'downtime'
     if (mine?.blockedUntil) return 'link_blocked'
     if (transfer.notBefore && transfer.notBefore > now) return 'retry_later'
     if (mine?.maxActive != null && mine.active >= BigInt(mine.maxActive)) return 'link_full'
     return 'next_in_line'
   }
-  return { transfer, sources, link: mine ?? null, because: because() }
+  const why = because()
+  const downtime =
+    why === 'downtime' && outage
+      ? { name: outage.storage ?? outage.site, until: outage.endsAt, reason: outage.reason }
+      : null
+  return { transfer, sources, link: mine ?? null, because: why, downtime }
+}
+
+/** The outage that a transfer waits for: of its destination, or of all storages from which it could be made. */
+async function outageOf(
+  db: Db,
+  now: Date,
+  vo: string,
+  transfer: TransferLine,
+  readable: readonly string[],
+): Promise<Downtime | undefined> {
+  const downtimes = await downtimesAhead(db, now, vo)
+  if (downtimes.length === 0) return undefined
+  const homes = await sitesOfStorages(db, vo, [transfer.destination, ...readable])
+  const outage = (storage: string): Downtime | undefined => {
+    const site = homes.get(storage)
+    const present = site === undefined ? undefined : presentDowntime(downtimes, { site, storage }, now)
+    return present?.severity === 'OUTAGE' ? present : undefined
+  }
+  const destination = outage(transfer.destination)
+  if (destination) return destination
+  const sources = readable.map(outage)
+  return sources.every((one) => one !== undefined) ? sources[0] : undefined
 }

@@ -1,7 +1,29 @@
-/** Sites and their gateways: reports, commands, state. */
+/** Sites and their gateways: reports, commands, state, downtimes. */
+
+export {
+  type Affected,
+  type Downtime,
+  describeDowntime,
+  nextOutage,
+  presentDowntime,
+  secondsUntil,
+} from './downtime.ts'
+export {
+  addDowntime,
+  downtimesAhead,
+  downtimesBetween,
+  endDowntime,
+  type NewDowntime,
+} from './downtimes.ts'
 
 export { nearestFirst, type Place } from './nearest.ts'
-export { type GatewayFacts, type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
+export {
+  type GatewayFacts,
+  type GatewayReport,
+  type SiteReason,
+  type SiteState,
+  stateOfSite,
+} from './site-state.ts'
 export type { CommandRow, GatewayCommand, GatewayRow, SiteRow } from './sites.store.ts'
 export {
   acceptReport,

@@ -1,3 +1,5 @@
+import { type Downtime, describeDowntime, presentDowntime } from './downtime.ts'
+
 export interface GatewayFacts {
   readonly name: string
   readonly lastSeenAt: Date | null
@@ -19,35 +21,63 @@ export interface GatewayReport {
   }
 }
 
+export type SiteReason = 'unregistered' | 'silent' | 'late' | 'full' | 'downtime' | 'warning'
+
 export interface SiteState {
-  readonly state: 'ok' | 'degraded' | 'down'
+  readonly state: 'ok' | 'degraded' | 'down' | 'unknown'
   /** Null when all is well. */
-  readonly reason: string | null
+  readonly reason: SiteReason | null
+  /** The reason as a sentence. */
+  readonly explanation: string | null
 }
 
-const SILENT_MS = 15_000
-const DOWN_MS = 30_000
-const FULL = 0.97
+// A gateway reports every five seconds: two missed reports are late, six are silence.
+const LATE_MS = 15_000
+const SILENT_MS = 30_000
+const FULL_SHARE = 0.95
 
-/** The state of a site from its gateways' latest reports: the worst gateway degrades, no gateway alive is down. */
-export function stateOfSite(gateways: readonly GatewayFacts[], now: Date): SiteState {
-  if (gateways.length === 0) return { state: 'down', reason: 'The site has no gateway.' }
+/**
+ * The one judgement of a site, from its gateways' latest reports and its downtimes: the worst gateway degrades it, without
+ * a gateway alive it is down, and what was announced comes before what was observed. Pure.
+ */
+export function stateOfSite(
+  site: { readonly name: string; readonly gateways: readonly GatewayFacts[] },
+  downtimes: readonly Downtime[],
+  now: Date,
+): SiteState {
+  const announced = presentDowntime(downtimes, { site: site.name }, now)
+  const told = announced && describeDowntime(announced, now)
+  if (announced?.severity === 'OUTAGE') return { state: 'down', reason: 'downtime', explanation: told! }
+  const seen = observed(site.gateways, now)
+  return announced && seen.state === 'ok'
+    ? { state: 'degraded', reason: 'warning', explanation: told! }
+    : seen
+}
+
+function observed(gateways: readonly GatewayFacts[], now: Date): SiteState {
+  const unknown = (explanation: string): SiteState => ({
+    ...{ state: 'unknown', reason: 'unregistered', explanation },
+  })
+  if (gateways.length === 0) return unknown('The site has no gateway.')
+  if (gateways.every((g) => g.lastSeenAt === null)) return unknown('The gateway has never reported.')
   const silence = (g: GatewayFacts): number =>
-    g.lastSeenAt ? now.getTime() - g.lastSeenAt.getTime() : Infinity
-  const lost = gateways.filter((g) => silence(g) > DOWN_MS)
-  if (lost.length === gateways.length) {
-    const never = lost.every((g) => g.lastSeenAt === null)
-    const seconds = Math.round(Math.min(...lost.map(silence)) / 1000)
-    return {
-      state: 'down',
-      reason: never ? 'The gateway has never reported.' : `No report for ${seconds} s.`,
+    g.lastSeenAt ? now.getTime() - g.lastSeenAt.getTime() : Number.POSITIVE_INFINITY
+  const shortest = Math.min(...gateways.map(silence))
+  if (shortest > SILENT_MS) {
+    const explanation = `No report for ${Math.round(shortest / 1000)} s.`
+    return { state: 'down', reason: 'silent', explanation }
+  }
+  const late = gateways.find((g) => silence(g) > LATE_MS)
+  if (late)
+    return { state: 'degraded', reason: 'late', explanation: `Gateway ${late.name} has missed its reports.` }
+  for (const gateway of gateways) {
+    const full = gateway.report.areas?.find(
+      (a) => a.totalBytes > 0 && a.usedBytes / a.totalBytes > FULL_SHARE,
+    )
+    if (full) {
+      const explanation = `Area ${full.path} of ${gateway.name} is nearly full.`
+      return { state: 'degraded', reason: 'full', explanation }
     }
   }
-  const silent = gateways.find((g) => silence(g) > SILENT_MS)
-  if (silent) return { state: 'degraded', reason: `Gateway ${silent.name} has missed its reports.` }
-  for (const gateway of gateways) {
-    const full = gateway.report.areas?.find((a) => a.totalBytes > 0 && a.usedBytes / a.totalBytes > FULL)
-    if (full) return { state: 'degraded', reason: `Area ${full.path} of ${gateway.name} is nearly full.` }
-  }
-  return { state: 'ok', reason: null }
+  return { state: 'ok', reason: null, explanation: null }
 }

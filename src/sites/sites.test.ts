@@ -39,19 +39,24 @@ describe('the state of a site', () => {
     lastSeenAt,
     report: { areas: [{ path: '/demo', totalBytes: 100, usedBytes: used, files: 1 }] },
   })
+  const judge = (gateways: Parameters<typeof stateOfSite>[0]['gateways'], now: Date) =>
+    stateOfSite({ name: 'kek', gateways }, [], now)
   test('follows the silence of its gateways', () => {
-    expect(stateOfSite([], start).state).toBe('down')
-    expect(stateOfSite([gateway(null)], start)).toEqual({
-      state: 'down',
-      reason: 'The gateway has never reported.',
+    expect(judge([], start).state).toBe('unknown')
+    expect(judge([gateway(null)], start)).toEqual({
+      ...{ state: 'unknown', reason: 'unregistered' },
+      explanation: 'The gateway has never reported.',
     })
-    expect(stateOfSite([gateway(start)], later(5)).state).toBe('ok')
-    expect(stateOfSite([gateway(start)], later(20)).state).toBe('degraded')
-    expect(stateOfSite([gateway(start)], later(40))).toEqual({ state: 'down', reason: 'No report for 40 s.' })
-    expect(stateOfSite([gateway(start), gateway(later(39))], later(40)).state).toBe('degraded')
+    expect(judge([gateway(start)], later(5)).state).toBe('ok')
+    expect(judge([gateway(start)], later(20))).toMatchObject({ state: 'degraded', reason: 'late' })
+    expect(judge([gateway(start)], later(40))).toEqual({
+      ...{ state: 'down', reason: 'silent', explanation: 'No report for 40 s.' },
+    })
+    expect(judge([gateway(start), gateway(later(39))], later(40)).state).toBe('degraded')
   })
   test('is degraded when an area is nearly full', () => {
-    expect(stateOfSite([gateway(start, 98)], later(1)).state).toBe('degraded')
+    expect(judge([gateway(start, 96)], later(1))).toMatchObject({ state: 'degraded', reason: 'full' })
+    expect(judge([gateway(start, 94)], later(1)).state).toBe('ok')
   })
 })
 
@@ -69,7 +74,7 @@ describe('sites', () => {
     const sites = await listSites(db, later(1), 'demo')
     expect(sites.map(({ name, state }) => [name, state])).toEqual([
       ['kek', 'ok'],
-      ['nagoya', 'down'],
+      ['nagoya', 'unknown'],
     ])
     expect(await listSites(db, start, 'other')).toEqual([])
   })
@@ -83,8 +88,8 @@ describe('a command', () => {
     expect(await takeCommands(db, later(1), gateway)).toMatchObject([
       { id, kind: 'scrub', payload: { path: '/x' } },
     ])
-    expect(await takeCommands(db, later(60), gateway)).toEqual([])
-    expect(await takeCommands(db, later(180), gateway)).toMatchObject([{ id }])
+    expect(await takeCommands(db, later(15), gateway)).toEqual([])
+    expect(await takeCommands(db, later(30), gateway)).toMatchObject([{ id }])
     await finishCommand(db, later(200), gateway, id!, { ok: true, result: { checked: 3, bad: 0 } })
     expect(await getCommand(db, 'demo', id!)).toMatchObject({ state: 'done', result: { checked: 3, bad: 0 } })
     await expect(

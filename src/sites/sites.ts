@@ -2,6 +2,7 @@ import { type Db, transaction } from '../kernel/database.ts'
 import { publish, wake } from '../kernel/events.ts'
 import type { Ids } from '../kernel/ports.ts'
 import type { Worker } from '../kernel/workers.ts'
+import { downtimesAhead } from './downtimes.store.ts'
 import { commandFinished, noSuchCommand, noSuchGateway, noSuchSite, siteExists } from './errors.ts'
 import { type GatewayReport, type SiteState, stateOfSite } from './site-state.ts'
 import * as store from './sites.store.ts'
@@ -20,11 +21,16 @@ export async function createSite(db: Db, now: Date, site: store.NewSite): Promis
 
 /** All sites of a VO with their gateways and present state. */
 export async function listSites(db: Db, now: Date, vo: string): Promise<Site[]> {
-  const [sites, gateways] = await Promise.all([store.sitesOf(db, vo), store.gatewaysOf(db, vo)])
+  const [sites, gateways, downtimes] = await Promise.all([
+    store.sitesOf(db, vo),
+    store.gatewaysOf(db, vo),
+    downtimesAhead(db, now, vo),
+  ])
   return sites.map((site) => {
+    const { name, through } = site
     const own = gateways.filter((g) => g.siteId === site.id)
-    const acting = own.length > 0 ? own : gateways.filter((g) => g.name === site.through)
-    return { ...site, ...stateOfSite(acting, now), gateways: own }
+    const acting = own.length > 0 ? own : gateways.filter((g) => g.name === through)
+    return { ...site, ...stateOfSite({ name, gateways: acting }, downtimes, now), gateways: own }
   })
 }
 

@@ -11,6 +11,7 @@ export {
   type TransferKey,
   type TransferWish,
 } from './request.ts'
+export { storagesInUse } from './storages-in-use.ts'
 export {
   createTransferWorkers,
   type TransferWorkerOptions,

@@ -1,8 +1,16 @@
 import type { Db } from '../kernel/index.ts'
-import { listSites } from '../sites/index.ts'
+import { type Downtime, describeDowntime, listSites, nextOutage, type Site } from '../sites/index.ts'
 import { jobMissing } from './errors.ts'
-import { describeLimit, limitConcerns, type Obstacle, obstacles, queueWeights, roomOf } from './match.ts'
-import { resourcesOf } from './pilots.store.ts'
+import {
+  beforeOutage,
+  describeLimit,
+  limitConcerns,
+  type Obstacle,
+  obstacles,
+  queueWeights,
+  roomOf,
+} from './match.ts'
+import { type ResourceRow, resourcesOf } from './pilots.store.ts'
 import { offerOf } from './provision.ts'
 import { queuesByIds } from './queue.store.ts'
 import type { Markets } from './queues.ts'
@@ -65,11 +73,9 @@ export async function explainJob(
   ])
   const states = new Map(sites.map((site) => [site.name, site]))
   const places = resources.map((resource): PlaceExplained => {
-    const { site, name, pausedUntil, pauseReason } = resource
-    const state = states.get(site)?.state
-    const away = state === 'down' ? `the site is down (${states.get(site)?.reason ?? 'no news'})` : null
+    const { site, name } = resource
     const paused =
-      pausedUntil && pausedUntil > now ? `paused until ${pausedUntil.toISOString()}: ${pauseReason}` : away
+      outageOf(queue!, resource, market.downtimes, now) ?? pauseOf(resource, states.get(site), now)
     return { resource: name, site, obstacles: obstacles(queue!, offerOf(resource)), paused }
   })
   const ahead = await read.aheadOf(db, id, MOST_AHEAD)
@@ -81,6 +87,27 @@ export async function explainJob(
   const share = shareOf(queue!, market)
   const answer = { ...common, places, ahead, share, limits: limits.map(describeLimit) }
   return { ...answer, because: waitingBecause(answer, limits) }
+}
+
+/** A job that only the next outage keeps from a place. */
+function outageOf(
+  queue: Queue,
+  resource: ResourceRow,
+  downtimes: readonly Downtime[],
+  now: Date,
+): string | null {
+  const offer = offerOf(resource)
+  const outage = nextOutage(downtimes, offer, now)
+  if (!outage || queue.demand.seconds <= beforeOutage(offer, downtimes, now).seconds) return null
+  const late = outage.startsAt > now ? '; the job might not end before' : ''
+  return `${describeDowntime(outage, now)}${late}`
+}
+
+function pauseOf(resource: ResourceRow, site: Site | undefined, now: Date): string | null {
+  const { pausedUntil, pauseReason } = resource
+  if (pausedUntil && pausedUntil > now) return `paused until ${pausedUntil.toISOString()}: ${pauseReason}`
+  const away = site?.state === 'down' || site?.state === 'unknown'
+  return away ? `the site is ${site.state} (${site.explanation ?? 'no news'})` : null
 }
 
 function shareOf(queue: Queue, market: Awaited<ReturnType<Markets['of']>>): JobExplained['share'] {

@@ -4,6 +4,7 @@ import { pilotMissing, pilotOver } from './errors.ts'
 import { filled } from './jdl.ts'
 import * as store from './lease.store.ts'
 import {
+  beforeOutage,
   drawQueues,
   howMany,
   type Lottery,
@@ -77,16 +78,17 @@ export async function leaseJobs(
   const { db, markets, rng } = deps
   const { vo, stamp, now, free, most, holding } = input
   const until = new Date(now.getTime() + PILOT_SILENT_MS)
-  const pilot = await store.pilotAsks(db, now, { vo, stamp, until, offer: free })
+  const pilot = await store.pilotAsks(db, now, { vo, stamp, until })
   if (!pilot) throw pilotMissing(`There is no pilot ${stamp}.`)
   if (!pilot.alive) throw pilotOver(`The pilot ${stamp} was given up; end it.`)
   const given = await givenBefore(db, now, pilot, holding)
   if (given.length > 0) return { jobs: given, retryAfterMs: 0, drain: false }
   if (pilot.draining || pilot.spoilt >= SPOILT_MOST) return { jobs: [], retryAfterMs: RETRY_MS, drain: true }
-  const offer: Offer = { ...free, vo, site: pilot.site, resource: pilot.resource }
+  const asked: Offer = { ...free, vo, site: pilot.site, resource: pilot.resource }
   const storages = await deps.storagesAt(vo, pilot.site)
   for (const fresh of [false, true]) {
     const market = await markets.of(vo, now, fresh)
+    const offer = beforeOutage(asked, market.downtimes, now)
     const order = candidates(market, offer, storages, now, rng)
     if (order.length === 0) continue
     const started = await take(db, {

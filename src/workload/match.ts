@@ -1,4 +1,5 @@
 import type { Rng } from '../kernel/index.ts'
+import { type Downtime, nextOutage, secondsUntil } from '../sites/index.ts'
 import type { Demand, JobLimit, Offer, Queue } from './types.ts'
 
 /** Why a queue's jobs cannot run on an offer, in words. */
@@ -47,6 +48,12 @@ function tooLittle(found: Obstacle[], demand: Demand, offer: Offer): void {
   ] as const
   for (const [kind, needs, has, unit] of compare)
     if (needs > has) found.push({ kind, text: `it needs ${needs} ${unit}, there are ${has}` })
+}
+
+/** What an offer is worth when work has to end before the next outage there: nothing within one. */
+export function beforeOutage<T extends Offer>(offer: T, downtimes: readonly Downtime[], now: Date): T {
+  const seconds = secondsUntil(nextOutage(downtimes, offer, now), now)
+  return seconds < offer.seconds ? { ...offer, seconds } : offer
 }
 
 /** Whether a limit counts the jobs of a queue at a site. `storages`: RSEs at the site that its inputs are read from. */

@@ -52,7 +52,7 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
     const counts = new Map((await store.pilotCounts(tx)).map((count) => [count.resourceId, count]))
     const ends = await store.lastEnds(tx, ENDS_LOOKED_AT)
     for (const vo of new Set(resources.map((resource) => resource.vo))) {
-      const { waiting } = await markets.of(vo, now, true)
+      const market = await markets.of(vo, now, true)
       for (const known of resources.filter((resource) => resource.vo === vo)) {
         const own = ends.filter(({ resourceId }) => resourceId === known.id)
         const pause = judgePlace(known, own, now)
@@ -61,7 +61,7 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
           ? { ...known, pausedUntil: pause.until, pauseMs: pause.pauseMs, pauseReason: pause.reason }
           : known
         const count = counts.get(resource.id) ?? { waiting: 0, running: 0 }
-        const start = pilotsToStart(resource, count, matchable(waiting, resource), now)
+        const start = pilotsToStart(resource, count, matchable(market, resource, now), now)
         if (start > 0) await orderPilots(tx, resource, start, now)
       }
     }

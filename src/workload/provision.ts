@@ -1,6 +1,7 @@
-import { obstacles } from './match.ts'
+import type { Downtime } from '../sites/index.ts'
+import { beforeOutage, obstacles } from './match.ts'
 import type { PilotCounts, PilotEnd, ResourceRow } from './pilots.store.ts'
-import type { WaitingQueue } from './queues.ts'
+import type { Market } from './queues.ts'
 import type { Offer } from './types.ts'
 
 /** What a new pilot of a resource would offer. */
@@ -16,9 +17,13 @@ export const offerOf = (resource: ResourceRow): Offer => ({
   tags: resource.tags,
 })
 
-/** Waiting jobs that a pilot of a resource could take, by the matcher's own predicate. */
-export function matchable(waiting: readonly WaitingQueue[], resource: ResourceRow): number {
-  const offer = offerOf(resource)
+/** Waiting jobs that a pilot of a resource could take now, by the matcher's own predicate. */
+export function matchable(
+  { waiting, downtimes }: { waiting: Market['waiting']; downtimes: readonly Downtime[] },
+  resource: ResourceRow,
+  now: Date,
+): number {
+  const offer = beforeOutage(offerOf(resource), downtimes, now)
   const fitting = waiting.filter(
     ({ queue }) => queue.vo === resource.vo && obstacles(queue, offer).length === 0,
   )

@@ -1,4 +1,5 @@
 import type { Db } from '../kernel/index.ts'
+import { type Downtime, downtimesAhead } from '../sites/index.ts'
 import type { Usage } from './match.ts'
 import * as store from './queue.store.ts'
 import type { JobLimit, Queue } from './types.ts'
@@ -14,6 +15,8 @@ export interface Market {
   readonly shares: ReadonlyMap<string, number>
   readonly usage: readonly Usage[]
   readonly limits: readonly JobLimit[]
+  /** Present ones and those to come. */
+  readonly downtimes: readonly Downtime[]
   /** Of the queues above those that were found empty since. */
   readonly empty: Set<number>
 }
@@ -32,11 +35,12 @@ export function createMarkets(db: Db): Markets {
   const kept = new Map<string, { at: number; market: Promise<Market> }>()
 
   async function read(vo: string, now: Date): Promise<Market> {
-    const [counts, shares, usage, limits] = await Promise.all([
+    const [counts, shares, usage, limits, downtimes] = await Promise.all([
       store.waitingCounts(db, vo),
       store.shareWeights(db, vo),
       store.recentUsage(db, vo, now, HALF_LIFE_MS),
       store.limitsOf(db, vo),
+      downtimesAhead(db, now, vo),
     ])
     const missing = counts.map(({ id }) => id).filter((id) => !known.has(id))
     if (known.size > 50_000) known.clear()
@@ -46,7 +50,7 @@ export function createMarkets(db: Db): Markets {
       const queue = known.get(id)
       return queue ? [{ queue, waiting }] : []
     })
-    return { waiting, shares, usage, limits, empty: new Set() }
+    return { waiting, shares, usage, limits, downtimes, empty: new Set() }
   }
 
   return {

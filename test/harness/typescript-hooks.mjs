@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -24,7 +24,9 @@ async function transformed(filename, source, kept) {
     module: { type: 'es6' },
   })
   await mkdir(cache, { recursive: true })
-  await writeFile(`${kept}.${process.pid}`, code)
-  await rename(`${kept}.${process.pid}`, kept)
+  // Several threads of a process may be at the same file.
+  const own = `${kept}.${randomUUID()}`
+  await writeFile(own, code)
+  await rename(own, kept)
   return code
 }

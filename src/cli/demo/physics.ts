@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { defineError, isGridError } from '../../kernel/errors.ts'
@@ -6,10 +5,11 @@ import { type GridClient, withClient } from '../client/http.ts'
 import { didText, parseDid } from '../client/names.ts'
 import { collect, listReplicas } from '../client/rucio.ts'
 import { type SharedOptions, show } from '../common-options.ts'
-import { definitionOf, REPOSITORY, writeRelease } from './release.ts'
+import { generatedProduction } from './definitions.ts'
+import { commandLine, runCommand } from './own-command.ts'
+import { REPOSITORY, writeRelease } from './release.ts'
 
 const badOption = defineError('invalid', 'bad_option')
-const commandFailed = defineError('fatal', 'demo_failed')
 
 interface PhysicsOptions extends SharedOptions {
   readonly events: string
@@ -24,7 +24,7 @@ export async function physics(directory: string, options: PhysicsOptions): Promi
   const definition = join(directory, 'physics.yaml')
   await mkdir(directory, { recursive: true })
   await writeRelease(join(directory, 'release'))
-  await writeFile(definition, definitionOf({ name, scope: `user.${account}`, release, events }))
+  await writeFile(definition, generatedProduction({ name, scope: `user.${account}`, release, events }))
   const before = [
     ...(published ? [] : [['software', 'create', REPOSITORY, '--title', 'A small experiment']]),
     [
@@ -37,18 +37,22 @@ export async function physics(directory: string, options: PhysicsOptions): Promi
     ['prod', 'show', name, '--wait'],
   ]
   if (options.prepare) {
-    const commands = before.map(line)
+    const commands = before.map(commandLine)
     return show(options, { directory, definition, commands }, () =>
       [`The files are in ${directory}. Then:`, ...commands].join('\n'),
     )
   }
-  for (const words of before) await run(words, options)
+  const run = async (words: readonly string[]): Promise<void> => {
+    if (!options.quiet) process.stderr.write(`\n$ ${commandLine(words)}\n`)
+    await runCommand(words, options)
+  }
+  for (const words of before) await run(words)
   const dataset = `user.${account}:${name}.plot`
   const plot = await withClient(options, async (client) => {
     const [file] = await collect(listReplicas(client, [parseDid(dataset)]))
     return didText(file!)
   })
-  await run(['data', 'get', plot, '--dir', directory], options)
+  await run(['data', 'get', plot, '--dir', directory])
   const picture = join(directory, plot.slice(plot.indexOf(':') + 1))
   show(options, { production: name, plot, picture, dataset }, () =>
     [
@@ -94,31 +98,4 @@ async function look(client: GridClient): Promise<Before> {
     name: first((n) => (n === 1 ? 'Physics' : `Physics${n}`), taken),
     release: first((n) => `v${n}`, tags),
   }
-}
-
-const line = (words: readonly string[]): string =>
-  [
-    'kumi',
-    ...words.map((word) => (/^[\w./@:=-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`)),
-  ].join(' ')
-
-/** Runs a command as a person would, and shows it. Throws demo_failed. */
-async function run(words: readonly string[], options: PhysicsOptions): Promise<void> {
-  const quiet = options.quiet === true
-  if (!quiet) process.stderr.write(`\n$ ${line(words)}\n`)
-  const place = [
-    ...(options.home ? ['--home', options.home] : []),
-    ...(options.server ? ['--server', options.server] : []),
-    ...(quiet ? ['--quiet'] : []),
-  ]
-  const program = process.argv[1]!
-  const out = quiet ? 'ignore' : options.json ? 2 : 'inherit'
-  const child = spawn(process.execPath, [...process.execArgv, program, ...words, ...place], {
-    stdio: ['ignore', out, 'inherit'],
-  })
-  const code = await new Promise<number | null>((resolve, reject) => {
-    child.on('error', reject)
-    child.on('exit', resolve)
-  })
-  if (code !== 0) throw commandFailed(`${line(words)} ended with ${code ?? 'a signal'}.`)
 }

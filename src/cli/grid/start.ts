@@ -37,7 +37,7 @@ export async function start(options: StartOptions): Promise<void> {
   try {
     const readyMs = Date.now() - began
     out.write(
-      `Ready after ${secondsText(readyMs)}.\n\nThe main job: a run recorded at one site becomes safe at two others.\n`,
+      `Ready after ${secondsText(readyMs)}.\n\nThe main job: a run recorded at one site becomes safe at two others, and a plot.\n`,
     )
     const job = runMainJob({ home, facts, grid, reporter: createReporter(out), readySeconds: readyMs / 1000 })
     const summary = await Promise.race([job, asked.then(() => undefined)])
@@ -58,6 +58,7 @@ The grid stays up until Ctrl-C.
                  ./kumi site ls
                  ./kumi data ls
                  ./kumi rule ls
+                 ./kumi lineage ${summary.did} --depth 4
   Foreign tools  rucio, gfal-*, davix-*, rclone and curl work with the variables of: ${kumi} env
 `)
       await asked

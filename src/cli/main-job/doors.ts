@@ -35,6 +35,7 @@ export interface Doors {
   files(scope: string, name: string): Promise<FileView[]>
   /** The raw answer as it arrives, chunk by chunk. */
   stream(method: string, path: string, body?: unknown): Promise<AsyncIterable<Uint8Array>>
+  read(pfn: string): Promise<AsyncIterable<Uint8Array>>
   /** Reads a copy back and returns the md5 of its bytes. */
   md5Of(pfn: string): Promise<string>
   close(): Promise<void>
@@ -66,6 +67,7 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
         ),
       ),
     stream: (method, path, body) => read(method, client.place.server + path, body),
+    read: (pfn) => read('GET', pfn),
     async md5Of(pfn) {
       const hash = createHash('md5')
       for await (const chunk of await read('GET', pfn)) hash.update(chunk as Buffer)
@@ -79,6 +81,13 @@ async function collect<T>(list: AsyncIterable<T>): Promise<T[]> {
   const all: T[] = []
   for await (const item of list) all.push(item)
   return all
+}
+
+/** Does what may have been done before: a second time it is no error. */
+export async function ensure(work: Promise<unknown>): Promise<void> {
+  await work.catch((error) => {
+    if (!(isGridError(error) && error.kind === 'conflict')) throw error
+  })
 }
 
 /** Repeats while nobody answers or the answer is "later": the server may be restarting. */

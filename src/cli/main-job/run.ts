@@ -3,16 +3,17 @@ import { join } from 'node:path'
 import type { GridFacts, Home, Supervisor } from '../../embedded/index.ts'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { putFiles } from '../data/put.ts'
+import { EXPERIMENT } from '../demo/release.ts'
 import { generateRun, type RunFile } from '../run-data/generate-run.ts'
 import { bytesText } from '../terminal.ts'
-import { type Doors, type FileView, openDoors, type RuleView, until } from './doors.ts'
+import { type Doors, ensure, type FileView, openDoors, type RuleView, until } from './doors.ts'
+import { processRun } from './process.ts'
 import type { Reporter } from './reporter.ts'
 import type { Summary } from './summary.ts'
 
 const notAllRight = defineError('fatal', 'main_job_failed')
 
 const SCOPE = 'raw'
-const EXPERIMENT = 7
 const CONTAINER = 'exp-0007'
 const FILES = 320
 const BYTES = 310_000_000
@@ -29,13 +30,13 @@ export interface MainJob {
 }
 
 /**
- * Raw data of a run, recorded at one site, becomes safe at two others: through the doors, as any client could do it,
- * with a killed site and a damaged copy on the way.
+ * Raw data of a run, recorded at one site, becomes safe at two others and is processed to a plot: through the doors, as
+ * any client could do it, with a killed site and a damaged copy on the way.
  */
 export async function runMainJob(job: MainJob): Promise<Summary> {
   const { home, facts, grid, reporter } = job
   const began = Date.now()
-  const memory = watchMemory(grid)
+  const memory = watchMemory(grid, reporter)
   const doors = await openDoors(home, facts)
   try {
     const run = await nextRun(doors)
@@ -45,7 +46,9 @@ export async function runMainJob(job: MainJob): Promise<Summary> {
       generateRun({ experiment: EXPERIMENT, run, seed: run, files: FILES, bytes: BYTES, directory }),
     )
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0)
-    reporter.note(`${files.length} files, ${bytesText(bytes)}, ${rootCount(files)} of them ROOT files`)
+    reporter.note(
+      `${files.length} files, ${bytesText(bytes)}, ${files.filter(isRoot).length} of them ROOT files`,
+    )
 
     await reporter.phase('register and store', (progress) => store(job, doors, dataset, run, files, progress))
     const replication = Date.now()
@@ -61,6 +64,18 @@ export async function runMainJob(job: MainJob): Promise<Summary> {
     )
     const retries = await countRetries(doors, dataset)
     await rm(directory, { recursive: true, force: true })
+    const root = files.filter(isRoot)
+    const processed = await reporter.phase('process the run at the sites', (progress) =>
+      processRun(
+        home,
+        doors,
+        { raw: SCOPE, run, files: root.length, events: root.reduce((sum, f) => sum + f.metadata.events!, 0) },
+        progress,
+      ),
+    )
+    reporter.note(
+      `${processed.events} collisions, ${processed.pairs} pairs of muons: the plot is ${processed.plot}`,
+    )
     return {
       files: files.length,
       bytes,
@@ -68,10 +83,11 @@ export async function runMainJob(job: MainJob): Promise<Summary> {
       verifiedCopies,
       retries,
       healed,
-      peakRssBytes: memory.stop(),
+      ...processed,
+      peakRssBytes: Math.max(...memory.stop()),
       readySeconds: job.readySeconds,
       replicationBytesPerSecond: (2 * bytes) / replicationSeconds,
-      phases: reporter.times,
+      phases: reporter.times.map((phase, i) => ({ ...phase, peakRssBytes: memory.peaks[i] ?? 0 })),
     }
   } finally {
     memory.stop()
@@ -79,9 +95,7 @@ export async function runMainJob(job: MainJob): Promise<Summary> {
   }
 }
 
-function rootCount(files: readonly RunFile[]): number {
-  return files.filter((file) => file.name.endsWith('.root')).length
-}
+const isRoot = (file: RunFile): boolean => file.metadata.stream_name === 'physics'
 
 /** The first run whose dataset is not yet closed: a new one, or one that was interrupted. */
 async function nextRun(doors: Doors): Promise<number> {
@@ -95,13 +109,6 @@ async function nextRun(doors: Doors): Promise<number> {
       throw error
     }
   }
-}
-
-/** Does what may have been done before: a second time it is no error. */
-async function ensure(work: Promise<unknown>): Promise<void> {
-  await work.catch((error) => {
-    if (!(isGridError(error) && error.kind === 'conflict')) throw error
-  })
 }
 
 async function store(
@@ -123,7 +130,7 @@ async function store(
       scope: SCOPE,
       rse: rseOf(facts, RECORDS),
       dataset: { scope: SCOPE, name: dataset },
-      metadata: { run_number: run, exp: EXPERIMENT, datatype: 'raw' },
+      metadata: { run_number: run, experiment: EXPERIMENT, datatype: 'raw' },
     },
     {
       add(more, finished = 0) {
@@ -275,16 +282,20 @@ async function countRetries(doors: Doors, dataset: string): Promise<number> {
   return retries
 }
 
-/** The highest resident size of all processes together while it watches. */
-function watchMemory(grid: Supervisor): { stop(): number } {
-  let peak = grid.residentBytes()
-  const timer = setInterval(() => {
-    peak = Math.max(peak, grid.residentBytes())
-  }, 500)
+/** The highest resident size of all processes together in each phase, while it watches. */
+function watchMemory(grid: Supervisor, { times }: Reporter): { peaks: number[]; stop(): number[] } {
+  const peaks: number[] = []
+  const look = () => {
+    const phase = times.length
+    peaks[phase] = Math.max(peaks[phase] ?? 0, grid.residentBytes())
+  }
+  look()
+  const timer = setInterval(look, 500)
   return {
+    peaks,
     stop() {
       clearInterval(timer)
-      return peak
+      return peaks.filter(Boolean)
     },
   }
 }

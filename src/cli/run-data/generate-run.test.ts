@@ -7,6 +7,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { seededRng } from '../../kernel/ports.ts'
 import { readRootEvents } from '../data/root-events.ts'
+import { readEvents } from '../demo/physics/events.ts'
 import { generateRun, logNormalSizes } from './generate-run.ts'
 
 let directory: string
@@ -34,10 +35,15 @@ describe('a generated run', () => {
 
   test('has ROOT files whose events are what its metadata says, and raw blocks nothing can shrink', async () => {
     const files = await generateRun({ ...small, directory: join(directory, 'content') })
-    const root = files.filter((file) => file.metadata.datatype === 'mdst')
+    const root = files.filter((file) => file.metadata.stream_name === 'physics')
     expect(root).toHaveLength(6)
     for (const file of root) expect(await readRootEvents(file.path)).toBe(file.metadata.events)
-    const raw = files.filter((file) => file.metadata.datatype === 'raw').sort((a, b) => b.bytes - a.bytes)[0]!
+    const seen = (await Promise.all(root.map((file) => readEvents(file.path, 'raw')))).flat()
+    expect(seen.map(({ event }) => event)).toEqual(seen.map((_, i) => i + 1))
+    expect(new Set(seen.map(({ run }) => run))).toEqual(new Set([12]))
+    const raw = files
+      .filter((file) => file.metadata.stream_name === 'waveforms')
+      .sort((a, b) => b.bytes - a.bytes)[0]!
     const content = await readFile(raw.path)
     expect(content.subarray(0, 4).toString()).toBe('KRAW')
     expect(gzipSync(content).length).toBeGreaterThan(content.length * 0.99)

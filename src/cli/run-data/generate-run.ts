@@ -1,7 +1,9 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Rng, seededRng } from '../../kernel/ports.ts'
-import { writeRootTree } from './root-tree.ts'
+import { writeEvents } from '../demo/physics/events.ts'
+import { generate } from '../demo/physics/generate.ts'
+import { simulate } from '../demo/physics/simulate.ts'
 
 export interface RunOrder {
   readonly experiment: number
@@ -21,9 +23,11 @@ export interface RunFile {
   readonly name: string
   readonly bytes: number
   readonly metadata: {
-    readonly exp: number
+    readonly experiment: number
     readonly run_number: number
-    readonly datatype: 'raw' | 'mdst'
+    readonly datatype: 'raw'
+    /** What was seen of collisions, as ROOT files, or the wave forms of the electronics, as they are. */
+    readonly stream_name: 'physics' | 'waveforms'
     readonly events?: number
   }
 }
@@ -32,13 +36,16 @@ const SMALLEST = 300
 const LARGEST = 27_000_000
 const BLOCK = 1 << 20
 const HEADER = 32
-const HITS = 16
+/** Of a ROOT file, and of one event in it. */
+const ROOT = { smallest: 10_000, largest: 1_000_000, empty: 4_300, event: 265, share: 40 }
 
-/** Writes the files of one run: detector blocks and reduced ROOT files, the same bytes for the same order. */
+/** Writes the files of one run: collisions as the detector saw them and wave forms, the same bytes for the same order. */
 export async function generateRun(order: RunOrder): Promise<RunFile[]> {
   await mkdir(order.directory, { recursive: true })
-  const rng = seededRng(order.seed ^ (order.experiment << 16) ^ order.run)
-  const label = `e${String(order.experiment).padStart(4, '0')}.r${String(order.run).padStart(5, '0')}`
+  const { experiment, run } = order
+  const rng = seededRng(order.seed ^ (experiment << 16) ^ run)
+  const label = `e${String(experiment).padStart(4, '0')}.r${String(run).padStart(5, '0')}`
+  const about = { experiment, run_number: run, datatype: 'raw' } as const
   const rootFiles = Math.min(order.rootFiles ?? Math.round(order.files / 5), order.files)
   const files: RunFile[] = []
   const store = async (name: string, content: Uint8Array, metadata: RunFile['metadata']) => {
@@ -47,30 +54,32 @@ export async function generateRun(order: RunOrder): Promise<RunFile[]> {
     files.push({ path, name, bytes: content.byteLength, metadata })
   }
 
-  // ROOT files first: what they compress to decides how much is left for the raw blocks.
+  // ROOT files first: what they compress to decides how much is left for the wave forms.
+  const { smallest, largest } = ROOT
   const rootBytes = logNormalSizes(
     rootFiles,
-    Math.max(order.bytes / 15, rootFiles * 8_000),
+    Math.max(order.bytes / ROOT.share, rootFiles * smallest),
     rng,
-    4_000,
-    3_000_000,
+    smallest,
+    largest,
   )
+  let firstEvent = 1
   for (const [index, size] of rootBytes.entries()) {
-    const events = Math.max(10, Math.round(size / 190))
-    await store(`mdst.${label}.f${number(index)}.root`, detectorTree(order, events, rng), {
-      exp: order.experiment,
-      run_number: order.run,
-      datatype: 'mdst',
-      events,
+    const events = Math.round((size - ROOT.empty) / ROOT.event)
+    const seed = Math.floor(rng.next() * 0xffffffff)
+    const seen = simulate(generate({ experiment, run, events, seed, firstEvent }), seed)
+    firstEvent += events
+    await store(`raw.${label}.f${number(index)}.root`, writeEvents('raw', seen), {
+      ...about,
+      ...{ stream_name: 'physics', events },
     })
   }
   const left = order.bytes - files.reduce((sum, file) => sum + file.bytes, 0)
   const rawBytes = logNormalSizes(order.files - rootFiles, left, rng, SMALLEST, LARGEST)
   for (const [index, size] of rawBytes.entries()) {
     await store(`raw.${label}.f${number(index)}.dat`, rawBlocks(order, index, size), {
-      exp: order.experiment,
-      run_number: order.run,
-      datatype: 'raw',
+      ...about,
+      stream_name: 'waveforms',
     })
   }
   return files
@@ -104,31 +113,6 @@ export function logNormalSizes(
   return shuffled(sizes(high), rng)
 }
 
-/** Detector-like events: a vertex, an energy, tracks and their hits on a cylinder. */
-function detectorTree(order: RunOrder, events: number, rng: Rng): Buffer {
-  const values = (width: number, make: (i: number) => number) =>
-    Float32Array.from({ length: events * width }, (_, i) => make(i))
-  const noise = new Xorshift(Math.floor(rng.next() * 0xffffffff))
-  return writeRootTree({
-    name: 'events',
-    title: `experiment ${order.experiment} run ${order.run}`,
-    entries: events,
-    branches: [
-      { name: 'event', values: Int32Array.from({ length: events }, (_, i) => i + 1) },
-      { name: 'run', values: new Int32Array(events).fill(order.run) },
-      { name: 'tracks', values: Int32Array.from({ length: events }, () => 2 + (noise.next() & 7)) },
-      {
-        name: 'energy',
-        values: values(1, () => 10.58 + 0.005 * (noise.unit() + noise.unit() + noise.unit() - 1.5)),
-      },
-      { name: 'vertex', width: 3, values: values(3, () => 0.02 * (noise.unit() - noise.unit())) },
-      { name: 'hit_r', width: HITS, values: values(HITS, (i) => 16.8 + 6.1 * (i % HITS)) },
-      { name: 'hit_phi', width: HITS, values: values(HITS, () => 2 * Math.PI * noise.unit() - Math.PI) },
-      { name: 'hit_adc', width: HITS, values: values(HITS, () => 120 * (noise.unit() + 0.1) ** -0.5) },
-    ],
-  })
-}
-
 /** Blocks of at most 1 MiB, each with a 32-byte header, filled with what no compressor can shrink. */
 function rawBlocks(order: RunOrder, file: number, size: number): Uint8Array {
   const words = new Uint32Array(Math.ceil(size / 4))
@@ -153,19 +137,6 @@ class Xorshift {
 
   constructor(seed: number) {
     this.#state = Math.imul(seed ^ 0x9e3779b9, 0x85ebca6b) | 1
-  }
-
-  next(): number {
-    let x = this.#state
-    x ^= x << 13
-    x ^= x >>> 17
-    x ^= x << 5
-    this.#state = x
-    return x >>> 0
-  }
-
-  unit(): number {
-    return this.next() / 0x1_0000_0000
   }
 
   fill(words: Uint32Array): void {

@@ -11,7 +11,7 @@ interface Site {
   readonly title?: string
   readonly country?: string
   readonly state: string
-  readonly reason?: string | null
+  readonly explanation?: string | null
 }
 
 export async function ls(options: SharedOptions): Promise<void> {
@@ -23,7 +23,7 @@ export async function ls(options: SharedOptions): Promise<void> {
         { title: 'STATE', value: (site) => site.state },
         { title: 'COUNTRY', value: (site) => site.country },
         { title: 'TITLE', value: (site) => site.title },
-        { title: 'REASON', value: (site) => site.reason },
+        { title: 'REASON', value: (site) => site.explanation },
       ]),
     )
   })

@@ -13,7 +13,9 @@ type Status = { allowed: true; warnings: string | null } | { allowed: false; rea
 const allowed = (warnings: string | null = null): Status => ({ allowed: true, warnings })
 const banned = (reason: string): Status => ({ allowed: false, reason })
 const siteStatus = (site: Site | undefined): Status =>
-  site?.state === 'down' ? banned(site.reason ?? 'The site is down.') : allowed(site?.reason ?? null)
+  site?.state === 'down' || site?.state === 'unknown'
+    ? banned(site.explanation ?? 'The site is down.')
+    : allowed(site?.explanation ?? null)
 
 /** What there is, as one document, and what of it may be used just now. */
 export function registerResourceRoutes(app: FastifyInstance, deps: JobDoorDeps): void {

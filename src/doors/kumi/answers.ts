@@ -19,6 +19,7 @@ export const Site = Type.Object({
     Type.Literal('unknown'),
   ]),
   reason: maybe(text),
+  explanation: maybe(text),
   gateway: maybe(text),
   endpoint: maybe(text),
   version: maybe(text),
@@ -70,6 +71,7 @@ export const TransferExplained = Type.Object({
   sources: list(Type.Object({ storage: text, state: text, readable: Type.Boolean() })),
   link: maybe(Link),
   because: text,
+  downtime: maybe(Type.Object({ name: text, until: time, reason: text })),
 })
 
 export const Rule = Type.Object({

@@ -17,6 +17,7 @@ import { registerAccess } from './access.ts'
 import { answerOf, Grid, Me, Now, RuleExplained, TransferExplained } from './answers.ts'
 import { serveConsole } from './console.ts'
 import type { KumiDoorDeps } from './deps.ts'
+import { registerDowntimes } from './downtimes.ts'
 import { eventStream } from './events.ts'
 import { registerGroups } from './groups.ts'
 import { registerHistories } from './histories.ts'
@@ -28,6 +29,7 @@ import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
+import { registerRaw } from './raw.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
@@ -58,9 +60,11 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
   registerProductions(door, deps.jobs)
+  registerRaw(door, deps)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
+  registerDowntimes(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

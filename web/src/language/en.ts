@@ -59,6 +59,8 @@ export const en = {
     late: 'its gateway reports late',
     full: 'its storage is more than 95 % full',
     unregistered: 'no gateway has registered yet',
+    downtime: 'it is in an announced downtime',
+    warning: 'it is announced to be at risk',
   },
   now: {
     attention: (n: number) =>
@@ -221,6 +223,7 @@ export const en = {
       retry_later: 'It failed and will be tried again.',
       no_source: 'No readable copy exists at the moment.',
       link_blocked: 'The link is paused after failures.',
+      downtime: 'A storage of it is in an announced downtime.',
       link_full: 'The link carries as many copies as is good for it.',
       next_in_line: 'It is next in line.',
       finished: 'It has ended.',

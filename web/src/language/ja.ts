@@ -59,6 +59,8 @@ export const ja: Messages = {
     late: 'ゲートウェイの報告が遅れています',
     full: '保管領域の使用率が95 %を超えています',
     unregistered: 'ゲートウェイがまだ登録されていません',
+    downtime: '予告された停止期間中です',
+    warning: '予告により動作が不安定な期間中です',
   },
   now: {
     attention: (count) =>
@@ -214,6 +216,7 @@ export const ja: Messages = {
       retry_later: '失敗したため、後で再試行します。',
       no_source: '読める複製が今はありません。',
       link_blocked: '失敗が続いたため、経路を一時停止しています。',
+      downtime: '関係する保管領域が停止期間中です。',
       link_full: '経路は適切な同時転送数に達しています。',
       next_in_line: '次に転送されます。',
       finished: '終了しました。',

@@ -16,8 +16,10 @@ export function generate(order: {
   readonly run: number
   readonly events: number
   readonly seed: number
+  /** Number of the first event in the run. */
+  readonly firstEvent: number
 }): Generated[] {
-  const { experiment, run, events, seed } = order
+  const { experiment, run, events, seed, firstEvent } = order
   const random = dice(seed)
   return Array.from({ length: events }, (_, i) => {
     const kind = random.unit()
@@ -37,7 +39,13 @@ export function generate(order: {
       ...pions.map((momentum) => ({ pdg: PDG.pion * (random.unit() < 0.5 ? 1 : -1), momentum })),
     ].slice(0, MOST)
     return {
-      ...{ experiment, run, event: i + 1, n: particles.length, pdg: particles.map(({ pdg }) => pdg) },
+      ...{
+        experiment,
+        run,
+        event: firstEvent + i,
+        n: particles.length,
+        pdg: particles.map(({ pdg }) => pdg),
+      },
       px: particles.map(({ momentum }) => momentum.px),
       py: particles.map(({ momentum }) => momentum.py),
       pz: particles.map(({ momentum }) => momentum.pz),

@@ -41,8 +41,14 @@ async function conditions(): Promise<Payload[]> {
 
 const steps: Record<string, () => Promise<void>> = {
   async generate() {
-    const [experiment, run, events, seed] = words.map(Number) as [number, number, number, number]
-    const made = generate({ experiment, run, events, seed })
+    const [experiment, run, events, seed, firstEvent] = words.map(Number) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+    ]
+    const made = generate({ experiment, run, events, seed, firstEvent })
     await finish(writeEvents('generated', made), { events: made.length, seed })
   },
   async simulate() {
@@ -79,6 +85,6 @@ const steps: Record<string, () => Promise<void>> = {
 
 const chosen = steps[step]
 if (!chosen || !output) {
-  console.error(`physics ${Object.keys(steps).join('|')} OUTPUT [EXPERIMENT RUN EVENTS SEED]`)
+  console.error(`physics ${Object.keys(steps).join('|')} OUTPUT [EXPERIMENT RUN EVENTS SEED FIRST-EVENT]`)
   process.exitCode = 2
 } else await chosen()

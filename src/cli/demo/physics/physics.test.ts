@@ -17,7 +17,9 @@ import { simulate } from './simulate.ts'
 const directory = mkdtempSync(join(tmpdir(), 'kumi-physics-'))
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const generated = [1, 2, 3].flatMap((run) => generate({ experiment: 26, run, events: 1000, seed: run }))
+const generated = [1, 2, 3].flatMap((run) =>
+  generate({ experiment: 26, run, events: 1000, seed: run, firstEvent: 1 }),
+)
 const raw = simulate(generated, 1)
 
 describe('the demo experiment', () => {
@@ -40,7 +42,7 @@ describe('the demo experiment', () => {
   test('finds it in a few hundred pairs, whatever the seeds', () => {
     for (let seed = 1; seed <= 20; seed++) {
       const few = [1, 2, 3].flatMap((run) =>
-        generate({ experiment: 26, run, events: 400, seed: 10 * seed + run }),
+        generate({ experiment: 26, run, events: 400, seed: 10 * seed + run, firstEvent: 1 }),
       )
       const mdst = reconstruct(simulate(few, seed), calibrated(26, 1, 3))
       const { peak } = plotMass(candidates(skim(mdst)), [])
@@ -50,7 +52,7 @@ describe('the demo experiment', () => {
   })
 
   test('makes the same of the same seed, and something else of another', () => {
-    const order = { experiment: 26, run: 4, events: 20 }
+    const order = { experiment: 26, run: 4, events: 20, firstEvent: 1 }
     const bytes = (seed: number) => writeEvents('generated', generate({ ...order, seed }))
     expect(bytes(7).equals(bytes(7))).toBe(true)
     expect(bytes(7).equals(bytes(8))).toBe(false)

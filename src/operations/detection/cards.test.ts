@@ -1,0 +1,212 @@
+import { describe, expect, it } from 'vitest'
+import {
+  type Card,
+  type CardChange,
+  type Cause,
+  type Entity,
+  type ExclusionQuestion,
+  type Finding,
+  groupIntoCards,
+  guardExclusions,
+  nextWorkingDay,
+} from './index.ts'
+
+const NOW = new Date('2026-03-02T12:00:00Z')
+const MINUTE = 60_000
+const HOUR = 3_600_000
+const ago = (ms: number) => new Date(NOW.getTime() - ms)
+const site = (name: string): Entity => ({ kind: 'site', name })
+const release: Entity = { kind: 'release', name: 'r7' }
+
+const finding = (rule: Finding['rule'], entity: Entity, more: Partial<Finding> = {}): Finding => ({
+  ...{ rule, code: 'x', entity, severity: 'error', since: ago(MINUTE), facts: {}, within: [] },
+  ...more,
+})
+const cause = (entity: Entity, explains: readonly string[] = [], more: Partial<Cause> = {}): Cause => ({
+  ...{ entity, explains, within: [], of: 'jobs', n: 500, failed: 400, score: 90, sites: [], templates: [] },
+  ...more,
+})
+const named = (one: Cause) => finding('R20', one.entity)
+
+/** What a store does with changes. */
+function apply(cards: readonly Card[], changes: readonly CardChange[]): Card[] {
+  const all = new Map(cards.map((card) => [card.key, card]))
+  for (const change of changes) {
+    if (change.kind === 'open') {
+      all.set(change.card.key, {
+        ...{ ...change.card, state: 'NEW', acknowledgedAt: null, owner: null, expires: null },
+        ...{ escalation: 'none', stale: false },
+      })
+    } else if (change.kind === 'update') all.set(change.key, { ...all.get(change.key)!, ...change.card })
+    else if (change.kind === 'close') all.delete(change.key)
+  }
+  return [...all.values()]
+}
+const group = (
+  findings: readonly Finding[],
+  causes: readonly Cause[] = [],
+  cards: readonly Card[] = [],
+  now = NOW,
+) => groupIntoCards(now, cards, findings, causes)
+const keys = (cards: readonly Card[]) => cards.map(({ key }) => key).sort()
+
+describe('cards', () => {
+  it('are one for a site with all that is wrong there', () => {
+    const storage: Entity = { kind: 'storage', name: 'KEK-DISK' }
+    const cards = apply(
+      [],
+      group([
+        finding('R08', site('kek')),
+        finding('R14', site('kek')),
+        finding('R13', storage, { within: [site('kek')] }),
+        finding('R08', site('osaka')),
+      ]),
+    )
+    expect(keys(cards)).toEqual(['site kek', 'site osaka'])
+    expect(cards[0]).toMatchObject({
+      entity: site('kek'),
+      severity: 'error',
+      entities: [site('kek'), storage],
+    })
+  })
+
+  it('are one for a cause with all sites that show it', () => {
+    const bad = cause(release, ['site kek', 'site osaka'])
+    const cards = apply(
+      [],
+      group([named(bad), finding('R08', site('kek')), finding('R08', site('osaka'))], [bad]),
+    )
+    expect(keys(cards)).toEqual(['release r7'])
+    expect(cards[0]!.findings).toHaveLength(3)
+  })
+
+  it('of a site go into the card of the cause that is found later', () => {
+    const early = apply([], group([finding('R08', site('kek'))]))
+    const bad = cause(release, ['site kek'])
+    const changes = group([named(bad), finding('R08', site('kek'))], [bad], early)
+    expect(changes).toContainEqual({ kind: 'close', key: 'site kek', reason: 'merged', into: 'release r7' })
+    expect(keys(apply(early, changes))).toEqual(['release r7'])
+  })
+
+  it('leave a site that is ill by itself apart from a release that fails at the same time', () => {
+    const bad = cause(release, ['site osaka'])
+    const cards = apply(
+      [],
+      group([named(bad), finding('R14', site('kek')), finding('R08', site('osaka'))], [bad]),
+    )
+    expect(keys(cards)).toEqual(['release r7', 'site kek'])
+  })
+
+  it('are one for five places that fall ill one shortly after the other', () => {
+    const five = [1, 2, 3, 4, 5].map((i) => finding('R14', site(`s${i}`), { since: ago(i * 20 * MINUTE) }))
+    expect(apply([], group(five.slice(0, 4)))).toHaveLength(4)
+    const early = apply([], group(five.slice(1)))
+    const later = apply(early, group(five, [], early))
+    expect(later).toMatchObject([{ entity: null }])
+    expect(later[0]!.entities).toHaveLength(5)
+    const sixth = finding('R14', site('s6'), { since: ago(0) })
+    expect(apply(later, group([...five, sixth], [], later))).toHaveLength(1)
+  })
+
+  it('are not opened for information, nor for what few jobs of one user did', () => {
+    const mia = cause({ kind: 'user', name: 'mia' }, ['site kek'], { n: 12, failed: 12 })
+    const info = finding('R20', mia.entity, { severity: 'info' })
+    expect(group([info, finding('R08', site('kek'))], [mia])).toEqual([])
+    expect(group([finding('R01', site('kek'), { severity: 'info' })])).toEqual([])
+  })
+
+  it('are closed an hour after the last finding, and come back as themselves before', () => {
+    const cards = apply([], group([finding('R08', site('kek'))]))
+    expect(group([], [], cards, ago(-59 * MINUTE))).toEqual([])
+    expect(group([], [], cards, ago(-60 * MINUTE))).toEqual([
+      { kind: 'close', key: 'site kek', reason: 'over' },
+    ])
+    expect(group([finding('R08', site('kek'))], [], cards, ago(-30 * MINUTE))).toMatchObject([
+      { kind: 'update' },
+    ])
+  })
+
+  it('that nobody takes go to the expert and to those on call, by their severity', () => {
+    const told = (severity: Finding['severity'], ms: number, more: Partial<Card> = {}) => {
+      const [card] = apply([], group([finding('R08', site('kek'), { severity, since: ago(ms) })]))
+      return group([], [], [{ ...card!, ...more }]).flatMap((one) => (one.kind === 'escalate' ? one.to : []))
+    }
+    expect(told('critical', 14 * MINUTE)).toEqual([])
+    expect(told('critical', 15 * MINUTE)).toEqual(['expert'])
+    expect(told('critical', HOUR)).toEqual(['DC'])
+    expect(told('critical', HOUR, { escalation: 'DC' })).toEqual([])
+    expect(told('error', 4 * HOUR)).toEqual(['expert'])
+    expect(told('error', 4 * HOUR, { state: 'ACK' })).toEqual([])
+    expect(told('error', 4 * HOUR, { state: 'ACK', expires: ago(5 * HOUR) })).toEqual(['expert'])
+    expect(told('warn', 4 * HOUR)).toEqual([])
+    expect(told('warn', 22 * HOUR)).toEqual(['expert'])
+  })
+
+  it('of seven days, or whose time is over, are stale', () => {
+    const [card] = apply([], group([finding('R08', site('kek'), { since: ago(7 * 24 * HOUR) })]))
+    const stale = (more: Partial<Card>) =>
+      group([], [], [{ ...card!, ...more }]).flatMap((one) => (one.kind === 'stale' ? one.because : []))
+    expect(stale({})).toEqual(['seven days'])
+    expect(stale({ state: 'DOWNTIME' })).toEqual([])
+    expect(stale({ stale: true })).toEqual([])
+    expect(stale({ firstSeen: ago(HOUR), expires: ago(MINUTE) })).toEqual(['expired'])
+  })
+
+  it('of a Friday wait for Monday in Japan', () => {
+    expect(nextWorkingDay(new Date('2026-03-06T03:00:00Z'))).toEqual(new Date('2026-03-09T00:00:00Z'))
+    // It is Monday there already.
+    expect(nextWorkingDay(new Date('2026-03-08T16:00:00Z'))).toEqual(new Date('2026-03-10T00:00:00Z'))
+  })
+})
+
+describe('the guard of exclusions', () => {
+  const ill = (name: string, lastPercent = 90, since = ago(2 * HOUR)) =>
+    finding('R08', site(name), { facts: { lastPercent }, since })
+  const slots = { a: 100, b: 100, c: 100, d: 100, e: 100, f: 100, g: 400, h: 100, i: 100, j: 100 }
+  const ask = (question: Partial<ExclusionQuestion>) =>
+    guardExclusions(NOW, { findings: [], causes: [], slots, exclusions: [], held: [], ...question }).map(
+      (one) => `${one.site} ${one.action} ${one.because}`,
+    )
+
+  it('lets an ill site have a tenth of its slots', () => {
+    expect(ask({ findings: [ill('a')] })).toEqual(['a throttle site is ill'])
+    expect(ask({ findings: [ill('a', 40)] })).toEqual([])
+  })
+  it('does nothing when the cause is elsewhere', () => {
+    expect(ask({ findings: [ill('a')], causes: [cause(release, ['site a'])] })).toEqual([
+      'a none cause is elsewhere',
+    ])
+    const both = [cause(release, ['site a']), cause(site('a'))]
+    expect(ask({ findings: [ill('a')], causes: both })).toEqual(['a throttle site is ill'])
+    const everywhere = cause({ kind: 'central', name: 'everywhere' })
+    expect(ask({ findings: [ill('a')], causes: [everywhere] })).toEqual(['a none cause is elsewhere'])
+  })
+  it('takes no more than a fifth of all slots within an hour, the oldest first', () => {
+    const three = ['a', 'b', 'c'].map((name, i) => ill(name, 90, ago((9 - 2 * i) * HOUR)))
+    expect(ask({ findings: three })).toEqual([
+      'a throttle site is ill',
+      'b throttle site is ill',
+      'c none too much at once',
+    ])
+    const lately = [{ site: 'd', at: ago(30 * MINUTE), until: ago(MINUTE) }]
+    expect(ask({ findings: three.slice(0, 2), exclusions: lately })[1]).toBe('b none too much at once')
+    expect(ask({ findings: [ill('g')] })).toEqual(['g none too much at once'])
+  })
+  it('takes none when five fall ill at once', () => {
+    const small = { a: 1, b: 1, c: 1, d: 1, e: 1, big: 1000 }
+    const five = ['a', 'b', 'c', 'd', 'e'].map((name) => ill(name))
+    expect(new Set(ask({ findings: five, slots: small }).map((one) => one.slice(2)))).toEqual(
+      new Set(['none too much at once']),
+    )
+  })
+  it('leaves alone what a person holds, and keeps out what is out', () => {
+    expect(ask({ findings: [ill('a')], held: ['a'] })).toEqual(['a none held by a person'])
+    const out = [{ site: 'a', at: ago(3 * HOUR), until: null }]
+    expect(ask({ findings: [ill('a')], exclusions: out })).toEqual(['a throttle already out'])
+  })
+  it('shuts out a black hole whatever else is the matter', () => {
+    const hole = finding('R10', site('a'), { severity: 'critical' })
+    const everywhere = cause({ kind: 'central', name: 'everywhere' })
+    expect(ask({ findings: [hole], causes: [everywhere] })).toEqual(['a exclude site is ill'])
+  })
+})

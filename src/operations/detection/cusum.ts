@@ -1,0 +1,145 @@
+import { clamp } from './statistics.ts'
+import { BIN_MS, type Bin, type EntityMemory, entityKey, type Measure } from './types.ts'
+
+/** Evidence above which an entity is held to be ill: of one kind, or of all together. */
+export const RAISE_ONE = 9
+export const RAISE_ALL = 11
+/** Below it for `CALM_BINS` bins in a row the alarm ends. */
+export const CALM = 2
+export const CALM_BINS = 3
+const MOST = 14
+/** One bin alone never raises an alarm. */
+const MOST_OF_A_BIN = 5
+const FIRST_BASELINE = 0.05
+const LEARNING = 0.02
+const FORGET_MS = 86_400_000
+const RECENT = 3
+
+/** What is usual and what is ill; jobs are measured by what is usual for them. */
+const FRACTIONS: Readonly<Record<Exclude<Measure, 'jobs'>, readonly [usual: number, ill: number]>> = {
+  pilots: [0.05, 0.5],
+  transfers: [0.05, 0.5],
+  tests: [0.05, 0.6],
+}
+
+function fractions(measure: Measure, baseline: number): readonly [number, number] {
+  if (measure !== 'jobs') return FRACTIONS[measure]
+  const usual = clamp(1.5 * baseline, 0.02, 0.25)
+  return [usual, clamp(4 * usual, 0.25, 0.95)]
+}
+
+/** How much more likely `failed` of `n` are where something is ill than as usual, as a logarithm. */
+export function evidenceOf(measure: Measure, baseline: number, n: number, failed: number): number {
+  const [usual, ill] = fractions(measure, baseline)
+  return clamp(
+    failed * Math.log(ill / usual) + (n - failed) * Math.log((1 - ill) / (1 - usual)),
+    -12,
+    MOST_OF_A_BIN,
+  )
+}
+
+export function isRaised(evidence: EntityMemory['evidence']): boolean {
+  const { jobs = 0, pilots = 0, tests = 0, transfers = 0 } = evidence
+  return Math.max(jobs, pilots, transfers) > RAISE_ONE || jobs + pilots + tests + transfers > RAISE_ALL
+}
+
+export const unknownEntity = ({ entity, within = [] }: Pick<Bin, 'entity' | 'within'>): EntityMemory => ({
+  ...{ entity, within, evidence: {}, baseline: FIRST_BASELINE },
+  ...{ since: null, calm: 0, last: 0, recent: [] },
+})
+
+/** One bin of time of one entity; `bins` are its rows of that bin, none when nothing happened there. */
+export function advance(before: EntityMemory, start: number, bins: readonly Bin[]): EntityMemory {
+  const alarmed = before.since !== null
+  const evidence = { ...before.evidence }
+  let { baseline, last, recent } = before
+  const seen = new Set<Measure>()
+  for (const { measure, n, failed } of bins) {
+    if (n <= 0) continue
+    seen.add(measure)
+    last = start
+    evidence[measure] = clamp((evidence[measure] ?? 0) + evidenceOf(measure, baseline, n, failed), 0, MOST)
+    if (measure !== 'jobs') continue
+    recent = [...recent, { start, n, failed }].slice(-RECENT)
+    if (!alarmed) baseline += LEARNING * Math.min(1, n / 10) * (failed / n - baseline)
+  }
+  if (alarmed) forgetBehindGoodTests(evidence, seen, bins)
+  const end = start + BIN_MS
+  if (!alarmed) {
+    const since = isRaised(evidence) ? end : null
+    return { ...before, evidence, baseline, last, recent, since, calm: 0 }
+  }
+  const quiet = Object.values(evidence).every((value) => value < CALM)
+  const calm = quiet ? before.calm + 1 : 0
+  const over = calm >= CALM_BINS
+  return {
+    ...before,
+    evidence,
+    baseline,
+    last,
+    recent,
+    since: over ? null : before.since,
+    calm: over ? 0 : calm,
+  }
+}
+
+/** A place that gets no work any more cannot show that it is well but by its tests: each good round weakens what was held against it. */
+function forgetBehindGoodTests(
+  evidence: Partial<Record<Measure, number>>,
+  seen: ReadonlySet<Measure>,
+  bins: readonly Bin[],
+): void {
+  const tests = bins.filter(({ measure, n }) => measure === 'tests' && n > 0)
+  if (tests.length === 0 || tests.some(({ failed }) => failed > 0)) return
+  for (const measure of ['jobs', 'pilots', 'transfers'] as const) {
+    const held = evidence[measure]
+    if (held !== undefined && !seen.has(measure)) evidence[measure] = 0.7 * held
+  }
+}
+
+/**
+ * All bins that were closed since the last call, in their order. `skip`: bins of a declared downtime, which tell nothing
+ * new; what was held against the entity before is dropped then.
+ */
+export function advanceAll(
+  entities: Readonly<Record<string, EntityMemory>>,
+  upTo: number,
+  now: number,
+  bins: readonly Bin[],
+  skip: (bin: Pick<Bin, 'entity' | 'within'>, start: number) => boolean,
+): { entities: Record<string, EntityMemory>; upTo: number } {
+  const end = Math.floor(now / BIN_MS) * BIN_MS
+  const byStart = new Map<number, Map<string, Bin[]>>()
+  for (const bin of bins) {
+    const start = bin.start.getTime()
+    if (start < upTo || start + BIN_MS > end) continue
+    let slot = byStart.get(start)
+    if (!slot) {
+      slot = new Map()
+      byStart.set(start, slot)
+    }
+    const key = entityKey(bin.entity)
+    const list = slot.get(key)
+    if (list) list.push(bin)
+    else slot.set(key, [bin])
+  }
+  const after = { ...entities }
+  // After a long pause only what there are rows of is gone through, and the last hours.
+  const starts = new Set(byStart.keys())
+  for (let start = Math.max(upTo, end - 18 * BIN_MS); start < end; start += BIN_MS) starts.add(start)
+  for (const start of [...starts].sort((a, b) => a - b)) {
+    const slot = byStart.get(start) ?? new Map<string, Bin[]>()
+    for (const [key, list] of slot) if (!after[key]) after[key] = unknownEntity(list[0]!)
+    for (const [key, known] of Object.entries(after)) {
+      const list = slot.get(key)
+      if (!list && known.since === null) continue
+      after[key] = skip(known, start)
+        ? { ...known, evidence: {}, since: null, calm: 0 }
+        : advance(known, start, list ?? [])
+    }
+  }
+  for (const [key, { last }] of Object.entries(after)) {
+    if (last < end - FORGET_MS) delete after[key]
+  }
+  return { entities: after, upTo: Math.max(upTo, end) }
+}

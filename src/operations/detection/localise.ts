@@ -1,0 +1,226 @@
+import { type Candidate, type Cube, cubeOf, subtract, type Value } from './cube.ts'
+import { clamp, gainOver, logLikelihood } from './statistics.ts'
+import { topTemplates } from './templates.ts'
+import { type Cause, type Entity, type ErrorCount, entityKey, type JobFact } from './types.ts'
+
+/** Where the localiser looks for jobs and transfers that ended, ms. */
+export const WINDOW_MS = 3_600_000
+
+const LEAST = 10
+const LEAST_FRACTION = 0.2
+/** Evidence that a cause needs, as a logarithm; a pair of attributes needs more, because there are many pairs. */
+const NEEDED = 12
+const PAIR_PENALTY = 6
+/** And still without its worst ten minutes: one bad moment is no cause. */
+const NEEDED_ELSEWHEN = 5
+const MOST_CAUSES = 6
+/** A cause whose jobs outside the other causes fail no more often than this was only their shadow. */
+const SHADOW_FRACTION = 0.06
+const SHADOW_GAIN = 4
+/** All fail: this part of the values of every attribute, and at least so many sites. */
+const EVERYWHERE = 0.6
+const EVERYWHERE_SITES = 5
+
+export const EVERYWHERE_ENTITY: Entity = { kind: 'central', name: 'everywhere' }
+
+export interface LocaliserOptions {
+  /** Other evidence against entities, such as of active tests, as a logarithm; at most 6 of it counts. */
+  readonly suspects?: ReadonlyMap<string, number>
+}
+
+/**
+ * Which values of attributes explain the failures best, most telling first: the value whose own fraction of failures
+ * gains most over one fraction for all is taken, its jobs are left out, and so on. At most six. Independent of the order
+ * of the rows.
+ */
+export function localise(
+  of: Cause['of'],
+  rows: readonly JobFact[],
+  { suspects = new Map() }: LocaliserOptions = {},
+): Cause[] {
+  const cube = cubeOf(of, rows)
+  if (cube.failed === 0) return []
+  const base = clamp(cube.failed / cube.n, 0.02, 0.1)
+  if (failsEverywhere(cube, base)) return [causeEverywhere(cube, rows, base)]
+  const found: { value: Value; score: number }[] = []
+  while (found.length < MOST_CAUSES && cube.failed > 0) {
+    const best = bestOf(cube, base, suspects)
+    if (!best) break
+    found.push(best)
+    subtract(cube, best.value)
+  }
+  return causesOf(cube, rows, withoutShadows(cube, found), base)
+}
+
+function bestOf(
+  cube: Cube,
+  base: number,
+  suspects: ReadonlyMap<string, number>,
+): { value: Value; score: number } | null {
+  const together = logLikelihood(cube.failed, cube.n, cube.failed / cube.n)
+  let best: Candidate | null = null
+  for (const value of cube.values) {
+    const { n, failed } = value
+    if (n < LEAST || failed < LEAST_FRACTION * n) continue
+    const penalty = value.pair ? PAIR_PENALTY : 0
+    if (gainOver(failed, n, base) <= NEEDED + penalty || !lasts(value, cube, base)) continue
+    const restN = cube.n - n
+    const restFailed = cube.failed - failed
+    const gain =
+      logLikelihood(failed, n, failed / n) +
+      (restN > 0 ? logLikelihood(restFailed, restN, restFailed / restN) : 0) -
+      together
+    const score = gain - penalty + Math.min(suspects.get(value.key) ?? 0, 6)
+    // Equal counts are one and the same set of jobs: the attribute that comes first is the more general one.
+    if (!best || score > best.score + 1e-6 || (score > best.score - 1e-6 && value.order < best.value.order)) {
+      best = { value, score }
+    }
+  }
+  return best
+}
+
+/** Whether it fails in more than one bin; rows that do not tell their time must be believed. */
+function lasts({ rows }: Value, cube: Cube, base: number): boolean {
+  const bins = new Map<number, { n: number; failed: number }>()
+  let n = 0
+  let failed = 0
+  for (const r of rows) {
+    if (cube.taken[r]) continue
+    const start = cube.rowStart[r]!
+    if (Number.isNaN(start)) return true
+    const bin = bins.get(start) ?? { n: 0, failed: 0 }
+    bin.n += cube.rowN[r]!
+    bin.failed += cube.rowFailed[r]!
+    bins.set(start, bin)
+    n += cube.rowN[r]!
+    failed += cube.rowFailed[r]!
+  }
+  // Of two equally bad ones the one with fewer jobs goes: the order of the rows must not matter.
+  let worst = { n: 0, failed: -1 }
+  for (const bin of bins.values()) {
+    if (bin.failed > worst.failed || (bin.failed === worst.failed && bin.n < worst.n)) worst = bin
+  }
+  n -= worst.n
+  failed -= worst.failed
+  return failed > base * n && gainOver(failed, n, base) > NEEDED_ELSEWHEN
+}
+
+/**
+ * Whether the failures do not care about any attribute. A single cause leaves good values elsewhere: another release,
+ * another site. What all of them share has no attribute: the server, the database, a token that everybody needs.
+ */
+function failsEverywhere(cube: Cube, base: number): boolean {
+  const overall = cube.failed / cube.n
+  if (overall < LEAST_FRACTION) return false
+  const bad = new Map<string, { values: number; bad: number }>()
+  for (const { attribute, pair, n, failed } of cube.values) {
+    if (pair || attribute === 'node' || n < LEAST) continue
+    const known = bad.get(attribute) ?? { values: 0, bad: 0 }
+    known.values++
+    if (failed >= Math.max(LEAST_FRACTION, overall / 2) * n && failed > base * n) known.bad++
+    bad.set(attribute, known)
+  }
+  const places = bad.get(cube.of === 'jobs' ? 'site' : 'destination')
+  if (!places || places.values < EVERYWHERE_SITES) return false
+  return [...bad.values()].every((one) => one.values < 2 || one.bad >= EVERYWHERE * one.values)
+}
+
+/** The causes that still fail more than usual where no other cause is at work. */
+function withoutShadows<T extends { value: Value }>(cube: Cube, found: readonly T[]): T[] {
+  let kept = [...found]
+  // The last one found is the first that may be a shadow.
+  for (const one of [...found].reverse()) {
+    const others = new Set(kept.filter((other) => other !== one).map(({ value }) => value.id))
+    if (others.size === 0) break
+    let n = 0
+    let failed = 0
+    for (const r of one.value.rows) {
+      if (cube.rowValues[r]!.some((id) => others.has(id))) continue
+      n += cube.rowN[r]!
+      failed += cube.rowFailed[r]!
+    }
+    const shadow =
+      n === 0 || failed <= SHADOW_FRACTION * n || gainOver(failed, n, SHADOW_FRACTION) <= SHADOW_GAIN
+    if (shadow) kept = kept.filter((other) => other !== one)
+  }
+  return kept
+}
+
+interface Found {
+  readonly value: Value
+  readonly score: number
+}
+
+function causesOf(cube: Cube, rows: readonly JobFact[], found: readonly Found[], base: number): Cause[] {
+  const byEntity = new Map<string, { score: number; rows: Set<number>; entity: Entity }>()
+  for (const { value, score } of found) {
+    const known = byEntity.get(value.key)
+    if (!known) byEntity.set(value.key, { score, rows: new Set(value.rows), entity: value.entity })
+    else for (const r of value.rows) known.rows.add(r)
+  }
+  return [...byEntity.values()].map(({ entity, score, rows: matched }) => ({
+    ...{ entity, within: withinOf(cube, entity, matched), of: cube.of, score: round(score) },
+    ...describe(cube, rows, matched),
+    explains: explainedBy(cube, matched, base),
+  }))
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10
+
+/** Ends of a link; the site of a node or resource. */
+function withinOf(cube: Cube, entity: Entity, matched: ReadonlySet<number>): readonly Entity[] {
+  if (entity.kind !== 'resource' && entity.kind !== 'node') return cube.ends.get(entityKey(entity)) ?? []
+  const [first] = matched
+  const site = cube.rowValues[first!]!.map((id) => cube.values[id]!).find((v) => v.attribute === 'site')
+  return site ? [site.entity] : []
+}
+
+function describe(
+  cube: Cube,
+  rows: readonly JobFact[],
+  matched: ReadonlySet<number>,
+): Pick<Cause, 'n' | 'failed' | 'sites' | 'templates'> {
+  let n = 0
+  let failed = 0
+  const sites = new Set<string>()
+  const errors: ErrorCount[] = []
+  for (const r of matched) {
+    n += cube.rowN[r]!
+    failed += cube.rowFailed[r]!
+    const { attributes, errors: some = [] } = rows[r]!
+    if (cube.rowFailed[r]! > 0 && attributes.site) sites.add(attributes.site)
+    errors.push(...some)
+  }
+  return { n, failed, sites: [...sites].sort(), templates: topTemplates(errors) }
+}
+
+/** Entities most of whose failures are among the matched rows, and which do well apart from them. */
+function explainedBy(cube: Cube, matched: ReadonlySet<number>, base: number): string[] {
+  const inside = new Map<number, { n: number; failed: number }>()
+  for (const r of matched) {
+    for (const id of cube.rowValues[r]!) {
+      const known = inside.get(id) ?? { n: 0, failed: 0 }
+      known.n += cube.rowN[r]!
+      known.failed += cube.rowFailed[r]!
+      inside.set(id, known)
+    }
+  }
+  const explained = new Set<string>()
+  for (const [id, { n, failed }] of inside) {
+    const { allN, allFailed, key } = cube.values[id]!
+    if (failed === 0 || failed < 0.5 * allFailed) continue
+    const restN = allN - n
+    const restFailed = allFailed - failed
+    if (restFailed <= 2 || restFailed <= Math.max(0.15, 1.5 * base) * restN) explained.add(key)
+  }
+  return [...explained].sort()
+}
+
+function causeEverywhere(cube: Cube, rows: readonly JobFact[], base: number): Cause {
+  const all = new Set(rows.keys())
+  return {
+    ...{ entity: EVERYWHERE_ENTITY, within: [], of: cube.of, explains: [] },
+    score: round(gainOver(cube.failed, cube.n, Math.min(base, 0.05))),
+    ...describe(cube, rows, all),
+  }
+}

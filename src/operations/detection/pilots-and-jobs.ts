@@ -1,0 +1,179 @@
+import { DAY_MS, HOUR_MS, hours, MINUTE_MS, minutes, percent, type Sign, sign, site } from './finding.ts'
+import { median, robustSpread, wilsonLower } from './statistics.ts'
+import type { Picture } from './types.ts'
+
+const SIX_HOURS = 6 * HOUR_MS
+
+/** R03: the last five submissions failed over twenty minutes or longer. Submissions by count are the evidence's. */
+export function failedSubmissions({ resources = [] }: Picture): Sign[] {
+  return resources.flatMap(({ resource, site: at, submissions }) => {
+    const last = submissions.slice(-5)
+    if (last.length < 5 || last.some(({ ok }) => ok)) return []
+    const first = last[0]!.at
+    if (last[4]!.at.getTime() - first.getTime() < 20 * MINUTE_MS) return []
+    return sign(
+      'R03',
+      'submissions fail',
+      { kind: 'resource', name: resource },
+      'error',
+      { failed: 5 },
+      {
+        ...{ within: [site(at)], since: first },
+      },
+    )
+  })
+}
+
+/** R04: a pilot waits far longer than usual although there is room. */
+export function waitingPilots(now: Date, { resources = [] }: Picture): Sign[] {
+  return resources.flatMap(({ resource, site: at, oldestWaitingSince, usualWaitMs, freeSlots, waiting }) => {
+    if (!oldestWaitingSince || freeSlots === null || freeSlots <= 0) return []
+    const age = now.getTime() - oldestWaitingSince.getTime()
+    if (age <= Math.max(SIX_HOURS, 3 * (usualWaitMs ?? 0))) return []
+    return sign(
+      ...(['R04', 'pilots wait', { kind: 'resource', name: resource }, 'warn'] as const),
+      { waiting, oldestHours: hours(age), freeSlots },
+      { within: [site(at)] },
+    )
+  })
+}
+
+/** R04: for an hour hardly any pilot runs although jobs wait. */
+export function nothingRuns({ resources = [] }: Picture): Sign[] {
+  return resources.flatMap(({ resource, site: at, waiting, running, demand }) => {
+    const all = waiting + running
+    if (all < 20 || waiting <= 0.9 * all || demand === 0) return []
+    return sign(
+      ...(['R04', 'nothing runs', { kind: 'resource', name: resource }, 'warn'] as const),
+      { waiting, running, demand },
+      { within: [site(at)], forMs: HOUR_MS },
+    )
+  })
+}
+
+/** R05: pilots start and find nothing to do while jobs wait that would fit. */
+export function emptyPilots({ resources = [] }: Picture): Sign[] {
+  return resources.flatMap(({ resource, site: at, ended, empty, demand }) => {
+    if (demand === 0 || wilsonLower(empty, ended) <= 0.5) return []
+    return sign(
+      ...(['R05', 'pilots are empty', { kind: 'resource', name: resource }, 'error'] as const),
+      { ended, empty, demand },
+      { within: [site(at)] },
+    )
+  })
+}
+
+/** R06 and R07: far below, or for failures above, what is usual at this hour of the week. Nobody's fault when nothing waits. */
+export function unusual({ trends = [] }: Picture): Sign[] {
+  return trends.flatMap(({ entity, what, last, usual, demand }) => {
+    if (last.length < 6 || usual.length < 4) return []
+    const middle = median(usual)
+    const spread = Math.max(robustSpread(usual), Math.sqrt(Math.max(middle, 1)))
+    const facts = { now: last.at(-1)!, usual: Math.round(middle * 10) / 10 }
+    if (what === 'failed jobs') {
+      const rose = last.slice(-3).every((value) => value > middle + 4 * spread && value >= 10)
+      return rose ? [sign('R07', 'more failures', entity, 'warn', facts)] : []
+    }
+    const dropped =
+      demand > 0 && middle > 0 && last.every((value) => value < middle - 4 * spread && value < middle / 2)
+    if (!dropped) return []
+    return what === 'running pilots'
+      ? [sign('R06', 'fewer pilots', entity, 'warn', facts)]
+      : [sign('R07', 'fewer jobs', entity, 'warn', facts)]
+  })
+}
+
+/** R09: jobs that somebody should have moved on. Of one state and site, one finding. */
+export function stuckJobs(now: Date, { stuckJobs: stuck = [] }: Picture): Sign[] {
+  return stuck.flatMap(({ state, site: at, n, oldestSince, limitMs }) => {
+    const age = now.getTime() - oldestSince.getTime()
+    if (n === 0 || age <= limitMs) return []
+    const entity = at === null ? ({ kind: 'central', name: 'jobs' } as const) : site(at)
+    return sign('R09', `stuck in ${state}`, entity, 'warn', {
+      ...{ state, n, oldestMinutes: minutes(age), limitMinutes: minutes(limitMs) },
+    })
+  })
+}
+
+/** R10: a node or site that eats jobs: many, quickly, and most of them fail. */
+export function blackHoles({ consumption = [] }: Picture): Sign[] {
+  return consumption.flatMap((one) => {
+    const { site: at, node, n, failed, perHour, usualPerHour, medianWallMs, usualWallMs } = one
+    if (perHour <= 5 * usualPerHour || wilsonLower(failed, n) <= 0.5) return []
+    if (medianWallMs >= 0.1 * usualWallMs) return []
+    const entity = node === null ? site(at) : ({ kind: 'node', name: node } as const)
+    return sign(
+      ...(['R10', 'black hole', entity, 'critical'] as const),
+      { n, failed, perHour: Math.round(perHour), usualPerHour: Math.round(usualPerHour) },
+      { within: node === null ? [] : [site(at)] },
+    )
+  })
+}
+
+/** R11: somebody's jobs fail wherever they run, or somebody waits with far more than a share. */
+export function users({ users: all = [] }: Picture): Sign[] {
+  return all.flatMap(({ user, n, failed, sites, waiting, fairShare }) => {
+    const entity = { kind: 'user', name: user } as const
+    const found: Sign[] = []
+    if (n >= 30 && sites >= 3 && wilsonLower(failed, n) > 0.5) {
+      found.push(sign('R11', 'jobs of a user fail', entity, 'warn', { n, failed, sites }))
+    }
+    if (fairShare > 0 && waiting > 20 * fairShare) {
+      found.push(sign('R11', 'a user waits with many', entity, 'info', { waiting, fairShare }))
+    }
+    return found
+  })
+}
+
+/** R17 and R18: a step of a production fails too often, or does not get on. */
+export function transformations(now: Date, { transformations: all = [] }: Picture): Sign[] {
+  return all.flatMap((one) => {
+    const { done, failed, waiting, held, startedAt, lastDoneAt, medianJobMs, donePerDay, remaining } = one
+    const entity = { kind: 'transformation', name: one.transformation } as const
+    const within = [{ kind: 'production', name: one.production } as const]
+    const found: Sign[] = []
+    const n = done + failed
+    if (n >= 8 && wilsonLower(failed, n) > 0.3) {
+      const facts = { done, failed, failedPercent: percent(failed, n) }
+      found.push(sign('R17', 'a step fails', entity, 'error', facts, { within }))
+    }
+    const idle = now.getTime() - Math.max(startedAt.getTime(), lastDoneAt?.getTime() ?? 0)
+    if (!held && waiting > 0 && idle > Math.max(SIX_HOURS, 5 * (medianJobMs ?? 0))) {
+      found.push(sign('R18', 'no progress', entity, 'warn', { waiting, idleHours: hours(idle) }, { within }))
+    } else if (!held && donePerDay > 0 && remaining / donePerDay > 365) {
+      const facts = { remaining, days: Math.round(remaining / donePerDay) }
+      found.push(sign('R18', 'never ends', entity, 'warn', facts, { within }))
+    }
+    return found
+  })
+}
+
+/** R15 and R16: files of the experiment that are not processed, and how late the chain is. */
+export function rawData(now: Date, { rawInputs = [], rawLatencies = [] }: Picture): Sign[] {
+  const files = rawInputs.flatMap((one) => {
+    const { name, run, availableCopies, failedAttempts, failedSites, registeredAt, processed } = one
+    const age = now.getTime() - registeredAt.getTime()
+    const code =
+      availableCopies === 0
+        ? 'raw file without a copy'
+        : !one.consistent
+          ? 'raw file differs'
+          : !processed && failedAttempts >= 3 && failedSites >= 2
+            ? 'raw file fails'
+            : !processed && age > DAY_MS
+              ? 'raw file is late'
+              : null
+    if (!code) return []
+    const facts = { run, availableCopies, failedAttempts, failedSites, ageHours: hours(age) }
+    return sign('R15', code, { kind: 'file', name }, 'critical', facts)
+  })
+  const stages = rawLatencies.flatMap(({ stage, p95Ms, n }) => {
+    const limit = PROMISED_MS[stage]
+    if (n === 0 || p95Ms <= limit) return []
+    const facts = { stage, p95Hours: hours(p95Ms), limitHours: hours(limit), n }
+    return sign('R16', 'raw data late', { kind: 'central', name: `raw data: ${stage}` }, 'error', facts)
+  })
+  return [...files, ...stages]
+}
+
+const PROMISED_MS = { registered: HOUR_MS, 'second copy': DAY_MS, processed: 3 * DAY_MS } as const
