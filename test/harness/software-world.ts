@@ -11,7 +11,7 @@ import { entryLine } from '../../src/software/local/changes.ts'
 import { type PublishDoor, type PublishReport, publishDirectory } from '../../src/software/local/publish.ts'
 import { checkRepository } from '../../src/software/reader/check.ts'
 import { type Fetch, openRepository, type Repository } from '../../src/software/reader/repository.ts'
-import { guardedOutbound, posixDriver } from '../../src/storage/index.ts'
+import { guardedOutbound, posixDriver, type StorageDriver } from '../../src/storage/index.ts'
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -25,6 +25,8 @@ export function softwareWorld(
     clock?: Clock
     graceSeconds?: number
     directory?: string
+    /** Where packs lie; a directory unless one is given. */
+    storage?: StorageDriver
     /** `host:port` of what may be mirrored. */
     mirrored?: readonly string[]
     mirrorDeadlineMs?: number
@@ -33,7 +35,8 @@ export function softwareWorld(
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kumi-software-'))
   const clock = options.clock ?? systemPorts.clock
   const audited: string[] = []
-  const storage = posixDriver(join(directory, 'store'))
+  const files = posixDriver(join(directory, 'store'))
+  const storage = options.storage ?? files
   const outbound = guardedOutbound({ allowed: options.mirrored ?? [], listedPlain: true })
   const software = createSoftware({
     originals: {
@@ -88,7 +91,7 @@ export function softwareWorld(
   return {
     ...{ directory, software, storage, fetch, reader, door, audited, clock },
     begin: async () => {
-      await storage.sweep()
+      await files.sweep()
       await software.create({ vo: 'demo', name: REPOSITORY, title: 'Koto', account: who.account })
     },
     publish: (

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { defineError } from '../../kernel/errors.ts'
 import type { Algorithm, ContentHash } from '../format/hash.ts'
@@ -60,7 +60,7 @@ function readInto(bytes: Uint8Array, file: string, offset: number): void {
   }
 }
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
+const sha256 = (bytes: Uint8Array): string => hash('sha256', bytes)
 
 /** Reads and sums, or compresses; what it gives may be handed over to another thread. */
 export function contentWork(job: ContentJob): { result: Summed | Packed; transfer?: ArrayBuffer[] } {
