@@ -90,6 +90,8 @@ export function softwareWorld(
   }
   return {
     ...{ directory, software, storage, fetch, reader, door, audited, clock },
+    /** What a server does when it starts. */
+    prepare: () => files.sweep(),
     begin: async () => {
       await files.sweep()
       await software.create({ vo: 'demo', name: REPOSITORY, title: 'Koto', account: who.account })
