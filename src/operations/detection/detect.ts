@@ -1,4 +1,4 @@
-import { causesNow, explainedBy, signOf } from './causes.ts'
+import { causesNow, explainedBy, signOf, withoutExplained } from './causes.ts'
 import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
 import { MINUTE_MS, percent, rank, type Sign, sign, signKey } from './finding.ts'
@@ -30,16 +30,21 @@ export const emptyMemory: Memory = { version: 1, upTo: 0, entities: {}, seen: {}
 export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const at = now.getTime()
   const downtimes = picture.downtimes ?? []
-  const { entities, upTo } = advanceAll(memory.entities, memory.upTo, at, picture.bins, (part, start) =>
-    inDowntime(downtimes, part, start),
+  const { entities: weighed, upTo } = advanceAll(
+    memory.entities,
+    memory.upTo,
+    at,
+    picture.bins,
+    (part, start) => inDowntime(downtimes, part, start),
   )
-  const wholes = wholesOf(picture, entities)
-  const named = causesNow(memory.causes, now, picture, entities, wholes)
+  const wholes = wholesOf(picture, weighed)
+  const named = causesNow(memory.causes, now, picture, weighed, wholes)
   const known = Object.values(named)
   const causes = known.map(({ cause }) => cause)
   const silent = causes.filter((cause) => inAftermath(downtimes, cause, at))
   const loud = causes.filter((cause) => !silent.includes(cause)).sort((a, b) => b.score - a.score)
 
+  const entities = withoutExplained(weighed, causes)
   const raw = [
     ...Object.values(entities).flatMap(alarmSigns),
     ...ruleSigns(now, picture),

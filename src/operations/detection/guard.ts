@@ -13,6 +13,7 @@ import {
 const MOST_SHARE = 0.2
 /** Half of the jobs must fail before slots are taken from a site; less is for a person to judge. */
 const WORTH_PERCENT = 50
+const WORTH_JOBS = 5
 const SITES_AT_ONCE = 5
 const AT_ONCE_MS = 30 * MINUTE_MS
 
@@ -68,7 +69,10 @@ function wishesOf(findings: readonly Finding[]): Wish[] {
   for (const finding of sorted) {
     const { entity, rule, code, facts } = finding
     if (entity.kind !== 'site' || wishes.has(entity.name)) continue
-    const ill = rule === 'R08' && Number(facts.lastPercent) >= WORTH_PERCENT
+    const ill =
+      rule === 'R08' &&
+      Number(facts.n) >= WORTH_JOBS &&
+      Math.min(Number(facts.lastPercent), Number(facts.failedPercent)) >= WORTH_PERCENT
     const gone = rule === 'R14' && code === 'gateway is silent'
     if (rule === 'R10' || gone) wishes.set(entity.name, { site: entity.name, finding, action: 'exclude' })
     else if (ill) wishes.set(entity.name, { site: entity.name, finding, action: 'throttle' })

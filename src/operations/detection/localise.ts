@@ -1,4 +1,4 @@
-import { type Candidate, type Cube, cubeOf, subtract, type Value } from './cube.ts'
+import { type Cube, cubeOf, KINDS, subtract, type Value } from './cube.ts'
 import { clamp, gainOver, logLikelihood } from './statistics.ts'
 import { topTemplates } from './templates.ts'
 import { type Cause, type Entity, type ErrorCount, entityKey, type JobFact } from './types.ts'
@@ -41,8 +41,8 @@ export function localise(
   const cube = cubeOf(of, rows)
   if (cube.failed === 0) return []
   const base = clamp(cube.failed / cube.n, 0.02, 0.1)
-  if (failsEverywhere(cube, base)) return [causeEverywhere(cube, rows, base)]
-  const found: { value: Value; score: number }[] = []
+  if (failsEverywhere(cube, rows, base)) return [causeEverywhere(cube, rows, base)]
+  const found: Found[] = []
   while (found.length < MOST_CAUSES && cube.failed > 0) {
     const best = bestOf(cube, base, suspects)
     if (!best) break
@@ -52,13 +52,9 @@ export function localise(
   return causesOf(cube, rows, withoutShadows(cube, found), base)
 }
 
-function bestOf(
-  cube: Cube,
-  base: number,
-  suspects: ReadonlyMap<string, number>,
-): { value: Value; score: number } | null {
+function bestOf(cube: Cube, base: number, suspects: ReadonlyMap<string, number>): Found | null {
   const together = logLikelihood(cube.failed, cube.n, cube.failed / cube.n)
-  let best: Candidate | null = null
+  let best: Found | null = null
   for (const value of cube.values) {
     const { n, failed } = value
     if (n < LEAST || failed < LEAST_FRACTION * n) continue
@@ -72,9 +68,8 @@ function bestOf(
       together
     const score = gain - penalty + Math.min(suspects.get(value.key) ?? 0, 6)
     // Equal counts are one and the same set of jobs: the attribute that comes first is the more general one.
-    if (!best || score > best.score + 1e-6 || (score > best.score - 1e-6 && value.order < best.value.order)) {
-      best = { value, score }
-    }
+    // It must differ from the rest, not only from what is usual.
+    if (score > NEEDED && (!best || score > best.score + 1e-6)) best = { value, score }
   }
   return best
 }
@@ -109,20 +104,28 @@ function lasts({ rows }: Value, cube: Cube, base: number): boolean {
  * Whether the failures do not care about any attribute. A single cause leaves good values elsewhere: another release,
  * another site. What all of them share has no attribute: the server, the database, a token that everybody needs.
  */
-function failsEverywhere(cube: Cube, base: number): boolean {
+function failsEverywhere(cube: Cube, rows: readonly JobFact[], base: number): boolean {
   const overall = cube.failed / cube.n
   if (overall < LEAST_FRACTION) return false
-  const bad = new Map<string, { values: number; bad: number }>()
-  for (const { attribute, pair, n, failed } of cube.values) {
-    if (pair || attribute === 'node' || n < LEAST) continue
-    const known = bad.get(attribute) ?? { values: 0, bad: 0 }
-    known.values++
-    if (failed >= Math.max(LEAST_FRACTION, overall / 2) * n && failed > base * n) known.bad++
-    bad.set(attribute, known)
-  }
-  const places = bad.get(cube.of === 'jobs' ? 'site' : 'destination')
-  if (!places || places.values < EVERYWHERE_SITES) return false
-  return [...bad.values()].every((one) => one.values < 2 || one.bad >= EVERYWHERE * one.values)
+  const kinds = KINDS[cube.of].filter(([attribute]) => attribute !== 'node')
+  return kinds.every(([attribute], a) => {
+    const counts = new Map<string, { n: number; failed: number }>()
+    for (const { attributes, n, failed } of rows) {
+      const name = attributes[attribute]
+      if (name === undefined) continue
+      const known = counts.get(name) ?? { n: 0, failed: 0 }
+      known.n += n
+      known.failed += failed
+      counts.set(name, known)
+    }
+    const values = [...counts.values()].filter(({ n }) => n >= LEAST)
+    if (a === 0 && values.length < EVERYWHERE_SITES) return false
+    const least = Math.max(LEAST_FRACTION, overall / 2, base)
+    return (
+      values.length < 2 ||
+      values.filter(({ n, failed }) => failed >= least * n).length >= EVERYWHERE * values.length
+    )
+  })
 }
 
 /** The causes that still fail more than usual where no other cause is at work. */
@@ -161,7 +164,7 @@ function causesOf(cube: Cube, rows: readonly JobFact[], found: readonly Found[],
   return [...byEntity.values()].map(({ entity, score, rows: matched }) => ({
     ...{ entity, within: withinOf(cube, entity, matched), of: cube.of, score: round(score) },
     ...describe(cube, rows, matched),
-    explains: explainedBy(cube, matched, base),
+    explains: explainedBy(cube, rows, matched, base),
   }))
 }
 
@@ -195,23 +198,36 @@ function describe(
 }
 
 /** Entities most of whose failures are among the matched rows, and which do well apart from them. */
-function explainedBy(cube: Cube, matched: ReadonlySet<number>, base: number): string[] {
-  const inside = new Map<number, { n: number; failed: number }>()
+function explainedBy(
+  cube: Cube,
+  rows: readonly JobFact[],
+  matched: ReadonlySet<number>,
+  base: number,
+): string[] {
+  const inside = new Map<Value, { n: number; failed: number }>()
   for (const r of matched) {
-    for (const id of cube.rowValues[r]!) {
-      const known = inside.get(id) ?? { n: 0, failed: 0 }
+    if (cube.rowFailed[r] === 0) continue
+    for (const [a, [attribute]] of KINDS[cube.of].entries()) {
+      const value = cube.single[a]!.get(rows[r]!.attributes[attribute] ?? '')
+      if (!value) continue
+      const known = inside.get(value) ?? { n: 0, failed: 0 }
       known.n += cube.rowN[r]!
       known.failed += cube.rowFailed[r]!
-      inside.set(id, known)
+      inside.set(value, known)
+    }
+  }
+  for (const r of matched) {
+    if (cube.rowFailed[r]! > 0) continue
+    for (const id of cube.rowValues[r]!) {
+      const known = inside.get(cube.values[id]!)
+      if (known) known.n += cube.rowN[r]!
     }
   }
   const explained = new Set<string>()
-  for (const [id, { n, failed }] of inside) {
-    const { allN, allFailed, key } = cube.values[id]!
-    if (failed === 0 || failed < 0.5 * allFailed) continue
-    const restN = allN - n
+  for (const [{ allN, allFailed, key }, { n, failed }] of inside) {
+    if (failed < 0.5 * allFailed) continue
     const restFailed = allFailed - failed
-    if (restFailed <= 2 || restFailed <= Math.max(0.15, 1.5 * base) * restN) explained.add(key)
+    if (restFailed <= 2 || restFailed <= Math.max(0.15, 1.5 * base) * (allN - n)) explained.add(key)
   }
   return [...explained].sort()
 }
