@@ -159,7 +159,7 @@ function shuffled<T>(rng: Rng, all: readonly T[]): T[] {
 
 function hoursOf(kind: Kind, rng: Rng): number {
   if (kind === 'database') return between(rng, 1.5, 4)
-  if (kind === 'idle') return between(rng, 6, 12)
+  if (kind === 'idle') return between(rng, 4, 9)
   // Median six hours; nothing shorter than two, nothing longer than a day.
   return Math.min(24, Math.max(2, 6 * Math.exp(0.6 * (rng.next() + rng.next() + rng.next() - 1.5) * 2)))
 }
@@ -188,12 +188,13 @@ export function makeIncidents(world: World, seed: number, each: number, bins: nu
   return all.sort((a, b) => a.from - b.from)
 }
 
-const WIDE: readonly Kind[] = ['database', 'credential', 'idle']
+const WIDE: readonly Kind[] = ['database', 'credential']
 const APART = 18
 
 /** The same place, release or person twice at once would be one incident to everybody. */
 function collide(a: Incident, b: Incident): boolean {
   if (a.from > b.to + APART || b.from > a.to + APART) return false
+  if (a.kind === b.kind && a.kind === 'idle') return true
   if (WIDE.includes(a.kind) && WIDE.includes(b.kind)) return true
   const named = ({ sites, storage, release, production: prod, user, link }: Incident) => [
     ...(link ?? []),

@@ -66,7 +66,7 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
           })),
         ),
         trends: trendsOf(world, slice, running, (site) => !idle && !throttled.has(site)),
-        consumption: consumptionOf(world, jobs),
+        consumption: consumptionOf(world, jobs, holesOf(slice)),
         users: userSums(users),
         storages: world.storages.map(({ name, site, fill }) => {
           const full = slice.harm.active.some((one) => one.kind === 'storage full' && one.storage === name)
@@ -130,7 +130,10 @@ function trendsOf(
   })
 }
 
-function consumptionOf(world: World, jobs: readonly JobFact[]): Consumption[] {
+const holesOf = ({ harm }: Slice): ReadonlySet<string> =>
+  new Set(harm.active.flatMap(({ kind, nodes }) => (kind === 'black hole' ? nodes : [])))
+
+function consumptionOf(world: World, jobs: readonly JobFact[], holes: ReadonlySet<string>): Consumption[] {
   const counts = new Map<string, { n: number; failed: number }>()
   for (const { attributes, n, failed } of jobs) {
     const known = counts.get(attributes.node!) ?? { n: 0, failed: 0 }
@@ -144,9 +147,9 @@ function consumptionOf(world: World, jobs: readonly JobFact[]): Consumption[] {
       const usualPerHour = (6 * slots * JOBS_PER_SLOT_AND_BIN) / nodes.length
       if (n < 10) return []
       // Jobs that a black hole swallows last two minutes.
-      const medianWallMs = n > 3 * usualPerHour ? 120_000 : 4 * 3_600_000
+      const medianWallMs = holes.has(node) ? 120_000 : 8 * 3_600_000
       return [
-        { site: name, node, n, failed, perHour: n, usualPerHour, medianWallMs, usualWallMs: 4 * 3_600_000 },
+        { site: name, node, n, failed, perHour: n, usualPerHour, medianWallMs, usualWallMs: 8 * 3_600_000 },
       ]
     }),
   )

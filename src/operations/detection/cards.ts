@@ -18,6 +18,8 @@ const LINK_MS = 30 * MINUTE_MS
 const TOGETHER = 5
 /** When a second place falls ill within half an hour, what both share has so long to show itself. */
 const HESITATION_MS = 20 * MINUTE_MS
+/** Rules that say that a place is ill. */
+const ILLNESS = /^R(03|08|14|19|20)$/
 /** Rules about places that fall ill at once when something that they share does. */
 const SPREADING = /^R(03|04|05|06|07|08|09|14|19)$/
 
@@ -48,9 +50,10 @@ export function groupIntoCards(
   const homes = new Map<Cause, Draft>()
   for (const cause of causes) {
     if (!named.has(entityKey(cause.entity))) continue
-    const home = togetherWith(cause, drafts) ?? draftAt(drafts, cardKey(cause))
+    const place = isLink(cause) ? illEnd(cause, loud) : cause
+    const home = togetherWith(place, drafts) ?? draftAt(drafts, cardKey(place))
     // The first named explains most.
-    if (!isTogether(home)) home.cause ??= cause
+    if (!isTogether(home) && place === cause) home.cause ??= cause
     homes.set(cause, home)
   }
   // Places first: a link goes with the end that is ill.
@@ -90,10 +93,15 @@ function draftAt(drafts: Map<string, Draft>, key: string): Draft {
 
 const isLink = ({ entity }: Placed): boolean => entity.kind === 'link'
 
+/** The end of a link that is ill by itself; else the link. */
+const illEnd = (link: Placed, findings: readonly Finding[]): Placed =>
+  findings.find((one) => !isLink(one) && ILLNESS.test(one.rule) && isOf(link, entityKey(one.entity))) ?? link
+
 /** The card of many places of which this is one. */
 function togetherWith(one: Placed, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
   const site = siteOf(one)
-  if (site === null || one.entity.kind === 'storage') return undefined
+  // A node is never ill because others are.
+  if (site === null || one.entity.kind === 'node') return undefined
   const has = ({ card }: Draft) => card?.findings.some((other) => siteOf(other) === site)
   return [...drafts.values()].find((draft) => isTogether(draft) && has(draft))
 }
@@ -104,7 +112,7 @@ function causeOf(finding: Finding, causes: readonly Cause[]): Cause | undefined 
   return (
     causes.find((cause) => entityKey(cause.entity) === key) ??
     causes.find((cause) => explainedBy(cause, finding)) ??
-    causes.find((cause) => isOf(cause, key) || isOf(finding, entityKey(cause.entity)))
+    causes.find((cause) => (!isLink(cause) && isOf(cause, key)) || isOf(finding, entityKey(cause.entity)))
   )
 }
 
@@ -126,7 +134,7 @@ const isTogether = ({ key }: Pick<Draft, 'key'>): boolean => key.startsWith('tog
 const onsetOf = ({ findings }: Draft): number => Math.min(...findings.map(({ since }) => since.getTime()))
 const NOWHERE: Placed = { entity: { kind: 'central', name: '' }, within: [] }
 /** What these have is not told by their names. */
-const LOCAL: ReadonlySet<Entity['kind']> = new Set(['site', 'resource', 'node'])
+const LOCAL: ReadonlySet<Entity['kind']> = new Set(['site', 'resource', 'node', 'storage'])
 /** Only a place is ill, and nobody knows why. */
 const isLonely = (draft: Draft): boolean =>
   !isTogether(draft) &&

@@ -1,5 +1,5 @@
 import { CALM } from './cusum.ts'
-import { MINUTE_MS, type Sign, sign } from './finding.ts'
+import { closure, MINUTE_MS, type Sign, sign } from './finding.ts'
 import { EVERYWHERE_ENTITY, localise, WINDOW_MS } from './localise.ts'
 import {
   type Cause,
@@ -40,7 +40,7 @@ export function causesNow(
   for (const cause of named) {
     const key = entityKey(cause.entity)
     const known = after[key]
-    const within = cause.within.length > 0 ? cause.within : (wholes.get(key) ?? [])
+    const within = closure(cause.within.length > 0 ? cause.within : (wholes.get(key) ?? []), wholes)
     const both = known?.last === at ? merged(known.cause, cause) : cause
     after[key] = { since: known?.since ?? at, last: at, cause: { ...both, within } }
   }
@@ -102,9 +102,9 @@ function severityOf({ entity, failed, sites }: Cause): Severity {
 }
 
 /** Rules about failures of jobs and transfers, which a cause elsewhere explains. */
-const BY_WORK = /^R(02|07|08|11|17|18|19)$/
+const BY_WORK = /^R(07|08|11|17|18|19)$/
 /** Rules that something central explains as well: its tests fail and its pilots do not come. */
-const BY_PLACE = /^R(0[2-9]|14)$/
+const BY_PLACE = /^R(0[3-9]|14)$/
 
 /** Whether a finding is only how the cause shows itself there. */
 export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'within'>): boolean {

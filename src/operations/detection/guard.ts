@@ -14,6 +14,8 @@ const MOST_SHARE = 0.2
 /** Half of the jobs must fail before slots are taken from a site; less is for a person to judge. */
 const WORTH_PERCENT = 50
 const WORTH_JOBS = 5
+/** Where no job ended for so long, nobody knows; it may try again. */
+const WORTH_MINUTES = 20
 const SITES_AT_ONCE = 5
 const AT_ONCE_MS = 30 * MINUTE_MS
 
@@ -72,6 +74,7 @@ function wishesOf(findings: readonly Finding[]): Wish[] {
     const ill =
       rule === 'R08' &&
       Number(facts.n) >= WORTH_JOBS &&
+      Number(facts.lastMinutes) <= WORTH_MINUTES &&
       Math.min(Number(facts.lastPercent), Number(facts.failedPercent)) >= WORTH_PERCENT
     const gone = rule === 'R14' && code === 'gateway is silent'
     if (rule === 'R10' || gone) wishes.set(entity.name, { site: entity.name, finding, action: 'exclude' })

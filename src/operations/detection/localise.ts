@@ -11,14 +11,17 @@ const LEAST_FRACTION = 0.2
 /** Evidence that a cause needs, as a logarithm; a pair of attributes needs more, because there are many pairs. */
 const NEEDED = 12
 const PAIR_PENALTY = 6
+/** And so much must set it apart from the rest: users have bad hours, which makes chance coarser than it is in theory. */
+const NEEDED_APART = 18
 /** And still without its worst ten minutes: one bad moment is no cause. */
 const NEEDED_ELSEWHEN = 5
 const MOST_CAUSES = 6
 /** A cause whose jobs outside the other causes fail no more often than this was only their shadow. */
 const SHADOW_FRACTION = 0.06
 const SHADOW_GAIN = 4
-/** All fail: this part of the values of every attribute, and at least so many sites. */
-const EVERYWHERE = 0.6
+/** All fail: this part of the values of every attribute, at least so many sites, and still so often without the causes. */
+const EVERYWHERE = 0.7
+const EVERYWHERE_STILL = 0.6
 const EVERYWHERE_SITES = 5
 
 export const EVERYWHERE_ENTITY: Entity = { kind: 'central', name: 'everywhere' }
@@ -41,7 +44,7 @@ export function localise(
   const cube = cubeOf(of, rows)
   if (cube.failed === 0) return []
   const base = clamp(cube.failed / cube.n, 0.02, 0.1)
-  if (failsEverywhere(cube, rows, base)) return [causeEverywhere(cube, rows, base)]
+  const overall = cube.failed / cube.n
   const found: Found[] = []
   while (found.length < MOST_CAUSES && cube.failed > 0) {
     const best = bestOf(cube, base, suspects)
@@ -49,6 +52,7 @@ export function localise(
     found.push(best)
     subtract(cube, best.value)
   }
+  if (failsEverywhere(cube, rows, overall)) return [causeEverywhere(cube, rows, base)]
   return causesOf(cube, rows, withoutShadows(cube, found), base)
 }
 
@@ -69,7 +73,7 @@ function bestOf(cube: Cube, base: number, suspects: ReadonlyMap<string, number>)
     const score = gain - penalty + Math.min(suspects.get(value.key) ?? 0, 6)
     // Equal counts are one and the same set of jobs: the attribute that comes first is the more general one.
     // It must differ from the rest, not only from what is usual.
-    if (score > NEEDED && (!best || score > best.score + 1e-6)) best = { value, score }
+    if (score > NEEDED_APART && (!best || score > best.score + 1e-6)) best = { value, score }
   }
   return best
 }
@@ -101,18 +105,19 @@ function lasts({ rows }: Value, cube: Cube, base: number): boolean {
 }
 
 /**
- * Whether the failures do not care about any attribute. A single cause leaves good values elsewhere: another release,
- * another site. What all of them share has no attribute: the server, the database, a token that everybody needs.
+ * Whether the failures do not care about any attribute: without the best causes the rest fails as before, whatever
+ * site, release or user it is of. What all of them share has no attribute: the server, the database, a token that
+ * everybody needs.
  */
-function failsEverywhere(cube: Cube, rows: readonly JobFact[], base: number): boolean {
-  const overall = cube.failed / cube.n
-  if (overall < LEAST_FRACTION) return false
+function failsEverywhere(cube: Cube, rows: readonly JobFact[], overall: number): boolean {
+  if (overall < LEAST_FRACTION || cube.n < LEAST) return false
+  if (cube.failed < EVERYWHERE_STILL * overall * cube.n) return false
   const kinds = KINDS[cube.of].filter(([attribute]) => attribute !== 'node')
   return kinds.every(([attribute], a) => {
     const counts = new Map<string, { n: number; failed: number }>()
-    for (const { attributes, n, failed } of rows) {
+    for (const [r, { attributes, n, failed }] of rows.entries()) {
       const name = attributes[attribute]
-      if (name === undefined) continue
+      if (name === undefined || cube.taken[r]) continue
       const known = counts.get(name) ?? { n: 0, failed: 0 }
       known.n += n
       known.failed += failed
@@ -120,11 +125,9 @@ function failsEverywhere(cube: Cube, rows: readonly JobFact[], base: number): bo
     }
     const values = [...counts.values()].filter(({ n }) => n >= LEAST)
     if (a === 0 && values.length < EVERYWHERE_SITES) return false
-    const least = Math.max(LEAST_FRACTION, overall / 2, base)
-    return (
-      values.length < 2 ||
-      values.filter(({ n, failed }) => failed >= least * n).length >= EVERYWHERE * values.length
-    )
+    const least = Math.max(LEAST_FRACTION, overall / 2)
+    const bad = values.filter(({ n, failed }) => failed >= least * n).length
+    return values.length < 2 || bad >= EVERYWHERE * values.length
   })
 }
 
@@ -233,10 +236,9 @@ function explainedBy(
 }
 
 function causeEverywhere(cube: Cube, rows: readonly JobFact[], base: number): Cause {
-  const all = new Set(rows.keys())
+  const told = describe(cube, rows, new Set(rows.keys()))
   return {
     ...{ entity: EVERYWHERE_ENTITY, within: [], of: cube.of, explains: [] },
-    score: round(gainOver(cube.failed, cube.n, Math.min(base, 0.05))),
-    ...describe(cube, rows, all),
+    ...{ ...told, score: round(gainOver(told.failed, told.n, Math.min(base, 0.05))) },
   }
 }
