@@ -8,6 +8,7 @@ const floors = [
   ['software'],
   ['transfer'],
   ['placement'],
+  ['raw'],
   ['workload'],
   ['production'],
 ]

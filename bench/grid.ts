@@ -45,14 +45,12 @@ export async function withGrid<T>(work: (grid: BenchGrid) => Promise<T>): Promis
   }
 }
 
+/** Where the grid of a home keeps all it knows. */
+export const databaseConnection = (home: Home) =>
+  process.env.DATABASE_URL ?? { host: home.postgres, port: 5432, user: 'kumi', database: 'kumi' }
+
 async function databaseBytes(home: Home): Promise<number> {
-  const connection = process.env.DATABASE_URL ?? {
-    host: home.postgres,
-    port: 5432,
-    user: 'kumi',
-    database: 'kumi',
-  }
-  const { db, close } = openDatabase({ connection, poolSize: 1 })
+  const { db, close } = openDatabase({ connection: databaseConnection(home), poolSize: 1 })
   const size = await row(db, sql<{ n: bigint }>`select pg_database_size(current_database()) as n`)
   await close()
   return Number(size!.n)

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { type BenchGrid, withGrid } from './grid.ts'
+import { jobScreen } from './job-screen.ts'
 import { cpuSeconds, median, watchMemory } from './measure.ts'
 
 const MB = 1024 * 1024
@@ -50,6 +51,8 @@ export async function jobBenchmark(options: JobBenchmark): Promise<Record<string
         bench,
         ids.filter((id) => !taken.has(id)),
       )
+      say('looking')
+      const screen = await jobScreen(bench)
       const size = await bench.databaseBytes()
       const peak = memory.stop()
       return {
@@ -60,6 +63,7 @@ export async function jobBenchmark(options: JobBenchmark): Promise<Record<string
         duplicates: single.jobs + batches.jobs - taken.size,
         'explain, ms': explained,
         'explain after the matches, ms': later,
+        'job screen, ms': screen,
         database_bytes_per_job: Math.round(size / jobs),
         server_peak_mb: Math.round(peak.server / MB),
         postgres_peak_mb: Math.round(peak.postgres / MB),

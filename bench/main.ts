@@ -57,6 +57,13 @@ const benchmarks: readonly Benchmark[] = [
       (await import('./detector.ts')).detectorBenchmark({ seeds, say: (text) => console.error(text) }),
   },
   {
+    name: 'productions',
+    about:
+      'one production of --jobs N (4700000): tasks become jobs as they are needed; the screen of jobs afterwards',
+    run: async ({ jobs = 4_700_000 }) =>
+      (await import('./productions.ts')).productionBenchmark({ jobs, say: (text) => console.error(text) }),
+  },
+  {
     name: 'policy',
     about: 'one authorisation decision among --rules N (10000)',
     run: async ({ rules = 10_000 }) => (await import('./policy.ts')).policyBenchmark(rules),

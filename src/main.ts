@@ -48,6 +48,7 @@ import { migrationSources } from './migrations.ts'
 import { registerSoftwareMetrics } from './operations/index.ts'
 import * as placement from './placement/index.ts'
 import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
+import { type RawDeps, rawWorkers, registerRawMetrics } from './raw/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { createSoftware } from './software/index.ts'
@@ -205,6 +206,11 @@ const productions: ProductionDeps = {
   ...{ db, log, rses },
   addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
 }
+const raw: RawDeps = {
+  ...{ db, log, rses, stat: (at) => mover.stat(at), copies: placementDeps.copies },
+  ...{ verifiedWithinSeconds: placementDeps.verifiedWithinSeconds, addRules: productions.addRules },
+}
+registerRawMetrics({ db, vos, now: clock.now })
 const jobDoor = {
   ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
@@ -238,6 +244,7 @@ const workers = [
     remove: (url, token) => storageClient.remove(url, token),
   }),
   ...productionWorkers(productions),
+  ...rawWorkers(raw),
 ]
 
 // The doors.
@@ -322,6 +329,7 @@ await registerDiracxDoor(http.app, { ...jobDoor, log })
 await registerKumiDoor(http.app, {
   db,
   jobs: jobDoor,
+  raw,
   identity,
   wakeups,
   software,

@@ -11,6 +11,7 @@ const ROOMS_WITH_TABLES = [
   'software',
   'transfer',
   'placement',
+  'raw',
   'workload',
   'production',
 ] as const

@@ -188,10 +188,10 @@ function duplicate(dids: readonly Did[]) {
   return duplicateContent(`${what} is attached already; nothing was attached.`, { duplicates: names })
 }
 
-/** Throws collection_monotonic, content_not_found. */
+/** Throws collection_monotonic, content_not_found; with `ignoreMissing` what is not in it is left out. */
 export async function detach(
   db: Db,
-  input: { vo: string; now: Date; dids: readonly Did[] } & Did,
+  input: { vo: string; now: Date; dids: readonly Did[]; ignoreMissing?: boolean } & Did,
 ): Promise<{ detached: number }> {
   const { vo, now } = input
   return transaction(db, async (tx) => {
@@ -211,7 +211,7 @@ export async function detach(
         pairs.map((pair) => pair.childId),
       )
     const detached = inTree ? await store.deleteTree(tx, pairs) : await store.deleteContent(tx, pairs)
-    if (detached < pairs.length) {
+    if (detached < pairs.length && !input.ignoreMissing) {
       throw contentNotFound(
         `${pairs.length - detached} of the names are not in ${didText(input)}; nothing was detached.`,
       )

@@ -43,6 +43,11 @@ const nouns: readonly Noun[] = [
     },
   },
   {
+    names: ['raw'],
+    summaries: ['raw data: from the detector to two verified copies, and what may be deleted there'],
+    register: async (program) => (await import('./raw/commands.ts')).registerRawCommands(program),
+  },
+  {
     names: ['demo'],
     summaries: ['examples that compute: from collisions to a plot'],
     register: async (program) => (await import('./demo/commands.ts')).registerDemoCommands(program),

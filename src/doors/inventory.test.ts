@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
-import { jobDoorDeps } from '../../test/harness/job-door.ts'
+import { jobDoorDeps, rawDoorDeps } from '../../test/harness/job-door.ts'
 import { actionsPage, doorPages } from '../../test/harness/pages.ts'
 import { type SoftwareWorld, softwareWorld } from '../../test/harness/software-world.ts'
 import { createRseTable } from '../catalog/index.ts'
@@ -159,6 +159,7 @@ describe('the routes of all doors', () => {
     await registerKumiDoor(http.app, {
       db,
       jobs,
+      raw: rawDoorDeps(db),
       identity,
       wakeups,
       software: software.software,

@@ -120,9 +120,11 @@ async function cancelTasks(
     jobs.push(...page.map(({ jobId }) => jobId))
     after = jobs.at(-1)!
   }
-  const given = await transaction(db, (tx) =>
-    tasks.giveUpTasks(tx, asked.now, steps, `Cancelled by ${asked.by}`),
-  )
+  const given = await transaction(db, async (tx) => {
+    const found = await tasks.giveUpTasks(tx, asked.now, steps, `Cancelled by ${asked.by}`)
+    for (const { stepId, n } of found) await store.countStep(tx, stepId, { failed: n })
+    return found.reduce((sum, { n }) => sum + n, 0)
+  })
   for (let at = 0; at < jobs.length; at += PAGE)
     await killJobs(db, { vo: asked.vo, now: asked.now, ids: jobs.slice(at, at + PAGE), source: asked.by })
   return given

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readDefinition, readExtension } from './definition.ts'
+import { filesNamed, readDefinition, readExtension } from './definition.ts'
 import { parseYaml } from './yaml.ts'
 
 const GOOD = `# made by the production manager
@@ -109,6 +109,15 @@ describe('a definition', () => {
         { key: 'stream', operator: 'in', value: ['a', 'b'] },
       ],
     })
+  })
+
+  test('says which files beside it it wants, and no others', () => {
+    const more = GOOD.replace('campaign: MC16', 'campaign: notes.txt').replace('/usr/bin/hadd', 'merge.sh')
+    expect(filesNamed(more)).toEqual(['simulate.sh', 'merge.sh'])
+    // A program that came along is there without being listed.
+    const { definition } = readDefinition(GOOD.replace('    files: [simulate.sh]\n', ''), files)
+    expect(definition.steps[0]!.files.map(({ name }) => name)).toEqual(['simulate.sh'])
+    expect(filesNamed('steps: nonsense')).toEqual([])
   })
 
   test('is extended by cells alone', () => {

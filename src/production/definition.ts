@@ -158,10 +158,10 @@ function stepOf(
   const environment = runs ? fields.pairs('environment') : {}
   for (const [field, list] of Object.entries({ arguments: words, environment: Object.values(environment) }))
     checkParameters(fields, field, list)
+  const program = runs ? fields.text('program', { most: 1024 }) : ''
   return {
-    ...{ name, kind, input, arguments: words, environment },
-    program: runs ? fields.text('program', { most: 1024 }) : '',
-    files: runs ? filesOf(fields, files) : [],
+    ...{ name, kind, input, program, arguments: words, environment },
+    files: runs ? filesOf(fields, program, files) : [],
     output: runs ? fields.text('output', { pattern: FILE, like: 'the plain name of one file' }) : '',
     level: runs ? fields.text('level', { pattern: WORD, like: 'a data level such as mdst', or: name }) : '',
     events: runs ? fields.one('events', EVENT_CHECKS, kind === 'generate' ? 'exact' : 'fewer') : 'any',
@@ -220,13 +220,31 @@ function inputOf(fields: Fields, before: readonly Step[], problems: Problem[]): 
 
 const readingOf = (text: string): MetadataValue => (/^-?\d{1,15}(\.\d+)?$/.test(text) ? Number(text) : text)
 
-function filesOf(fields: Fields, files: readonly JobFile[]): JobFile[] {
+/** The files that `files` names, and the program where it came along. */
+function filesOf(fields: Fields, program: string, files: readonly JobFile[]): JobFile[] {
   const names = fields.texts('files', { max: 100, pattern: FILE, like: 'the plain name of a file', or: '' })
-  return names.filter(Boolean).flatMap((name) => {
+  const came = files.some(({ name }) => name === program) ? [program] : []
+  return [...new Set([...names.filter(Boolean), ...came])].flatMap((name) => {
     const file = files.find((each) => each.name === name)
     if (!file) fields.wrong('files', `"${name}" did not come along; it must lie beside the definition`)
     return file ? [file] : []
   })
+}
+
+/**
+ * Names of the files that a definition may want from beside it: those of its `files` and programs without a path.
+ * Whatever else is wrong with it is for `readDefinition` to say. Throws bad_yaml.
+ */
+export function filesNamed(source: string): string[] {
+  const root = parseYaml(source)
+  const steps = root.kind === 'map' ? root.entries.get('steps') : undefined
+  const names = (steps?.kind === 'list' ? steps.items : []).flatMap((step) => {
+    if (step.kind !== 'map') return []
+    const files = step.entries.get('files')
+    return [step.entries.get('program'), ...(files?.kind === 'list' ? files.items : [files])]
+  })
+  const texts = names.flatMap((node) => (node?.kind === 'text' && FILE.test(node.text) ? [node.text] : []))
+  return [...new Set(texts)]
 }
 
 function checkParameters(fields: Fields, field: string, texts: readonly string[]): void {

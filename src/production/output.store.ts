@@ -111,11 +111,11 @@ export const usedUp = (
   stepId: number,
   laterStepIds: readonly number[],
   limit: number,
-): Promise<{ fileId: bigint }[]> =>
+): Promise<{ fileId: bigint; blockScope: string; block: string }[]> =>
   rows(
     db,
-    sql<{ fileId: bigint }>`
-      select o.file_id as "fileId" from production_block b
+    sql<{ fileId: bigint; blockScope: string; block: string }>`
+      select o.file_id as "fileId", b.scope as "blockScope", b.name as block from production_block b
       join production_output o on o.block_id = b.id and o.given_up_at is null
       where b.step_id = ${stepId} and (
         select count(*) from production_input i left join production_task t on t.id = i.task_id

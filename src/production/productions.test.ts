@@ -123,6 +123,8 @@ describe('a production', () => {
       sql<{ n: number }>`select count(*)::int as n from production_output where given_up_at is not null`,
     )
     expect(given).toEqual([{ n: 12 }])
+    // Nor do their datablocks list what cannot be had any more.
+    expect(await filesOf(name, 'simulate')).toEqual([])
   })
 
   test('has a seed for every task that no other task has, and tells it to the program', async () => {
@@ -195,6 +197,12 @@ describe('a production', () => {
     await expect(world.complete(stamp, jobs[0]!)).rejects.toThrow(/is over/)
     const { production, steps } = await world.show(name)
     expect([production.life, steps[0]!.verified]).toEqual(['cancelled', 0n])
+    // What was given up has failed, and nothing waits any more.
+    expect(steps[0]).toMatchObject({
+      tasks: 12n,
+      failed: 12n,
+      failures: [{ failure: 'cancelled', tasks: 12 }],
+    })
     await expect(world.order(name, 'start')).rejects.toThrow(/cancelled/)
   })
 })

@@ -1,4 +1,4 @@
-import { affected, type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
+import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import type { TaskState } from './types.ts'
 
 /**
@@ -245,12 +245,21 @@ export const jobsInHand = (
       and state = 'submitted' and job_id > ${after} order by job_id limit ${limit}`,
   )
 
-/** Takes tasks out of what is still to be done: their production is cancelled. */
-export const giveUpTasks = (tx: Tx, now: Date, stepIds: readonly number[], reason: string): Promise<number> =>
-  affected(
+/** Takes tasks out of what is still to be done: their production is cancelled. Returns how many there were, by step. */
+export const giveUpTasks = (
+  tx: Tx,
+  now: Date,
+  stepIds: readonly number[],
+  reason: string,
+): Promise<{ stepId: number; n: number }[]> =>
+  rows(
     tx,
-    sql`update production_task set state = 'failed', failure = 'cancelled', reason = ${reason}, job_id = null, updated_at = ${now}
-      where step_id = any(${stepIds}::int[]) and state in ('ready', 'submitted')`,
+    sql<{ stepId: number; n: number }>`
+      with given as (
+        update production_task set state = 'failed', failure = 'cancelled', reason = ${reason}, job_id = null,
+          updated_at = ${now}
+        where step_id = any(${stepIds}::int[]) and state in ('ready', 'submitted') returning step_id)
+      select step_id as "stepId", count(*)::int as n from given group by 1`,
   )
 
 /** Why tasks are failed or were tried again, by step and class, with one reason of each. */

@@ -1,4 +1,12 @@
-import { AT_ONCE, replicasOfFiles, setAvailability, setTombstones } from '../catalog/index.ts'
+import {
+  AT_ONCE,
+  type Did,
+  detach,
+  didsByIds,
+  replicasOfFiles,
+  setAvailability,
+  setTombstones,
+} from '../catalog/index.ts'
 import { isGridError, publish, type Tx, transaction, type Worker } from '../kernel/index.ts'
 import { laterSteps } from './commit.ts'
 import type { ProductionDeps } from './deps.ts'
@@ -170,8 +178,10 @@ async function cleanUp(tx: Tx, now: Date, production: Production, rows: readonly
     if (step.keep) continue
     const names = new Set(laterSteps(production, step).map(({ name }) => name))
     const later = rows.filter(({ name }) => names.has(name)).map(({ id }) => id)
-    const fileIds = (await usedUp(tx, row.id, later, BATCH)).map(({ fileId }) => fileId)
+    const used = await usedUp(tx, row.id, later, BATCH)
+    const fileIds = used.map(({ fileId }) => fileId)
     if (fileIds.length === 0) continue
+    await leaveBlocks(tx, now, production.vo, used)
     await setAvailability(tx, { now, fileIds, availability: 'DELETED' })
     const copies = await replicasOfFiles(tx, fileIds)
     await setTombstones(tx, { replicas: copies, tombstone: AT_ONCE })
@@ -179,4 +189,28 @@ async function cleanUp(tx: Tx, now: Date, production: Production, rows: readonly
     gone += fileIds.length
   }
   return gone
+}
+
+/** A datablock lists what can be had; who took a file out of it before has done no harm. */
+async function leaveBlocks(
+  tx: Tx,
+  now: Date,
+  vo: string,
+  used: readonly { fileId: bigint; blockScope: string; block: string }[],
+): Promise<void> {
+  const names = new Map(
+    (
+      await didsByIds(
+        tx,
+        used.map(({ fileId }) => fileId),
+      )
+    ).map((did) => [did.id, did]),
+  )
+  const blocks = new Map<string, Did & { dids: Did[] }>()
+  for (const { fileId, blockScope: scope, block: name } of used) {
+    const left = blocks.get(`${scope}:${name}`) ?? { scope, name, dids: [] }
+    left.dids.push(names.get(fileId)!)
+    blocks.set(`${scope}:${name}`, left)
+  }
+  for (const left of blocks.values()) await detach(tx, { vo, now, ...left, ignoreMissing: true })
 }

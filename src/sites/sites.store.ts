@@ -95,7 +95,8 @@ export const insertCommands = (
       as c(id uuid, "gatewayId" int, kind text, payload jsonb, deadline timestamptz)`,
   )
 
-const RESEND_MS = 120_000
+/** An answer may be lost on the way; a gateway that has the order already takes no notice. */
+const RESEND_MS = 20_000
 
 /** Queued commands, and those sent a while ago without an answer: the gateway may have been restarted since. */
 export const claimCommands = (

@@ -88,8 +88,8 @@ describe('a command', () => {
     expect(await takeCommands(db, later(1), gateway)).toMatchObject([
       { id, kind: 'scrub', payload: { path: '/x' } },
     ])
-    expect(await takeCommands(db, later(60), gateway)).toEqual([])
-    expect(await takeCommands(db, later(180), gateway)).toMatchObject([{ id }])
+    expect(await takeCommands(db, later(15), gateway)).toEqual([])
+    expect(await takeCommands(db, later(30), gateway)).toMatchObject([{ id }])
     await finishCommand(db, later(200), gateway, id!, { ok: true, result: { checked: 3, bad: 0 } })
     expect(await getCommand(db, 'demo', id!)).toMatchObject({ state: 'done', result: { checked: 3, bad: 0 } })
     await expect(

@@ -34,6 +34,12 @@ describe('a job description', () => {
     expect(filled('%s of %(seed)s is %n in %j, %(x)s', items[1]!, 12n)).toBe('3 of 8 is 1 in 12, %(x)s')
   })
 
+  test('names a release as the command line does', () => {
+    const text = 'Executable = "run.sh"; Software = "koto.example.org@release-08";'
+    expect(jobsOfJdl(text, defaults).software).toBe('koto.example.org@release-08')
+    expect(jobsOfJdl('Executable = "run.sh"', defaults).software).toBe('')
+  })
+
   test('that is wrong says where', () => {
     for (const [text, message] of [
       ['Executable = ;', /Line 1.*value/],

@@ -102,11 +102,21 @@ class Reader {
   }
 }
 
-/** What a job description asks for. `dataset` names the dataset that outputs without one go to. */
+/** Jobs of a description; whoever submits them looks up the tree that `software` means now. */
+export interface DescribedJobs extends NewJobs {
+  readonly expansion: Expansion
+  /** A release such as koto.example.org@release-08; empty: none. */
+  readonly software: string
+}
+
+/**
+ * What a job description asks for. `outputDataset` names the dataset that outputs without one go to. `Software` is a
+ * name of ours: the field's descriptions have none for a release.
+ */
 export function jobsOfJdl(
   text: string,
   defaults: { readonly outputDataset: (name: string) => Did },
-): NewJobs & { readonly expansion: Expansion } {
+): DescribedJobs {
   const jdl = parseJdl(text)
   const one = (name: string): string | undefined => {
     const value = jdl.get(name)
@@ -166,6 +176,7 @@ export function jobsOfJdl(
       return { ...item, inputs: named }
     }),
     expansion,
+    software: one('software') ?? '',
   }
 }
 

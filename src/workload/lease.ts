@@ -78,7 +78,7 @@ export async function leaseJobs(
   const { db, markets, rng } = deps
   const { vo, stamp, now, free, most, holding } = input
   const until = new Date(now.getTime() + PILOT_SILENT_MS)
-  const pilot = await store.pilotAsks(db, now, { vo, stamp, until, offer: free })
+  const pilot = await store.pilotAsks(db, now, { vo, stamp, until })
   if (!pilot) throw pilotMissing(`There is no pilot ${stamp}.`)
   if (!pilot.alive) throw pilotOver(`The pilot ${stamp} was given up; end it.`)
   const given = await givenBefore(db, now, pilot, holding)

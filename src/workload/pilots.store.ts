@@ -1,19 +1,8 @@
 import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import type { Held } from './types.ts'
 
-/** How the gateway reaches a batch system; it alone understands this. */
-export interface Cluster {
-  readonly host: string
-  readonly port: number
-  readonly user: string
-  readonly hostKey: string
-  readonly partition: string
-  readonly account: string
-  readonly qos: string
-  readonly directory: string
-  readonly node: string
-  readonly pollSeconds: number
-}
+/** How the gateway reaches a batch system; it alone understands this, and each kind has words of its own. */
+export type Cluster = Readonly<Record<string, string | number>>
 
 export interface ResourceRow {
   readonly id: number

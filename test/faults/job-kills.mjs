@@ -1,7 +1,10 @@
-// kill -9 of PostgreSQL, the server, a gateway or a pilot at a random moment while jobs run, again and again:
-//   node test/faults/job-kills.mjs [--seeds 20] [--first 1] [--home DIR] [--port N]
-// After each kill all jobs must be done by themselves, each with exactly one start that counted and one output file with
-// the right content, and no other file of theirs may stay at a storage. The same seed gives the same victim and moment.
+// Something breaks at a random moment while jobs run, again and again:
+//   node test/faults/job-kills.mjs [--seeds 20] [--first 1] [--only VICTIM] [--slurm] [--cut SECONDS] [--home DIR] [--port N]
+// kill -9 of a pilot, of the script that keeps it, of the server, a gateway, PostgreSQL, with --slurm (as root) of
+// slurmd and sshd of a real cluster; the network of a site is cut (a minute at most, or --cut); a pilot sleeps until its jobs
+// were given to others, and then reports. Each time all jobs must be done by themselves, each with exactly one start that
+// counted and one output file with the right content, and no other file of theirs may stay at a storage. The same seed gives the same
+// victim and moment.
 import { execFile } from 'node:child_process'
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,13 +13,19 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs, promisify } from 'node:util'
 import { homeAt, prepareHome, supervise } from '../../dist/src/embedded/index.js'
 import { seededRng } from '../../dist/src/kernel/ports.js'
+import { cuttable } from './cuttable.mjs'
+import { openVictims, SLURM_VICTIMS, VICTIMS } from './job-victims.mjs'
+import { addSlurmSite } from './slurm-site.mjs'
 
 const { values } = parseArgs({
   options: {
-    seeds: { type: 'string' },
-    first: { type: 'string' },
-    home: { type: 'string' },
-    port: { type: 'string' },
+    ...{ seeds: { type: 'string' }, first: { type: 'string' }, only: { type: 'string' } },
+    ...{
+      slurm: { type: 'boolean' },
+      cut: { type: 'string' },
+      home: { type: 'string' },
+      port: { type: 'string' },
+    },
   },
 })
 const seeds = Number(values.seeds ?? 20)
@@ -26,6 +35,13 @@ const root = new URL('../..', import.meta.url).pathname
 const run = promisify(execFile)
 const home = homeAt(values.home ?? mkdtempSync(join(tmpdir(), 'kumi-job-kills-')))
 const facts = await prepareHome(home, { ...(values.port && { port: Number(values.port) }) }, new Date())
+const far = facts.sites[1].name
+const line = await cuttable(facts.port)
+const gateway = join(home.sites, far, 'gateway.json')
+writeFileSync(
+  gateway,
+  JSON.stringify({ ...JSON.parse(readFileSync(gateway)), server: `https://localhost:${line.port}` }),
+)
 const grid = await supervise({ home, facts, program: join(root, 'dist/src') })
 const environment = { ...process.env, KUMI_HOME: home.path }
 const cli = join(root, 'dist/src/cli/main.js')
@@ -35,39 +51,52 @@ writeFileSync(program, '#!/bin/sh\nsleep $1; echo "made by $KUMI_JOB_ID" > made.
 await kumi('login', 'admin', '--password-file', join(home.client, 'password'))
 
 let failures = 0
+let cluster
+const slowest = new Map()
 try {
+  if (values.slurm) cluster = await addSlurmSite({ root, home, facts, kumi })
+  const victims = openVictims({ home, grid, line, cluster, cutSeconds: values.cut && Number(values.cut) })
   for (let seed = first; seed < first + seeds; seed++) {
     const rng = seededRng(seed)
-    const kinds = ['pilot', 'server', 'pilot', 'postgres', `gateway-${facts.sites[0].name}`]
-    const victim = kinds[Math.floor(rng.next() * kinds.length)]
+    const kinds = cluster ? [...VICTIMS, ...SLURM_VICTIMS] : VICTIMS
+    const drawn = kinds[Math.floor(rng.next() * kinds.length)]
+    const victim = values.only ?? drawn
     const moment = Math.round(rng.next() * 6000)
-    const began = Date.now()
+    const name = `${victim} after ${moment} ms`
     try {
-      const report = await oneKill(seed, victim, moment)
-      console.log(`ok - seed ${seed}: kill -9 ${victim} after ${moment} ms; ${report}; ${seconds(began)} s`)
+      const began = Date.now()
+      const report = await oneKill(seed, victims[victim], victim, moment, rng)
+      const took = (Date.now() - began) / 1000
+      slowest.set(victim, Math.max(slowest.get(victim) ?? 0, took))
+      console.log(`ok - seed ${seed}: ${name}; ${report}; ${took.toFixed(1)} s`)
     } catch (error) {
       failures++
-      console.log(`FAIL - seed ${seed}: kill -9 ${victim} after ${moment} ms: ${error.stack ?? error}`)
+      console.log(`FAIL - seed ${seed}: ${name}: ${error.stack ?? error}`)
     }
   }
 } finally {
+  await cluster?.stop()
   await grid.stop()
+  line.close()
   if (!values.home) rmSync(home.path, { recursive: true, force: true })
 }
+for (const [victim, seconds] of slowest) console.log(`slowest, ${victim}: ${seconds.toFixed(1)} s`)
 console.log(`${seeds - failures} passed, ${failures} failed`)
 process.exit(failures === 0 ? 0 : 1)
 
-function seconds(began) {
-  return ((Date.now() - began) / 1000).toFixed(1)
-}
-
-async function oneKill(seed, victim, moment) {
+async function oneKill(seed, harm, victim, moment, rng) {
   const dataset = `user.admin:kill-${seed}-${Date.now()}`
-  const output = `made.txt=${dataset}`
-  const submit = ['job', 'submit', program, '2', '--count', String(JOBS), '--output', output, '--json']
-  const jobs = await submitted(submit)
+  const where = SLURM_VICTIMS.includes(victim)
+    ? ['--site', cluster.site]
+    : victim === 'cut'
+      ? ['--site', far]
+      : []
+  const jobs = await submitted([
+    ...['job', 'submit', program, '2', '--count', String(JOBS), '--output', `made.txt=${dataset}`, '--json'],
+    ...['--time', '360', '--memory', '256', '--disk', '100', ...where],
+  ])
   await delay(moment)
-  const killed = victim === 'pilot' ? killPilot() : await grid.kill(victim).then(() => victim)
+  const done = await harm({ jobs, rng })
   const deadline = Date.now() + 180_000
   let lines = []
   while (Date.now() < deadline) {
@@ -105,7 +134,7 @@ async function oneKill(seed, victim, moment) {
     const text = file && readFileSync(file, 'utf8')
     if (text !== `made by ${jobs[i]}\n`) throw new Error(`${name} has the wrong content: ${text}`)
   }
-  return `${killed ?? 'nobody to kill'}; ${starts} starts for ${JOBS} jobs`
+  return `${done ?? 'nobody to harm'}; ${starts} starts for ${JOBS} jobs`
 }
 
 /** The server may be away for a moment after the kill before. */
@@ -125,22 +154,6 @@ async function states(jobs) {
   return JSON.parse(text).filter(({ JobID }) => jobs.includes(JobID))
 }
 
-/** The first pilot that runs at one of the sites. */
-function killPilot() {
-  for (const pid of readdirSync('/proc').filter((entry) => /^\d+$/.test(entry))) {
-    try {
-      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-      const pilot = command.some((word) => word.endsWith('pilot/main.js')) && !command[0].endsWith('sh')
-      if (!pilot || !command.some((word) => word.startsWith(home.path))) continue
-      process.kill(Number(pid), 'SIGKILL')
-      return `pilot ${pid}`
-    } catch {
-      // It ended meanwhile.
-    }
-  }
-  return undefined
-}
-
 function filesOf(jobs) {
   const marks = jobs.map((id) => `_${String(id).padStart(9, '0')}_`)
   return facts.sites.flatMap((site) => {
@@ -148,6 +161,6 @@ function filesOf(jobs) {
     if (!existsSync(area)) return []
     return readdirSync(area, { recursive: true, withFileTypes: true })
       .filter((entry) => entry.isFile() && marks.some((mark) => entry.name.includes(mark)))
-      .map((entry) => join(entry.parentPath ?? entry.path, entry.name))
+      .map((entry) => join(entry.parentPath, entry.name))
   })
 }

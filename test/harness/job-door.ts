@@ -2,6 +2,7 @@ import { createRseTable } from '../../src/catalog/index.ts'
 import type { JobDoorDeps } from '../../src/doors/kumi/job-deps.ts'
 import type { Identity } from '../../src/identity/index.ts'
 import { type Db, silentLogger, systemClock, systemPorts } from '../../src/kernel/index.ts'
+import type { RawDeps } from '../../src/raw/index.ts'
 import { memoryDriver } from '../../src/storage/memory.ts'
 import { createMarkets, createSandboxes } from '../../src/workload/index.ts'
 
@@ -25,4 +26,10 @@ export const jobDoorDeps = (
     storage: memoryDriver(),
     sealKey: Buffer.alloc(32, 7),
   }),
+})
+
+/** What the routes about raw data need, where no storage is asked. */
+export const rawDoorDeps = (db: Db): RawDeps => ({
+  ...{ db, log: silentLogger, rses: createRseTable(db), stat: async () => undefined },
+  ...{ copies: { verify: async () => true }, verifiedWithinSeconds: 86_400, addRules: async () => [] },
 })

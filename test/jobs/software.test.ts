@@ -26,7 +26,7 @@ import { tidy } from '../../src/pilot/software.ts'
 import { addPilots } from '../../src/workload/index.ts'
 import { testDatabase } from '../harness/database.ts'
 import { testIdentity } from '../harness/identity.ts'
-import { jobDoorDeps } from '../harness/job-door.ts'
+import { jobDoorDeps, rawDoorDeps } from '../harness/job-door.ts'
 import { REPOSITORY, type SoftwareWorld, softwareWorld } from '../harness/software-world.ts'
 
 const ADDRESS = 'https://localhost:7443'
@@ -64,7 +64,16 @@ describe('a job with a release', () => {
     registerPilotRoutes(http.app, jobs)
     registerCvmfsDoor(http.app, { software: world.software, vo: 'demo', places: async () => [] })
     await registerKumiDoor(http.app, {
-      ...{ db, identity, wakeups, jobs, software: world.software, clock: systemClock, vo: 'demo' },
+      ...{
+        raw: rawDoorDeps(db),
+        db,
+        identity,
+        wakeups,
+        jobs,
+        software: world.software,
+        clock: systemClock,
+        vo: 'demo',
+      },
       ...{ version: '0.0.0', issuerBase: `${ADDRESS}/iam`, consoleDirectory: '/nowhere' },
     })
     url = (await http.listen()).url

@@ -15,8 +15,11 @@ export async function define(
   options: SharedOptions & { check?: boolean; group?: string },
 ): Promise<void> {
   const definition = await readFile(file, 'utf8')
-  const files = await filesBeside(file, definition)
   await withClient(options, async (client) => {
+    const named = await client.json<{ files: string[] }>('POST', '/kumi/v1/productions-files', {
+      json: { definition },
+    })
+    const files = await filesBeside(file, named.files)
     const made = await client.json<Defined>('POST', '/kumi/v1/productions', {
       json: {
         definition,
@@ -36,14 +39,13 @@ export async function define(
 
 const MOST_BYTES = 2 << 20
 
-/** Files that the definition may mean: plain names in it that lie beside it. The server takes those it asks for. */
-async function filesBeside(file: string, definition: string) {
-  const names = new Set(definition.match(/(?<![\w/.-])[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(?![\w/-])/g) ?? [])
+/** Those of the named files that lie beside the definition; the server says which of them it misses. */
+async function filesBeside(file: string, names: readonly string[]) {
   const found: { name: string; executable: boolean; content: string }[] = []
   for (const name of names) {
     const path = join(dirname(file), name)
     const facts = await stat(path).catch(() => undefined)
-    if (!facts?.isFile() || facts.size > MOST_BYTES || path === join(file)) continue
+    if (!facts?.isFile() || facts.size > MOST_BYTES) continue
     const content = await readFile(path)
     const executable = (facts.mode & 0o111) !== 0 || content.subarray(0, 2).toString() === '#!'
     found.push({ name, executable, content: content.toString('base64') })

@@ -1,20 +1,13 @@
 import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
 import { type SharedOptions, show } from '../common-options.ts'
+import { placeKinds } from './kinds.ts'
+import { badOption, type PlaceOptions, whole } from './place-kind.ts'
 
-const badOption = defineError('invalid', 'bad_option')
 const noSuchSite = defineError('missing', 'no_such_site')
 
-export interface AddOptions extends SharedOptions {
-  readonly slurm: string
+export interface AddOptions extends SharedOptions, PlaceOptions {
   readonly through: string
-  readonly hostKey?: string
-  readonly partition?: string
-  readonly account?: string
-  readonly qos?: string
-  readonly directory: string
-  readonly node?: string
-  readonly poll: string
   readonly cores: string
   readonly memory: string
   readonly disk: string
@@ -35,9 +28,9 @@ interface SiteLine {
   readonly gateway: string | null
 }
 
-/** Adds a site with a Slurm cluster, or changes how the cluster is reached and what it offers. */
+/** Adds a site with a batch system, or changes how that is reached and what it offers. */
 export async function addSite(name: string, options: AddOptions): Promise<void> {
-  const cluster = clusterOf(options)
+  const { kind, cluster } = placeOf(options)
   await withClient(options, async (client) => {
     const { sites } = await client.json<{ sites: SiteLine[] }>('GET', '/kumi/v1/sites')
     const acting = sites.find((site) => site.name === options.through)
@@ -54,7 +47,7 @@ export async function addSite(name: string, options: AddOptions): Promise<void> 
         },
       })
     const place = {
-      ...{ site: name, gateway: acting.gateway, kind: 'slurm', cluster, platform: options.platform },
+      ...{ site: name, gateway: acting.gateway, kind, cluster, platform: options.platform },
       ...{ tags: options.tag ?? [], cores: whole('--cores', options.cores) },
       ...{ memoryMb: whole('--memory', options.memory), diskMb: whole('--disk', options.disk) },
       ...{ seconds: whole('--hours', options.hours) * 3600 },
@@ -65,17 +58,11 @@ export async function addSite(name: string, options: AddOptions): Promise<void> 
   })
 }
 
-function clusterOf(options: AddOptions): Record<string, string | number> {
-  const found = /^([^@\s]+)@([^@\s:]+)(?::(\d{1,5}))?$/.exec(options.slurm)
-  if (!found) throw badOption(`--slurm needs user@host or user@host:port, not "${options.slurm}".`)
-  return {
-    ...{ user: found[1]!, host: found[2]!, port: Number(found[3] ?? 22), hostKey: options.hostKey ?? '' },
-    ...{ partition: options.partition ?? '', account: options.account ?? '', qos: options.qos ?? '' },
-    ...{ directory: options.directory, node: options.node ?? '', pollSeconds: whole('--poll', options.poll) },
-  }
-}
-
-function whole(option: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw badOption(`${option} needs a whole number, not "${text}".`)
-  return Number(text)
+function placeOf(options: AddOptions): { kind: string; cluster: Record<string, string | number> } {
+  const given = Object.entries(placeKinds).filter(([kind]) => typeof options[kind] === 'string')
+  const [first, ...others] = given
+  if (!first || others.length > 0)
+    throw badOption(`Say where the batch system is, with one of --${Object.keys(placeKinds).join(', --')}.`)
+  const [kind, place] = first
+  return { kind, cluster: place.describe(String(options[kind]), options) }
 }

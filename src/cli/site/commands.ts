@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { several, withShared } from '../common-options.ts'
+import { placeKinds } from './kinds.ts'
 
 /** `kumi site …` and `kumi scrub`: the sites of the grid. */
 export function registerSiteCommands(program: Command): void {
@@ -11,18 +12,12 @@ export function registerSiteCommands(program: Command): void {
     .description('everything known of one site')
     .argument('<name>')
     .action(async (name, options) => (await import('./sites.ts')).showSite(name, options))
-  withShared(site.command('add'))
-    .description('add a site with a Slurm cluster behind ssh, or change how it is reached')
+  const add = withShared(site.command('add'))
+    .description('add a site with a batch system, or change how it is reached')
     .argument('<name>')
-    .requiredOption('--slurm <user@host[:port]>', 'login host of the cluster')
-    .requiredOption('--through <site>', 'the site whose gateway logs in there')
-    .option('--host-key <fingerprint>', 'of the login host, SHA256:…; kumi site test shows what it offers')
-    .option('--partition <name>', "instead of the cluster's default")
-    .option('--account <name>', 'account that pays')
-    .option('--qos <name>', 'quality of service')
-    .option('--directory <path>', 'shared by login host and nodes', '.kumihimo')
-    .option('--node <path>', 'Node of the cluster; sent along when absent')
-    .option('--poll <seconds>', 'how often Slurm is asked', '20')
+    .requiredOption('--through <site>', 'the site whose gateway goes there')
+    .option('--node <path>', 'Node of the place; sent along when absent')
+    .option('--poll <seconds>', 'how often the batch system is asked', '20')
     .option('--cores <number>', 'cores of a pilot', '1')
     .option('--memory <MB>', 'memory of a pilot', '4096')
     .option('--disk <MB>', 'disk of a pilot', '20480')
@@ -33,13 +28,12 @@ export function registerSiteCommands(program: Command): void {
     .option('--tag <tag>', 'what the place has (repeatable)', several)
     .option('--title <text>', 'name for people')
     .option('--country <code>', 'two letters')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  kumi site add nagoya --slurm grid@login.nagoya.example --through kek --partition short --hours 12',
-    )
     .action(async (name, options) => (await import('./add.ts')).addSite(name, options))
+  const kinds = Object.values(placeKinds)
+  for (const { flag, help, heading, options } of kinds) options(add.optionsGroup(heading).option(flag, help))
+  add.addHelpText('after', `\nExamples:\n${kinds.map(({ example }) => `  ${example}`).join('\n')}`)
   withShared(site.command('test'))
-    .description('go the way to a site step by step: ssh, partition, submission, pilot, storage')
+    .description('go the way to a site step by step: login, batch system, submission, pilot, storage')
     .argument('<name>')
     .option('--minutes <number>', 'how long the job may take', '10')
     .addHelpText('after', '\nExamples:\n  kumi site test nagoya')

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { testIdentity } from '../../../test/harness/identity.ts'
-import { jobDoorDeps } from '../../../test/harness/job-door.ts'
+import { jobDoorDeps, rawDoorDeps } from '../../../test/harness/job-door.ts'
 import { REPOSITORY, type SoftwareWorld, softwareWorld } from '../../../test/harness/software-world.ts'
 import { createHttp, type Http } from '../../http/index.ts'
 import type { Identity } from '../../identity/index.ts'
@@ -47,6 +47,7 @@ beforeAll(async () => {
   await registerKumiDoor(http.app, {
     ...{ db: database.db, identity, wakeups, software: world.software, clock: systemClock, vo: 'demo' },
     jobs: jobDoorDeps(database.db, identity),
+    raw: rawDoorDeps(database.db),
     ...{ version: '0.0.0', issuerBase: 'https://localhost:7443/iam', consoleDirectory: '/nowhere' },
   })
   await http.app.ready()

@@ -30,7 +30,12 @@ describe('the DiracX door', () => {
     ])
     for (const { name, id } of accounts) bearers[name] = `Bearer ${(await identity.mintForAccount(id)).token}`
     http = createHttp({ identity, audience: [URL_BASE], log: silentLogger, clock: systemClock, port: 0 })
-    await registerDiracxDoor(http.app, { ...jobDoorDeps(db, identity), log: silentLogger })
+    const pin = async (_vo: string, release: string) => ({
+      ...{ repository: 'koto.example.org', release, revision: 3, root: 'cafe', masterPublicPem: 'pem' },
+    })
+    await registerDiracxDoor(http.app, {
+      ...{ ...jobDoorDeps(db, identity), log: silentLogger, software: { pin } },
+    })
     await http.app.ready()
   })
   afterAll(() => http?.close())
@@ -111,6 +116,14 @@ describe('the DiracX door', () => {
     ])
     expect([status, json[0].Status, json[0].MinorStatus]).toEqual([201, 'Received', 'Job accepted'])
     expect(await submit('Executable = "/bin/echo"; Parameters = 4; Arguments = "%s";')).toHaveLength(4)
+    await submit('Executable = "reco"; Software = "koto.example.org@release-08";')
+    const bodies = await rows(
+      database.db,
+      sql<{
+        release: string | null
+      }>`select spec->'software'->>'release' as release from job_body order by id`,
+    )
+    expect(bodies.map(({ release }) => release)).toEqual([null, null, 'koto.example.org@release-08'])
     const bad = await ask('POST', '/api/jobs/jdl', ['Executable = ;'])
     expect([bad.status, bad.json.detail]).toEqual([400, expect.stringMatching(/Line 1/)])
     const two = ['Executable = "a"; Parameters = 2;', 'Executable = "b";']

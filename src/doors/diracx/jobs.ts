@@ -2,8 +2,10 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import type { Principal } from '../../identity/index.ts'
+import type { PinnedRelease } from '../../software/index.ts'
 import {
   countJobs,
+  type DescribedJobs,
   eventsOf,
   type JobColumn,
   type JobCondition,
@@ -57,7 +59,11 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobDoorDeps): void
       const described = body.map((text) => ({ jobs: described1(text, by) }))
       if (described.length > 1 && described.some(({ jobs }) => jobs.expansion.parametric))
         throw wireError(400, 'A parametric job must be submitted alone')
-      const jobs: NewJobs[] = described.map(({ jobs: { expansion: _, ...rest } }) => rest)
+      const jobs = await withSoftware(
+        deps,
+        by.vo,
+        described.map(({ jobs }) => jobs),
+      )
       await checkData(deps, principal, jobs)
       const now = clock.now()
       const ids = await submitJobs(db, { now, by, jobs })
@@ -156,6 +162,21 @@ export function registerJobRoutes(app: FastifyInstance, deps: JobDoorDeps): void
       if (changed.length === 0) throw wireError(400, 'Nothing could be rescheduled', answer)
       return answer
     },
+  })
+}
+
+/** Each release is looked up once, however many jobs name it. */
+async function withSoftware(
+  { software }: JobDoorDeps,
+  vo: string,
+  described: readonly DescribedJobs[],
+): Promise<NewJobs[]> {
+  const names = [...new Set(described.map((jobs) => jobs.software).filter(Boolean))]
+  const pinned = new Map<string, PinnedRelease>()
+  for (const name of names) pinned.set(name, await software.pin(vo, name))
+  return described.map(({ expansion: _, software: name, ...jobs }) => {
+    const release = pinned.get(name)
+    return release ? { ...jobs, spec: { ...jobs.spec, software: release } } : jobs
   })
 }
 

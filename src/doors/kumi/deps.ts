@@ -1,5 +1,6 @@
 import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Wakeups } from '../../kernel/index.ts'
+import type { RawDeps } from '../../raw/index.ts'
 import type { Software } from '../../software/index.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 
@@ -10,6 +11,7 @@ export interface KumiDoorDeps {
   readonly wakeups: Wakeups
   readonly software: Software
   readonly jobs: JobDoorDeps
+  readonly raw: RawDeps
   readonly clock: Clock
   /** The VO that a console without a session logs in to. */
   readonly vo: string

@@ -29,6 +29,7 @@ import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
+import { registerRaw } from './raw.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
@@ -59,6 +60,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
   registerProductions(door, deps.jobs)
+  registerRaw(door, deps)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)

@@ -158,18 +158,12 @@ export const Lineage = Type.Object({
     }),
   ),
 })
-const Cluster = Type.Object({
-  host: text,
-  port: count,
-  user: text,
-  hostKey: text,
-  partition: text,
-  account: text,
-  qos: text,
-  directory: text,
-  node: text,
-  pollSeconds: count,
-})
+/** The gateway alone understands it, and looks at it closely before it uses any of it. */
+const Cluster = Type.Record(
+  Type.String({ pattern: '^[A-Za-z]{1,32}$' }),
+  Type.Union([Type.String({ maxLength: 65_536 }), count]),
+  { maxProperties: 32 },
+)
 export const Compute = Type.Object({
   name: text,
   site: text,

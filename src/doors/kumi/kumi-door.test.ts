@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { missing } from '../../../test/harness/foreign.ts'
-import { jobDoorDeps } from '../../../test/harness/job-door.ts'
+import { jobDoorDeps, rawDoorDeps } from '../../../test/harness/job-door.ts'
 import { opensslPki } from '../../../test/harness/pki.ts'
 import { type SoftwareWorld, softwareWorld } from '../../../test/harness/software-world.ts'
 import { createHttp, type Http, routeInventory } from '../../http/index.ts'
@@ -67,6 +67,7 @@ describe('the door for what has no standard', () => {
       software: software.software,
       db: database.db,
       jobs: jobDoorDeps(database.db, identity),
+      raw: rawDoorDeps(database.db),
       identity,
       wakeups,
       clock: systemClock,

@@ -117,7 +117,7 @@ export const shownAnswer = ({ production, progress, cells, steps, source }: Prod
     ...{ id: step.id, name: step.name, kind: step.kind, progress: step.fraction },
     dataset: `${production.definition.scope}:${production.name}.${step.name}`,
     ...{ tasks: step.tasks, verified: step.verified, failed: step.failed },
-    waiting: production.life === 'cancelled' ? 0n : step.tasks - step.verified - step.failed,
+    waiting: step.tasks - step.verified - step.failed,
     ...{ jobs: step.jobs, jobsFailed: step.jobsFailed, eventsVerified: step.eventsVerified },
     ...{ inputs: step.inputs, inputsTaken: step.inputsTaken },
     ...{ failRate: step.failRate, jobFailRate: step.jobFailRate },

@@ -5,6 +5,7 @@ import {
   checkDefinition,
   defineProduction,
   extendProduction,
+  filesNamed,
   judgeProduction,
   listProductions,
   ORDERS,
@@ -79,6 +80,15 @@ export function registerProductions(door: Operations, deps: JobDoorDeps): void {
       const events = cells.reduce((sum, cell) => sum + cell.events, 0)
       return { name: definition.name, steps: definition.steps.length, cells: cells.length, events }
     },
+  })
+  door.post({
+    url: '/kumi/v1/productions-files',
+    action: 'production.read',
+    summary: 'Which files beside a definition it names: what a client has to send along',
+    bodyLimit: BODY,
+    schema: { body: Type.Object({ definition: Source }) },
+    answer: Type.Object({ files: Type.Array(Type.String()) }),
+    handler: async ({ body }) => ({ files: filesNamed(body.definition) }),
   })
   door.get({
     url: '/kumi/v1/productions/:name',

@@ -7,6 +7,7 @@ const READS = [
   'transfer.read',
   'workload.read',
   'production.read',
+  'raw.read',
   'sites.read',
   'operations.read',
   'software.read',
@@ -31,7 +32,7 @@ const OWNERS = [
 ]
 const MANAGERS = ['identity.people.read', 'identity.group.manage']
 
-/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, the group of shifts looks after the grid, gateways report, pilots take jobs. */
+/** What a new VO begins with: everyone reads, owners write, managers look after their group, administrators do everything, the production group makes productions, the DAQ group declares raw data, the group of shifts looks after the grid, gateways report, pilots take jobs. */
 export function defaultRules(vo: string): Rule[] {
   const rule = (
     subjectKind: Rule['subjectKind'],
@@ -52,6 +53,8 @@ export function defaultRules(vo: string): Rule[] {
     ...MANAGERS.map((action) => rule('everyone', '', action, 'manager')),
     rule('attribute', 'admin=true', '*', '*'),
     rule('group', `/${vo}/production`, 'production.*', '*'),
+    rule('group', `/${vo}/daq`, 'raw.declare', '*'),
+    rule('group', `/${vo}/daq`, 'raw.release', '*'),
     rule('group', `/${vo}/shifts`, 'operations.*', '*'),
     rule('attribute', 'gateway', 'gateway.report', '*'),
     rule('attribute', 'pilots', 'workload.pilot', '*'),

@@ -2,29 +2,32 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path'
 import { isGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
-import type { BatchSystem } from './batch-system.ts'
-import { type Cluster, readCluster } from './cluster.ts'
+import type { BatchSystem, PilotFile } from './batch-system.ts'
 import { badCluster } from './errors.ts'
+import type { BatchKind, PlacedBatch } from './kind.ts'
 import { localBatch } from './local.ts'
-import { type SlurmBatch, slurmBatch } from './slurm.ts'
-import { connectionOf, ownKey } from './ssh.ts'
+import { slurmKind } from './slurm-kind.ts'
+
+/** Every kind of batch system but the processes of this machine. */
+const KINDS: Readonly<Record<string, BatchKind<unknown>>> = {
+  slurm: slurmKind,
+}
 
 /** Where an order of the server wants pilots. */
 export interface BatchOrder {
   readonly kind: unknown
   /** Name of the place. */
   readonly resource: unknown
+  /** How the place is reached, in the words of its kind. */
   readonly cluster: unknown
   /** What a pilot offers there. */
-  readonly offer: Offer
+  readonly offer: PilotFile
 }
-
-type Offer = Readonly<Record<string, unknown>>
 
 export interface WatchedBatch {
   readonly name: string
   readonly batch: BatchSystem
-  readonly offer: Offer
+  readonly offer: PilotFile
   /** The pause between two looks. */
   readonly lookMs: number
 }
@@ -36,7 +39,7 @@ export interface TestStep {
   readonly message: string
 }
 
-/** The batch systems of a gateway. Clusters that an order named once are known from then on, also after a restart. */
+/** The batch systems of a gateway. Places that an order named once are known from then on, also after a restart. */
 export interface BatchSystems {
   readonly local: BatchSystem
   /** Throws bad_cluster. */
@@ -45,6 +48,12 @@ export interface BatchSystems {
   /** Goes all the way to a submission that is not made, and says how far it came. */
   test(order: BatchOrder): Promise<TestStep[]>
   close(): Promise<void>
+}
+
+interface Known {
+  readonly text: string
+  readonly offer: PilotFile
+  readonly batch: PlacedBatch
 }
 
 const LOCAL_LOOK_MS = 2_000
@@ -60,93 +69,75 @@ export function batchSystems(options: {
 }): BatchSystems {
   const { directory, gateway, program, log } = options
   const local = localBatch({ directory: join(directory, 'pilots'), program })
-  const clusters = join(directory, 'clusters')
-  const identity = join(clusters, 'key')
-  const open = new Map<string, { text: string; cluster: Cluster; offer: Offer; batch: SlurmBatch }>()
-  mkdirSync(clusters, { recursive: true, mode: 0o700 })
-  for (const entry of readdirSync(clusters).filter((name) => name.endsWith('.json'))) {
+  const shared = join(directory, 'clusters')
+  const open = new Map<string, Known>()
+  mkdirSync(shared, { recursive: true, mode: 0o700 })
+  for (const entry of readdirSync(shared).filter((name) => name.endsWith('.json'))) {
     try {
-      known(entry.slice(0, -'.json'.length), JSON.parse(readFileSync(join(clusters, entry), 'utf8')))
+      const kept = JSON.parse(readFileSync(join(shared, entry), 'utf8'))
+      known({ kind: 'slurm', ...kept, resource: entry.slice(0, -'.json'.length) })
     } catch (error) {
       log.warn({ file: entry, err: error }, 'not usable as the description of a cluster')
     }
   }
 
-  /** The batch system of a cluster; one whose description changed is opened anew. */
-  function known(name: string, given: Pick<BatchOrder, 'cluster' | 'offer'>): SlurmBatch {
+  /** The batch system of a place; one whose description changed is opened anew. */
+  function known({ kind, resource, cluster, offer }: BatchOrder): PlacedBatch {
+    const name = String(resource)
     if (!NAME.test(name)) throw badCluster(`"${name}" is no name of a place.`)
-    const cluster = readCluster(given.cluster)
-    const { offer } = given
-    const text = JSON.stringify({ cluster, offer })
+    const place = kindOf(kind).read(cluster)
+    const text = JSON.stringify({ kind, cluster: place, offer })
     const before = open.get(name)
     if (before?.text === text) return before.batch
+    const batch = kindOf(kind).open(place, {
+      ...{ gateway, name, shared, program, log, directory: join(shared, name) },
+    })
     // The same connection serves the new description; to end it would end what is asked there at this moment.
-    if (before && connectionOf(before.cluster) !== connectionOf(cluster)) void before.batch.close()
-    const file = join(clusters, `${name}.json`)
+    if (before && before.batch.connection !== batch.connection) void before.batch.close()
+    const file = join(shared, `${name}.json`)
     writeFileSync(`${file}.new`, text)
     renameSync(`${file}.new`, file)
-    const batch = slurmBatch({
-      ...{ cluster, identity, program, directory: join(clusters, name), space: `${gateway}-${name}` },
-    })
-    open.set(name, { text, cluster, offer, batch })
+    open.set(name, { text, offer, batch })
     return batch
-  }
-
-  const slurmOf = async (order: BatchOrder): Promise<SlurmBatch> => {
-    await ownKey(identity, `kumi-gateway-${gateway}`)
-    return known(String(order.resource), order)
   }
 
   return {
     local,
     async of(order) {
       if (order.kind === 'local') return local
-      if (order.kind === 'slurm') return slurmOf(order)
-      throw badCluster(`This gateway has no batch system "${String(order.kind)}".`)
+      const batch = known(order)
+      await batch.prepare()
+      return batch
     },
     all: () => [
       { name: 'local', batch: local, offer: {}, lookMs: LOCAL_LOOK_MS },
-      ...[...open].map(([name, { batch, cluster, offer }]) => {
-        const lookMs = cluster.pollSeconds * 1000
-        return { name, batch, offer, lookMs }
-      }),
+      ...[...open].map(([name, { batch, offer }]) => ({
+        ...{ name, batch, offer, lookMs: batch.pollSeconds * 1000 },
+      })),
     ],
     async test(order) {
       const steps: TestStep[] = []
-      const step = async <T>(name: string, work: () => Promise<[T, string]>): Promise<T | undefined> => {
+      await known(order).test(order.offer, async (step, work) => {
         try {
           const [value, message] = await work()
-          steps.push({ step: name, ok: true, message })
+          steps.push({ step, ok: true, message })
           return value
         } catch (error) {
           if (!isGridError(error)) throw error
-          steps.push({ step: name, ok: false, message: error.message })
+          steps.push({ step, ok: false, message: error.message })
           return undefined
         }
-      }
-      const key = await ownKey(identity, `kumi-gateway-${gateway}`)
-      steps.push({ step: 'key', ok: true, message: key })
-      const batch = await slurmOf(order)
-      const pilots = await step('ssh', async () => [
-        await batch.list(),
-        'the login host answers; the directory there can be written',
-      ])
-      if (!pilots) return steps
-      const { partition } = readCluster(order.cluster)
-      const found = await step('partition', async () => {
-        const partitions = await batch.partitions()
-        const names = partitions.map(({ name }) => name).join(', ')
-        const wanted = partitions.find(({ name }) => name === partition)
-        if (partition !== '' && !wanted)
-          throw badCluster(`There is no partition "${partition}"; there are ${names}.`)
-        if (wanted && !wanted.up) throw badCluster(`The partition ${partition} is down.`)
-        return [partitions, wanted ? `${partition}, at most ${wanted.limit}` : `the default one of ${names}`]
       })
-      if (found) await step('submit', async () => [true, await batch.tryout(order.offer)])
       return steps
     },
     async close() {
       await Promise.all([...open.values()].map(({ batch }) => batch.close()))
     },
   }
+}
+
+function kindOf(kind: unknown): BatchKind<unknown> {
+  const found = Object.entries(KINDS).find(([name]) => name === kind)?.[1]
+  if (!found) throw badCluster(`This gateway has no batch system "${String(kind)}".`)
+  return found
 }

@@ -1,0 +1,7 @@
+import type { PlaceKind } from './place-kind.ts'
+import { slurmPlace } from './slurm.ts'
+
+/** Every kind of batch system that a site can be added with, by the name that its gateway knows it by. */
+export const placeKinds: Readonly<Record<string, PlaceKind>> = {
+  slurm: slurmPlace,
+}

@@ -1,0 +1,32 @@
+import type { Command } from 'commander'
+import { defineError } from '../../kernel/errors.ts'
+
+/** How a place of one kind of batch system is named and described at the command line. */
+export interface PlaceKind {
+  /** Says which kind it is, and where the place is. */
+  readonly flag: string
+  readonly help: string
+  /** The heading of its options in the help. */
+  readonly heading: string
+  readonly example: string
+  /** Adds what only this kind is asked. */
+  options(command: Command): Command
+  /** What the gateway is told, of what was given with the flag and the options. */
+  describe(given: string, options: PlaceOptions): Record<string, string | number>
+}
+
+/** Options as Commander gives them; each kind reads its own. */
+export type PlaceOptions = Readonly<Record<string, unknown>>
+
+export const badOption = defineError('invalid', 'bad_option')
+
+/** An option that may be absent: "". */
+export const word = (options: PlaceOptions, key: string): string => {
+  const value = options[key]
+  return typeof value === 'string' ? value : ''
+}
+
+export function whole(option: string, text: string): number {
+  if (!/^\d{1,9}$/.test(text)) throw badOption(`${option} needs a whole number, not "${text}".`)
+  return Number(text)
+}
