@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, it } from 'vitest'
-import { CORPUS, FIRST_UNKNOWN_SEED } from '../detector.ts'
-import { BENIGN, type Kind } from './incidents.ts'
-import { type Replayed, replay } from './replay.ts'
-import { qualityOf, type Score, scoreOfBaseline, scoreOfDetector } from './score.ts'
+import { BENIGN, type Kind } from '../../bench/detector/incidents.ts'
+import { type Replayed, replay } from '../../bench/detector/replay.ts'
+import { qualityOf, type Score, scoreOfBaseline, scoreOfDetector } from '../../bench/detector/score.ts'
+import { CORPUS, FIRST_UNKNOWN_SEED } from '../../bench/detector.ts'
 
 describe('the detector in the replay of days with many incidents', () => {
   let replayed: Replayed
@@ -11,7 +11,8 @@ describe('the detector in the replay of days with many incidents', () => {
     // A seed that nobody looked at while the rules were written.
     replayed = replay({ seed: FIRST_UNKNOWN_SEED, ...CORPUS })
     ours = scoreOfDetector(replayed)
-  })
+    // Much to compute, and other tests beside it.
+  }, 600_000)
 
   it('meets a hundred incidents of all kinds, several at a time', () => {
     expect(replayed.incidents.length).toBeGreaterThanOrEqual(100)
@@ -41,10 +42,5 @@ describe('the detector in the replay of days with many incidents', () => {
       return kind.found < other.found || qualityOf(kind, ours.precision) <= qualityOf(other, theirs.precision)
     })
     expect(beaten.map(({ kind }) => kind)).toEqual([])
-  })
-
-  it('is the same for the same seed', () => {
-    const twice = [1, 2].map(() => replay({ seed: 5, each: 1, days: 2 }))
-    expect(twice[0]!.cards).toEqual(twice[1]!.cards)
   })
 })
