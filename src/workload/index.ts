@@ -23,6 +23,8 @@ export { DEFAULT_DEMAND, normalDemand, SECONDS } from './demand.ts'
 export { deadlineWorker, type Outcome } from './end.ts'
 export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
+export { type CountsAt, countsOver } from './history.store.ts'
+export { historyWorker } from './history.ts'
 export { type InputAddress, inputAddresses, inputFiles, sitesOfFiles } from './inputs.ts'
 export { type DescribedJobs, didOf, filled, jobsOfJdl, parseJdl } from './jdl.ts'
 export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
@@ -70,6 +72,7 @@ export {
   searchJobs,
   summariseJobs,
 } from './read.store.ts'
+export { type Recipe, recipeOf, scriptOf } from './recipe.ts'
 export { logParts } from './report.store.ts'
 export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
 export {
@@ -97,6 +100,7 @@ export {
   HELD,
   isFinal,
   isStateName,
+  isWithPilot,
   mayFollow,
   STATES,
   type StateName,
