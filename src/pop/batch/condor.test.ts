@@ -164,6 +164,7 @@ describe('pilots at an HTCondor pool', () => {
     const kind = condorKind.open(condorKind.read(pool), {
       ...{ gateway: 'kek', name: 'lab', shared: gateway, directory: join(gateway, 'lab') },
       ...{ program: join(gateway, 'pilot.mjs'), log: undefined as never },
+      ...{ authorities: async () => [], token: async () => Promise.reject(new Error('no token is needed')) },
     })
     opened.push(kind)
     await kind.test(offer, async (step, work) => {

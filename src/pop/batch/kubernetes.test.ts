@@ -246,6 +246,7 @@ describe('pilots at a Kubernetes cluster', () => {
     const kind = kubernetesKind.open(kubernetesKind.read(place()), {
       ...{ gateway: 'kek', name: 'mito', shared: peer.directory, directory },
       ...{ program: join(peer.directory, 'pilot.mjs'), log: undefined as never },
+      ...{ authorities: async () => [], token: async () => Promise.reject(new Error('no token is needed')) },
     })
     const steps = async (): Promise<string[]> => {
       const told: string[] = []
