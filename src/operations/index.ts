@@ -7,6 +7,7 @@ export {
   type DatasetTransfers,
   datasetTransfers,
 } from './histories.store.ts'
+export { type JobTimeline, jobTimeline, type TimelinePoint } from './job-timeline.ts'
 export { type JobCounts, type JobLine, type JobPage, type JobQuestion, jobCounts, jobLines } from './jobs.ts'
 export { type Attention, type NowPicture, nowPicture, type Totals } from './now.ts'
 export {

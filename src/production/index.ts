@@ -10,6 +10,15 @@ export * as productionErrors from './errors.ts'
 export { fileOnceRead } from './input.store.ts'
 export { type InspectDeps, outputInspection } from './inspect.ts'
 export { type MadeOf, makingOf } from './output.store.ts'
-export { listProductions, type ProductionView, showProduction, tasksOfProduction } from './read.ts'
+export type { ListedProduction } from './read.store.ts'
+export {
+  listProductions,
+  type ProductionLine,
+  type ProductionView,
+  type StepLine,
+  showProduction,
+  tasksOfProduction,
+} from './read.ts'
 export type * from './types.ts'
+export { KINDS } from './types.ts'
 export { productionWorkers } from './workers.ts'

@@ -88,12 +88,6 @@ export const productionById = (db: Db, id: number): Promise<Production | undefin
 export const productionsAtWork = (db: Db): Promise<{ id: number }[]> =>
   rows(db, sql<{ id: number }>`select id from production where life in ('active', 'finishing') order by id`)
 
-export const listedProductions = (db: Db, vo: string, limit: number): Promise<Production[]> =>
-  rows(
-    db,
-    sql<Production>`select ${COLUMNS} from production p where p.vo = ${vo} order by p.id desc limit ${limit}`,
-  )
-
 export const sourceOf = async (db: Db, id: number): Promise<string> =>
   (await row(db, sql<{ source: string }>`select source from production where id = ${id}`))?.source ?? ''
 

@@ -183,6 +183,65 @@ describe('a production', () => {
     expect([production.life, progress.eventsVerified]).toEqual(['completed', 300])
   })
 
+  test('is listed with what is done, in hand and not submitted, which together is all, at any moment', async () => {
+    const unstarted = await world.define(mc({ cells: '- [26, 101, 250]\n- [26, 102, 1]' }))
+    const name = await world.started(mc({ scouts: 2, steps: MERGE }))
+    const all = async () =>
+      new Map(
+        (await world.list()).map(({ production, steps }) => [
+          production.name,
+          steps.map((step) => [Number(step.verified), Number(step.failed), step.waiting, step.notSubmitted]),
+        ]),
+      )
+    await world.work()
+    expect(await all()).toEqual(
+      new Map([
+        [
+          name,
+          [
+            [0, 0, 2, 10],
+            [0, 0, 0, 0],
+          ],
+        ],
+        [unstarted, [[0, 0, 0, 4]]],
+      ]),
+    )
+    const stamp = await world.pilot('kek', world.now)
+    for (const job of await world.lease(stamp)) await world.complete(stamp, job)
+    await world.work()
+    expect((await all()).get(name)![0]).toEqual([2, 0, 10, 0])
+    const [line] = await world.list()
+    const shown = await world.show(name)
+    expect(line!.progress).toEqual(shown.progress)
+    expect(line!.steps).toEqual(shown.steps.map(({ blocks: _b, failures: _f, ...step }) => step))
+    expect(line!.production.definition).toMatchObject({ release: 'release-08', campaign: 'MC16' })
+    expect(line!.production.definition).not.toHaveProperty('steps')
+    await world.order(name, 'cancel')
+    expect((await all()).get(name)![0]).toEqual([2, 10, 0, 0])
+  })
+
+  test('says how long it still takes, at the pace of its last tasks and only while it makes something', async () => {
+    const name = await world.started(mc({ scouts: 0, cells: '- [26, 1, 1000]' }))
+    await world.work()
+    const left = async () => (await world.list())[0]!.secondsLeft
+    expect(await left()).toBeNull()
+    const stamp = await world.pilot('kek', world.now)
+    const jobs = await world.lease(stamp, 5)
+    for (const job of jobs) {
+      await world.complete(stamp, job)
+      world.later(60)
+    }
+    // Five of ten tasks in five minutes; as long again.
+    expect(await left()).toBe(300)
+    world.later(300)
+    expect(await left()).toBe(600)
+    await world.order(name, 'hold')
+    expect(await left()).toBeNull()
+    await world.order(name, 'start')
+    await world.run()
+    expect(await left()).toBeNull()
+  })
+
   test('is held and goes on; cancelled, it makes nothing more', async () => {
     const name = await world.started(mc({ scouts: 0 }))
     await world.work()
@@ -221,7 +280,8 @@ describe('scouts', () => {
       /2 of 2 scouts failed \(program: job \d+: Application Finished With Errors/,
     )
     // Two tasks, five jobs each.
-    expect(steps[0]).toMatchObject({ tasks: 2n, failed: 2n, jobs: 10n, jobsFailed: 10n, failRate: 1 })
+    expect(steps[0]).toMatchObject({ tasks: 2n, failed: 2n, jobs: 10n, jobsFailed: 10n })
+    expect(steps[0]).toMatchObject({ failRate: 1, jobFailRate: 1, waiting: 0, notSubmitted: 10 })
     expect(await world.order(name, 'retry')).toEqual({ tasks: 2 })
     await world.run()
     expect((await world.show(name)).production).toMatchObject({ life: 'completed', scouted: true })

@@ -35,15 +35,10 @@ export interface Progress {
 }
 
 /** The last step counts most: a production is as far as its slowest step. */
-export function progressOf(
-  { definition }: Pick<Production, 'definition'>,
-  rows: readonly StepRow[],
-  cells: CellTotals,
-): Progress {
+export function progressOf(rows: readonly StepRow[], cells: CellTotals): Progress {
   const sum = (of: (row: StepRow) => bigint) => Number(rows.reduce((total, row) => total + of(row), 0n))
   const first = rows[0]
-  const generates = definition.steps[0]?.kind === 'generate'
-  const wanted = generates ? Number(cells.events) : null
+  const wanted = first?.kind === 'generate' ? Number(cells.events) : null
   const fractions = rows.map((row) => stepFraction(row, wanted))
   return {
     fraction: fractions.length > 0 ? Math.min(...fractions) : 0,

@@ -131,7 +131,7 @@ async function conclude(tx: Tx, now: Date, production: Production): Promise<void
         `Step ${step}: ${failed} of ${failed + verified} tasks failed. See "kumi prod show ${name}", then retry or cancel.`,
       )
   }
-  const progress = progressOf(production, rows, cells)
+  const progress = progressOf(rows, cells)
   if (await store.tellProgress(tx, id, Math.floor(progress.fraction * 20)))
     await tell('progress', { ...progress })
   if ([...done.values()].every(Boolean)) {

@@ -25,9 +25,11 @@ export { DEFAULT_DEMAND, normalDemand, SECONDS } from './demand.ts'
 export { deadlineWorker, type Outcome } from './end.ts'
 export * as workloadErrors from './errors.ts'
 export { explainJob, type JobExplained } from './explain.ts'
+export { type CountsAt, countsOver } from './history.store.ts'
+export { historyWorker } from './history.ts'
 export { type InputAddress, inputAddresses, inputFiles, sitesOfFiles } from './inputs.ts'
 export { type DescribedJobs, didOf, filled, jobsOfJdl, parseJdl } from './jdl.ts'
-export { concrete, type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
+export { type Lease, type LeaseDeps, type LeasedJob, leaseJobs, ownPilot } from './lease.ts'
 export { locateWorker } from './locate.ts'
 export { changeJobs, hearJobs, type JobChange, noteJobs, parametersOf } from './notes.ts'
 export {
@@ -73,6 +75,7 @@ export {
   searchJobs,
   summariseJobs,
 } from './read.store.ts'
+export { type Recipe, recipeOf, scriptOf } from './recipe.ts'
 export { logParts } from './report.store.ts'
 export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
 export {

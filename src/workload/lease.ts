@@ -1,7 +1,6 @@
 import { type Db, type Rng, transaction } from '../kernel/index.ts'
 import { loseStarts } from './end.ts'
 import { pilotMissing, pilotOver } from './errors.ts'
-import { filled } from './jdl.ts'
 import * as store from './lease.store.ts'
 import {
   beforeOutage,
@@ -17,6 +16,7 @@ import {
 } from './match.ts'
 import { chargeLimits, lockLimits, queuesByIds } from './queue.store.ts'
 import type { Market, Markets } from './queues.ts'
+import { concrete } from './spec.ts'
 import { STATES } from './states.ts'
 import type { Demand, Held, JobItem, JobLimit, JobSpec, Offer, Queue } from './types.ts'
 
@@ -221,25 +221,6 @@ async function described(
       spec: concrete(bodies.get(job.bodyId)!, job),
     }
   })
-}
-
-/** The spec of one job: what is different for each is filled in, so that a pilot need know nothing of parameters. */
-export function concrete(spec: JobSpec, job: Pick<store.StartedJob, 'id' | 'item'>): JobSpec {
-  const item = job.item ?? { n: 0, parameters: {} }
-  const fill = (text: string) => filled(text, item, job.id)
-  return {
-    ...spec,
-    executable: fill(spec.executable),
-    arguments: spec.arguments.map(fill),
-    environment: Object.fromEntries(
-      Object.entries(spec.environment).map(([key, value]) => [key, fill(value)]),
-    ),
-    outputSandbox: spec.outputSandbox.map(fill),
-    standardOutput: fill(spec.standardOutput),
-    standardError: fill(spec.standardError),
-    outputs: spec.outputs.map((output) => ({ ...output, pattern: fill(output.pattern) })),
-    jdl: null,
-  }
 }
 
 /**

@@ -84,9 +84,10 @@ export async function foldJobCounts(db: Db, now: Date, halfLifeMs: number): Prom
           select d.id from job_delta d, turn where turn.mine order by d.id limit ${BATCH})
         returning queue_id, state, n, core_seconds),
       counts as (
-        insert into job_count as c (queue_id, state, n)
-        select queue_id, state, sum(n) from gone group by 1, 2 having sum(n) <> 0 order by 1, 2
-        on conflict (queue_id, state) do update set n = c.n + excluded.n),
+        insert into job_count as c (queue_id, state, n, arrived)
+        select queue_id, state, sum(n), coalesce(sum(n) filter (where n > 0), 0)
+        from gone group by 1, 2 having sum(n) <> 0 or bool_or(n > 0) order by 1, 2
+        on conflict (queue_id, state) do update set n = c.n + excluded.n, arrived = c.arrived + excluded.arrived),
       uses as (
         insert into job_usage as u (vo, group_name, owner, core_seconds, at)
         select q.vo, q.group_name, q.owner, sum(g.core_seconds), ${now}::timestamptz

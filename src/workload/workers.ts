@@ -2,6 +2,7 @@ import type { RseTable } from '../catalog/index.ts'
 import type { Identity } from '../identity/index.ts'
 import type { Db, Ids, Logger, Worker } from '../kernel/index.ts'
 import { deadlineWorker } from './end.ts'
+import { historyWorker } from './history.ts'
 import { locateWorker } from './locate.ts'
 import { leftoverWorker } from './outputs.ts'
 import { pilotDeadlineWorker, provisionWorker } from './pilots.ts'
@@ -46,6 +47,7 @@ export function workloadWorkers(deps: WorkloadDeps): Worker[] {
         return { changed: 0, nextWake: null }
       },
     },
+    historyWorker(db),
     locateWorker(deps),
     deadlineWorker(deps),
     leftoverWorker(deps),

@@ -14,6 +14,8 @@ export interface StartedGrid {
   readonly password: string
   /** The rule that asks for copies of raw:run-000042. */
   readonly rule: string
+  /** Lets scripts find the command line, logged in as the administrator. */
+  readonly environment: Readonly<Record<string, string>>
   /** The command line, as the administrator of the grid. */
   kumi(...words: string[]): Promise<string>
   stop(): Promise<void>
@@ -59,7 +61,11 @@ export async function startGrid(settings: Readonly<Record<string, string>> = {})
     const where = ['site=kek|site=osaka', '--copies', '2', '--wait']
     const added = await kumi('rule', 'add', 'raw:run-000042', ...where, '--json', '--quiet')
     const password = readFileSync(join(home, 'client/password'), 'utf8').trim()
-    return { address: `http://localhost:${port}`, link, password, rule: ruleIn(added), kumi, stop }
+    const scripts = { PATH: `${root}:${process.env.PATH}`, KUMI_HOME: home }
+    return {
+      ...{ address: `http://localhost:${port}`, link, password, rule: ruleIn(added) },
+      ...{ environment: scripts, kumi, stop },
+    }
   } catch (error) {
     await stop().catch(() => undefined)
     throw error

@@ -17,6 +17,12 @@ export const READERS = [
 ] as const
 export type Reader = (typeof READERS)[number]
 
+/** What journeys share; there once the tests run. */
+export interface World {
+  readonly grid: StartedGrid
+  readonly browser: Browser
+}
+
 /** A browser of this reader with the administrator logged in, and what is wrong with the screens it was shown. */
 export async function openScreens(browser: Browser, grid: StartedGrid, reader: Reader) {
   mkdirSync(pictures, { recursive: true })

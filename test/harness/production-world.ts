@@ -5,6 +5,7 @@ import {
   checkDefinition,
   defineProduction,
   judgeProduction,
+  listProductions,
   orderProduction,
   outputInspection,
   outputReview,
@@ -103,7 +104,8 @@ export function productionWorld(database: Database) {
       await this.order(name, 'start')
       return name
     },
-    show: (name: string) => showProduction(database.db, vo, name),
+    show: (name: string) => showProduction(database.db, at(seconds), vo, name),
+    list: () => listProductions(database.db, at(seconds), vo, 100),
     /** The loops of productions, until none of them finds anything to do. */
     async work(): Promise<void> {
       for (let idle = 0; idle < 2; ) {

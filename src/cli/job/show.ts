@@ -144,6 +144,14 @@ export async function explain(text: string, options: SharedOptions): Promise<voi
   })
 }
 
+export async function script(text: string, options: SharedOptions): Promise<void> {
+  await withClient(options, async (client) => {
+    const answer = await client.json<{ script: string }>('GET', `/kumi/v1/jobs/${one(text)}/script`)
+    if (options.json) show(options, answer, () => '')
+    else process.stdout.write(answer.script)
+  })
+}
+
 interface LogOptions extends SharedOptions {
   readonly follow?: boolean
   readonly err?: boolean

@@ -34,6 +34,7 @@ interface Shown extends Omit<Line, 'failRate'> {
     readonly progress: number
     readonly tasks: number
     readonly waiting: number
+    readonly notSubmitted: number
     readonly verified: number
     readonly failed: number
     readonly jobs: number
@@ -127,7 +128,9 @@ function wordsOf(shown: Shown): string {
       { title: 'DONE', right: true, value: (step) => step.verified },
       { title: 'FAILED', right: true, value: (step) => step.failed },
       { title: 'WAIT', right: true, value: (step) => step.waiting },
+      { title: 'NOSUB', right: true, value: (step) => step.notSubmitted },
       { title: 'FAIL RATE', right: true, value: (step) => percent(step.failRate) },
+      { title: 'OF ALL JOBS', right: true, value: (step) => percent(step.jobFailRate) },
       { title: 'JOBS', right: true, value: (step) => step.jobs },
       { title: 'BLOCKS', right: true, value: (step) => step.blocks.length },
       { title: 'DATASET', value: (step) => step.dataset },

@@ -60,6 +60,18 @@ export const JobCountsShown = Type.Object({
   /** Only so many newest jobs were counted; null: all. */
   among: maybe(count),
 })
+export const JobTimelineShown = Type.Object({
+  /** Length of an interval in seconds. */
+  seconds: count,
+  points: list(
+    Type.Object({
+      at: time,
+      /** By state, at the end of the interval. */
+      counts: Type.Record(text, count),
+      ended: Type.Object({ Done: count, Failed: count, Killed: count }),
+    }),
+  ),
+})
 export const Attempt = Type.Object({
   n: count,
   pilot: maybe(text),

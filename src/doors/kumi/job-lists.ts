@@ -1,7 +1,15 @@
 import { Type } from 'typebox'
-import { jobCounts, jobLines } from '../../operations/index.ts'
-import { jobsAgain, STATES, type StateName, submitJobs } from '../../workload/index.ts'
-import { JobCountsShown, JobPageShown } from './job-answers.ts'
+import { jobCounts, jobLines, jobTimeline } from '../../operations/index.ts'
+import {
+  jobsAgain,
+  jobsByIds,
+  recipeOf,
+  STATES,
+  type StateName,
+  scriptOf,
+  submitJobs,
+} from '../../workload/index.ts'
+import { JobCountsShown, JobPageShown, JobTimelineShown } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import { checkData, submitterOf } from './job-request.ts'
 import { literals } from './literals.ts'
@@ -52,6 +60,33 @@ export function registerJobLists(door: Operations, deps: JobDoorDeps): void {
       const { since, ...rest } = query
       return jobCounts(db, { vo: principal.vo, ...rest, ...(since && { since: new Date(since) }) })
     },
+  })
+
+  door.get({
+    url: '/kumi/v1/jobs/timeline',
+    action: 'workload.read',
+    summary: 'How many jobs of the VO were in each state over time, and how many ended',
+    schema: {
+      querystring: Type.Object({ hours: Type.Optional(Type.Integer({ minimum: 1, maximum: 2160 })) }),
+    },
+    answer: JobTimelineShown,
+    handler: ({ principal, query }) => jobTimeline(db, clock.now(), principal.vo, query.hours ?? 24),
+  })
+
+  door.get({
+    url: '/kumi/v1/jobs/:id/script',
+    // What was sent along may be meant for its owner only.
+    action: 'workload.control',
+    summary: 'A shell script that runs the job anywhere: its files, inputs, environment and command',
+    schema: { params: JobId },
+    resource: async ({ principal: { vo, accountId }, params }) => {
+      const [job] = await jobsByIds(db, vo, [BigInt(params.id)])
+      return { vo, owner: job?.ownerId ?? accountId }
+    },
+    answer: Type.Object({ script: Type.String() }),
+    handler: async ({ principal, params }) => ({
+      script: scriptOf(await recipeOf(db, principal.vo, BigInt(params.id))),
+    }),
   })
 
   door.post({

@@ -1,5 +1,11 @@
 import { Type } from 'typebox'
-import type { listProductions, ProductionView, Production as Row } from '../../production/index.ts'
+import {
+  KINDS,
+  type ProductionLine as Line,
+  type ListedProduction,
+  type ProductionView,
+  type StepLine as Step,
+} from '../../production/index.ts'
 import { literals } from './literals.ts'
 
 const text = Type.String()
@@ -8,6 +14,14 @@ const time = Type.String({ format: 'date-time' })
 const maybe = <T extends Parameters<typeof Type.Union>[0][number]>(of: T) => Type.Union([of, Type.Null()])
 const list = <T extends Parameters<typeof Type.Array>[0]>(of: T) => Type.Array(of)
 
+const pace = {
+  /** Failed tasks of those that are over: their last attempts. */
+  failRate: maybe(Type.Number()),
+  /** Failed jobs of all that are over: every attempt. */
+  jobFailRate: maybe(Type.Number()),
+  /** Until what is known is made, at the present pace; null: not known, or nothing is being made. */
+  secondsLeft: maybe(Type.Number()),
+}
 const facts = {
   id: count,
   name: text,
@@ -37,13 +51,29 @@ const facts = {
   tasks: count,
   verified: count,
   failed: count,
+  ...pace,
 }
 
-export const ProductionLine = Type.Object({
-  ...facts,
-  /** Failed tasks of those that are over. */
-  failRate: maybe(Type.Number()),
-})
+const step = {
+  id: count,
+  name: text,
+  kind: literals(...KINDS),
+  progress: Type.Number(),
+  tasks: count,
+  verified: count,
+  failed: count,
+  /** In the hands of jobs, waiting or running. */
+  waiting: count,
+  notSubmitted: count,
+  jobs: count,
+  jobsFailed: count,
+  eventsVerified: count,
+  inputs: count,
+  inputsTaken: count,
+  ...pace,
+}
+
+export const ProductionLine = Type.Object({ ...facts, steps: list(Type.Object(step)) })
 
 export const ProductionShown = Type.Object({
   ...facts,
@@ -52,22 +82,8 @@ export const ProductionShown = Type.Object({
   destinations: list(Type.Object({ storages: text, share: count, copies: count })),
   steps: list(
     Type.Object({
-      id: count,
-      name: text,
-      kind: text,
+      ...step,
       dataset: text,
-      progress: Type.Number(),
-      tasks: count,
-      waiting: count,
-      verified: count,
-      failed: count,
-      jobs: count,
-      jobsFailed: count,
-      eventsVerified: count,
-      inputs: count,
-      inputsTaken: count,
-      failRate: maybe(Type.Number()),
-      jobFailRate: maybe(Type.Number()),
       blocks: list(Type.Object({ name: text, destination: count, files: count })),
       failures: list(Type.Object({ failure: text, tasks: count, reason: text })),
     }),
@@ -91,7 +107,7 @@ export const TaskShown = Type.Object({
   reason: text,
 })
 
-const factsOf = (production: Row, progress: ProductionView['progress']) => {
+const factsOf = ({ production, progress, failRate, jobFailRate, secondsLeft }: Summed) => {
   const { id, name, account, group, definition, life, validation, operation, reason, checkedBy } = production
   const { scouted, createdAt, startedAt, endedAt } = production
   const { description, release, conditions, campaign, energy } = definition
@@ -99,29 +115,31 @@ const factsOf = (production: Row, progress: ProductionView['progress']) => {
   return {
     ...{ id, name, owner: account, group, life, validation, operation, reason, checkedBy, scouted },
     ...{ createdAt, startedAt, endedAt, description, release, conditions, campaign, energy },
-    ...{ ...counts, progress: fraction },
+    ...{ ...counts, progress: fraction, failRate, jobFailRate, secondsLeft },
   }
 }
+type Summed = Pick<Line, 'progress' | 'failRate' | 'jobFailRate' | 'secondsLeft'> & {
+  readonly production: ListedProduction
+}
 
-export const lineAnswer = ({
-  production,
-  progress,
-  failRate,
-}: Awaited<ReturnType<typeof listProductions>>[number]) => ({ ...factsOf(production, progress), failRate })
-
-export const shownAnswer = ({ production, progress, cells, steps, source }: ProductionView) => ({
-  ...factsOf(production, progress),
-  ...{ cells: cells.cells, scope: production.definition.scope, source },
-  destinations: [...production.definition.destinations],
-  steps: steps.map((step) => ({
-    ...{ id: step.id, name: step.name, kind: step.kind, progress: step.fraction },
-    dataset: `${production.definition.scope}:${production.name}.${step.name}`,
-    ...{ tasks: step.tasks, verified: step.verified, failed: step.failed },
-    waiting: step.tasks - step.verified - step.failed,
-    ...{ jobs: step.jobs, jobsFailed: step.jobsFailed, eventsVerified: step.eventsVerified },
-    ...{ inputs: step.inputs, inputsTaken: step.inputsTaken },
-    ...{ failRate: step.failRate, jobFailRate: step.jobFailRate },
-    blocks: step.blocks.map(({ name, destination, files }) => ({ name, destination, files })),
-    failures: step.failures.map(({ failure, tasks, reason }) => ({ failure, tasks, reason })),
-  })),
+const stepAnswer = ({ productionId: _p, n: _n, lookedAt: _l, fraction, ...step }: Step) => ({
+  ...step,
+  progress: fraction,
 })
+
+export const lineAnswer = (line: Line) => ({ ...factsOf(line), steps: line.steps.map(stepAnswer) })
+
+export const shownAnswer = (view: ProductionView) => {
+  const { production, cells, steps, source } = view
+  const { scope, destinations } = production.definition
+  return {
+    ...factsOf(view),
+    ...{ cells: cells.cells, scope, source, destinations: [...destinations] },
+    steps: steps.map(({ blocks, failures, ...step }) => ({
+      ...stepAnswer(step),
+      dataset: `${scope}:${production.name}.${step.name}`,
+      blocks: blocks.map(({ name, destination, files }) => ({ name, destination, files })),
+      failures: failures.map(({ failure, tasks, reason }) => ({ failure, tasks, reason })),
+    })),
+  }
+}

@@ -34,11 +34,11 @@ export function registerProductions(door: Operations, deps: JobDoorDeps): void {
   door.get({
     url: '/kumi/v1/productions',
     action: 'production.read',
-    summary: 'The newest productions with their progress',
+    summary: 'The newest productions with their progress, step by step',
     schema: { querystring: Type.Object({ limit }) },
     answer: Type.Object({ productions: Type.Array(ProductionLine) }),
     handler: async ({ principal, query }) => ({
-      productions: (await listProductions(db, principal.vo, query.limit ?? 100)).map(lineAnswer),
+      productions: (await listProductions(db, clock.now(), principal.vo, query.limit ?? 100)).map(lineAnswer),
     }),
   })
   door.post({
@@ -97,7 +97,7 @@ export function registerProductions(door: Operations, deps: JobDoorDeps): void {
     schema: { params: Named },
     answer: ProductionShown,
     handler: async ({ principal, params }) =>
-      shownAnswer(await showProduction(db, principal.vo, params.name)),
+      shownAnswer(await showProduction(db, clock.now(), principal.vo, params.name)),
   })
   door.get({
     url: '/kumi/v1/productions/:name/tasks',

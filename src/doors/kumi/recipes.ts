@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { type Did, findDids, getDidsByIds, resolveDids } from '../../catalog/index.ts'
 import type { Db } from '../../kernel/index.ts'
 import { fileOnceRead, makingOf } from '../../production/index.ts'
-import { attemptsOf, concrete, jobDetails, makersOfFiles, workloadErrors } from '../../workload/index.ts'
+import { attemptsOf, makersOfFiles, recipeOf, workloadErrors } from '../../workload/index.ts'
 import { makingAnswer, pinnedAnswer, Recipe } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import type { Operations } from './operation.ts'
@@ -19,18 +19,17 @@ export function registerRecipes(door: Operations, { db }: Pick<JobDoorDeps, 'db'
     handler: async ({ principal: { vo }, params }) => {
       const [file] = await described(db, vo, [params])
       const [made] = await makersOfFiles(db, [file!.id])
-      const details = made && (await jobDetails(db, vo, made.jobId))
-      if (!made || !details)
+      if (!made)
         throw workloadErrors.jobMissing(`No job of this grid made ${params.scope}:${params.name}.`)
       const [making] = await makingOf(db, [file!.id])
       const attempt = (await attemptsOf(db, [made.jobId])).find(({ n }) => n === made.attempt)
-      const spec = concrete(details.spec, { id: made.jobId, item: details.item })
+      const { spec, item } = await recipeOf(db, vo, made.jobId)
       const { executable, arguments: words, environment, files, outputs } = spec
-      const inputs = await described(db, vo, details.item?.inputs ?? [])
+      const inputs = await described(db, vo, item?.inputs ?? [])
       return {
         file: factsOf(file!),
         job: made.jobId,
-        ...{ attempt: made.attempt, site: attempt?.site ?? '', number: details.item?.n ?? 0 },
+        ...{ attempt: made.attempt, site: attempt?.site ?? '', number: item?.n ?? 0 },
         ...{ executable, arguments: [...words], environment: { ...environment } },
         files: files.map(({ name, executable: runs, content }) => ({ name, executable: runs, content })),
         software: pinnedAnswer(spec),

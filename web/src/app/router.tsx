@@ -117,6 +117,18 @@ const did = createRoute({
   path: '/data/$scope/$name',
   component: lazyRouteComponent(() => import('../data/did-page.tsx'), 'DidPage'),
 })
+const raw = createRoute({
+  getParentRoute: () => root,
+  path: '/raw',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'flow', 'before'),
+  component: lazyRouteComponent(() => import('../raw/raw-page.tsx'), 'RawPage'),
+})
+const rawRun = createRoute({
+  getParentRoute: () => root,
+  path: '/raw/$experiment/$run',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'state'),
+  component: lazyRouteComponent(() => import('../raw/run-page.tsx'), 'RunPage'),
+})
 const rules = createRoute({
   getParentRoute: () => root,
   path: '/rules',
@@ -150,7 +162,7 @@ const jobs = createRoute({
   getParentRoute: () => root,
   path: '/jobs',
   validateSearch: (search: Record<string, unknown>) =>
-    optional(search, 'status', 'owner', 'group', 'site', 'name', 'hours', 'before'),
+    optional(search, 'status', 'owner', 'group', 'site', 'name', 'hours', 'before', 'span'),
   component: lazyRouteComponent(() => import('../jobs/jobs-page.tsx'), 'JobsPage'),
 })
 const newJob = createRoute({
@@ -162,6 +174,18 @@ const job = createRoute({
   getParentRoute: () => root,
   path: '/jobs/$id',
   component: lazyRouteComponent(() => import('../jobs/job-page.tsx'), 'JobPage'),
+})
+const productions = createRoute({
+  getParentRoute: () => root,
+  path: '/productions',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'show'),
+  component: lazyRouteComponent(() => import('../productions/productions-page.tsx'), 'ProductionsPage'),
+})
+const production = createRoute({
+  getParentRoute: () => root,
+  path: '/productions/$name',
+  validateSearch: (search: Record<string, unknown>) => optional(search, 'tasks'),
+  component: lazyRouteComponent(() => import('../productions/production-page.tsx'), 'ProductionPage'),
 })
 const sites = createRoute({
   getParentRoute: () => root,
@@ -282,11 +306,13 @@ export const router = createRouter({
     now,
     data,
     did,
+    ...[raw, rawRun],
     rules,
     newRule,
     rule,
     transfers,
     link,
+    ...[productions, production],
     ...[jobs, newJob, job, sites, site, software, repository],
     people,
     access,

@@ -13,6 +13,7 @@ const SCREENS = [
   ['/data', 'data'],
   ['/rules', 'rules'],
   ['/transfers', 'transfers'],
+  ['/productions', 'productions'],
   ['/jobs', 'jobs'],
   ['/sites', 'sites'],
   ['/software', 'software'],
@@ -67,7 +68,8 @@ export function Shell() {
     return () => window.removeEventListener('kumi:logged-out', out)
   })
   useEffect(() => {
-    const screen = SCREENS.findLast(([to]) => path === to || (to !== '/' && path.startsWith(to)))
+    const shown = path.startsWith('/raw') ? '/data' : path
+    const screen = SCREENS.findLast(([to]) => shown === to || (to !== '/' && shown.startsWith(to)))
     const entrances: Record<string, string> = {
       '/device': t.device.title,
       '/register': t.joining.link,
@@ -107,7 +109,12 @@ export function Shell() {
         {!atLogin && (
           <nav aria-label={t.app.navigation}>
             {SCREENS.filter(([to]) => to !== '/people' || manages).map(([to, name]) => (
-              <Link key={to} to={to} activeOptions={{ exact: to === '/', includeSearch: false }}>
+              <Link
+                key={to}
+                to={to}
+                activeOptions={{ exact: to === '/', includeSearch: false }}
+                data-on={to === '/data' && path.startsWith('/raw')}
+              >
                 {t.screens[name]}
               </Link>
             ))}

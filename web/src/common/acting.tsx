@@ -23,7 +23,21 @@ export function useRights(): Rights {
   }
 }
 
-const CHANGED = ['people', 'groups', 'requests', 'clients', 'policies', 'audit', 'me', 'jobs', 'software']
+const CHANGED = [
+  'people',
+  'groups',
+  'requests',
+  'clients',
+  'policies',
+  'audit',
+  'me',
+  'jobs',
+  'software',
+  'productions',
+  'raw',
+  'sites',
+  'now',
+]
 
 /** A change, after which everything it may have touched is asked again. */
 export function useDo<T = void, R = unknown>(change: (input: T) => Promise<R>) {

@@ -40,15 +40,15 @@ export function RuleMark({ state }: { state: RuleState }) {
   return <Mark tone={RULE_TONES[state]}>{t.rules.state[state]}</Mark>
 }
 
-/** UTC, with the reader's own time on hover. */
-export function Time({ at }: { at: string }) {
+/** UTC, with the reader's own time on hover; `day`: only the date is written. */
+export function Time({ at, day = false }: { at: string; day?: boolean }) {
   const local = new Date(at)
   return (
     <time
       dateTime={at}
       title={Number.isNaN(local.getTime()) ? at : local.toLocaleString(undefined, { timeZoneName: 'short' })}
     >
-      {utc(at)}
+      {day ? utc(at).slice(0, 10) : utc(at)}
     </time>
   )
 }
@@ -76,7 +76,8 @@ export function Pending({ of }: { of: Asked }) {
   return of.isPending ? <Empty>{t.app.loading}</Empty> : null
 }
 
-export function CopyCommand({ command }: { command: string }) {
+/** Copies a command, or with `label` another text. */
+export function CopyCommand({ command, label }: { command: string; label?: string }) {
   const t = useMessages()
   const [done, setDone] = useState(false)
   const copy = async () => {
@@ -85,8 +86,14 @@ export function CopyCommand({ command }: { command: string }) {
     window.setTimeout(() => setDone(false), 2000)
   }
   return (
-    <Button variant="default" size="xs" title={command} onClick={() => void copy()} aria-live="polite">
-      {done ? t.app.copied : t.app.copyCommand}
+    <Button
+      variant="default"
+      size="xs"
+      title={label ?? command}
+      onClick={() => void copy()}
+      aria-live="polite"
+    >
+      {done ? t.app.copied : (label ?? t.app.copyCommand)}
     </Button>
   )
 }

@@ -16,6 +16,7 @@ import {
   metaQuery,
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
+import { Lineage } from './lineage.tsx'
 
 const PAGE = 100
 /** What the page says elsewhere, and bookkeeping. */
@@ -54,7 +55,10 @@ export function DidPage() {
           <Copies did={did} />
           <Rules scope={scope} name={name} />
         </div>
-        <Metadata did={did} />
+        <div>
+          <Metadata did={did} />
+          {did.type === 'FILE' && <Lineage scope={scope} name={name} />}
+        </div>
       </div>
       {did.type !== 'FILE' && <Content scope={scope} name={name} />}
     </>

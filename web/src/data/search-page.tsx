@@ -6,6 +6,7 @@ import { bytes, count } from '../common/format.ts'
 import { CopyCommand, Empty, More, Pending, Scroll } from '../common/parts.tsx'
 import { scopesQuery, searchQuery } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
+import { DataTabs } from '../raw/data-tabs.tsx'
 import { parseConditions } from './conditions.ts'
 
 const PAGE = 100
@@ -48,6 +49,7 @@ export function SearchPage() {
           />
         </div>
       </div>
+      <DataTabs on="search" />
       {scopes.data.length === 0 ? (
         <div className="panel">
           <Empty>{t.data.noScopes}</Empty>

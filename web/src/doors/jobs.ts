@@ -1,6 +1,6 @@
 import { keepPreviousData, queryOptions } from '@tanstack/react-query'
 import type { Messages } from '../language/en.ts'
-import { call, getJson } from './http.ts'
+import { call, getJson, segment } from './http.ts'
 
 export type JobState = keyof Messages['jobs']['state']
 
@@ -122,6 +122,61 @@ export const jobCountsQuery = (filter: JobFilter) =>
       ),
     placeholderData: keepPreviousData,
     refetchInterval: 5000,
+  })
+export interface TimelinePoint {
+  at: string
+  /** At the end of the interval. */
+  counts: Partial<Record<JobState, number>>
+  ended: { Done: number; Failed: number; Killed: number }
+}
+export interface JobTimeline {
+  /** Length of an interval. */
+  seconds: number
+  points: TimelinePoint[]
+}
+export const jobTimelineQuery = (hours: number) =>
+  queryOptions({
+    queryKey: ['jobs', 'timeline', hours],
+    queryFn: ({ signal }) => getJson<JobTimeline>(`/kumi/v1/jobs/timeline?hours=${hours}`, signal),
+    placeholderData: keepPreviousData,
+    // It is counted once a minute.
+    staleTime: 30_000,
+    refetchInterval: 60_000,
+  })
+export const jobScriptQuery = (id: number) =>
+  queryOptions({
+    queryKey: ['jobs', 'script', id],
+    queryFn: async ({ signal }) =>
+      (await getJson<{ script: string }>(`/kumi/v1/jobs/${id}/script`, signal)).script,
+    staleTime: Number.POSITIVE_INFINITY,
+  })
+export interface Making {
+  madeBy: {
+    job: number
+    owner: string
+    attempt: number
+    site: string
+    endedAt: string | null
+    executable: string
+    arguments: string[]
+    software: { release: string } | null
+    inputs: Name[]
+  } | null
+  production: {
+    name: string
+    step: string
+    task: number
+    experiment: number | null
+    run: number | null
+    release: string
+    conditions: string
+  } | null
+}
+export const lineageQuery = (scope: string, name: string) =>
+  queryOptions({
+    queryKey: ['data', 'lineage', scope, name],
+    queryFn: ({ signal }) =>
+      getJson<Making>(`/kumi/v1/files/${segment(scope)}/${segment(name)}/lineage`, signal),
   })
 export const jobQuery = (id: string) =>
   queryOptions({

@@ -8,6 +8,7 @@ const AFFECTS: Record<string, readonly string[]> = {
   replica: ['data', 'now'],
   job: ['jobs'],
   software: ['software'],
+  production: ['productions'],
 }
 const PAUSE_MS = 1000
 
@@ -33,7 +34,9 @@ export function useLive(enabled: boolean): boolean {
       const news = JSON.parse(message.data as string) as { kind: string }[]
       for (const { kind } of news) later(AFFECTS[kind.split('.')[0] ?? ''] ?? ['now', 'data'])
     }
-    source.addEventListener('reload', () => later(['now', 'data', 'rules', 'transfers', 'jobs', 'software']))
+    source.addEventListener('reload', () =>
+      later(['now', 'data', 'rules', 'transfers', 'jobs', 'software', 'productions']),
+    )
     source.onopen = () => setConnected(true)
     source.onerror = () => setConnected(false)
     return () => {

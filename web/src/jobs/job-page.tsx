@@ -8,15 +8,18 @@ import { useMessages } from '../language/index.tsx'
 import { Course } from './course.tsx'
 import { JobLog } from './job-log.tsx'
 import { JobMark, Names, seconds } from './parts.tsx'
+import { Script } from './script.tsx'
 import { Why } from './why.tsx'
 
 export function JobPage() {
   const t = useMessages()
   const { id } = useParams({ from: '/jobs/$id' })
   const asked = useQuery(jobQuery(id))
+  const { me, may } = useRights()
   if (!asked.data) return <Pending of={asked} />
   const shown = asked.data
   const { job, attempts, inputs } = shown
+  const orderable = me.account !== null && (may('workload.control') || job.owner === me.account)
   return (
     <>
       <div className="head">
@@ -41,6 +44,7 @@ export function JobPage() {
         <Results shown={shown} />
       </div>
       <Starts shown={shown} />
+      {orderable && <Script id={job.id} />}
       <Course shown={shown} />
     </>
   )

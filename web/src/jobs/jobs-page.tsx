@@ -9,6 +9,7 @@ import { sitesQuery } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
 import { JobTable } from './job-table.tsx'
 import { StateBar } from './state-bar.tsx'
+import { SPANS, Timeline } from './timeline.tsx'
 
 export const HOURS = ['1', '24', '168', '720'] as const
 
@@ -16,7 +17,7 @@ export function JobsPage() {
   const t = useMessages()
   const { me, may } = useRights()
   const navigate = useNavigate()
-  const { status, before, ...filter } = useSearch({ from: '/jobs' })
+  const { status, before, span, ...filter } = useSearch({ from: '/jobs' })
   const asked = useQuery(jobsQuery(filter, status, before))
   const mine = me.account !== null && filter.owner === me.account
   const { owner: _, ...others } = filter
@@ -57,6 +58,9 @@ export function JobsPage() {
         </div>
       )}
       <StateBar filter={filter} status={status} />
+      {Object.keys(filter).length === 0 && !status && !before && (
+        <Timeline span={SPANS.find((one) => one === span) ?? '24'} />
+      )}
       <Filter filter={filter} status={status} />
       <div className="panel flush">
         {!asked.data ? (

@@ -3,6 +3,8 @@ import { consent, device } from './consent.en.ts'
 import { jobs } from './jobs.en.ts'
 import { password } from './password.en.ts'
 import { people } from './people.en.ts'
+import { productions } from './productions.en.ts'
+import { raw } from './raw.en.ts'
 import { sites } from './sites.en.ts'
 import { software } from './software.en.ts'
 
@@ -16,6 +18,7 @@ export const en = {
     data: 'Data',
     rules: 'Rules',
     transfers: 'Transfers',
+    productions: 'Productions',
     jobs: 'Jobs',
     sites: 'Sites',
     software: 'Software',
@@ -128,6 +131,14 @@ export const en = {
     account: 'Account',
     created: 'Created',
     sealed: 'Closed',
+    lineage: {
+      title: 'How it came to be',
+      production: 'Production',
+      task: (step: string, task: number) => `step ${step}, task ${task}`,
+      run: (experiment: number | null, run: number) => `experiment ${experiment ?? '–'}, run ${run}`,
+      job: 'Job',
+      start: (attempt: number, site: string) => `start ${attempt} at ${site}`,
+    },
   },
   rules: {
     title: 'Replication rules',
@@ -232,6 +243,8 @@ export const en = {
   },
   jobs,
   people,
+  productions,
+  raw,
   sites,
   software,
 }

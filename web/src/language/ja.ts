@@ -4,6 +4,8 @@ import type { Messages } from './en.ts'
 import { jobs } from './jobs.ja.ts'
 import { password } from './password.ja.ts'
 import { people } from './people.ja.ts'
+import { productions } from './productions.ja.ts'
+import { raw } from './raw.ja.ts'
 import { sites } from './sites.ja.ts'
 import { software } from './software.ja.ts'
 
@@ -16,6 +18,7 @@ export const ja: Messages = {
     data: 'データ',
     rules: '複製規則',
     transfers: '転送',
+    productions: 'プロダクション',
     jobs: 'ジョブ',
     sites: '拠点',
     software: 'ソフトウェア',
@@ -128,6 +131,14 @@ export const ja: Messages = {
     account: 'アカウント',
     created: '作成',
     sealed: '確定',
+    lineage: {
+      title: '系譜',
+      production: 'プロダクション',
+      task: (step, task) => `段階 ${step}、タスク ${task}`,
+      run: (experiment, run) => `実験 ${experiment ?? '–'}、ラン ${run}`,
+      job: 'ジョブ',
+      start: (attempt, site) => `${site} での ${attempt} 回目の実行`,
+    },
   },
   rules: {
     title: '複製規則',
@@ -225,6 +236,8 @@ export const ja: Messages = {
   },
   jobs,
   people,
+  productions,
+  raw,
   sites,
   software,
 }

@@ -1,12 +1,10 @@
-// Jobs and sites in a real browser, at a really started grid that really runs them.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, chromium } from 'playwright-core'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { missing } from '../harness/foreign.ts'
-import { type StartedGrid, startGrid } from './grid.ts'
-import { CHROMIUM, openScreens, READERS, type Screens } from './screen.ts'
+import { openScreens, READERS, type Screens, type World } from './screen.ts'
 
 const FIT = `#!/bin/sh
 echo "fitting $KUMI_JOB_ID"
@@ -14,37 +12,41 @@ echo "few events" >&2
 echo hist > hist.root
 `
 
-describe.skipIf(missing(CHROMIUM))('jobs and sites at the console', () => {
+export function jobsJourney(world: World): void {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-fit-'))
-  let grid: StartedGrid
-  let browser: Browser
   let fit = 0
   let broken = 0
 
   const submit = async (...words: string[]): Promise<number> =>
-    (JSON.parse(await grid.kumi('job', 'submit', ...words, '--json')) as { jobs: number[] }).jobs[0]!
+    (JSON.parse(await world.grid.kumi('job', 'submit', ...words, '--json')) as { jobs: number[] }).jobs[0]!
 
   beforeAll(async () => {
     writeFileSync(join(directory, 'fit.sh'), FIT)
-    grid = await startGrid()
     const input = ['--input', 'raw:raw.e0007.r00042.f00003.dat', '--output', '*.root=user.admin:fit']
     fit = await submit(join(directory, 'fit.sh'), ...input)
     broken = await submit('/bin/false', '--name', 'broken')
-    await grid.kumi('job', 'wait', String(fit))
-    await grid.kumi('job', 'wait', String(broken)).catch(() => undefined)
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    await world.grid.kumi('job', 'wait', String(fit))
+    await world.grid.kumi('job', 'wait', String(broken)).catch(() => undefined)
   }, 240_000)
-  afterAll(async () => {
-    await browser?.close()
-    await grid?.stop()
-    rmSync(directory, { recursive: true, force: true })
-  }, 90_000)
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  test('the script of a job does the same here, with the same inputs', async () => {
+    const script = await world.grid.kumi('job', 'script', String(fit))
+    const { stdout } = await promisify(execFile)('sh', ['-c', script], {
+      cwd: directory,
+      env: { ...process.env, ...world.grid.environment },
+    })
+    expect(stdout).toContain(`fitting ${fit}`)
+    expect(readdirSync(join(directory, `job-${fit}/work`)).sort()).toEqual([
+      ...['fit.sh', 'hist.root', 'kumi-inputs.txt', 'raw.e0007.r00042.f00003.dat'],
+    ])
+  })
 
   describe.each(READERS)('($language)', (reader) => {
     const { t, language } = reader
     let screens: Screens
     beforeAll(async () => {
-      screens = await openScreens(browser, grid, reader)
+      screens = await openScreens(world.browser, world.grid, reader)
     })
     afterAll(() => screens?.close())
 
@@ -53,7 +55,11 @@ describe.skipIf(missing(CHROMIUM))('jobs and sites at the console', () => {
       await open('/jobs')
       const states = page.getByRole('navigation', { name: t.jobs.byState })
       await page.getByRole('link', { name: String(fit), exact: true }).waitFor()
+      const over = page.getByRole('region', { name: t.jobs.over.title, exact: true })
+      await over.getByRole('img', { name: t.jobs.over.alive }).waitFor()
       await look('jobs')
+      await over.getByText(t.jobs.over.table).click()
+      await over.getByRole('table').waitFor()
       await states.getByRole('link', { name: t.jobs.state.Failed }).click()
       await page.getByRole('link', { name: String(broken), exact: true }).waitFor()
       await page.getByRole('link', { name: String(fit), exact: true }).waitFor({ state: 'detached' })
@@ -75,6 +81,9 @@ describe.skipIf(missing(CHROMIUM))('jobs and sites at the console', () => {
       await page.getByRole('link', { name: 'raw:raw.e0007.r00042.f00003.dat' }).waitFor()
       await page.getByRole('link', { name: /^user\.admin:hist_.*\.root$/ }).waitFor()
       await look('job-done')
+      await page.getByRole('button', { name: t.jobs.script.show }).click()
+      await page.getByText('kumi data get --dir').waitFor()
+      await look('job-script')
       await page.getByRole('button', { name: t.jobs.err, exact: true }).click()
       await page.getByText('few events').waitFor()
     })
@@ -101,6 +110,17 @@ describe.skipIf(missing(CHROMIUM))('jobs and sites at the console', () => {
       await page.getByRole('heading', { name: t.jobs.why.over }).waitFor()
     })
 
+    test('a file that a job made says so, and leads to the job', async () => {
+      const { page, open, look } = screens
+      await open(`/jobs/${fit}`)
+      await page.getByRole('link', { name: /^user\.admin:hist_.*\.root$/ }).click()
+      const lineage = page.getByRole('region', { name: t.data.lineage.title, exact: true })
+      await lineage.getByRole('link', { name: 'raw:raw.e0007.r00042.f00003.dat' }).waitFor()
+      await look('file-lineage')
+      await lineage.getByRole('link', { name: String(fit), exact: true }).click()
+      await page.getByRole('heading', { name: t.jobs.starts }).waitFor()
+    })
+
     test('a broken job is chosen in the list and run again, and one is submitted as a new job', async () => {
       const { page, open } = screens
       await open('/jobs?status=Failed')
@@ -109,7 +129,7 @@ describe.skipIf(missing(CHROMIUM))('jobs and sites at the console', () => {
       const dialog = page.getByRole('alertdialog')
       await dialog.getByRole('button', { name: t.jobs.order.rerun, exact: true }).click()
       await dialog.waitFor({ state: 'detached' })
-      await grid.kumi('job', 'wait', String(broken)).catch(() => undefined)
+      await world.grid.kumi('job', 'wait', String(broken)).catch(() => undefined)
       await open(`/jobs/${fit}`)
       await page.getByRole('button', { name: t.jobs.order.again, exact: true }).click()
       await page.waitForURL((url) => /\/jobs\/\d+$/.test(url.hash) && !url.hash.endsWith(`/${fit}`))
@@ -134,4 +154,4 @@ describe.skipIf(missing(CHROMIUM))('jobs and sites at the console', () => {
       expect(screens.problems).toEqual([])
     })
   })
-})
+}

@@ -1,0 +1,36 @@
+// Computing and operations in a real browser, at one really started grid that really runs the jobs.
+import { type Browser, chromium } from 'playwright-core'
+import { afterAll, beforeAll, describe } from 'vitest'
+import { missing } from '../harness/foreign.ts'
+import { type StartedGrid, startGrid } from './grid.ts'
+import { jobsJourney } from './jobs-journey.ts'
+import { productionsJourney } from './productions-journey.ts'
+import { rawJourney } from './raw-journey.ts'
+import { CHROMIUM } from './screen.ts'
+
+describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
+  let grid: StartedGrid
+  let browser: Browser
+  beforeAll(async () => {
+    grid = await startGrid()
+    // What follows from logging in for the first time is there from here on.
+    await grid.kumi('data', 'ls')
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+  }, 240_000)
+  afterAll(async () => {
+    await browser?.close()
+    await grid?.stop()
+  }, 90_000)
+
+  const world = {
+    get grid() {
+      return grid
+    },
+    get browser() {
+      return browser
+    },
+  }
+  describe('jobs and sites', () => jobsJourney(world))
+  describe('productions', () => productionsJourney(world))
+  describe('raw data', () => rawJourney(world))
+})

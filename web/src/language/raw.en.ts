@@ -1,0 +1,71 @@
+const n = (value: number) => value.toLocaleString('en')
+const plural = (value: number, one: string, many: string) => `${n(value)} ${value === 1 ? one : many}`
+
+/** Messages of the screens about raw data. */
+export const raw = {
+  title: 'Raw data',
+  state: {
+    recorded: 'recorded',
+    landed: 'landed',
+    verified: 'verified',
+    registered: 'registered',
+    archived: 'archived',
+    second_copy: 'second copy',
+    releasable: 'releasable',
+    released: 'released',
+  },
+  runState: {
+    open: 'being taken',
+    closed: 'counted',
+    complete: 'complete',
+    released: 'released',
+  },
+  flow: 'Flow',
+  allFlows: 'All flows',
+  noFlows:
+    'There is no flow of raw data yet. An administrator says where it goes with: kumi raw flow NAME --scope … --landing … --archive … --centre …',
+  within: (time: string) => `95 % within ${time}`,
+  latency: (files: number) =>
+    `Times are counted from recording on, of the ${plural(files, 'file', 'files')} recorded in the last day.`,
+  noLatency: 'No file was recorded in the last day.',
+  landing: 'Lands at',
+  archive: 'Archived at',
+  centres: 'Second copies',
+  centre: (share: string, size: string, part: string) => `shall have ${share}; has ${size}, ${part}`,
+  runs: 'Runs',
+  noRuns: 'No run has been declared yet. The detector’s computers do it with: kumi raw declare',
+  older: 'Older runs',
+  run: 'Experiment, run',
+  runOf: (experiment: number, run: number) => `Experiment ${experiment}, run ${run}`,
+  condition: 'State',
+  filesTitle: 'Files',
+  files: (have: number, expected: number | null) =>
+    expected === null ? `${n(have)} of ?` : `${n(have)} of ${n(expected)}`,
+  progress: 'How far',
+  problems: (files: number) => `${plural(files, 'file does', 'files do')} not go on`,
+  size: 'Size',
+  events: 'Events',
+  secondCopyAt: 'Second copy goes to',
+  unsafe: 'Without second copy since',
+  way: 'The way of its files',
+  about: 'Run',
+  dataset: 'Dataset',
+  times: {
+    openedAt: 'First declared',
+    closedAt: 'Counted',
+    completedAt: 'Complete',
+    releasedAt: 'Released',
+    unsafeSince: 'Without second copy since',
+  },
+  release: 'Release',
+  releaseSure: 'May its files be deleted from the detector’s disk? Those that are not safe yet are kept.',
+  released: (files: number) =>
+    files === 0 ? 'No further file may go.' : `${plural(files, 'file', 'files')} released.`,
+  noFiles: 'No file is in this state.',
+  since: 'Since',
+  tape: '(tape)',
+  verified: 'verified',
+  unverified: 'not verified yet',
+  firstFiles: 'To the first',
+  nextFiles: 'Next files',
+}
