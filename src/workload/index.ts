@@ -95,7 +95,6 @@ export {
   sandboxOf,
   TICKET_SECONDS,
 } from './sandboxes.ts'
-export { concrete } from './spec.ts'
 export { splitInputs } from './split.ts'
 export {
   codesOf,

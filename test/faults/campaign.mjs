@@ -194,10 +194,12 @@ async function slot(pilot, hole) {
   }
 }
 
-const ending = (held, outcome, minor, more = {}) => ({
-  ...{ ...held, outcome, minor, application: minor, exitCode: null, files: [], metadata: {}, logs: [] },
-  ...more,
-})
+function ending(held, outcome, minor, more = {}) {
+  return {
+    ...{ ...held, outcome, minor, application: minor, exitCode: null, files: [], metadata: {}, logs: [] },
+    ...more,
+  }
+}
 
 async function work(pilot, job, held) {
   const inputs = job.item?.inputs ?? []
@@ -328,11 +330,12 @@ async function broken({ stamp, token }, document) {
   await sent.then(({ body }) => body.dump()).catch(() => undefined)
 }
 
-const adminCall = (token, method, path, body) =>
-  request(server + path, {
+function adminCall(token, method, path, body) {
+  return request(server + path, {
     ...{ dispatcher: agent, method, body: JSON.stringify(body) },
     headers: { 'content-type': 'application/json', authorization: `Bearer ${token}` },
   })
+}
 async function admin(token, method, path, body) {
   const answer = await adminCall(token, method, path, body)
   await answer.body.dump()

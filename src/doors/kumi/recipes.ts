@@ -2,14 +2,7 @@ import { Type } from 'typebox'
 import { type Did, findDids, getDidsByIds, resolveDids } from '../../catalog/index.ts'
 import type { Db } from '../../kernel/index.ts'
 import { fileOnceRead, makingOf } from '../../production/index.ts'
-import {
-  attemptsOf,
-  concrete,
-  jobDetails,
-  jobsByIds,
-  makersOfFiles,
-  workloadErrors,
-} from '../../workload/index.ts'
+import { attemptsOf, jobsByIds, makersOfFiles, recipeOf, workloadErrors } from '../../workload/index.ts'
 import { makingAnswer, pinnedAnswer, Recipe } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import type { Operations } from './operation.ts'
@@ -30,21 +23,19 @@ export function registerRecipes(
       const { vo } = principal
       const [file] = await described(db, vo, [params])
       const [made] = await makersOfFiles(db, [file!.id])
-      const details = made && (await jobDetails(db, vo, made.jobId))
-      if (!made || !details)
-        throw workloadErrors.jobMissing(`No job of this grid made ${params.scope}:${params.name}.`)
+      if (!made) throw workloadErrors.jobMissing(`No job of this grid made ${params.scope}:${params.name}.`)
       const [making] = await makingOf(db, [file!.id])
       // Productions are everybody's; what somebody sent along with a job of their own may be meant for nobody else.
       const [job] = await jobsByIds(db, vo, [made.jobId])
       if (!making) identity.authorize(principal, 'workload.control', { vo, owner: job!.ownerId })
       const attempt = (await attemptsOf(db, [made.jobId])).find(({ n }) => n === made.attempt)
-      const spec = concrete(details.spec, { id: made.jobId, item: details.item })
+      const { spec, item } = await recipeOf(db, vo, made.jobId)
       const { executable, arguments: words, environment, files, outputs } = spec
-      const inputs = await described(db, vo, details.item?.inputs ?? [])
+      const inputs = await described(db, vo, item?.inputs ?? [])
       return {
         file: factsOf(file!),
         job: made.jobId,
-        ...{ attempt: made.attempt, site: attempt?.site ?? '', number: details.item?.n ?? 0 },
+        ...{ attempt: made.attempt, site: attempt?.site ?? '', number: item?.n ?? 0 },
         ...{ executable, arguments: [...words], environment: { ...environment } },
         files: files.map(({ name, executable: runs, content }) => ({ name, executable: runs, content })),
         software: pinnedAnswer(spec),
