@@ -108,6 +108,6 @@ function jobsIn(text: string, meaning: (ad: Ad) => QueuedJob): Map<string, Queue
     const ads = lists.flatMap((list) => JSON.parse(list) as Ad[])
     return new Map(ads.map((ad) => [`${ad.ClusterId}.${ad.ProcId}`, meaning(ad)]))
   } catch (error) {
-    throw clusterFailed('HTCondor there does not list jobs as JSON; versions since 8.8 do.', {}, error)
+    throw clusterFailed('HTCondor there does not list jobs as JSON; its version may be too old.', {}, error)
   }
 }
