@@ -34,7 +34,6 @@ export interface Replayed {
   /** Slot hours taken from sites that were well, and from sites that were not. */
   readonly lost: number
   readonly saved: number
-  readonly lostAt: Record<string, number>
   readonly cpuSeconds: number
 }
 
@@ -59,7 +58,6 @@ export function replay({ seed, each, days }: { seed: number; each: number; days:
   let lost = 0
   let saved = 0
   let cpu = 0
-  const lostAt: Record<string, number> = {}
 
   for (let bin = 0; bin < bins; bin++) {
     const slice = traffic.slice(bin, (site) => (throttled.has(site) ? TENTH : 1))
@@ -67,10 +65,7 @@ export function replay({ seed, each, days }: { seed: number; each: number; days:
     for (const site of throttled) {
       const hours = ((1 - TENTH) * slots[site]!) / 6
       if (slice.harm.illness(site) >= ILL) saved += hours
-      else {
-        lost += hours
-        lostAt[`${site} ${bin}`] = hours
-      }
+      else lost += hours
     }
     const picture = pictures.take(slice, throttled)
     const now = startOf(bin + 1)
@@ -94,7 +89,6 @@ export function replay({ seed, each, days }: { seed: number; each: number; days:
     baselines: open.alarms(bins),
     lost,
     saved,
-    lostAt,
     cpuSeconds: cpu,
   }
 }
@@ -135,7 +129,6 @@ function keep(cards: readonly Card[], changes: readonly CardChange[], seen: Seen
       })
       const one = {
         key: card.key,
-        first: card.findings.map(({ rule, code, entity }) => `${rule} ${code}: ${entity.name}`),
         opened: bin,
         closed: -1,
         merged: false,

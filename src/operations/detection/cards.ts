@@ -17,9 +17,7 @@ export const QUIET_MS = HOUR_MS
 const LINK_MS = 30 * MINUTE_MS
 const TOGETHER = 5
 /** When a second place falls ill within half an hour, what both share has so long to show itself. */
-const HESITATION_MS = 10 * MINUTE_MS
-/** A card of this age is known for what it is: what shows up later does not swallow it, and it swallows nothing else. */
-const ESTABLISHED_MS = HOUR_MS
+const HESITATION_MS = 20 * MINUTE_MS
 /** Rules that say that a place is ill. */
 const ILLNESS = /^R(03|08|14|19|20)$/
 /** Rules about places that fall ill at once when something that they share does. */
@@ -53,20 +51,15 @@ export function groupIntoCards(
   for (const cause of causes) {
     if (!named.has(entityKey(cause.entity))) continue
     const place = isLink(cause) ? illEnd(cause, loud) : cause
-    const home = togetherWith(now, place, drafts) ?? draftAt(drafts, cardKey(place))
+    const home = togetherWith(place, drafts) ?? draftAt(drafts, cardKey(place))
     // The first named explains most.
     if (!isTogether(home) && place === cause) home.cause ??= cause
     homes.set(cause, home)
   }
   // Places first: a link goes with the end that is ill.
   for (const finding of [...loud].sort((a, b) => Number(isLink(a)) - Number(isLink(b)))) {
-    const kept = establishedHome(now, finding, drafts)
-    if (kept) {
-      kept.findings.push(finding)
-      continue
-    }
     const cause = causeOf(finding, causes)
-    const home = cause ? homes.get(cause) : knownHome(now, finding, drafts)
+    const home = cause ? homes.get(cause) : knownHome(finding, drafts)
     // What only few jobs of one user did is no card.
     if (cause && !home) continue
     const draft = home ?? draftAt(drafts, cardKey(finding))
@@ -98,17 +91,6 @@ function draftAt(drafts: Map<string, Draft>, key: string): Draft {
   return draft
 }
 
-const isEstablished = (now: Date, card: Card): boolean =>
-  now.getTime() - card.firstSeen.getTime() >= ESTABLISHED_MS
-
-/** The card that has had the finding for long. */
-function establishedHome(now: Date, finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
-  const key = signKey(finding)
-  return [...drafts.values()].find(
-    ({ card }) => card && isEstablished(now, card) && card.findings.some((one) => signKey(one) === key),
-  )
-}
-
 const isLink = ({ entity }: Placed): boolean => entity.kind === 'link'
 
 /** The end of a link that is ill by itself; else the link. */
@@ -116,12 +98,11 @@ const illEnd = (link: Placed, findings: readonly Finding[]): Placed =>
   findings.find((one) => !isLink(one) && ILLNESS.test(one.rule) && isOf(link, entityKey(one.entity))) ?? link
 
 /** The card of many places of which this is one. */
-function togetherWith(now: Date, one: Placed, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
+function togetherWith(one: Placed, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
   const site = siteOf(one)
   // A node is never ill because others are.
   if (site === null || one.entity.kind === 'node') return undefined
-  const has = ({ card }: Draft) =>
-    card && !isEstablished(now, card) && card.findings.some((other) => siteOf(other) === site)
+  const has = ({ card }: Draft) => card?.findings.some((other) => siteOf(other) === site)
   return [...drafts.values()].find((draft) => isTogether(draft) && has(draft))
 }
 
@@ -136,7 +117,7 @@ function causeOf(finding: Finding, causes: readonly Cause[]): Cause | undefined 
 }
 
 /** The card of its site, else the card that has the finding, or another one of its site, already. */
-function knownHome(now: Date, finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
+function knownHome(finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
   const own = drafts.get(cardKey(finding))
   if (own) return own
   const key = signKey(finding)
@@ -145,7 +126,7 @@ function knownHome(now: Date, finding: Finding, drafts: ReadonlyMap<string, Draf
   return (
     all.find(({ card }) => card?.findings.some((one) => signKey(one) === key)) ??
     all.find(({ findings }) => findings.some(({ entity }) => ends.has(entityKey(entity)))) ??
-    togetherWith(now, finding, drafts)
+    togetherWith(finding, drafts)
   )
 }
 
@@ -224,9 +205,7 @@ function contentChanges(now: Date, drafts: readonly Draft[], homes: ReadonlyMap<
     if (!card) continue
     const into =
       card.findings.map((one) => whither.get(signKey(one))).find((other) => other !== undefined) ??
-      (isEstablished(now, card)
-        ? undefined
-        : [...homes].find(([cause]) => card.findings.some((one) => explainedBy(cause, one)))?.[1].key)
+      [...homes].find(([cause]) => card.findings.some((one) => explainedBy(cause, one)))?.[1].key
     if (into !== undefined && into !== key) closed.push({ kind: 'close', key, reason: 'merged', into })
     else if (card.lastSeen.getTime() <= now.getTime() - QUIET_MS) {
       closed.push({ kind: 'close', key, reason: 'over' })

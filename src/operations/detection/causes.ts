@@ -124,15 +124,13 @@ export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'w
 export function withoutExplained(
   entities: Memory['entities'],
   causes: readonly Cause[],
-  now: number,
 ): Record<string, EntityMemory> {
   const after: Record<string, EntityMemory> = { ...entities }
   const everywhere = causes.some(({ entity }) => entityKey(entity) === entityKey(EVERYWHERE_ENTITY))
   const own = new Set(causes.map(({ entity }) => entityKey(entity)))
   const elsewhere = new Set(causes.flatMap(({ explains }) => explains))
   for (const [key, known] of Object.entries(entities)) {
-    // Who was ill long before is ill by itself.
-    if (own.has(key) || (known.since !== null && known.since < now - WINDOW_MS)) continue
+    if (own.has(key)) continue
     const endOfLink = known.within.some((whole) => whole.kind === 'storage' && own.has(entityKey(whole)))
     if (!everywhere && !elsewhere.has(key) && !endOfLink) continue
     const evidence: Partial<Record<Measure, number>> = { ...known.evidence }

@@ -45,7 +45,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const silent = causes.filter((cause) => inAftermath(downtimes, cause, at))
   const loud = causes.filter((cause) => !silent.includes(cause)).sort((a, b) => b.score - a.score)
 
-  const entities = withoutExplained(weighed, causes, at)
+  const entities = withoutExplained(weighed, causes)
   const raw = [
     ...Object.values(entities).flatMap((one) => alarmSigns(one, at)),
     ...ruleSigns(now, picture),

@@ -14,8 +14,6 @@ const MOST_SHARE = 0.2
 /** Half of the jobs must fail before slots are taken from a site; less is for a person to judge. */
 const WORTH_PERCENT = 50
 const WORTH_JOBS = 5
-/** Time for a cause elsewhere to show itself. */
-const WAIT_MS = 20 * MINUTE_MS
 /** Where no job ended for so long, nobody knows; it may try again. */
 const WORTH_MINUTES = 20
 const SITES_AT_ONCE = 5
@@ -34,7 +32,7 @@ interface Wish {
  */
 export function guardExclusions(now: Date, question: ExclusionQuestion): ExclusionDecision[] {
   const { causes, slots, exclusions, held } = question
-  const wishes = wishesOf(now, question.findings)
+  const wishes = wishesOf(question.findings)
   const all = Object.values(slots).reduce((sum, n) => sum + n, 0)
   const out = new Set(
     exclusions
@@ -65,17 +63,16 @@ export function guardExclusions(now: Date, question: ExclusionQuestion): Exclusi
 }
 
 /** One wish a site: the gravest finding, the oldest first, so that those who waited longest have the share. */
-function wishesOf(now: Date, findings: readonly Finding[]): Wish[] {
+function wishesOf(findings: readonly Finding[]): Wish[] {
   const wishes = new Map<string, Wish>()
   const sorted = [...findings].sort(
     (a, b) => rank(b.severity) - rank(a.severity) || a.since.getTime() - b.since.getTime(),
   )
   for (const finding of sorted) {
-    const { entity, rule, code, facts, since } = finding
+    const { entity, rule, code, facts } = finding
     if (entity.kind !== 'site' || wishes.has(entity.name)) continue
     const ill =
       rule === 'R08' &&
-      now.getTime() - since.getTime() >= WAIT_MS &&
       Number(facts.n) >= WORTH_JOBS &&
       Number(facts.lastMinutes) <= WORTH_MINUTES &&
       Math.min(Number(facts.lastPercent), Number(facts.failedPercent)) >= WORTH_PERCENT
