@@ -1,8 +1,8 @@
+import { serveJobs } from '../kernel/thread-errors.ts'
 import { compareTrees, type TreeDifference } from './compare.ts'
 import { openCatalog } from './format/catalog.ts'
 import type { Entry } from './format/entry.ts'
 import { hashFromText, textOf } from './format/hash.ts'
-import { serveJobs } from './local/thread-errors.ts'
 import { snapshotOf } from './reader/repository.ts'
 
 /** What is looked up in trees; catalogues are databases, and reading them would hold the server up. */

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { createThreads, type Threads } from '../kernel/threads.ts'
 import type { BrowseJob, BrowseResult, FoundEntry } from './browse-thread.ts'
 import type { TreeDifference } from './compare.ts'
 import type { Context } from './context.ts'
@@ -6,7 +7,6 @@ import { noSuchRevision } from './errors.ts'
 import type { Entry } from './format/entry.ts'
 import { hashFromText } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
-import { createThreads, type Threads } from './local/threads.ts'
 import { checkPath } from './publications.ts'
 import * as store from './repository.store.ts'
 

@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { serveJobs } from '../kernel/thread-errors.ts'
 import { openCatalog } from './format/catalog.ts'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { checkPack } from './format/pack.ts'
 import { openTree, TREE_LIMITS } from './format/tree.ts'
 import { readChange } from './local/change.ts'
-import { serveJobs } from './local/thread-errors.ts'
 
 /** What the threads of the server do: look at what was uploaded, make catalogues and read them. */
 export type ServerJob =

@@ -1,10 +1,10 @@
 import { setImmediate as pause } from 'node:timers/promises'
+import { createThreads, type Threads } from '../../kernel/threads.ts'
 import type { Entry } from '../format/entry.ts'
 import { type Algorithm, type ContentHash, hashFromText } from '../format/hash.ts'
 import { PACK_BYTES } from '../format/pack.ts'
 import { type ContentJob, contentWork, type Packed, type Piece, type Summed } from './content-work.ts'
 import { CHUNK_BYTES } from './pieces.ts'
-import { createThreads, type Threads } from './threads.ts'
 import type { Found } from './walk.ts'
 
 /** Where content goes: it says what it has and takes what it lacks. */

@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { type ErrorKind, GridError, toGridError } from '../../kernel/errors.ts'
+import { type ErrorKind, GridError, toGridError } from './errors.ts'
 
 /** An error as it travels between threads. */
 export interface PlainError {

@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
-import { toGridError } from '../../kernel/errors.ts'
+import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { toGridError } from './errors.ts'
 import { fromPlain, type PlainError } from './thread-errors.ts'
 
 /** Threads of one program; each does one job at a time. */
@@ -23,6 +23,13 @@ interface Waiting<Job> extends RunOptions {
 
 type Answer = { readonly result: never } | { readonly error: PlainError } | { readonly asks: unknown }
 
+export interface ThreadOptions {
+  readonly most?: number
+  readonly resourceLimits?: ResourceLimits
+  /** A job that takes longer is given up, and its thread with it. */
+  readonly deadlineMs?: number
+}
+
 /**
  * Starts threads of the module `name` beside `from` when they are first needed. They hold nobody up who wants to end.
  * Errors of ours keep their code and kind on the way.
@@ -30,7 +37,7 @@ type Answer = { readonly result: never } | { readonly error: PlainError } | { re
 export function createThreads<Job, Result>(
   from: string,
   name: string,
-  { most = Math.max(2, availableParallelism()) }: { readonly most?: number } = {},
+  { most = Math.max(2, availableParallelism()), resourceLimits, deadlineMs }: ThreadOptions = {},
 ): Threads<Job, Result> {
   // From the sources as well as compiled.
   const program = new URL(`./${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from)
@@ -40,7 +47,7 @@ export function createThreads<Job, Result>(
   let closed = false
 
   function start(): Worker {
-    const thread = new Worker(program)
+    const thread = new Worker(program, { ...(resourceLimits && { resourceLimits }) })
     thread.unref()
     all.set(thread, undefined)
     thread.on('message', (message: Answer) => {
@@ -68,12 +75,18 @@ export function createThreads<Job, Result>(
     thread.on('exit', () => gone(new Error('A thread ended before its work.')))
     return thread
   }
+  function endAfter(thread: Worker, waiting: Waiting<Job>, deadline: number): void {
+    setTimeout(() => {
+      if (all.get(thread) === waiting) void thread.terminate()
+    }, deadline).unref()
+  }
   function next(): void {
     while (queue.length > 0) {
       const thread = idle.pop() ?? (all.size < most ? start() : undefined)
       if (!thread) return
       const waiting = queue.shift()!
       all.set(thread, waiting)
+      if (deadlineMs !== undefined) endAfter(thread, waiting, deadlineMs)
       thread.postMessage(waiting.job, [...(waiting.transfer ?? [])])
     }
   }
