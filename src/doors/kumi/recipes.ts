@@ -19,8 +19,7 @@ export function registerRecipes(door: Operations, { db }: Pick<JobDoorDeps, 'db'
     handler: async ({ principal: { vo }, params }) => {
       const [file] = await described(db, vo, [params])
       const [made] = await makersOfFiles(db, [file!.id])
-      if (!made)
-        throw workloadErrors.jobMissing(`No job of this grid made ${params.scope}:${params.name}.`)
+      if (!made) throw workloadErrors.jobMissing(`No job of this grid made ${params.scope}:${params.name}.`)
       const [making] = await makingOf(db, [file!.id])
       const attempt = (await attemptsOf(db, [made.jobId])).find(({ n }) => n === made.attempt)
       const { spec, item } = await recipeOf(db, vo, made.jobId)
