@@ -103,6 +103,7 @@ export {
   HELD,
   isFinal,
   isStateName,
+  isWithPilot,
   mayFollow,
   STATES,
   type StateName,

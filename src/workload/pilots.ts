@@ -1,11 +1,11 @@
 import { type Db, type Ids, type Tx, transaction, type Worker } from '../kernel/index.ts'
-import { commandGateway } from '../sites/index.ts'
+import { commandGateway, exclusionOf } from '../sites/index.ts'
 import { loseStarts } from './end.ts'
 import { invalidJob, pilotExists, pilotMissing, resourceMissing } from './errors.ts'
 import { ownPilot } from './lease.ts'
 import { changePilots, type PilotChange } from './pilot-search.store.ts'
 import * as store from './pilots.store.ts'
-import { judgePlace, matchable, pilotsToStart } from './provision.ts'
+import { allowedPilots, judgePlace, matchable, pilotsToStart } from './provision.ts'
 import type { Markets } from './queues.ts'
 
 export type { NewResource, PilotView, ResourceRow } from './pilots.store.ts'
@@ -61,7 +61,10 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
           ? { ...known, pausedUntil: pause.until, pauseMs: pause.pauseMs, pauseReason: pause.reason }
           : known
         const count = counts.get(resource.id) ?? { waiting: 0, running: 0 }
-        const start = pilotsToStart(resource, count, matchable(market, resource, now), now)
+        const place = { site: resource.site, resource: resource.name }
+        const most = allowedPilots(resource, exclusionOf(market.exclusions, place, now))
+        const jobs = matchable(market, resource, now)
+        const start = pilotsToStart({ ...resource, maxPilots: most }, count, jobs, now)
         if (start > 0) await orderPilots(tx, resource, start, now)
       }
     }
@@ -103,6 +106,20 @@ export async function testResource(
   if (!resource) throw resourceMissing(`There is no place ${name} that runs jobs.`)
   const order = { vo, gateway: resource.gateway, kind: 'test-pilots', payload: placeOf(resource) }
   return commandGateway(db, now, ids, { ...order, lifetimeMs: TEST_MS })
+}
+
+/** Whom a gateway's tokens for one of its places are for. Throws resource_not_found, also where that takes no tokens. */
+export async function audienceOfPlace(
+  db: Db,
+  { vo, gateway, place }: { vo: string; gateway: string; place: string },
+): Promise<string> {
+  const found = (await store.resourcesOf(db, vo)).find(
+    (known) => known.name === place && known.gateway === gateway,
+  )
+  const audience = found?.cluster?.audience
+  if (typeof audience !== 'string' || audience === '')
+    throw resourceMissing(`The gateway ${gateway} has no place ${place} that takes tokens.`)
+  return audience
 }
 
 /** Registers pilots that somebody else started. Throws pilot_exists. */

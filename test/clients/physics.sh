@@ -37,6 +37,13 @@ picture() {
   file=$(js it.picture <"$work/demo") && head -c 300 "$file" && grep -q "$(js 'it.steps[5].eventsVerified' <"$work/shown") pairs" "$file" &&
     grep -qE 'mass 3(09[0-9]|10[0-3])\.[0-9] ' "$file" && grep -q 'runs 1, 2, 3' "$file"
 }
+shown() { # the console's way: read at a storage by the server
+  local name
+  name=$(js it.plot <"$work/demo")
+  curl --silent --fail --oauth2-bearer "$(cat "$BEARER_TOKEN_FILE")" "$KUMI_SERVER/kumi/v1/files/${name%%:*}/${name#*:}/picture" >"$work/picture" &&
+    is image/svg+xml it.type <"$work/picture" && js 'Buffer.from(it.content, "base64").toString()' <"$work/picture" | diff -q - <(cat "$(js it.picture <"$work/demo")"; echo) &&
+    refused no_picture curl --silent --fail-with-body --oauth2-bearer "$(cat "$BEARER_TOKEN_FILE")" "$KUMI_SERVER/kumi/v1/files/user.admin/plot.root/picture"
+}
 two_copies() {
   local block
   for block in $(js 'it.steps.slice(1).flatMap(s=>s.blocks.map(b=>b.name)).join(" ")' <"$work/shown"); do
@@ -71,6 +78,7 @@ check 'one command publishes the software, runs the production and fetches the p
 check 'every level has exactly its events' exact
 check 'the ROOT files themselves hold as many' levels
 check 'the plot shows every pair, and the J/psi where it is' picture
+check 'the console is given the plot, and nothing that is no picture' shown
 check 'everything has two copies' two_copies
 check 'the plot leads back to its runs through one software tree' lineage
 check 'the recipe names software, conditions and inputs with checksums' recipe

@@ -36,6 +36,11 @@ export async function get(release: string, directory: string, options: GetComman
           ...(got.leftOut.length > 0
             ? [`Not made, because they are neither files nor links: ${got.leftOut.join(', ')}`]
             : []),
+          ...(got.withoutAttributes.length > 0
+            ? [
+                `${got.withoutAttributes.length} without their extended attributes, such as ${got.withoutAttributes[0]}: the file system takes none, or setfattr is missing (Debian: apt-get install attr).`,
+              ]
+            : []),
         ].join('\n'),
   )
 }

@@ -2,13 +2,16 @@ import { Type } from 'typebox'
 import { type Did, findDids, getDidsByIds, resolveDids } from '../../catalog/index.ts'
 import type { Db } from '../../kernel/index.ts'
 import { fileOnceRead, makingOf } from '../../production/index.ts'
-import { attemptsOf, makersOfFiles, recipeOf, workloadErrors } from '../../workload/index.ts'
+import { attemptsOf, jobsByIds, makersOfFiles, recipeOf, workloadErrors } from '../../workload/index.ts'
 import { makingAnswer, pinnedAnswer, Recipe } from './job-answers.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import type { Operations } from './operation.ts'
 
 /** How a file was made, with everything that is needed to make it again. */
-export function registerRecipes(door: Operations, { db }: Pick<JobDoorDeps, 'db'>): void {
+export function registerRecipes(
+  door: Operations,
+  { db, identity }: Pick<JobDoorDeps, 'db' | 'identity'>,
+): void {
   door.get({
     url: '/kumi/v1/files/:scope/:name/recipe',
     action: 'workload.read',
@@ -16,11 +19,15 @@ export function registerRecipes(door: Operations, { db }: Pick<JobDoorDeps, 'db'
       'The exact recipe of a file: program, arguments, environment, software, inputs with checksums, seed, conditions',
     schema: { params: Type.Object({ scope: Type.String(), name: Type.String() }) },
     answer: Recipe,
-    handler: async ({ principal: { vo }, params }) => {
+    handler: async ({ principal, params }) => {
+      const { vo } = principal
       const [file] = await described(db, vo, [params])
       const [made] = await makersOfFiles(db, [file!.id])
       if (!made) throw workloadErrors.jobMissing(`No job of this grid made ${params.scope}:${params.name}.`)
       const [making] = await makingOf(db, [file!.id])
+      // Productions are everybody's; what somebody sent along with a job of their own may be meant for nobody else.
+      const [job] = await jobsByIds(db, vo, [made.jobId])
+      if (!making) identity.authorize(principal, 'workload.control', { vo, owner: job!.ownerId })
       const attempt = (await attemptsOf(db, [made.jobId])).find(({ n }) => n === made.attempt)
       const { spec, item } = await recipeOf(db, vo, made.jobId)
       const { executable, arguments: words, environment, files, outputs } = spec

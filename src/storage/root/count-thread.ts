@@ -6,13 +6,10 @@ import { treesOf } from './trees.ts'
 const notRoot = defineError('invalid', 'not_root')
 
 export interface CountJob {
-  /** By which the one who asks knows the file again. */
-  readonly file: number
   readonly bytes: number
 }
 
 export interface Piece {
-  readonly file: number
   readonly from: number
   readonly bytes: number
 }
@@ -50,7 +47,7 @@ class FarFile extends FileProxy {
     const wrong = !Number.isSafeInteger(from) || from < 0 || !(bytes > 0) || this.#left < 0
     const read = this.#last.then(async () => {
       if (wrong) return null
-      const { buffer, byteOffset, byteLength } = await this.#ask({ file: this.#job.file, from, bytes })
+      const { buffer, byteOffset, byteLength } = await this.#ask({ from, bytes })
       return new DataView(buffer, byteOffset, byteLength)
     })
     this.#last = read.catch(() => undefined)
@@ -63,7 +60,7 @@ console.log = () => undefined
 console.warn = () => undefined
 console.error = () => undefined
 
-serveJobs<CountJob>(async (job, ask) => {
+serveJobs<CountJob, Piece>(async (job, ask) => {
   const file = await openFile(new FarFile(job, async (piece) => (await ask(piece)) as Uint8Array))
   if (!file) throw notRoot('it is no ROOT file')
   return { result: await treesOf(file) }

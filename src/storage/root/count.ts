@@ -26,34 +26,24 @@ const MEMORY_MB = 192
  * reader breaks a thread, and says nothing that is believed.
  */
 export function createRootCounter(): RootCounter {
-  const open = new Map<number, { file: FarRootFile; failed?: unknown }>()
-  let next = 1
   const threads: Threads<CountJob, TreeCount[]> = createThreads(import.meta.url, 'count-thread', {
     ...{ most: 2, deadlineMs: DEADLINE_MS, resourceLimits: { maxOldGenerationSizeMb: MEMORY_MB } },
-    answer: async (piece: Piece) => {
-      const asked = open.get(piece.file)
-      if (!asked) throw new Error('Nobody waits for this file any more.')
-      return asked.file.read(piece.from, piece.bytes).catch((error) => {
-        asked.failed = error
-        throw error
-      })
-    },
   })
   return {
     async entries(file, tree) {
-      const id = next++
-      const asked: { file: FarRootFile; failed?: unknown } = { file }
-      open.set(id, asked)
+      let away: unknown
+      const answer = ({ from, bytes }: Piece) =>
+        file.read(from, bytes).catch((error) => {
+          away = error
+          throw error
+        })
       try {
-        const trees = await threads.run({ file: id, bytes: file.bytes })
-        return chosen(trees, tree).entries
+        return chosen(await threads.run({ bytes: file.bytes }, { answer }), tree).entries
       } catch (error) {
         // A storage that does not answer says nothing about the file.
-        if (asked.failed !== undefined) throw asked.failed
+        if (away !== undefined) throw away
         if (isGridError(error, 'root_not_counted')) throw error
         throw notCounted(`it cannot be read as a ROOT file (${(error as Error).message})`, {}, error)
-      } finally {
-        open.delete(id)
       }
     },
     close: () => threads.close(),
