@@ -1,5 +1,6 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
 import { mkdirSync, readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
@@ -16,6 +17,7 @@ import { registerPilotRoutes } from './doors/kumi/pilots.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { scimDoor } from './doors/scim/index.ts'
+import { registerStatusPage } from './doors/status/index.ts'
 import { registerX509Door } from './doors/x509/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
@@ -26,6 +28,7 @@ import {
   openTrustDirectory,
   openVomsDirectory,
   proxyAttributes,
+  readCertificates,
 } from './identity/index.ts'
 import {
   createLogger,
@@ -45,18 +48,29 @@ import {
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
-import { registerSoftwareMetrics } from './operations/index.ts'
+import {
+  createStatusPage,
+  noteTransferEnds,
+  operationsWorkers,
+  registerSoftwareMetrics,
+} from './operations/index.ts'
 import * as placement from './placement/index.ts'
-import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
+import { outputInspection, outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { type RawDeps, rawWorkers, registerRawMetrics } from './raw/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { createSoftware } from './software/index.ts'
-import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './storage/index.ts'
+import {
+  createRootCounter,
+  fetchDocument,
+  guardedOutbound,
+  posixDriver,
+  webdavClient,
+} from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
-import { createMarkets, createSandboxes, workloadWorkers } from './workload/index.ts'
+import { createMarkets, createSandboxes, rangeReader, workloadWorkers } from './workload/index.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -169,7 +183,10 @@ const placementDeps: placement.PlacementDeps = {
 const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   siteUp: transfer.storagesInUse({ db, clock, rses }),
-  settle: placement.settle,
+  async settle(tx, input) {
+    await placement.settle(tx, input)
+    await noteTransferEnds(tx, input)
+  },
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
@@ -206,15 +223,19 @@ const productions: ProductionDeps = {
   ...{ db, log, rses },
   addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
 }
+const rootCounter = createRootCounter()
 const raw: RawDeps = {
   ...{ db, log, rses, stat: (at) => mover.stat(at), copies: placementDeps.copies },
   ...{ verifiedWithinSeconds: placementDeps.verifiedWithinSeconds, addRules: productions.addRules },
 }
 registerRawMetrics({ db, vos, now: clock.now })
+const openCopy = rangeReader({ identity, client: storageClient })
 const jobDoor = {
   ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
   ...{ review: outputReview(productions), addRules: productions.addRules },
+  open: openCopy,
+  inspect: outputInspection({ db, counter: rootCounter, open: openCopy }),
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
 }
@@ -226,6 +247,10 @@ const voms =
         ...{ database, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
         ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
       })
+const statusPage = createStatusPage({
+  ...{ db, directory: join(home, 'status') },
+  vo: async () => ({ vo: grid.vo, title: grid.title }),
+})
 const workers = [
   ...(voms ? [voms.worker] : []),
   counterFolder(db),
@@ -244,6 +269,18 @@ const workers = [
     remove: (url, token) => storageClient.remove(url, token),
   }),
   ...productionWorkers(productions),
+  statusPage.worker,
+  ...operationsWorkers({
+    ...{ db, clock, rng, ids, log, rses, identity, vos, markets, doors: storageClient },
+    everyMs: config.activeTestMinutes * 60_000,
+    local: async () => ({
+      expiries: ['server/tls.pem', 'server/people-ca.pem', 'ca/ca.pem'].map((file) => ({
+        name: `certificate ${file}`,
+        at: readCertificates(readFileSync(join(home, file), 'utf8'))[0]!.notAfter,
+      })),
+      disks: [await diskOf('disk of the server', home)],
+    }),
+  }),
   ...rawWorkers(raw),
 ]
 
@@ -339,6 +376,7 @@ await registerKumiDoor(http.app, {
   issuerBase: `${issuerBase}/iam`,
   consoleDirectory: join(import.meta.dirname, '..', 'web'),
 })
+registerStatusPage(http.app, { page: statusPage, clock })
 voms?.register(http.app)
 await http.listen()
 await voms?.listen()
@@ -358,7 +396,7 @@ async function end(reason: string): Promise<void> {
   await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
-  await software.close()
+  await Promise.all([software.close(), rootCounter.close()])
   documents.close()
   issuerDocuments.close()
   originals.close()
@@ -374,6 +412,11 @@ process.on('disconnect', () => void end('supervisor gone'))
 function homeOption(argv: readonly string[]): { home?: string } {
   const at = argv.indexOf('--home')
   return at > 0 && argv[at + 1] ? { home: argv[at + 1]! } : {}
+}
+
+async function diskOf(name: string, directory: string) {
+  const { bsize, blocks, bavail } = await statfs(directory)
+  return { name, freeBytes: bavail * bsize, totalBytes: blocks * bsize }
 }
 
 /** A home too deep for a unix socket has it elsewhere and says where. */

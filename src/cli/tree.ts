@@ -31,15 +31,17 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./job/commands.ts')).registerJobCommands(program),
   },
   {
-    names: ['prod', 'lineage'],
+    names: ['prod', 'lineage', 'reproduce'],
     summaries: [
       'make data from many runs: define, start, watch, retry',
       'how a file came to be: production, job, release, conditions, and the same of its inputs',
+      'make a file again from its recipe, here, and compare',
     ],
     register: async (program) => {
-      const { registerLineageCommand, registerProductionCommands } = await import('./production/commands.ts')
-      registerProductionCommands(program)
-      registerLineageCommand(program)
+      const commands = await import('./production/commands.ts')
+      commands.registerProductionCommands(program)
+      commands.registerLineageCommand(program)
+      commands.registerReproduceCommand(program)
     },
   },
   {
@@ -61,6 +63,16 @@ const nouns: readonly Noun[] = [
     names: ['site'],
     summaries: ['the sites of the grid'],
     register: async (program) => (await import('./site/commands.ts')).registerSiteCommands(program),
+  },
+  {
+    names: ['card'],
+    summaries: ['what is wrong with the grid, by cause'],
+    register: async (program) => (await import('./card/commands.ts')).registerCardCommands(program),
+  },
+  {
+    names: ['shift'],
+    summaries: ['who watches the grid, the log, and the handover'],
+    register: async (program) => (await import('./shift/commands.ts')).registerShiftCommands(program),
   },
   {
     names: ['rse'],

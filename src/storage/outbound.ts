@@ -12,12 +12,14 @@ import {
 } from './errors.ts'
 
 export interface OutboundRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: AsyncIterable<Uint8Array>
   readonly signal?: AbortSignal
   readonly party: 'source' | 'destination'
+  /** Answers come as they are, for those who read what a refusal says; redirects are not followed. */
+  readonly anyStatus?: boolean
 }
 
 /** The only way to hosts that a client, a certificate or a foreign document names. */
@@ -128,7 +130,7 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     }
     answer.once('close', () => running--)
     const status = answer.statusCode ?? 0
-    if (status >= 200 && status < 300) return answer
+    if (wanted.anyStatus || (status >= 200 && status < 300)) return answer
     answer.resume()
     const to = answer.headers.location
     if (!REDIRECTS.has(status) || !to || redirects === 0 || wanted.body || !URL.canParse(to, url.href))

@@ -7,6 +7,7 @@ import { delimiter, isAbsolute, join, relative } from 'node:path'
 const PACKAGES: Readonly<Record<string, string>> = {
   arched:
     'nordugrid-arc-arex nordugrid-arc-client nordugrid-arc-arcctl-service nordugrid-arc-plugins-needed nordugrid-arc-plugins-arcrest',
+  condor_schedd: 'condor openssh-server',
   curl: 'curl',
   'davix-get': 'davix',
   'gfal-copy': 'gfal2-util-scripts python3-gfal2 gfal2-plugin-http gfal2-plugin-file',

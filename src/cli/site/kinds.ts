@@ -1,4 +1,6 @@
 import { arcPlace } from './arc.ts'
+import { htcondorPlace } from './htcondor.ts'
+import { kubernetesPlace } from './kubernetes.ts'
 import type { PlaceKind } from './place-kind.ts'
 import { slurmPlace } from './slurm.ts'
 
@@ -6,4 +8,6 @@ import { slurmPlace } from './slurm.ts'
 export const placeKinds: Readonly<Record<string, PlaceKind>> = {
   arc: arcPlace,
   slurm: slurmPlace,
+  htcondor: htcondorPlace,
+  kubernetes: kubernetesPlace,
 }

@@ -4,8 +4,10 @@ import { isGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
 import { arcKind } from './arc-kind.ts'
 import type { BatchSystem, PilotFile } from './batch-system.ts'
+import { condorKind } from './condor-kind.ts'
 import { badCluster } from './errors.ts'
 import type { BatchKind, PlacedBatch, PlaceSetting, PlaceToken } from './kind.ts'
+import { kubernetesKind } from './kubernetes-kind.ts'
 import { localBatch } from './local.ts'
 import { slurmKind } from './slurm-kind.ts'
 
@@ -13,6 +15,8 @@ import { slurmKind } from './slurm-kind.ts'
 const KINDS: Readonly<Record<string, BatchKind<unknown>>> = {
   arc: arcKind,
   slurm: slurmKind,
+  htcondor: condorKind,
+  kubernetes: kubernetesKind,
 }
 
 /** Where an order of the server wants pilots. */
