@@ -1,5 +1,6 @@
 /** The server: wiring and start. Reading this file from top to bottom is reading the architecture. */
 import { mkdirSync, readFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
@@ -26,6 +27,7 @@ import {
   openTrustDirectory,
   openVomsDirectory,
   proxyAttributes,
+  readCertificates,
 } from './identity/index.ts'
 import {
   createLogger,
@@ -45,7 +47,7 @@ import {
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
-import { registerSoftwareMetrics } from './operations/index.ts'
+import { noteTransferEnds, operationsWorkers, registerSoftwareMetrics } from './operations/index.ts'
 import * as placement from './placement/index.ts'
 import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { type RawDeps, rawWorkers, registerRawMetrics } from './raw/index.ts'
@@ -169,7 +171,10 @@ const placementDeps: placement.PlacementDeps = {
 const transferWorkers = transfer.createTransferWorkers({
   ...{ db, clock, rng, ids, log, rses, mover },
   siteUp: transfer.storagesInUse({ db, clock, rses }),
-  settle: placement.settle,
+  async settle(tx, input) {
+    await placement.settle(tx, input)
+    await noteTransferEnds(tx, input)
+  },
   maxActive: config.transfersAtOnce,
   activityWeight: config.activityShares,
 })
@@ -244,6 +249,17 @@ const workers = [
     remove: (url, token) => storageClient.remove(url, token),
   }),
   ...productionWorkers(productions),
+  ...operationsWorkers({
+    ...{ db, clock, rng, ids, log, rses, identity, vos, markets, doors: storageClient },
+    everyMs: config.activeTestMinutes * 60_000,
+    local: async () => ({
+      expiries: ['server/tls.pem', 'server/people-ca.pem', 'ca/ca.pem'].map((file) => ({
+        name: `certificate ${file}`,
+        at: readCertificates(readFileSync(join(home, file), 'utf8'))[0]!.notAfter,
+      })),
+      disks: [await diskOf('disk of the server', home)],
+    }),
+  }),
   ...rawWorkers(raw),
 ]
 
@@ -374,6 +390,11 @@ process.on('disconnect', () => void end('supervisor gone'))
 function homeOption(argv: readonly string[]): { home?: string } {
   const at = argv.indexOf('--home')
   return at > 0 && argv[at + 1] ? { home: argv[at + 1]! } : {}
+}
+
+async function diskOf(name: string, directory: string) {
+  const { bsize, blocks, bavail } = await statfs(directory)
+  return { name, freeBytes: bavail * bsize, totalBytes: blocks * bsize }
 }
 
 /** A home too deep for a unix socket has it elsewhere and says where. */

@@ -14,6 +14,7 @@ const ROOMS_WITH_TABLES = [
   'raw',
   'workload',
   'production',
+  'operations',
 ] as const
 
 export function migrationSources(): MigrationSource[] {

@@ -198,6 +198,14 @@ export const serverSettings = {
     default: '',
     help: "PEM file of further authorities for the mail server's certificate.",
   },
+  activeTestMinutes: {
+    type: 'integer',
+    env: 'KUMI_ACTIVE_TEST_MINUTES',
+    default: 30,
+    min: 0,
+    max: 1440,
+    help: 'How often each site and storage is tested by a small job and a small file, minutes; the first time one such interval after it was added. 0: never.',
+  },
   clientRegistration: {
     type: 'boolean',
     env: 'KUMI_CLIENT_REGISTRATION',

@@ -63,6 +63,16 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./site/commands.ts')).registerSiteCommands(program),
   },
   {
+    names: ['card'],
+    summaries: ['what is wrong with the grid, by cause'],
+    register: async (program) => (await import('./card/commands.ts')).registerCardCommands(program),
+  },
+  {
+    names: ['shift'],
+    summaries: ['who watches the grid, the log, and the handover'],
+    register: async (program) => (await import('./shift/commands.ts')).registerShiftCommands(program),
+  },
+  {
     names: ['rse'],
     summaries: ['the storages'],
     register: async (program) => (await import('./rse/commands.ts')).registerRseCommands(program),

@@ -1,13 +1,16 @@
-import type { Db } from '../kernel/database.ts'
+import { type Db, type Tx, transaction } from '../kernel/database.ts'
 import {
   addDowntime,
   type Downtime,
+  describeDowntime,
   downtimesAhead,
   downtimesBetween,
+  endDowntime,
   type NewDowntime,
 } from '../sites/index.ts'
 import { resourcesOf } from '../workload/index.ts'
 import { notAtSite } from './errors.ts'
+import { addEntries } from './shifts/log.store.ts'
 import { siteLines } from './sites.ts'
 
 export interface DowntimeLine extends Omit<Downtime, 'vo'> {
@@ -26,7 +29,35 @@ export async function announceDowntime(db: Db, now: Date, downtime: NewDowntime)
     if (!places.some(({ name }) => name === resource))
       throw notAtSite(`The site ${site} has no place ${resource}.`)
   }
-  return downtimeLine(await addDowntime(db, now, downtime), now)
+  return transaction(db, async (tx) => {
+    const made = await addDowntime(tx, now, downtime)
+    await log(tx, now, made, 'downtime.added', made.madeBy)
+    return downtimeLine(made, now)
+  })
+}
+
+/** Ends a downtime now, or withdraws one that has not begun. Throws no_such_downtime, downtime_over. */
+export async function finishDowntime(
+  db: Db,
+  now: Date,
+  order: { vo: string; id: number; by: string },
+): Promise<DowntimeLine> {
+  return transaction(db, async (tx) => {
+    const ended = await endDowntime(tx, now, order)
+    await log(tx, now, ended, 'downtime.ended', order.by)
+    return downtimeLine(ended, now)
+  })
+}
+
+/** Into the log of the shift. */
+function log(tx: Tx, now: Date, downtime: Downtime, kind: string, author: string): Promise<void> {
+  const { vo, id, site } = downtime
+  const told = describeDowntime(downtime, now)
+  const text =
+    kind === 'downtime.added'
+      ? `Downtime ${id} announced: ${told}`
+      : `Downtime ${id} of ${downtime.storage ?? downtime.resource ?? site} ${downtime.cancelledAt ? 'withdrawn' : 'ended'}`
+  return addEntries(tx, [{ vo, at: now, author, kind, text, site }])
 }
 
 /** Present downtimes and those to come; with `from`, all that touch the time from then on, newest first. */
@@ -41,7 +72,7 @@ export async function downtimeLines(
   return found.map((downtime) => downtimeLine(downtime, now))
 }
 
-export function downtimeLine({ vo: _, ...downtime }: Downtime, now: Date): DowntimeLine {
+function downtimeLine({ vo: _, ...downtime }: Downtime, now: Date): DowntimeLine {
   const { cancelledAt, startsAt, endsAt } = downtime
   const state = cancelledAt ? 'cancelled' : endsAt <= now ? 'over' : startsAt <= now ? 'present' : 'announced'
   return { ...downtime, state }

@@ -1,6 +1,18 @@
 /** The grid as a whole, for those who look after it: pictures of the present, statistics, problems, shifts. */
 
-export { announceDowntime, type DowntimeLine, downtimeLine, downtimeLines } from './downtimes.ts'
+export type { CardChangeRow, CardRow } from './cards/card.store.ts'
+export { listCards } from './cards/card.store.ts'
+export {
+  type EntityExplained,
+  type EntityKind,
+  exclusionLines,
+  explainEntity,
+  holdEntity,
+} from './cards/entities.ts'
+export { type Matrix, type MatrixCell, type MatrixRow, siteMatrix } from './cards/matrix.ts'
+export { type CardOrder, orderCard, showCard } from './cards/orders.ts'
+export { describeFinding } from './cards/words.ts'
+export { announceDowntime, type DowntimeLine, downtimeLines, finishDowntime } from './downtimes.ts'
 export {
   type BadReplicaLine,
   badReplicasOfSite,
@@ -10,6 +22,7 @@ export {
 export { type JobTimeline, jobTimeline, type TimelinePoint } from './job-timeline.ts'
 export { type JobCounts, type JobLine, type JobPage, type JobQuestion, jobCounts, jobLines } from './jobs.ts'
 export { type Attention, type NowPicture, nowPicture, type Totals } from './now.ts'
+export { hurryProbes, latestTests, type TestRow, testsOfSite } from './probes/probe.store.ts'
 export {
   type GapLine,
   type PlacementLine,
@@ -36,6 +49,7 @@ export {
   usesOfRepository,
 } from './software.ts'
 export { registerSoftwareMetrics } from './software-metrics.ts'
+export { noteTransferEnds } from './statistics/transfer-ends.ts'
 export {
   type LinkLine,
   linkLines,
@@ -45,3 +59,17 @@ export {
   transferExplanation,
   transferLines,
 } from './transfers.ts'
+export { operationsWorkers } from './workers.ts'
+export { type EntryRow, entriesOf } from './shifts/log.store.ts'
+export {
+  endShift,
+  planShift,
+  roster,
+  type ShiftKind,
+  type ShiftRow,
+  type ShiftsNow,
+  shiftsNow,
+  startShift,
+  unplanShift,
+  writeLog,
+} from './shifts/shifts.ts'

@@ -64,6 +64,15 @@ describe('the client of storages', () => {
     })
   })
 
+  test('lists a directory and tells the time of its storage', async () => {
+    await store(a, '/d/with space & more', randomBytes(10))
+    const paths = await client.list(a.url('/d/'), token)
+    expect(paths.filter((path) => path.endsWith('/d/with space & more'))).toHaveLength(1)
+    const time = await client.time(a.url('/'), token)
+    expect(Math.abs(time!.getTime() - Date.now())).toBeLessThan(60_000)
+    await expect(client.list(a.url('/none/'), token)).rejects.toMatchObject({ code: 'no_such_file' })
+  })
+
   test('asks for the kept checksum, or for that of the bytes as they are now', async () => {
     const bytes = randomBytes(1000)
     const facts = await store(a, '/c/rots', bytes)

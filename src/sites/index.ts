@@ -1,4 +1,4 @@
-/** Sites and their gateways: reports, commands, state, downtimes. */
+/** Sites and their gateways: reports, commands, state, downtimes, exclusions. */
 
 export {
   type Affected,
@@ -16,6 +16,15 @@ export {
   type NewDowntime,
 } from './downtimes.ts'
 
+export { type Exclusion, exclusionOf, THROTTLED } from './exclusion.ts'
+export {
+  endExclusions,
+  exclusionsBetween,
+  exclusionsNow,
+  extendExclusions,
+  insertExclusion,
+  type NewExclusion,
+} from './exclusions.store.ts'
 export { nearestFirst, type Place } from './nearest.ts'
 export {
   type GatewayFacts,

@@ -59,6 +59,10 @@ export interface WebdavClient {
   get(url: string, token: string, options?: GetOptions): Promise<AsyncIterable<Uint8Array>>
   /** Whatever the body throws is thrown again. Errors of ours: `size_mismatch`, and those the storage tells. */
   put(url: string, token: string, body: AsyncIterable<Uint8Array>, options?: PutOptions): Promise<PutAnswer>
+  /** Paths of a directory and what lies directly in it, decoded. */
+  list(url: string, token: string, signal?: AbortSignal): Promise<string[]>
+  /** What the clock of the storage says, to the second; undefined when it does not tell. */
+  time(url: string, token: string, signal?: AbortSignal): Promise<Date | undefined>
   close(): Promise<void>
 }
 
@@ -236,6 +240,23 @@ export function webdavClient(options: WebdavClientOptions = {}): WebdavClient {
       return { created: answer.statusCode === 201, ...toldDigests(answer) }
     },
 
+    async list(url, token, signal) {
+      const headers = { depth: '1' }
+      const answer = await send({ method: 'PROPFIND', url, token, headers, signal })
+      if (answer.statusCode !== 207) throw refusal(answer, await bodyText(answer))
+      const document = await answer.body.text()
+      return [...document.matchAll(/<(?:[\w-]+:)?href>([^<]*)</g)].map(([, href]) =>
+        decodeURIComponent(new URL(unescaped(href!), url).pathname),
+      )
+    },
+
+    async time(url, token, signal) {
+      const answer = await send({ method: 'OPTIONS', url, token, signal })
+      await answer.body.dump()
+      const { date } = answer.headers
+      return typeof date === 'string' && !Number.isNaN(Date.parse(date)) ? new Date(date) : undefined
+    },
+
     close: () => agent.destroy(),
   }
 }
@@ -259,6 +280,9 @@ async function bodyText(answer: Dispatcher.ResponseData): Promise<string> {
   }
   return Buffer.concat(parts).toString('utf8').trim().slice(0, 500)
 }
+
+const unescaped = (text: string): string =>
+  text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&quot;', '"').replaceAll('&amp;', '&')
 
 function factsOf(answer: Dispatcher.ResponseData): RemoteFile {
   const length = answer.headers['content-length']

@@ -21,6 +21,8 @@ export interface TransferOutcome {
   readonly result: 'done' | 'adopted' | 'failed' | 'retrying'
   readonly error: TransferError | null
   readonly attempts: number
+  readonly bytes: bigint
+  readonly activity: string
   /** Only of `retrying`. */
   readonly nextTry: Date | null
 }
@@ -176,6 +178,8 @@ function outcomeOf(e: Ending): TransferOutcome {
     result: e.result as TransferOutcome['result'],
     error: e.error,
     attempts: e.attempt,
+    bytes: e.row.bytes,
+    activity: e.row.activity,
     nextTry: e.nextTry ?? null,
   }
 }

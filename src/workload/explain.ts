@@ -1,5 +1,13 @@
 import type { Db } from '../kernel/index.ts'
-import { type Downtime, describeDowntime, listSites, nextOutage, type Site } from '../sites/index.ts'
+import {
+  type Downtime,
+  describeDowntime,
+  type Exclusion,
+  exclusionOf,
+  listSites,
+  nextOutage,
+  type Site,
+} from '../sites/index.ts'
 import { jobMissing } from './errors.ts'
 import {
   beforeOutage,
@@ -75,7 +83,8 @@ export async function explainJob(
   const places = resources.map((resource): PlaceExplained => {
     const { site, name } = resource
     const paused =
-      outageOf(queue!, resource, market.downtimes, now) ?? pauseOf(resource, states.get(site), now)
+      outageOf(queue!, resource, market.downtimes, now) ??
+      pauseOf(resource, states.get(site), market.exclusions, now)
     return { resource: name, site, obstacles: obstacles(queue!, offerOf(resource)), paused }
   })
   const ahead = await read.aheadOf(db, id, MOST_AHEAD)
@@ -103,8 +112,16 @@ function outageOf(
   return `${describeDowntime(outage, now)}${late}`
 }
 
-function pauseOf(resource: ResourceRow, site: Site | undefined, now: Date): string | null {
+function pauseOf(
+  resource: ResourceRow,
+  site: Site | undefined,
+  exclusions: readonly Exclusion[],
+  now: Date,
+): string | null {
   const { pausedUntil, pauseReason } = resource
+  const out = exclusionOf(exclusions, { site: resource.site, resource: resource.name }, now)
+  if (out?.action === 'exclude')
+    return `no pilots are started until ${out.until.toISOString()}: ${out.reason}`
   if (pausedUntil && pausedUntil > now) return `paused until ${pausedUntil.toISOString()}: ${pauseReason}`
   const away = site?.state === 'down' || site?.state === 'unknown'
   return away ? `the site is ${site.state} (${site.explanation ?? 'no news'})` : null

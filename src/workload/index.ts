@@ -100,6 +100,7 @@ export {
   HELD,
   isFinal,
   isStateName,
+  isWithPilot,
   mayFollow,
   STATES,
   type StateName,

@@ -1,11 +1,11 @@
 import { type Db, type Ids, type Tx, transaction, type Worker } from '../kernel/index.ts'
-import { commandGateway } from '../sites/index.ts'
+import { commandGateway, exclusionOf } from '../sites/index.ts'
 import { loseStarts } from './end.ts'
 import { invalidJob, pilotExists, pilotMissing, resourceMissing } from './errors.ts'
 import { ownPilot } from './lease.ts'
 import { changePilots, type PilotChange } from './pilot-search.store.ts'
 import * as store from './pilots.store.ts'
-import { judgePlace, matchable, pilotsToStart } from './provision.ts'
+import { allowedPilots, judgePlace, matchable, pilotsToStart } from './provision.ts'
 import type { Markets } from './queues.ts'
 
 export type { NewResource, PilotView, ResourceRow } from './pilots.store.ts'
@@ -61,7 +61,10 @@ export function provisionWorker({ db, ids, markets }: ProvisionDeps): Worker {
           ? { ...known, pausedUntil: pause.until, pauseMs: pause.pauseMs, pauseReason: pause.reason }
           : known
         const count = counts.get(resource.id) ?? { waiting: 0, running: 0 }
-        const start = pilotsToStart(resource, count, matchable(market, resource, now), now)
+        const place = { site: resource.site, resource: resource.name }
+        const most = allowedPilots(resource, exclusionOf(market.exclusions, place, now))
+        const jobs = matchable(market, resource, now)
+        const start = pilotsToStart({ ...resource, maxPilots: most }, count, jobs, now)
         if (start > 0) await orderPilots(tx, resource, start, now)
       }
     }

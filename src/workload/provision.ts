@@ -1,4 +1,4 @@
-import type { Downtime } from '../sites/index.ts'
+import { type Downtime, type Exclusion, THROTTLED } from '../sites/index.ts'
 import { beforeOutage, obstacles } from './match.ts'
 import type { PilotCounts, PilotEnd, ResourceRow } from './pilots.store.ts'
 import type { Market } from './queues.ts'
@@ -28,6 +28,12 @@ export function matchable(
     ({ queue }) => queue.vo === resource.vo && obstacles(queue, offer).length === 0,
   )
   return fitting.reduce((sum, { waiting }) => sum + Number(waiting), 0)
+}
+
+/** So many pilots a place may have: none while it is shut out, a tenth, but one, while it is throttled. */
+export function allowedPilots({ maxPilots }: ResourceRow, exclusion: Exclusion | undefined): number {
+  if (exclusion?.action === 'exclude') return 0
+  return exclusion?.action === 'throttle' ? Math.min(maxPilots, Math.ceil(maxPilots * THROTTLED)) : maxPilots
 }
 
 /**

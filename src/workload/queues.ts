@@ -1,5 +1,5 @@
 import type { Db } from '../kernel/index.ts'
-import { type Downtime, downtimesAhead } from '../sites/index.ts'
+import { type Downtime, downtimesAhead, type Exclusion, exclusionsNow } from '../sites/index.ts'
 import type { Usage } from './match.ts'
 import * as store from './queue.store.ts'
 import type { JobLimit, Queue } from './types.ts'
@@ -17,6 +17,8 @@ export interface Market {
   readonly limits: readonly JobLimit[]
   /** Present ones and those to come. */
   readonly downtimes: readonly Downtime[]
+  /** Places where fewer pilots are to be started, or none. */
+  readonly exclusions: readonly Exclusion[]
   /** Of the queues above those that were found empty since. */
   readonly empty: Set<number>
 }
@@ -35,12 +37,13 @@ export function createMarkets(db: Db): Markets {
   const kept = new Map<string, { at: number; market: Promise<Market> }>()
 
   async function read(vo: string, now: Date): Promise<Market> {
-    const [counts, shares, usage, limits, downtimes] = await Promise.all([
+    const [counts, shares, usage, limits, downtimes, exclusions] = await Promise.all([
       store.waitingCounts(db, vo),
       store.shareWeights(db, vo),
       store.recentUsage(db, vo, now, HALF_LIFE_MS),
       store.limitsOf(db, vo),
       downtimesAhead(db, now, vo),
+      exclusionsNow(db, now, vo),
     ])
     const missing = counts.map(({ id }) => id).filter((id) => !known.has(id))
     if (known.size > 50_000) known.clear()
@@ -50,7 +53,7 @@ export function createMarkets(db: Db): Markets {
       const queue = known.get(id)
       return queue ? [{ queue, waiting }] : []
     })
-    return { waiting, shares, usage, limits, downtimes, empty: new Set() }
+    return { waiting, shares, usage, limits, downtimes, exclusions, empty: new Set() }
   }
 
   return {

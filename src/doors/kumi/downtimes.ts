@@ -1,6 +1,5 @@
 import { Type } from 'typebox'
-import { announceDowntime, downtimeLine, downtimeLines } from '../../operations/index.ts'
-import { endDowntime } from '../../sites/index.ts'
+import { announceDowntime, downtimeLines, finishDowntime } from '../../operations/index.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import { literals } from './literals.ts'
 import type { Operations } from './operation.ts'
@@ -70,10 +69,7 @@ export function registerDowntimes(door: Operations, { db, clock }: Pick<JobDoorD
     summary: 'End a downtime now, or withdraw one that has not begun',
     schema: { params: Type.Object({ id: Type.Integer({ minimum: 1 }) }) },
     answer: Downtime,
-    handler: async ({ principal, params }) => {
-      const now = clock.now()
-      const { vo, account, subject } = principal
-      return downtimeLine(await endDowntime(db, now, { vo, id: params.id, by: account ?? subject }), now)
-    },
+    handler: ({ principal: { vo, account, subject }, params: { id } }) =>
+      finishDowntime(db, clock.now(), { vo, id, by: account ?? subject }),
   })
 }

@@ -27,9 +27,11 @@ import { registerJobs } from './jobs.ts'
 import { literals } from './literals.ts'
 import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
+import { registerOperations } from './operations.ts'
 import { registerPeople } from './people.ts'
 import { registerProductions } from './productions.ts'
 import { registerRaw } from './raw.ts'
+import { registerShifts } from './shifts.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
@@ -65,6 +67,8 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)
   registerDowntimes(door, deps)
+  registerOperations(door, deps)
+  registerShifts(door, deps)
   const pictures = new Map<string, { at: number; picture: Promise<NowPicture> }>()
   const picture = (vo: string): Promise<NowPicture> => {
     const now = clock.now()

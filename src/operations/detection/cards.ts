@@ -31,9 +31,10 @@ export function groupIntoCards(
   causes: readonly Cause[],
 ): CardChange[] {
   const loud = findings.filter(({ severity }) => severity !== 'info')
-  const telling = causes.filter(({ entity }) =>
+  const named = causes.filter(({ entity }) =>
     loud.some((one) => one.rule === 'R20' && entityKey(one.entity) === entityKey(entity)),
   )
+  const telling = named.filter((cause) => wholeOf(cause, named) === undefined)
   const drafts = new Map<string, Draft>()
   for (const card of openCards) drafts.set(card.key, draftOf(card.key, card, card.cause))
   for (const cause of telling) {
@@ -42,7 +43,8 @@ export function groupIntoCards(
   }
   const homeless: Finding[] = []
   for (const finding of loud) {
-    const cause = causeOf(finding, causes)
+    const part = causeOf(finding, causes)
+    const cause = part && (wholeOf(part, named) ?? part)
     if (cause && !telling.includes(cause)) continue
     const home = cause ? drafts.get(entityKey(cause.entity)) : knownHome(finding, openCards, drafts)
     if (home) home.findings.push(finding)
@@ -56,6 +58,10 @@ export function groupIntoCards(
 const draftOf = (key: string, card: Card | null, cause: Cause | null): Draft => ({
   ...{ key, card, cause, findings: [] },
 })
+
+/** A cause that another is a part of: what fails at a storage of a site that is the cause itself is told with the site. */
+const wholeOf = (part: Cause, causes: readonly Cause[]): Cause | undefined =>
+  causes.find(({ entity }) => part.within.some((whole) => entityKey(whole) === entityKey(entity)))
 
 /** The cause that a finding belongs to: its own entity's, one that explains it, or one about a part of it. */
 function causeOf(finding: Finding, causes: readonly Cause[]): Cause | undefined {
