@@ -40,10 +40,10 @@ export function scriptOf({ job, demand, spec, item }: Recipe): string {
     ...{ KUMI_JOB_NUMBER: String(item?.n ?? 0), KUMI_CORES: String(demand.cores) },
     ...{ KUMI_INPUT_LIST: 'kumi-inputs.txt' },
   }
-  const where = job.site === null ? '' : `, at ${job.site}`
+  const start = job.attempt === 0 ? '' : `start ${job.attempt}${job.site === null ? '' : ` at ${job.site}`}, `
   return [
     '#!/bin/sh',
-    comment(`Job ${job.id} "${job.name}" of ${job.owner}, start ${job.attempt}${where}, to be run here.`),
+    comment(`Job ${job.id} "${job.name}" of ${job.owner}, ${start}to be run here.`),
     comment(
       'It needs kumi, logged in as somebody who may read the inputs. What it makes stays in the directory.',
     ),
