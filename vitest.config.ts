@@ -7,7 +7,8 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...filesLeftOut(import.meta.dirname)],
     globalSetup: ['test/harness/postgres.ts'],
     pool: 'forks',
-    maxWorkers: 2,
+    // Journeys wait more than they compute.
+    maxWorkers: 3,
     // Threads that a test starts read the sources as they are.
     execArgv: ['--import', new URL('./test/harness/typescript-loader.mjs', import.meta.url).href],
     testTimeout: 120_000,

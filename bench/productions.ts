@@ -1,5 +1,5 @@
 import { processTree, residentBytes } from '../src/embedded/processes.ts'
-import { openDatabase, row, rows, sql } from '../src/kernel/index.ts'
+import { openDatabase, row, rows, sql, transaction, wake } from '../src/kernel/index.ts'
 import { type BenchGrid, databaseConnection, withGrid } from './grid.ts'
 import { jobScreen } from './job-screen.ts'
 import { cpuSeconds } from './measure.ts'
@@ -24,7 +24,6 @@ export async function productionBenchmark(options: {
     const { doors } = bench
     const perCell = Math.ceil(jobs / CELLS)
     const definition = definitionOf(perCell)
-    await doors.call('POST', '/rucio/accounts/admin/scopes/user.admin')
     const began = performance.now()
     await doors.call('POST', '/kumi/v1/productions', { definition })
     const definedMs = performance.now() - began
@@ -87,7 +86,11 @@ async function endAll(bench: BenchGrid, total: number, say: (text: string) => vo
   let [ended, mostWaiting] = [0, 0]
   try {
     while (ended < total) {
-      const found = await row(db, end(new Date()))
+      const found = await transaction(db, async (tx) => {
+        const done = await row(tx, end(new Date()))
+        if (done!.ended > 0) await wake(tx, 'production')
+        return done
+      })
       ended += found!.ended
       mostWaiting = Math.max(mostWaiting, found!.waiting)
       if (ended >= ((resident.length + 1) * total) / LOOKS) {

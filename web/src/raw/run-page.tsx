@@ -71,7 +71,7 @@ export function RunPage() {
           <dd>{shown.flow}</dd>
           <dt>{t.raw.size}</dt>
           <dd>
-            {bytes(shown.bytes)} · {count(shown.events)} {t.raw.events}
+            {bytes(shown.bytes)} · {t.productions.events(shown.events, null)}
           </dd>
           <dt>{t.raw.secondCopyAt}</dt>
           <dd className="mono">{shown.centre}</dd>
