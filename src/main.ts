@@ -17,6 +17,7 @@ import { registerPilotRoutes } from './doors/kumi/pilots.ts'
 import { oidcDoor } from './doors/oidc/index.ts'
 import { canonicalRucioUrl, registerRucioDoor } from './doors/rucio/index.ts'
 import { scimDoor } from './doors/scim/index.ts'
+import { registerStatusPage } from './doors/status/index.ts'
 import { registerX509Door } from './doors/x509/index.ts'
 import { type GridFacts, vomsPortOf } from './embedded/index.ts'
 import { createHttp } from './http/index.ts'
@@ -47,7 +48,12 @@ import {
 } from './kernel/index.ts'
 import { smtpSender } from './mail.ts'
 import { migrationSources } from './migrations.ts'
-import { noteTransferEnds, operationsWorkers, registerSoftwareMetrics } from './operations/index.ts'
+import {
+  createStatusPage,
+  noteTransferEnds,
+  operationsWorkers,
+  registerSoftwareMetrics,
+} from './operations/index.ts'
 import * as placement from './placement/index.ts'
 import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { type RawDeps, rawWorkers, registerRawMetrics } from './raw/index.ts'
@@ -231,6 +237,10 @@ const voms =
         ...{ database, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
         ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
       })
+const statusPage = createStatusPage({
+  ...{ db, directory: join(home, 'status') },
+  vo: async () => ({ vo: grid.vo, title: grid.title }),
+})
 const workers = [
   ...(voms ? [voms.worker] : []),
   counterFolder(db),
@@ -249,6 +259,7 @@ const workers = [
     remove: (url, token) => storageClient.remove(url, token),
   }),
   ...productionWorkers(productions),
+  statusPage.worker,
   ...operationsWorkers({
     ...{ db, clock, rng, ids, log, rses, identity, vos, markets, doors: storageClient },
     everyMs: config.activeTestMinutes * 60_000,
@@ -355,6 +366,7 @@ await registerKumiDoor(http.app, {
   issuerBase: `${issuerBase}/iam`,
   consoleDirectory: join(import.meta.dirname, '..', 'web'),
 })
+registerStatusPage(http.app, { page: statusPage, clock })
 voms?.register(http.app)
 await http.listen()
 await voms?.listen()

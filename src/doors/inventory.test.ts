@@ -19,6 +19,7 @@ import { registerPilotRoutes } from './kumi/pilots.ts'
 import { oidcDoor } from './oidc/index.ts'
 import { canonicalRucioUrl, type RucioDoorDeps, registerRucioDoor } from './rucio/index.ts'
 import { scimDoor } from './scim/index.ts'
+import { registerStatusPage } from './status/index.ts'
 import { registerVomsContact } from './voms/index.ts'
 import { registerX509Door } from './x509/index.ts'
 
@@ -45,6 +46,8 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /rucio/auth/oidc': 'refuses',
   'GET /rucio/auth/oidc_redirect': 'refuses',
   'GET /rucio/auth/oidc_code': 'refuses',
+  'GET /status': 'states of sites and announced downtimes, for everybody',
+  'GET /status.json': 'the same for programs',
   'GET /kumi/v1/grid': 'where to log in',
   'GET /kumi/v1/openapi.json': 'the description of the interface',
   'GET /cvmfs/:repository/.cvmfspublished': 'a repository of CVMFS is public, and signed',
@@ -169,6 +172,7 @@ describe('the routes of all doors', () => {
       issuerBase: 'https://localhost:7443/iam',
       consoleDirectory: '/nowhere',
     })
+    registerStatusPage(http.app, { page: { read: async () => undefined }, clock: systemClock })
     registerVomsContact(http.app, {
       identity,
       contact: () => ({ host: 'localhost', port: 7452, subject: '/CN=localhost', chain: [] }),

@@ -31,6 +31,19 @@ export {
   ruleExplanation,
   ruleLines,
 } from './rules.ts'
+export { type EntryRow, entriesOf } from './shifts/log.store.ts'
+export {
+  endShift,
+  planShift,
+  roster,
+  type ShiftKind,
+  type ShiftRow,
+  type ShiftsNow,
+  shiftsNow,
+  startShift,
+  unplanShift,
+  writeLog,
+} from './shifts/shifts.ts'
 export {
   type Outcomes,
   type SiteDetails,
@@ -51,6 +64,13 @@ export {
 export { registerSoftwareMetrics } from './software-metrics.ts'
 export { noteTransferEnds } from './statistics/transfer-ends.ts'
 export {
+  createStatusPage,
+  lookAtStatus,
+  type ServiceState,
+  type StatusDocument,
+  type StatusPage,
+} from './status/status.ts'
+export {
   type LinkLine,
   linkLines,
   type TransferExplanation,
@@ -60,16 +80,3 @@ export {
   transferLines,
 } from './transfers.ts'
 export { operationsWorkers } from './workers.ts'
-export { type EntryRow, entriesOf } from './shifts/log.store.ts'
-export {
-  endShift,
-  planShift,
-  roster,
-  type ShiftKind,
-  type ShiftRow,
-  type ShiftsNow,
-  shiftsNow,
-  startShift,
-  unplanShift,
-  writeLog,
-} from './shifts/shifts.ts'

@@ -63,7 +63,8 @@ function describe({ card, changes }: { card: Card; changes: readonly Change[] })
       .map(([name, value]) => `${name} ${value}`)
       .join(', ')
   const findings = card.findings.map(
-    (one) => `  ${one.rule} ${one.entity.kind} ${one.entity.name}: ${one.code} (${facts(one)}) since ${one.since}`,
+    (one) =>
+      `  ${one.rule} ${one.entity.kind} ${one.entity.name}: ${one.code} (${facts(one)}) since ${one.since}`,
   )
   const messages = (card.cause?.templates ?? []).map(({ text, n }) => `  ${n} × ${text}`)
   const history = changes.map(({ at, author, kind, text }) =>

@@ -17,7 +17,10 @@ export function registerShiftCommands(program: Command): void {
     .option('--site <name>', 'the site it is about')
     .option('--card <id>', 'the card it is about')
     .option('--hours <number>', 'how far back the log is shown', '24')
-    .addHelpText('after', '\nExamples:\n  kumi shift log\n  kumi shift log "asked Osaka about the gateway" --site osaka')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi shift log\n  kumi shift log "asked Osaka about the gateway" --site osaka',
+    )
     .action(async (text, options) => (await import('./shifts.ts')).log(text, options))
   withShared(shift.command('handover'))
     .description('end your shift; without words of yours what the grid knows is handed over')

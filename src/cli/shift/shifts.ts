@@ -125,7 +125,11 @@ export async function plan(
     const [startsAt, endsAt] = [options.from, options.until].map((time) => new Date(time).toISOString())
     const json = { kind: options.kind, person, startsAt, endsAt }
     const shift = await client.json<Shift>('POST', `${BASE}/shifts`, { json })
-    show(options, shift, () => `Shift ${shift.id}: ${person} (${shift.kind}) from ${startsAt} until ${endsAt}`)
+    show(
+      options,
+      shift,
+      () => `Shift ${shift.id}: ${person} (${shift.kind}) from ${startsAt} until ${endsAt}`,
+    )
   })
 }
 

@@ -16,12 +16,7 @@ const age = (from: Date, now: Date): string => {
 }
 
 /** What the next shift has to know, from the tables: open cards by age, what people did, sites, what is announced. */
-export async function handoverDraft(
-  db: Db,
-  now: Date,
-  vo: string,
-  shift: ShiftRow | null,
-): Promise<string> {
+export async function handoverDraft(db: Db, now: Date, vo: string, shift: ShiftRow | null): Promise<string> {
   const since = shift?.startedAt ?? new Date(now.getTime() - 8 * HOUR_MS)
   const cards = await openCards(db, vo)
   const sites = await listSites(db, now, vo)
@@ -38,7 +33,10 @@ export async function handoverDraft(
     ...part(
       'Open cards, oldest first:',
       oldest.map(({ id, title, severity, state, owner, firstSeen }) =>
-        [`${id} ${severity} ${state}${owner ? ` (${owner})` : ''}: ${title}`, `for ${age(firstSeen, now)}`].join(', '),
+        [
+          `${id} ${severity} ${state}${owner ? ` (${owner})` : ''}: ${title}`,
+          `for ${age(firstSeen, now)}`,
+        ].join(', '),
       ),
     ),
     ...part(

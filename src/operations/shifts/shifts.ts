@@ -16,7 +16,8 @@ const LONGEST_MS = 14 * 24 * HOUR_MS
 /** Puts somebody on the roster. Throws operations.bad_shift. */
 export async function planShift(db: Db, now: Date, shift: store.NewShift): Promise<store.ShiftRow> {
   const { startsAt, endsAt } = shift
-  if (endsAt <= startsAt || endsAt <= now) throw badShift('A shift ends after it begins, and not in the past.')
+  if (endsAt <= startsAt || endsAt <= now)
+    throw badShift('A shift ends after it begins, and not in the past.')
   if (endsAt.getTime() - startsAt.getTime() > LONGEST_MS) throw badShift('A shift lasts two weeks at most.')
   return transaction(db, (tx) => store.insertShift(tx, shift, null))
 }
@@ -35,7 +36,8 @@ export async function startShift(
 ): Promise<store.ShiftRow> {
   return transaction(db, async (tx) => {
     const running = (await store.runningShifts(tx, vo)).find((one) => one.kind === kind)
-    if (running?.person === person) throw shiftRuns(`Your shift runs since ${running.startedAt!.toISOString()}.`)
+    if (running?.person === person)
+      throw shiftRuns(`Your shift runs since ${running.startedAt!.toISOString()}.`)
     const early = new Date(now.getTime() + EARLY_MS)
     const planned = await store.plannedShift(tx, { vo, kind, person, at: now, early })
     const endsAt = new Date(now.getTime() + UNPLANNED_MS)
@@ -59,7 +61,13 @@ export async function endShift(
     const running = (await store.runningShifts(tx, vo)).find((one) => one.person === person)
     if (!running) throw shiftMissing('No shift of yours runs; begin one with: kumi shift start')
     const handover = text?.trim() || (await handoverDraft(tx, now, vo, running))
-    const said = { vo, at: now, author: person, kind: 'shift.ended', text: `${person} hands over. ${handover}` }
+    const said = {
+      vo,
+      at: now,
+      author: person,
+      kind: 'shift.ended',
+      text: `${person} hands over. ${handover}`,
+    }
     await addEntries(tx, [said])
     return store.setEnded(tx, running.id, now, handover)
   })

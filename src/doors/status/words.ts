@@ -1,0 +1,53 @@
+export const WORDS = {
+  en: {
+    title: (name: string) => `Status of ${name}`,
+    at: 'As of',
+    old: 'The server cannot look at the grid at the moment; this is what it saw last.',
+    itself: 'Catalogue, transfers and login',
+    service: 'Service',
+    state: 'State',
+    history: 'Last 90 days',
+    available: (percent: string, days: number) =>
+      `${percent} % available in ${days} ${days === 1 ? 'day' : 'days'}`,
+    unseen: 'not yet observed',
+    states: {
+      ok: 'works',
+      degraded: 'works badly',
+      down: 'is away',
+      maintenance: 'announced downtime',
+      unknown: 'not known',
+    },
+    downtimes: 'Announced downtimes',
+    none: 'No downtime is announced for the next two weeks.',
+    outage: 'away',
+    warning: 'at risk',
+    other: '日本語',
+    nothing: 'The server has not looked at the grid yet; try again in a minute.',
+  },
+  ja: {
+    title: (name: string) => `${name} の稼働状況`,
+    at: '時点',
+    old: '現在グリッドの状態を確認できません。最後に確認できた内容を表示しています。',
+    itself: 'カタログ・転送・ログイン',
+    service: 'サービス',
+    state: '状態',
+    history: '過去90日間',
+    available: (percent: string, days: number) => `${days}日間の稼働率 ${percent} %`,
+    unseen: '観測前',
+    states: {
+      ok: '正常',
+      degraded: '一部障害',
+      down: '停止',
+      maintenance: '予告された停止',
+      unknown: '不明',
+    },
+    downtimes: '停止予定',
+    none: '今後2週間の停止予定はありません。',
+    outage: '停止',
+    warning: '不安定の可能性',
+    other: 'English',
+    nothing: 'まだ状態を確認していません。1分後に再度お試しください。',
+  },
+} as const
+
+export type Language = keyof typeof WORDS
