@@ -206,7 +206,7 @@ function Findings({ card: { findings } }: { card: Card }) {
                 <th scope="col">{t.cards.found}</th>
                 <th scope="col">{t.cards.where}</th>
                 <th scope="col">{t.cards.weight}</th>
-                <th scope="col">{t.now.since}</th>
+                <th scope="col">{t.raw.since}</th>
                 <th scope="col">{t.cards.facts}</th>
               </tr>
             </thead>

@@ -166,7 +166,7 @@ function Twin({ sites }: Pick<SiteMatrix, 'sites'>) {
                 </th>
                 <th scope="col">{t.sites.state}</th>
                 <th scope="col">{t.sites.jobs}</th>
-                <th scope="col">{t.sites.downtime}</th>
+                <th scope="col">{t.sites.downtimes}</th>
               </tr>
             </thead>
             <tbody>
