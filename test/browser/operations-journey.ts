@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { homeAt } from '../../src/embedded/index.ts'
 import { openDatabase, transaction } from '../../src/kernel/index.ts'
 import { applyChanges } from '../../src/operations/cards/apply.ts'
+import type { CardContent, Entity } from '../../src/operations/detection/index.ts'
 import { openScreens, READERS, type Screens, type World } from './screen.ts'
 
 /** A card as the detector writes it when jobs fail because of a storage: in a grid of a minute nothing is ill for long enough. */
@@ -12,20 +13,27 @@ async function openCard({ grid }: World, name: string): Promise<void> {
     poolSize: 1,
   })
   const now = new Date()
-  const entity = { kind: 'storage', name } as const
-  const cause = {
-    ...{ entity, of: 'jobs', n: 400, failed: 390, score: 80, sites: ['kek', 'osaka'] },
-    templates: [{ text: 'upload failed: connection refused by <host>', n: 388 }],
-  } as const
-  const site = { kind: 'site', name: 'kek' } as const
-  const finding = {
-    ...{ rule: 'R08', code: 'jobs fail', entity: site, within: [], severity: 'error', since: now },
-    facts: { n: 300, failed: 290 },
-  } as const
-  const card = {
-    ...{ key: `cause storage ${name}`, severity: 'error', entity, cause, entities: [entity, site] },
-    ...{ findings: [finding], firstSeen: now, lastSeen: now },
-  } as const
+  const entity: Entity = { kind: 'storage', name }
+  const site: Entity = { kind: 'site', name: 'kek' }
+  const card: CardContent = {
+    key: `cause storage ${name}`,
+    severity: 'error',
+    entity,
+    cause: {
+      ...{ entity, n: 400, failed: 390, score: 80, sites: ['kek', 'osaka'] },
+      of: 'jobs',
+      templates: [{ text: 'upload failed: connection refused by <host>', n: 388 }],
+    },
+    entities: [entity, site],
+    findings: [
+      {
+        ...{ code: 'jobs fail', entity: site, within: [], since: now, facts: { n: 300, failed: 290 } },
+        rule: 'R08',
+        severity: 'error',
+      },
+    ],
+    ...{ firstSeen: now, lastSeen: now },
+  }
   await transaction(db, (tx) => applyChanges(tx, now, 'demo', [], [{ kind: 'open', card }]))
   await close()
 }
