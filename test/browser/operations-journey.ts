@@ -20,7 +20,7 @@ async function openCard({ grid }: World, name: string): Promise<void> {
     severity: 'error',
     entity,
     cause: {
-      ...{ entity, n: 400, failed: 390, score: 80, sites: ['kek', 'osaka'] },
+      ...{ entity, n: 400, failed: 390, score: 80, sites: ['kek', 'osaka'], within: [], explains: [] },
       of: 'jobs',
       templates: [{ text: 'upload failed: connection refused by <host>', n: 388 }],
     },
