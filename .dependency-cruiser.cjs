@@ -53,7 +53,7 @@ module.exports = {
       name: 'cli-talks-to-doors-by-http',
       severity: 'error',
       from: { path: '^src/cli/' },
-      to: { path: `^src/(${domains}|doors|http)/`, pathNot: '^src/(identity/(x509/|voms/(attribute-certificate|build|fqan)\\.ts$)|software/(format|reader|local|image)/|storage/archive/)' },
+      to: { path: `^src/(${domains}|doors|http)/`, pathNot: '^src/(identity/(x509/|voms/(attribute-certificate|build|fqan)\\.ts$)|software/(format|reader|local|image)/|storage/(archive|root)/)' },
     },
     {
       name: 'gateway-and-pilot-stay-small',

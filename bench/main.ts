@@ -50,6 +50,13 @@ const benchmarks: readonly Benchmark[] = [
       }),
   },
   {
+    name: 'detector',
+    about:
+      'replay of 112 incidents on a synthetic grid, of a known seed and of --seeds N (3) others; rules of the field beside it',
+    run: async ({ seeds = 3 }) =>
+      (await import('./detector.ts')).detectorBenchmark({ seeds, say: (text) => console.error(text) }),
+  },
+  {
     name: 'productions',
     about:
       'one production of --jobs N (4700000): tasks become jobs as they are needed; the screen of jobs afterwards',
@@ -68,7 +75,7 @@ const benchmarks: readonly Benchmark[] = [
   },
 ]
 
-const help = `npm run bench -- <benchmark> [--files N] [--entries N] [--gigabytes N] [--jobs N] [--queues N] [--rules N] [--seconds N]
+const help = `npm run bench -- <benchmark> [--files N] [--entries N] [--gigabytes N] [--jobs N] [--queues N] [--rules N] [--seconds N] [--seeds N]
 
 ${benchmarks.map(({ name, about }) => `  ${name.padEnd(11)} ${about}`).join('\n')}
 
@@ -84,6 +91,7 @@ const { values, positionals } = parseArgs({
     queues: { type: 'string' },
     rules: { type: 'string' },
     seconds: { type: 'string' },
+    seeds: { type: 'string' },
     help: { type: 'boolean' },
   },
 })

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { processTree, residentBytes } from '../src/embedded/processes.ts'
 
 /** Seconds of CPU that processes and their descendants, those that ended too, have used so far (Linux). */
@@ -33,6 +33,18 @@ export async function measure<T>(roots: readonly number[], work: () => Promise<T
     cpuSeconds: cpuSeconds(roots) - cpu,
   }
 }
+
+/** The most bytes that a process had resident so far, or since `forgetMostMemory`; 0 when it is gone. */
+export function mostMemory(pid: number): number {
+  try {
+    const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024
+  } catch {
+    return 0
+  }
+}
+
+export const forgetMostMemory = (pid: number): void => writeFileSync(`/proc/${pid}/clear_refs`, '5')
 
 /** The most bytes that each part had resident, looked at every second until `stop`. */
 export function watchMemory<Part extends string>(

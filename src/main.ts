@@ -55,16 +55,22 @@ import {
   registerSoftwareMetrics,
 } from './operations/index.ts'
 import * as placement from './placement/index.ts'
-import { outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
+import { outputInspection, outputReview, type ProductionDeps, productionWorkers } from './production/index.ts'
 import { type RawDeps, rawWorkers, registerRawMetrics } from './raw/index.ts'
 import { serverSettings } from './settings.ts'
 import { commandReaper, type GatewayRow, listSites } from './sites/index.ts'
 import { createSoftware } from './software/index.ts'
-import { fetchDocument, guardedOutbound, posixDriver, webdavClient } from './storage/index.ts'
+import {
+  createRootCounter,
+  fetchDocument,
+  guardedOutbound,
+  posixDriver,
+  webdavClient,
+} from './storage/index.ts'
 import * as transfer from './transfer/index.ts'
 import { version } from './version.ts'
 import { openVoms } from './voms.ts'
-import { createMarkets, createSandboxes, workloadWorkers } from './workload/index.ts'
+import { createMarkets, createSandboxes, rangeReader, workloadWorkers } from './workload/index.ts'
 
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
@@ -217,15 +223,19 @@ const productions: ProductionDeps = {
   ...{ db, log, rses },
   addRules: (tx, input) => placement.addRules(tx, placementDeps, input),
 }
+const rootCounter = createRootCounter()
 const raw: RawDeps = {
   ...{ db, log, rses, stat: (at) => mover.stat(at), copies: placementDeps.copies },
   ...{ verifiedWithinSeconds: placementDeps.verifiedWithinSeconds, addRules: productions.addRules },
 }
 registerRawMetrics({ db, vos, now: clock.now })
+const openCopy = rangeReader({ identity, client: storageClient })
 const jobDoor = {
   ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
   ...{ review: outputReview(productions), addRules: productions.addRules },
+  open: openCopy,
+  inspect: outputInspection({ db, counter: rootCounter, open: openCopy }),
   storagesAt: async (vo: string, site: string) =>
     (await rses.all(vo)).filter((rse) => rse.attributes.site === site).map((rse) => rse.name),
 }
@@ -386,7 +396,7 @@ async function end(reason: string): Promise<void> {
   await Promise.all([http.close(), voms?.close()])
   await running.stop()
   await transferWorkers.drain()
-  await software.close()
+  await Promise.all([software.close(), rootCounter.close()])
   documents.close()
   issuerDocuments.close()
   originals.close()

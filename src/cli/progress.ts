@@ -20,7 +20,7 @@ const LINE_MS = 5000
 /** One live line on a terminal; a plain line every five seconds elsewhere; nothing when quiet. */
 export function showProgress(
   what: string,
-  total: { bytes: number; files: number },
+  total: { bytes: number; files: number } | undefined,
   { quiet = false, screen = process.stderr as Screen, now = () => performance.now() } = {},
 ): Progress {
   const started = now()
@@ -54,20 +54,22 @@ export function showProgress(
   }
 }
 
-/** The line itself: what, bar, share, files, bytes, rate, time left; never longer than `columns`. */
+/** The line itself: what, bar, share, files, bytes, rate, time left as far as the total is known; never longer than `columns`. */
 export function progressLine(
   what: string,
   done: { bytes: number; files: number },
-  total: { bytes: number; files: number },
+  total: { bytes: number; files: number } | undefined,
   seconds: number,
   columns: number,
 ): string {
-  const share = total.bytes > 0 ? Math.min(1, done.bytes / total.bytes) : 1
   const rate = seconds > 0 ? done.bytes / seconds : 0
+  const fitting = (text: string) => text.slice(0, Math.max(0, columns - 1))
+  if (!total) return fitting(`${what} ${done.files} files  ${bytesText(done.bytes)}  ${bytesText(rate)}/s`)
+  const share = total.bytes > 0 ? Math.min(1, done.bytes / total.bytes) : 1
   const left = rate > 0 ? spanText((total.bytes - done.bytes) / rate) : '?'
   const facts = `${Math.floor(share * 100)}%  ${done.files}/${total.files} files  ${bytesText(done.bytes)}  ${bytesText(rate)}/s  ${left} left`
   const room = Math.min(24, columns - what.length - facts.length - 6)
-  if (room < 4) return `${what} ${facts}`.slice(0, Math.max(0, columns - 1))
+  if (room < 4) return fitting(`${what} ${facts}`)
   const filled = Math.round(share * room)
   return `${what} [${'#'.repeat(filled)}${'.'.repeat(room - filled)}] ${facts}`
 }

@@ -31,15 +31,17 @@ const nouns: readonly Noun[] = [
     register: async (program) => (await import('./job/commands.ts')).registerJobCommands(program),
   },
   {
-    names: ['prod', 'lineage'],
+    names: ['prod', 'lineage', 'reproduce'],
     summaries: [
       'make data from many runs: define, start, watch, retry',
       'how a file came to be: production, job, release, conditions, and the same of its inputs',
+      'make a file again from its recipe, here, and compare',
     ],
     register: async (program) => {
-      const { registerLineageCommand, registerProductionCommands } = await import('./production/commands.ts')
-      registerProductionCommands(program)
-      registerLineageCommand(program)
+      const commands = await import('./production/commands.ts')
+      commands.registerProductionCommands(program)
+      commands.registerLineageCommand(program)
+      commands.registerReproduceCommand(program)
     },
   },
   {

@@ -4,6 +4,7 @@ import { createServer as createPlainServer, type Server } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { rootCertificates } from 'node:tls'
 import { segmentsOfTarget } from '../doors/webdav/paths.ts'
 import { storageDoor } from '../doors/webdav/storage-door.ts'
 import {
@@ -12,7 +13,7 @@ import {
   createTokenVerifier,
   openTrustDirectory,
 } from '../identity/verifier.ts'
-import { refreshCrls } from '../identity/x509/crl-refresh.ts'
+import { refreshCrls, toPem } from '../identity/x509/index.ts'
 import { createLogger } from '../kernel/log.ts'
 import { type Clock, systemPorts } from '../kernel/ports.ts'
 import { backoffMs } from '../kernel/retry.ts'
@@ -143,6 +144,16 @@ export async function startGateway(
     softwareServers: software ? [config.endpoint] : [],
     batches: batchSystems({
       ...{ directory: config.directory, gateway: config.name, log },
+      authorities: async () => [
+        ...rootCertificates,
+        ca.toString(),
+        ...(await trust.current()).all.map(({ certificate }) => toPem('CERTIFICATE', certificate.der)),
+      ],
+      async tokenFor(place) {
+        const answer = await channel.post(`compute/${place}/token`, {})
+        const { token, expiresAt } = (await answer.json()) as { token: string; expiresAt: string }
+        return { token, expiresAt: new Date(expiresAt) }
+      },
       program: join(import.meta.dirname, '..', 'pilot', 'main.js'),
     }),
   })

@@ -1,11 +1,12 @@
 import { type Metadata, setMetadata, setTombstones } from '../catalog/index.ts'
 import type { Tx } from '../kernel/index.ts'
-import type { MadeByStart, Review } from '../workload/index.ts'
+import type { MadeByStart, Review, SeenInside } from '../workload/index.ts'
 import { blockForNext } from './blocks.ts'
 import type { ProductionDeps } from './deps.ts'
 import { outputRefused } from './errors.ts'
 import { REFUSED } from './failure.ts'
 import { addInputs } from './input.store.ts'
+import { isCounted } from './inspect.ts'
 import * as store from './output.store.ts'
 import { countStep, productionById, stepsOf } from './production.store.ts'
 import type { Production, Step, StepRow } from './types.ts'
@@ -21,7 +22,7 @@ interface Known {
 
 /**
  * Looks at what a start made for a production, in the transaction that ends it: size and checksum were compared with the
- * storage before; here the file must be the one that was asked for, of a task that this job may end, with the events that
+ * storage before, and events counted in the file; here the file must be the one that was asked for, of a task that this job may end, with the events that
  * were asked for. Then it goes into its datablock and on to later steps. Throws output_refused: nothing of it is kept.
  */
 export function outputReview(deps: Pick<ProductionDeps, 'addRules'>): Review {
@@ -45,7 +46,8 @@ export function outputReview(deps: Pick<ProductionDeps, 'addRules'>): Review {
     const [file] = made.files
     if (!file || made.files.length > 1) throw refused(`${made.files.length} files instead of one`)
     if (file.bytes === 0n) throw refused('the file is empty')
-    const events = eventsOf(step, task, made.metadata)
+    const inside = made.inside.get(`${file.scope}:${file.name}`)
+    const events = eventsOf(step, task, made.metadata, inside)
     const { vo, now, jobId, attempt } = made
     await store.verifyTask(tx, now, task.taskId)
     const block = await blockForNext(tx, deps, { now, owner: production, step, stepId: task.stepId })
@@ -78,9 +80,24 @@ const refused = (why: string) => outputRefused(`${REFUSED}${why}.`)
 export const laterSteps = ({ definition }: Pick<Production, 'definition'>, step: Step): Step[] =>
   definition.steps.filter(({ input }) => input && 'step' in input && input.step === step.name)
 
-/** The events of an output as its job tells them; they must fit what the task is for. */
-function eventsOf(step: Step, task: store.TaskOfJob, metadata: MadeByStart['metadata']): number | null {
-  const { events, seed } = metadata
+/**
+ * The events of an output: as they were counted in the file where that is possible, else as its job tells them. Both must
+ * agree where there are both, and fit what the task is for.
+ */
+function eventsOf(
+  step: Step,
+  task: store.TaskOfJob,
+  metadata: MadeByStart['metadata'],
+  inside: SeenInside | undefined,
+): number | null {
+  const { events: told, seed } = metadata
+  if (isCounted(step)) {
+    if (!inside) throw refused('nobody looked into the file')
+    if ('problem' in inside) throw refused(inside.problem)
+    if (told !== undefined && told !== inside.entries)
+      throw refused(`the file holds ${inside.entries} events, where its job tells ${String(told)}`)
+  }
+  const events = inside && 'entries' in inside ? inside.entries : told
   if (seed !== undefined && step.kind === 'generate' && String(seed) !== String(task.taskId))
     throw refused(`it was made with the seed ${String(seed)} instead of ${task.taskId}`)
   if (events === undefined && step.events === 'any') return null

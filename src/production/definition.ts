@@ -18,6 +18,7 @@ const STEP = /^[a-z][a-z0-9_-]{0,23}$/
 const WORD = /^[A-Za-z0-9][A-Za-z0-9_.:+-]{0,63}$/
 const SCOPE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,24}$/
 const FILE = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$/
+const TREE = /^[A-Za-z_][A-Za-z0-9_.-]{0,99}$/
 const MOST_CELLS = 100_000
 const MOST_EVENTS = 1e12
 /** Names that a step may write as %(NAME)s in arguments and environment. */
@@ -163,6 +164,7 @@ function stepOf(
     ...{ name, kind, input, program, arguments: words, environment },
     files: runs ? filesOf(fields, program, files) : [],
     output: runs ? fields.text('output', { pattern: FILE, like: 'the plain name of one file' }) : '',
+    tree: runs ? fields.text('tree', { pattern: TREE, like: 'the name of a tree, or no', or: '' }) : '',
     level: runs ? fields.text('level', { pattern: WORD, like: 'a data level such as mdst', or: name }) : '',
     events: runs ? fields.one('events', EVENT_CHECKS, kind === 'generate' ? 'exact' : 'fewer') : 'any',
     eventsPerJob: kind === 'generate' ? fields.whole('eventsPerJob', { min: 1, max: 1e9 }) : 0,

@@ -8,6 +8,7 @@ export { filesNamed, type ReadDefinition } from './definition.ts'
 export type { ProductionDeps } from './deps.ts'
 export * as productionErrors from './errors.ts'
 export { fileOnceRead } from './input.store.ts'
+export { type InspectDeps, outputInspection } from './inspect.ts'
 export { type MadeOf, makingOf } from './output.store.ts'
 export type { ListedProduction } from './read.store.ts'
 export {

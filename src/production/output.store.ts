@@ -1,4 +1,5 @@
 import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
+import type { Step } from './types.ts'
 
 export interface TaskOfJob {
   readonly taskId: bigint
@@ -24,6 +25,17 @@ export const taskOfJob = (tx: Tx, jobId: bigint): Promise<TaskOfJob | undefined>
       from production_job j join production_task t on t.id = j.task_id join production_step s on s.id = t.step_id
       where j.job_id = ${jobId} for update of t`,
   )
+
+/** The step for which a job was submitted; undefined for jobs of no production. */
+export const stepOfJob = async (db: Db, jobId: bigint): Promise<Step | undefined> =>
+  (
+    await row(
+      db,
+      sql<{ step: Step }>`select p.definition->'steps'->s.n as step
+        from production_job j join production_task t on t.id = j.task_id join production_step s on s.id = t.step_id
+        join production p on p.id = s.production_id where j.job_id = ${jobId}`,
+    )
+  )?.step
 
 export async function verifyTask(tx: Tx, now: Date, taskId: bigint): Promise<void> {
   await sql`update production_task set state = 'verified', failure = null, reason = '', updated_at = ${now}

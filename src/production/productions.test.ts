@@ -369,7 +369,9 @@ describe('nothing is made twice', () => {
 describe('a wrong output', () => {
   test.each<[string, Behaviour, RegExp]>([
     ['with too few events', () => ({ events: 99 }), /99 events, where 100 were to be there/],
-    ['that does not tell its events', () => ({ metadata: {} }), /does not tell the number of events/],
+    ['with other events than it tells', () => ({ entries: 99 }), /holds 99 events, where its job tells 100/],
+    ['that tells nothing and has too few', () => ({ metadata: {}, entries: 9 }), /9 events, where 100/],
+    ['that cannot be counted', () => ({ entries: 'it holds no tree' }), /it holds no tree/],
     ['that is empty', () => ({ bytes: 0n }), /empty/],
   ])('%s is not kept, and its task is tried again', async (_, behave, why) => {
     const name = await world.started(mc({ scouts: 0, cells: '- [26, 1, 100]' }))
@@ -464,7 +466,7 @@ describe('a campaign', () => {
       () => ({ outcome: 'failed', minor: 'Output Data Not Registered', application: 'files_not_arrived' }),
       () => ({ outcome: 'failed', minor: 'Application Finished With Errors', application: 'exit 139' }),
       () => ({ events: 3 }),
-      () => ({ metadata: {} }),
+      () => ({ metadata: {}, entries: 1 }),
       () => ({ outcome: 'returned', minor: 'Pilot drains' }),
     ]
     await world.run(() => (rng.next() < 0.1 ? faults[Math.floor(rng.next() * faults.length)]!() : {}))

@@ -26,6 +26,8 @@ export interface Step {
   readonly files: readonly JobFile[]
   /** Name of the one file that every task makes. */
   readonly output: string
+  /** Of a ROOT file the tree whose entries are its events; empty or absent: the only one; `no`: they are not counted. */
+  readonly tree?: string
   /** Data level, such as mdst. */
   readonly level: string
   readonly events: EventCheck

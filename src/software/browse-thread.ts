@@ -1,20 +1,26 @@
+import { serveJobs } from '../kernel/thread-errors.ts'
 import { compareTrees, type TreeDifference } from './compare.ts'
 import { openCatalog } from './format/catalog.ts'
 import type { Entry } from './format/entry.ts'
 import { hashFromText, textOf } from './format/hash.ts'
-import { serveJobs } from './local/thread-errors.ts'
 import { snapshotOf } from './reader/repository.ts'
 
 /** What is looked up in trees; catalogues are databases, and reading them would hold the server up. */
-export type BrowseJob = { readonly repository: { readonly id: number; readonly name: string } } & (
-  | { readonly do: 'entry'; readonly root: string; readonly path: string; readonly most: number }
+export type BrowseJob =
+  | {
+      readonly do: 'entry'
+      /** Of the repository. */
+      readonly name: string
+      readonly root: string
+      readonly path: string
+      readonly most: number
+    }
   | {
       readonly do: 'compare'
       readonly roots: readonly [string, string]
       readonly most: number
       readonly mostEntries: number
     }
-)
 
 export interface FoundEntry {
   readonly entry: Entry
@@ -28,9 +34,9 @@ export interface FoundEntry {
 }
 export type BrowseResult = FoundEntry | TreeDifference
 
-serveJobs<BrowseJob>(async (job, ask) => {
+serveJobs<BrowseJob, string>(async (job, ask) => {
   const load = async (hash: Parameters<typeof textOf>[0]) =>
-    Buffer.from((await ask({ repository: job.repository, hash: textOf(hash) })) as Uint8Array)
+    Buffer.from((await ask(textOf(hash))) as Uint8Array)
   if (job.do === 'compare') {
     const [before, after] = job.roots
     const { most, mostEntries } = job
@@ -38,7 +44,7 @@ serveJobs<BrowseJob>(async (job, ask) => {
     return { result: await compareTrees(load, roots, { most, mostEntries }) }
   }
   const root = hashFromText(job.root)
-  const snapshot = await snapshotOf(job.repository.name, root, 0, load)
+  const snapshot = await snapshotOf(job.name, root, 0, load)
   const entry = await snapshot.entry(job.path)
   const content = entry.kind === 'directory' ? await snapshot.list(job.path) : []
   const top = openCatalog(await load(root))

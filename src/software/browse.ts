@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import { createThreads, type Threads } from '../kernel/threads.ts'
 import type { BrowseJob, BrowseResult, FoundEntry } from './browse-thread.ts'
 import type { TreeDifference } from './compare.ts'
 import type { Context } from './context.ts'
@@ -6,7 +7,6 @@ import { noSuchRevision } from './errors.ts'
 import type { Entry } from './format/entry.ts'
 import { hashFromText } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
-import { createThreads, type Threads } from './local/threads.ts'
 import { checkPath } from './publications.ts'
 import * as store from './repository.store.ts'
 
@@ -36,11 +36,14 @@ const MOST_TEXT = 256 << 10
 export function openBrowser(context: Context): Browser {
   const threads: Threads<BrowseJob, BrowseResult> = createThreads(import.meta.url, 'browse-thread', {
     most: 1,
-    answer: async (asked: { repository: { id: number; name: string }; hash: string }) => {
-      const hash = hashFromText(asked.hash)
-      return plainForm(await context.stored(asked.repository, hash, 'catalog'), hash)
-    },
   })
+  const run = ({ id, name }: store.RepositoryRow, job: BrowseJob) =>
+    threads.run(job, {
+      async answer(text: string) {
+        const hash = hashFromText(text)
+        return plainForm(await context.stored({ id, name }, hash, 'catalog'), hash)
+      },
+    })
   const rootOf = async ({ id, name }: store.RepositoryRow, revision: bigint): Promise<string> => {
     const found = (await store.keptRevisions(context.db, id)).find((one) => one.revision === revision)
     if (!found) throw noSuchRevision(`${name} has no revision ${revision}, or its tree is gone.`)
@@ -51,18 +54,16 @@ export function openBrowser(context: Context): Browser {
       const repository = await context.repository(name, vo)
       const revision = at.revision ?? repository.revision
       const root = await rootOf(repository, revision)
-      const found = (await threads.run({
-        ...{ do: 'entry', root, path: checkPath(at.path), most: MOST_ENTRIES },
-        repository: { id: repository.id, name },
+      const found = (await run(repository, {
+        ...{ do: 'entry', name, root, path: checkPath(at.path), most: MOST_ENTRIES },
       })) as FoundEntry
       return { ...found, revision, ...(await beginningOf(context, repository, found.entry)) }
     },
     async compare(name, vo, [before, after]) {
       const repository = await context.repository(name, vo)
       const roots = [await rootOf(repository, before), await rootOf(repository, after)] as const
-      return (await threads.run({
+      return (await run(repository, {
         ...{ do: 'compare', roots, most: MOST_PATHS, mostEntries: MOST_COMPARED },
-        repository: { id: repository.id, name },
       })) as TreeDifference
     },
     close: () => threads.close(),

@@ -2,16 +2,16 @@ import type { Identity } from '../identity/index.ts'
 import type { Db } from '../kernel/database.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
+import { createThreads, type Threads } from '../kernel/threads.ts'
 import type { StorageDriver } from '../storage/index.ts'
 import { isMirror, noSuchRepository } from './errors.ts'
 import { damaged } from './format/errors.ts'
 import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from './format/hash.ts'
-import type { PackEntry } from './format/pack.ts'
-import { createThreads, type Threads } from './local/threads.ts'
+import type { PackEntry, PackedObject } from './format/pack.ts'
 import { readStored, storedBytes } from './objects.ts'
 import { type Originals, type OriginalsOptions, openOriginals } from './originals.ts'
 import * as store from './repository.store.ts'
-import type { ComposeResult, References, ServerJob } from './server-thread.ts'
+import type { ComposeQuestion, ComposeResult, References, ServerJob } from './server-thread.ts'
 
 export interface SoftwareOptions {
   readonly db: Db
@@ -35,7 +35,12 @@ export interface SoftwareOptions {
 
 export interface Context extends Omit<SoftwareOptions, 'originals'> {
   readonly originals: Originals
-  compose(job: Extract<ServerJob, { do: 'compose' }>): Promise<ComposeResult>
+  /** The catalogues of a revision; each is given to `keep` when it is made, and `atWork` is told now and then. */
+  compose(
+    repository: { id: number; name: string },
+    job: Extract<ServerJob, { do: 'compose' }>,
+    told: { keep(catalog: PackedObject): Promise<void>; atWork(): Promise<void> },
+  ): Promise<ComposeResult>
   checkPack(pack: Buffer, mostPlain: number): Promise<PackEntry[]>
   /** What a stored catalogue refers to. */
   references(stored: Buffer, hash: ContentHash): Promise<References>
@@ -55,10 +60,6 @@ export function openContext(options: SoftwareOptions): Context {
   )
   const composers: Threads<ServerJob, ComposeResult> = createThreads(import.meta.url, 'server-thread', {
     most: 2,
-    answer: async ({ repository, hash }: { repository: { id: number; name: string }; hash: string }) => {
-      const wanted = hashFromText(hash)
-      return storedBytes(options, repository, wanted)
-    },
   })
   const originals = openOriginals(options.originals, options)
   async function repository(name: string, vo?: string): Promise<store.RepositoryRow> {
@@ -69,7 +70,14 @@ export function openContext(options: SoftwareOptions): Context {
   }
   return {
     ...{ ...options, originals, repository },
-    compose: (job) => composers.run(job),
+    compose: (of, job, { keep, atWork }) =>
+      composers.run(job, {
+        async answer(asked: ComposeQuestion) {
+          if ('load' in asked) return storedBytes(options, of, hashFromText(asked.load))
+          await atWork()
+          if ('keep' in asked) await keep(asked.keep)
+        },
+      }),
     checkPack: async (pack, mostPlain) =>
       (await checkers.run({ do: 'check', pack, mostPlain })) as PackEntry[],
     references: async (stored, hash) =>

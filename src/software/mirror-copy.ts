@@ -55,7 +55,8 @@ function bringing(context: Context, row: store.RepositoryRow, signal: AbortSigna
     async bring(objects) {
       for (let at = 0; at < objects.length; at += LOOKED_UP) {
         const part = new Map(objects.slice(at, at + LOOKED_UP).map((one) => [one.hash.hex, one]))
-        const absent = await transaction(db, (tx) => missingHashes(tx, clock.now(), row.id, [...part.keys()]))
+        const [now, digests] = [clock.now(), Buffer.from([...part.keys()].join(''), 'hex')]
+        const absent = await transaction(db, (tx) => missingHashes(tx, now, row.id, digests, now))
         let next = 0
         const one = async () => {
           for (let hex = absent[next++]; hex; hex = absent[next++]) {

@@ -60,7 +60,7 @@ beforeAll(async () => {
     ...{ mirrored: [far.host, near.host], mirrorDeadlineMs: 1_000 },
     clock: { ...systemPorts.clock, now: () => new Date(Date.now() + hours * 3_600_000) },
   })
-  await world.storage.sweep()
+  await world.prepare()
 })
 afterAll(async () => {
   for (const { server } of [far!, near!]) {

@@ -28,21 +28,28 @@ export const knownContents = (
     returning encode(o.plain, 'hex') as plain, encode(o.hash, 'hex') as hash`,
   )
 
-/** Those of the hashes that are not there; those that are, are noted as wanted. */
+/**
+ * Those of the hashes (20 bytes each, one behind the other) that are not there, hexadecimal; those that are and that
+ * nobody wanted since a date are noted as wanted.
+ */
 export const missingHashes = async (
   tx: Tx,
   now: Date,
   repositoryId: number,
-  hashes: readonly string[],
+  hashes: Uint8Array,
+  since: Date,
 ): Promise<string[]> =>
   (
     await rows(
       tx,
       sql<{
         hex: string
-      }>`with asked as (select decode(h, 'hex') as hash from unnest(${hashes}::text[]) as h),
-      found as (update software_object o set wanted_at = ${now} from asked
-        where o.repository_id = ${repositoryId} and o.hash = asked.hash returning o.hash)
+      }>`with asked as (select substring(${Buffer.from(hashes)}::bytea from i * 20 + 1 for 20) as hash
+        from generate_series(0, ${hashes.length / 20 - 1}::int) as i),
+      found as materialized (select o.hash, o.wanted_at from software_object o join asked using (hash)
+        where o.repository_id = ${repositoryId}),
+      noted as (update software_object o set wanted_at = ${now} from found
+        where o.repository_id = ${repositoryId} and o.hash = found.hash and found.wanted_at < ${since})
       select encode(asked.hash, 'hex') as hex from asked left join found using (hash) where found.hash is null`,
     )
   ).map(({ hex }) => hex)

@@ -56,6 +56,17 @@ export async function storeObjects(
   repository: RepositoryKey,
   objects: readonly PackedObject[],
 ): Promise<void> {
+  const { add, flush } = gatherObjects(deps, now, repository)
+  for (const object of objects) await add(object)
+  await flush()
+}
+
+/** The same as they come, one after the other; the last are stored by `flush`. */
+export function gatherObjects(
+  deps: ObjectDeps,
+  now: Date,
+  repository: RepositoryKey,
+): { add(object: PackedObject): Promise<void>; flush(): Promise<void> } {
   let batch: PackedObject[] = []
   let bytes = 0
   const flush = async () => {
@@ -65,12 +76,14 @@ export async function storeObjects(
     batch = []
     bytes = 0
   }
-  for (const object of objects) {
-    if (bytes + object.stored.length > MAX_PACK_BYTES / 2) await flush()
-    batch.push(object)
-    bytes += object.stored.length
+  return {
+    async add(object) {
+      if (bytes + object.stored.length > MAX_PACK_BYTES / 2) await flush()
+      batch.push(object)
+      bytes += object.stored.length
+    },
+    flush,
   }
-  await flush()
 }
 
 /** A stored object as a stream, or undefined when there is none. */

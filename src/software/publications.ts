@@ -131,11 +131,13 @@ export async function commitPublication(
   try {
     await pipeline(changes, createWriteStream(file))
     await atWork(context, id)
-    const { path, account, source, repositoryId, repository } = publication
+    const { path, account, source, repositoryId, repository, openedAt } = publication
+    // Catalogues of very many entries take their time.
+    const extend = async () => void (await atWork(context, id))
     return await makeRevision(
       context,
       { id: repositoryId, name: repository },
-      { kind: 'publish', path, account, source, changes: file, publication: id, tag },
+      { kind: 'publish', path, account, source, changes: file, tag, publication: { id, openedAt, extend } },
     )
   } finally {
     await rm(file, { force: true })

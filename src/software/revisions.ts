@@ -17,7 +17,7 @@ import type { PackedObject } from './format/pack.ts'
 import { writeReflog } from './format/reflog.ts'
 import { openSigningKey } from './keys.ts'
 import { missingHashes } from './object.store.ts'
-import { storeObjects } from './objects.ts'
+import { gatherObjects, storeObjects } from './objects.ts'
 import * as publications from './publication.store.ts'
 import * as store from './repository.store.ts'
 import type { ComposeResult } from './server-thread.ts'
@@ -31,8 +31,8 @@ export interface RevisionRequest {
   readonly changes: string | undefined
   /** Revision whose tree is published again. */
   readonly from?: bigint
-  /** It must still be open when the revision is made. */
-  readonly publication?: string
+  /** It must still be open when the revision is made. What it refers to was wanted since it was opened. */
+  readonly publication?: { readonly id: string; readonly openedAt: Date; extend(): Promise<void> }
   readonly tag?: { readonly name: string; readonly description: string } | undefined
 }
 
@@ -60,11 +60,18 @@ export async function makeRevision(
     const root =
       request.from === undefined ? repository.rootHash : (await revision(context, id, request.from)).rootHash
     const next = repository.revision + 1n
-    const composed = await context.compose({
-      ...{ do: 'compose', repository: { id, name }, changes: request.changes, path: request.path },
-      ...{ root: root ?? undefined, algorithm: repository.algorithm, revision: Number(next) },
-      now: context.clock.now(),
-    })
+    const now = context.clock.now()
+    const catalogs = gatherObjects(context, now, repository)
+    const composed = await context.compose(
+      repository,
+      {
+        ...{ do: 'compose', changes: request.changes, path: request.path, root: root ?? undefined, now },
+        ...{ algorithm: repository.algorithm, revision: Number(next) },
+      },
+      { keep: catalogs.add, atWork: async () => request.publication?.extend() },
+    )
+    await catalogs.add(emptyFile(repository))
+    await catalogs.flush()
     const done = await commit(context, repository, next, composed, request)
     if (done) return done
     if (attempt === TRIES) throw publicationConflict(`${name} changes too often at the moment; try again.`)
@@ -80,28 +87,30 @@ async function commit(
   request: RevisionRequest,
 ): Promise<MadeRevision | undefined> {
   const { db, clock, audit } = context
-  const top = composed.catalogs.at(-1)!
-  const rootHash = textOf(top.hash)
+  const rootHash = textOf(composed.root.hash)
+  const rootSize = composed.root.size
   const now = clock.now()
   const row = {
-    ...{ revision: next, rootHash, rootSize: top.size, kind: request.kind, path: request.path, at: now },
+    ...{ revision: next, rootHash, rootSize, kind: request.kind, path: request.path, at: now },
     ...{ account: request.account, source: request.source },
     ...{ put: BigInt(composed.put), removed: BigInt(composed.removed) },
     ...{ files: BigInt(composed.files), bytes: BigInt(composed.bytes) },
   }
-  await storeObjects(context, now, repository, [...composed.catalogs, emptyFile(repository)])
   // The documents name the tag and the revision that this transaction is about to make.
   return transaction(db, async (tx) => {
     const locked = (await store.lockRepository(tx, repository.id))!
     if (locked.revision !== repository.revision) return undefined
     if (
       request.publication &&
-      (await publications.endPublication(tx, request.publication, 'committed', next)) === 0
+      (await publications.endPublication(tx, request.publication.id, 'committed', next)) === 0
     )
       throw publicationConflict('This publication has expired or was cancelled; begin anew.')
     // A collection may have given up the tree while it was composed.
     if (request.from !== undefined) await revision({ ...context, db: tx }, repository.id, request.from)
-    const absent = await missingHashes(tx, now, repository.id, composed.referred)
+    const since = request.publication?.openedAt ?? now
+    const absent: string[] = []
+    for (const block of composed.referred)
+      absent.push(...(await missingHashes(tx, now, repository.id, block, since)))
     if (absent.length > 0)
       throw objectsMissing(`${absent.length} objects were not uploaded, the first is ${absent[0]}.`, {
         missing: absent.slice(0, 100),
@@ -109,7 +118,7 @@ async function commit(
     await store.insertRevision(tx, repository.id, row)
     if (request.tag)
       await addTag(tx, now, locked, { ...request.tag, revision: next, account: request.account })
-    await sign(context, tx, now, locked, { revision: next, rootHash, rootSize: top.size })
+    await sign(context, tx, now, locked, { revision: next, rootHash, rootSize })
     const { vo, name } = repository
     const detail = {
       revision: Number(next),

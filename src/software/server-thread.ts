@@ -1,12 +1,12 @@
 import { createReadStream } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { serveJobs } from '../kernel/thread-errors.ts'
 import { openCatalog } from './format/catalog.ts'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { checkPack } from './format/pack.ts'
 import { openTree, TREE_LIMITS } from './format/tree.ts'
 import { readChange } from './local/change.ts'
-import { serveJobs } from './local/thread-errors.ts'
 
 /** What the threads of the server do: look at what was uploaded, make catalogues and read them. */
 export type ServerJob =
@@ -14,7 +14,6 @@ export type ServerJob =
   | { readonly do: 'references'; readonly stored: Uint8Array; readonly hash: ContentHash }
   | {
       readonly do: 'compose'
-      readonly repository: { readonly id: number; readonly name: string }
       /** File of changes, one a line; absent: the tree of `root` is published again as it is. */
       readonly changes?: string | undefined
       readonly path: string
@@ -24,10 +23,16 @@ export type ServerJob =
       readonly now: Date
     }
 
+/** What a composition asks for while it runs: a catalogue as it is stored, that one is stored, or nothing: it is at work. */
+export type ComposeQuestion =
+  | { readonly load: string }
+  | { readonly keep: { readonly hash: ContentHash; readonly stored: Uint8Array } }
+  | { readonly atWork: number }
+
 export interface ComposeResult {
-  readonly catalogs: readonly { hash: ContentHash; stored: Uint8Array; size: number }[]
-  /** Objects that what was put refers to, hexadecimal. */
-  readonly referred: readonly string[]
+  readonly root: { readonly hash: ContentHash; readonly size: number }
+  /** Digests of the objects that what was put refers to, one behind the other, in blocks. */
+  readonly referred: readonly Uint8Array[]
   readonly put: number
   readonly removed: number
   /** Of the whole tree. */
@@ -57,33 +62,40 @@ function referencesOf(stored: Uint8Array, hash: ContentHash): References {
   }
 }
 
-function sizeOf({ stored, hash }: { stored: Uint8Array; hash: ContentHash }): {
-  files: number
-  bytes: number
-} {
-  const catalog = openCatalog(plainForm(stored, hash))
-  try {
-    const [own, below] = [catalog.counters('self'), catalog.counters('subtree')]
-    return { files: own.regular + below.regular, bytes: own.file_size + below.file_size }
-  } finally {
-    catalog.close()
+/** Gathers digests; one that comes again soon is left out. */
+function digests(): { add(hash: ContentHash): void; blocks(): Uint8Array[] } {
+  const [blocks, recent] = [[] as Uint8Array[], new Set<string>()]
+  const end = () => {
+    if (recent.size > 0) blocks.push(new Uint8Array(Buffer.from([...recent].join(''), 'hex')))
+    recent.clear()
+  }
+  return {
+    add({ hex }) {
+      recent.add(hex)
+      if (recent.size === DIGESTS_A_BLOCK) end()
+    },
+    blocks() {
+      end()
+      return blocks
+    },
   }
 }
+const DIGESTS_A_BLOCK = 10_000
 
+const SAY_EACH = 50_000
 /** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
 const DIVIDE_EACH = TREE_LIMITS.least
 
-serveJobs<ServerJob>(async (job, ask) => {
+serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
   if (job.do === 'check')
     return {
       result: checkPack(Buffer.from(job.pack.buffer, job.pack.byteOffset, job.pack.length), job.mostPlain),
     }
   if (job.do === 'references') return { result: referencesOf(job.stored, job.hash) }
-  const load = async (hash: ContentHash) =>
-    plainForm((await ask({ repository: job.repository, hash: textOf(hash) })) as Uint8Array, hash)
+  const load = async (hash: ContentHash) => plainForm((await ask({ load: textOf(hash) })) as Uint8Array, hash)
   const root = job.root === undefined ? undefined : hashFromText(job.root)
   const tree = await openTree(root, { algorithm: job.algorithm, load, now: job.now })
-  const referred = new Set<string>()
+  const referred = digests()
   let [put, removed] = [0, 0]
   try {
     tree.touch()
@@ -102,13 +114,20 @@ serveJobs<ServerJob>(async (job, ask) => {
         put++
         // As soon as it may be worth it: what is there by then is moved, and what follows is not.
         if (put % DIVIDE_EACH === 0 && put <= 4 * DIVIDE_EACH) await tree.divideAt(job.path)
-        if (change.put.content) referred.add(change.put.content.hex)
-        for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash.hex)
+        if (put % SAY_EACH === 0) await ask({ atWork: put })
+        if (change.put.content) referred.add(change.put.content)
+        for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash)
       }
     await tree.divideAt(job.path)
-    const catalogs = await tree.finish(job.revision)
-    const size = sizeOf(catalogs.at(-1)!)
-    return { result: { catalogs, referred: [...referred], put, removed, ...size } satisfies ComposeResult }
+    const { hash, size, all } = await tree.finish(
+      job.revision,
+      async (object) => void (await ask({ keep: { hash: object.hash, stored: object.stored } })),
+    )
+    const result: ComposeResult = {
+      ...{ root: { hash, size }, referred: referred.blocks(), put, removed },
+      ...{ files: all.regular, bytes: all.file_size },
+    }
+    return { result }
   } catch (error) {
     tree.abandon()
     throw error

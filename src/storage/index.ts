@@ -26,6 +26,7 @@ export {
   type OutboundRequest,
 } from './outbound.ts'
 export { type PosixDriver, posixDriver } from './posix.ts'
+export { createRootCounter, type FarRootFile, notCounted, type RootCounter } from './root/count.ts'
 export {
   type CopyOrder,
   type GetOptions,

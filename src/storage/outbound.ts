@@ -12,12 +12,14 @@ import {
 } from './errors.ts'
 
 export interface OutboundRequest {
-  readonly method: 'GET' | 'HEAD' | 'PUT'
+  readonly method: 'GET' | 'HEAD' | 'PUT' | 'POST' | 'PATCH' | 'DELETE'
   readonly url: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: AsyncIterable<Uint8Array>
   readonly signal?: AbortSignal
   readonly party: 'source' | 'destination'
+  /** Answers come as they are, for those who read what a refusal says; redirects are not followed. */
+  readonly anyStatus?: boolean
 }
 
 /** The only way to hosts that a client, a certificate or a foreign document names. */
@@ -35,6 +37,8 @@ export interface OutboundOptions {
   /** Whether documents of the listed hosts may be fetched by plain HTTP, too; default no. For what is signed. */
   readonly listedPlain?: boolean
   readonly ca?: string | Buffer | readonly string[]
+  /** A certificate with its key to show to the listed hosts, PEM. */
+  readonly identity?: { readonly cert: string; readonly key: string }
   /** Requests at once; one more is refused with `remote_overloaded`, so that clients slow down. */
   readonly most?: number
   /** Without a byte in either direction for so long, a request is given up. */
@@ -66,6 +70,7 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     maxFreeSockets: 16,
     timeout: stallMs,
     ...(ca && { ca }),
+    ...options.identity,
   })
   const documents = {
     'https:': new Agent({ timeout: stallMs, ...(ca && { ca }) }),
@@ -125,11 +130,11 @@ export function guardedOutbound(options: OutboundOptions): Outbound {
     }
     answer.once('close', () => running--)
     const status = answer.statusCode ?? 0
-    if (status >= 200 && status < 300) return answer
+    if (wanted.anyStatus || (status >= 200 && status < 300)) return answer
     answer.resume()
     const to = answer.headers.location
     if (!REDIRECTS.has(status) || !to || redirects === 0 || wanted.body || !URL.canParse(to, url.href))
-      throw failure(status, url, wanted.party)
+      throw failure(status, url, wanted.party, answer.statusMessage)
     const next = new URL(to, url)
     const kept = Object.entries(wanted.headers ?? {}).filter(
       ([name]) => next.host === url.host || !CREDENTIALS.test(name),
@@ -217,10 +222,11 @@ async function pump(body: AsyncIterable<Uint8Array>, to: NodeJS.WritableStream):
   to.end()
 }
 
-function failure(status: number, url: URL, party: string): Error {
+function failure(status: number, url: URL, party: string, said = ''): Error {
   const text = `${url.host} answered ${status} for ${url.pathname}.`
-  if (status === 429 || status === 503) return remoteOverloaded(text, { party, status, class: 'overload' })
-  if (status === 401 || status === 403) return remoteRefused(text, { party, status, class: 'final' })
-  if (status >= 500 && status !== 507) return remoteFailed(text, { party, status, class: 'transient' })
-  return remoteRejected(text, { party, status, class: 'final' })
+  if (status === 429 || status === 503)
+    return remoteOverloaded(text, { party, status, said, class: 'overload' })
+  if (status === 401 || status === 403) return remoteRefused(text, { party, status, said, class: 'final' })
+  if (status >= 500 && status !== 507) return remoteFailed(text, { party, status, said, class: 'transient' })
+  return remoteRejected(text, { party, status, said, class: 'final' })
 }

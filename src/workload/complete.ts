@@ -37,12 +37,27 @@ export interface Completion extends Held {
   readonly sandbox: string | null
 }
 
+/** What a file holds, as it was found in the file itself: so many entries, or why they could not be counted. */
+export type SeenInside = { readonly entries: number } | { readonly problem: string }
+
+/**
+ * Looks into files at their storages, in no transaction because that may take long; by `scope:name`. Those of no
+ * interest are left out.
+ */
+export type Inspect = (made: {
+  readonly vo: string
+  readonly jobId: bigint
+  readonly files: readonly { readonly file: MadeFile; readonly rse: Rse }[]
+}) => Promise<ReadonlyMap<string, SeenInside>>
+
 /** What a start made, registered and about to be committed in this transaction. */
 export interface MadeByStart extends Held {
   readonly vo: string
   readonly now: Date
   readonly files: readonly (MadeFile & { readonly fileId: bigint; readonly rseId: number })[]
   readonly metadata: Metadata
+  /** By `scope:name`. */
+  readonly inside: ReadonlyMap<string, SeenInside>
 }
 
 /**
@@ -56,6 +71,7 @@ export interface CompleteDeps {
   readonly rses: RseTable
   /** Asks the storage for size and checksum of files; throws files_not_arrived. */
   readonly verifyArrivals: (input: { vo: string; rse: Rse; files: readonly ArrivedFile[] }) => Promise<void>
+  readonly inspect?: Inspect
   readonly review?: Review
 }
 
@@ -80,6 +96,8 @@ export async function completeStart(
   const done = outcome === 'done'
   const outputs = done ? await outputsOf(db, jobId) : []
   const places = done ? await checkFiles(deps, vo, completion, outputs) : new Map<string, Rse>()
+  const at = completion.files.map((file) => ({ file, rse: places.get(file.rse)! }))
+  const inside = (done && (await deps.inspect?.({ vo, jobId, files: at }))) || new Map<string, SeenInside>()
   await transaction(db, async (tx) => {
     const [job] = await ends.lockJobs(tx, vo, [jobId])
     if (job?.attempt !== attempt || job.pilotId !== pilotId || !isWithPilot(job.state)) throw over(completion)
@@ -89,7 +107,15 @@ export async function completeStart(
       await assignOutput(tx, now, job, completion.sandbox)
     }
     if (done)
-      await writeFiles(tx, deps.review, { vo, now, ownerId: job.ownerId, completion, outputs, places })
+      await writeFiles(tx, deps.review, {
+        vo,
+        now,
+        ownerId: job.ownerId,
+        completion,
+        outputs,
+        places,
+        inside,
+      })
     const ended: ends.EndedStart = {
       jobId,
       attempt,
@@ -161,9 +187,10 @@ async function writeFiles(
     completion: Completion
     outputs: readonly OutputWish[]
     places: ReadonlyMap<string, Rse>
+    inside: MadeByStart['inside']
   },
 ): Promise<void> {
-  const { vo, now, ownerId: accountId, completion, outputs, places } = input
+  const { vo, now, ownerId: accountId, completion, outputs, places, inside } = input
   const { files, jobId, attempt, metadata } = completion
   const meta = { ...metadata, job_id: Number(jobId), job_attempt: attempt }
   const made: MadeByStart['files'][number][] = []
@@ -175,7 +202,7 @@ async function writeFiles(
     })
     for (const [i, { fileId }] of added.entries()) made.push({ ...here[i]!, fileId, rseId: rse.id })
   }
-  const chosen = await review?.(tx, { vo, now, jobId, attempt, files: made, metadata })
+  const chosen = await review?.(tx, { vo, now, jobId, attempt, files: made, metadata, inside })
   if (made.length === 0) return
   const datasetOf = (file: MadeFile, i: number): Did => chosen?.[i] ?? outputs[file.output]!.dataset
   const attachments = new Map<string, Did & { dids: Did[] }>()

@@ -5,9 +5,11 @@ export {
   type CompleteDeps,
   type Completion,
   completeStart,
+  type Inspect,
   type MadeByStart,
   type MadeFile,
   type Review,
+  type SeenInside,
 } from './complete.ts'
 export type { Condition } from './condition.ts'
 export {
@@ -37,6 +39,7 @@ export {
   leftoverWorker,
   type PromisedUpload,
   promiseOutputs,
+  rangeReader,
   type WishedUpload,
 } from './outputs.ts'
 export { pilotAccount } from './pilot-account.ts'

@@ -1,6 +1,7 @@
 import { type Did, pfnOf, protocolsFor, type Rse, type RseTable } from '../catalog/index.ts'
 import { formatScope, type Identity } from '../identity/index.ts'
 import { type Db, isGridError, type Logger, transaction, type Worker } from '../kernel/index.ts'
+import type { WebdavClient } from '../storage/index.ts'
 import { lockJobs } from './end.store.ts'
 import { attemptOver, invalidJob, noDestination } from './errors.ts'
 import { bodiesOf } from './lease.store.ts'
@@ -50,6 +51,23 @@ export async function addressOf(
     scopes: [formatScope({ family: 'storage', op: operation, segments, dirOnly: false })],
   })
   return { rse: rse.name, url: `${endpoint}/${all.map(encodeURIComponent).join('/')}`, token }
+}
+
+/** Reads a file at its storage piece by piece, each with a token for that file alone. Throws no_destination, and what storages tell. */
+export function rangeReader({
+  identity,
+  client,
+}: Pick<AddressDeps, 'identity'> & { readonly client: Pick<WebdavClient, 'get'> }) {
+  return async (rse: Rse, did: Did): Promise<(from: number, bytes: number) => Promise<Uint8Array>> => {
+    const at = await addressOf({ identity }, rse, did, 'read')
+    if (!at) throw noDestination(`${rse.name} has no https address to read from.`)
+    return async (from, bytes) => {
+      const parts: Uint8Array[] = []
+      const range = { start: from, end: from + bytes - 1 }
+      for await (const part of await client.get(at.url, at.token, { range })) parts.push(part)
+      return Buffer.concat(parts)
+    }
+  }
 }
 
 export interface WishedUpload {

@@ -108,6 +108,20 @@ export async function testResource(
   return commandGateway(db, now, ids, { ...order, lifetimeMs: TEST_MS })
 }
 
+/** Whom a gateway's tokens for one of its places are for. Throws resource_not_found, also where that takes no tokens. */
+export async function audienceOfPlace(
+  db: Db,
+  { vo, gateway, place }: { vo: string; gateway: string; place: string },
+): Promise<string> {
+  const found = (await store.resourcesOf(db, vo)).find(
+    (known) => known.name === place && known.gateway === gateway,
+  )
+  const audience = found?.cluster?.audience
+  if (typeof audience !== 'string' || audience === '')
+    throw resourceMissing(`The gateway ${gateway} has no place ${place} that takes tokens.`)
+  return audience
+}
+
 /** Registers pilots that somebody else started. Throws pilot_exists. */
 export async function addPilots(
   db: Db,

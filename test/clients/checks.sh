@@ -22,6 +22,14 @@ is() { # expected, expression; JSON on standard input
   echo "$2 is $got, wanted $1"
   [ "$got" = "$1" ]
 }
+has() { command -v "$1" >/dev/null; }
+says() { # text, command…: what it says is in `$work/said`
+  local text=$1
+  shift
+  "$@" >"$work/said" 2>&1
+  cat "$work/said"
+  grep -q -- "$text" "$work/said"
+}
 refused() { # text, command…: it ends with an error that says so
   local text=$1
   shift

@@ -11,7 +11,8 @@ work=$(mktemp -d)
 export XDG_CACHE_HOME=$work/cache
 repo=client-$$.example.org
 url=http://localhost:${KUMI_SERVER##*:}/cvmfs/$repo
-passed=0 failed=0 mounted=()
+mounted=()
+. "$here/checks.sh"
 # A command at a second grid, which knows nothing of the first but that it may ask it.
 second() {
   local names
@@ -26,35 +27,6 @@ finish() {
   rm -rf "$work"
 }
 trap finish EXIT
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
-has() { command -v "$1" >/dev/null; }
-kumi() { "$root/kumi" "$@"; }
-says() { # text, command…
-  local text=$1
-  shift
-  "$@" >"$work/said" 2>&1
-  cat "$work/said"
-  grep -q -- "$text" "$work/said"
-}
-until_true() { # seconds, command…
-  local end=$((SECONDS + $1))
-  shift
-  until "$@"; do
-    [ "$SECONDS" -lt "$end" ] || return 1
-    read -rt 0.5 <> <(:) || :
-  done
-}
 # What a tree looks like to a program: names, types, permissions, sizes, times, link texts, contents.
 seen() { # directory
   (cd "$1" && find . -mindepth 1 ! -name .kumi-software.json ! -name '.cvmfs*catalog' -printf '%P %y %m %T@ %l\n' |

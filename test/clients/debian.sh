@@ -7,7 +7,10 @@ set -uo pipefail
 : "${KUMI_SERVER:?eval \"\$(kumi env)\" says where the grid is}"
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-has() { command -v "$1" >/dev/null; }
+work=$(mktemp -d)
+finish() { rm -rf "$work"; }
+trap finish EXIT
+. "$here/checks.sh"
 for program in debootstrap bwrap; do
   if ! has "$program"; then
     echo "$program is not on the PATH: a Debian as a release is left out"
@@ -20,34 +23,10 @@ if [ "$(id -u)" != 0 ]; then
   echo "0 passed, 0 failed"
   exit 0
 fi
-work=$(mktemp -d)
 packages=${DEBIAN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/kumi/debian}
 export XDG_CACHE_HOME=$work/cache TMPDIR=$work/tmp
 mkdir -p "$work/tmp" "$packages"
 repo=debian-$$.example.org
-passed=0 failed=0
-finish() { rm -rf "$work"; }
-trap finish EXIT
-check() { # name, command…
-  local name=$1 began=$EPOCHREALTIME
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name ($(printf '%.1f' "$(bc <<<"$EPOCHREALTIME - $began")") s)"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
-kumi() { "$root/kumi" "$@"; }
-says() { # text, command…
-  local text=$1
-  shift
-  "$@" >"$work/said" 2>&1
-  cat "$work/said"
-  grep -q -- "$text" "$work/said"
-}
 # Names, types, permissions of files, times, link texts, contents; what a repository does not hold or a get does not keep is not asked.
 seen() { # directory
   (cd "$1" && find . -mindepth 1 \( -type f -o -type d -o -type l \) ! -name .kumi-software.json ! -name '.cvmfs*catalog' \

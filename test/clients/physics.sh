@@ -37,6 +37,13 @@ picture() {
   file=$(js it.picture <"$work/demo") && head -c 300 "$file" && grep -q "$(js 'it.steps[5].eventsVerified' <"$work/shown") pairs" "$file" &&
     grep -qE 'mass 3(09[0-9]|10[0-3])\.[0-9] ' "$file" && grep -q 'runs 1, 2, 3' "$file"
 }
+shown() { # the console's way: read at a storage by the server
+  local name
+  name=$(js it.plot <"$work/demo")
+  curl --silent --fail --oauth2-bearer "$(cat "$BEARER_TOKEN_FILE")" "$KUMI_SERVER/kumi/v1/files/${name%%:*}/${name#*:}/picture" >"$work/picture" &&
+    is image/svg+xml it.type <"$work/picture" && js 'Buffer.from(it.content, "base64").toString()' <"$work/picture" | diff -q - <(cat "$(js it.picture <"$work/demo")"; echo) &&
+    refused no_picture curl --silent --fail-with-body --oauth2-bearer "$(cat "$BEARER_TOKEN_FILE")" "$KUMI_SERVER/kumi/v1/files/user.admin/plot.root/picture"
+}
 two_copies() {
   local block
   for block in $(js 'it.steps.slice(1).flatMap(s=>s.blocks.map(b=>b.name)).join(" ")' <"$work/shown"); do
@@ -50,6 +57,16 @@ lineage() {
     is 'plot ntuple udst mdst raw generate' 'const steps=[]; for(let f=it; f; f=f.inputs[0]) steps.push(f.production.step); steps.join(" ")' <"$work/lineage" &&
     is true 'const roots=new Set(), walk=f=>{ roots.add(f.madeBy.software.root); f.inputs.forEach(walk) }; walk(it); roots.size===1 && /^[0-9a-f]{40}/.test([...roots][0])' <"$work/lineage"
 }
+# One of raw data, whose collisions were given up, and one of physics objects: the same bytes from the same recipe.
+reproduced() { # step
+  local file
+  file=$(kumi data ls "user.admin:$production.$1.sub00" --json | js 'it[0].name') &&
+    kumi reproduce "user.admin:$file" --dir "$work/again-$1" | tee "$work/same" && grep -q 'byte for byte' "$work/same"
+}
+recipe() {
+  kumi reproduce "$(js it.plot <"$work/demo")" --print --json |
+    is 'true true true' '[it.software.root.length>=40, it.environment.KUMI_CONDITIONS.startsWith("calibrated"), it.inputs.length>0 && it.inputs.every(i=>i.kept&&i.md5)].join(" ")'
+}
 again() {
   kumi demo physics "$work/second" --events 20 --prepare --json >"$work/prepared" && [ -x "$work/second/release/bin/physics" ] &&
     refused 'has no v[0-9]+, or its tree is gone' kumi prod define --check "$work/second/physics.yaml" &&
@@ -61,8 +78,12 @@ check 'one command publishes the software, runs the production and fetches the p
 check 'every level has exactly its events' exact
 check 'the ROOT files themselves hold as many' levels
 check 'the plot shows every pair, and the J/psi where it is' picture
+check 'the console is given the plot, and nothing that is no picture' shown
 check 'everything has two copies' two_copies
 check 'the plot leads back to its runs through one software tree' lineage
+check 'the recipe names software, conditions and inputs with checksums' recipe
+check 'a file is made again byte for byte' reproduced udst
+check 'also one whose input was given up' reproduced raw
 check 'its files can be prepared, changed and checked without running' again
 echo "$passed passed, $failed failed"
 [ "$failed" -eq 0 ]

@@ -2,7 +2,7 @@
 # Foreign clients against a grid of their own: started in a temporary directory on free ports, purged at the end.
 # Prints the lines of each script and one closing line. `npm run conformance` builds first.
 #   KUMI_CACHE        where clients from PyPI are kept between runs (~/.cache/kumi)
-#   CLIENTS           which scripts to run (rucio analyst bad-input storage x509 uproot people oidc-agent xrootd voms cvmfs diracx production raw physics slurm; by hand: debian)
+#   CLIENTS           which scripts to run (rucio analyst bad-input storage x509 uproot people oidc-agent xrootd voms cvmfs diracx production raw construction physics slurm; by hand: debian arc three-sites)
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
@@ -40,7 +40,7 @@ if ! KUMI_LOG_LEVEL=debug "$root/kumi" up --home "$work/home" --detach >"$work/u
 fi
 eval "$("$root/kumi" env --home "$work/home")"
 
-for name in ${CLIENTS:-rucio analyst bad-input storage x509 uproot people oidc-agent xrootd voms cvmfs diracx production raw physics slurm}; do
+for name in ${CLIENTS:-rucio analyst bad-input storage x509 uproot people oidc-agent xrootd voms cvmfs diracx production raw construction physics slurm}; do
   if [ "$name" = uproot ]; then
     if ! "$cache/uproot/bin/python" -c 'import uproot' 2>/dev/null; then
       python3 -m venv "$cache/uproot" && "$cache/uproot/bin/pip" install --quiet uproot

@@ -14,6 +14,8 @@ export const jobDoorDeps = (
 ): JobDoorDeps => ({
   ...{ db, clock: systemClock, rng: systemPorts.rng, identity, rses: createRseTable(db), audience },
   ...{ markets: createMarkets(db), verifyArrivals: async () => undefined, storagesAt: async () => [] },
+  inspect: async () => new Map(),
+  open: async () => () => Promise.reject(new Error('there is no storage here')),
   ...{ review: async () => undefined, addRules: async () => [] },
   software: {
     pin: async (_vo, release) => {

@@ -7,6 +7,7 @@ import {
   judgeProduction,
   listProductions,
   orderProduction,
+  outputInspection,
   outputReview,
   type ProductionDeps,
   type ProductionOrder,
@@ -14,6 +15,7 @@ import {
   showProduction,
 } from '../../src/production/index.ts'
 import type { PinnedRelease } from '../../src/software/index.ts'
+import { notCounted } from '../../src/storage/index.ts'
 import {
   type Completion,
   completeStart,
@@ -27,6 +29,8 @@ import { at, completion, jobWorld, mika, vo } from './job-world.ts'
 export type Behaviour = (job: LeasedJob) => Partial<Completion> & {
   readonly events?: number
   readonly bytes?: bigint
+  /** In the file, whatever is told; a text says why they cannot be counted. */
+  readonly entries?: number | string
   readonly files?: never
 }
 
@@ -117,7 +121,7 @@ export function productionWorld(database: Database) {
     async complete(stamp: string, job: LeasedJob, behave: Behaviour = () => ({})): Promise<void> {
       const { db } = database
       const { id: pilotId, site } = await ownPilot(db, vo, stamp)
-      const { events, bytes = 1_000_000_000n, ...more } = behave(job)
+      const { events, entries, bytes = 1_000_000_000n, ...more } = behave(job)
       const wanted = Number(job.spec.environment.KUMI_EVENTS)
       const now = at(seconds)
       const document = completion(job, { metadata: { events: events ?? wanted }, ...more })
@@ -129,21 +133,28 @@ export function productionWorld(database: Database) {
         ...{ output, scope, name, rse: places[0]!.rse, bytes, adler32: '00000001', md5: 'a'.repeat(32) },
       }))
       const ok = document.outcome === 'done'
-      await completeStart(
-        { db, rses: world.rses, verifyArrivals: async () => undefined, review },
-        { vo, pilotId, now, completion: { ...document, files: ok ? made : [] } },
-      ).catch((error: Error) =>
-        // As the pilot does when the server refuses what it made.
-        completeStart(
-          { db, rses: world.rses, verifyArrivals: async () => undefined, review },
-          {
-            ...{ vo, pilotId, now },
-            completion: {
-              ...{ ...document, files: [], outcome: 'failed', minor: 'Output Data Not Registered' },
-              application: error.message,
-            },
+      const told = Number(document.metadata.events ?? wanted)
+      const inspect = outputInspection({
+        db,
+        open: async () => async () => new Uint8Array(),
+        counter: {
+          async entries() {
+            if (typeof entries === 'string') throw notCounted(entries)
+            return entries ?? told
           },
-        ),
+        },
+      })
+      const deps = { db, rses: world.rses, verifyArrivals: async () => undefined, inspect, review }
+      const asked = { vo, pilotId, now, completion: { ...document, files: ok ? made : [] } }
+      await completeStart(deps, asked).catch((error: Error) =>
+        // As the pilot does when the server refuses what it made.
+        completeStart(deps, {
+          ...{ vo, pilotId, now },
+          completion: {
+            ...{ ...document, files: [], outcome: 'failed', minor: 'Output Data Not Registered' },
+            application: error.message,
+          },
+        }),
       )
     },
     /** Plays pilots of all sites until nothing waits any more. */

@@ -7,6 +7,7 @@
 # After the start DIRECTORY holds: host-key (fingerprint), user, port, pid/NAME, home/ of the user, authorized_keys.
 set -euo pipefail
 verb=${1:?verb} lab=${2:?directory}
+source "$(dirname "$0")/login-lab.sh"
 packages=(slurm-wlm slurmctld slurmd slurm-client slurm-wlm-basic-plugins munge openssh-server openssh-client)
 
 install() {
@@ -22,14 +23,6 @@ install() {
   [ "$own" = 0 ] || rm -f "$policy"
 }
 
-# launch NAME COMMAND…: in a session of its own; what it says goes to log/NAME.
-launch() {
-  local name=$1
-  shift
-  setsid "$@" >>"$lab/log/$name.out" 2>&1 </dev/null &
-  echo $! >"$lab/pid/$name"
-}
-
 run_munge() {
   launch munge setpriv --reuid munge --regid munge --clear-groups munged --foreground --key-file="$lab/munge/key" \
     --socket="$lab/munge-run/socket" --pid-file="$lab/munge/pid" --log-file="$lab/munge/log" \
@@ -40,21 +33,16 @@ run_slurmd() { launch slurmd slurmd -D -f "$lab/slurm.conf"; }
 run_sshd() { launch sshd "$(command -v sshd)" -D -e -f "$lab/sshd_config"; }
 
 configure() {
-  local port=$1 controller=$2 node=$3 host user=kumi-lab-$1
+  local port=$1 controller=$2 node=$3 host
   host=$(hostname -s)
-  mkdir -p "$lab"/{munge,munge-run,state,spool,log,pid,home,keys}
-  chmod 755 "$lab" "$lab/munge-run" "$lab/home"
+  account "$port"
+  mkdir -p "$lab"/{munge,munge-run,state,spool}
+  chmod 755 "$lab/munge-run"
   head -c 128 /dev/urandom >"$lab/munge/key"
   chown -R munge: "$lab/munge" "$lab/munge-run"
   chmod 700 "$lab/munge"
   chmod 400 "$lab/munge/key"
   chown slurm: "$lab/state"
-  # sshd refuses accounts that are locked, and a new account is.
-  id "$user" >"$lab/log/id" 2>&1 || { useradd --home-dir "$lab/home" --shell /bin/sh "$user" && usermod -p '*' "$user" && touch "$lab/user-made"; }
-  chown "$user": "$lab/home"
-  chmod 700 "$lab/home"
-  echo "$user" >"$lab/user"
-  echo "$port" >"$lab/port"
   cat >"$lab/slurm.conf" <<CONF
 ClusterName=lab
 SlurmctldHost=$host(127.0.0.1)
@@ -90,36 +78,8 @@ PartitionName=short Nodes=$host Default=YES MaxTime=01:00:00
 PartitionName=long Nodes=$host MaxTime=2-00:00:00
 PartitionName=staff Nodes=$host AllowGroups=root
 CONF
-  ssh-keygen -q -t ed25519 -N '' -f "$lab/keys/host"
-  ssh-keygen -lf "$lab/keys/host.pub" | cut -d' ' -f2 >"$lab/host-key"
   mkdir -p /run/sshd
-  : >"$lab/authorized_keys"
-  cat >"$lab/sshd_config" <<CONF
-Port $port
-ListenAddress 127.0.0.1
-HostKey $lab/keys/host
-PidFile none
-AuthorizedKeysFile $lab/authorized_keys
-UsePAM no
-StrictModes no
-PasswordAuthentication no
-KbdInteractiveAuthentication no
-MaxStartups 100
-SetEnv SLURM_CONF=$lab/slurm.conf
-CONF
-}
-
-# ended NAME: ends the process of that name, and waits until it is gone.
-ended() {
-  local pid
-  pid=$(cat "$lab/pid/$1" 2>/dev/null) || return 0
-  rm -f "$lab/pid/$1"
-  kill "$pid" 2>/dev/null || return 0
-  for _ in $(seq 100); do
-    kill -0 "$pid" 2>/dev/null || return 0
-    sleep 0.1
-  done
-  kill -9 "$pid" 2>/dev/null || :
+  configure_sshd "$port" "SetEnv SLURM_CONF=$lab/slurm.conf"
 }
 
 case $verb in
@@ -150,16 +110,7 @@ stop)
   ended slurmd
   ended slurmctld
   ended munge
-  # Steps and sessions outlive the daemons that started them; all of this user's are of this laboratory.
-  if [ -n "$user" ] && [ -e "$lab/user-made" ]; then
-    for _ in $(seq 50); do
-      mapfile -t left < <(ps -o pid= -u "$user")
-      [ "${#left[@]}" -gt 0 ] || break
-      kill -9 "${left[@]}" 2>/dev/null || :
-      sleep 0.1
-    done
-    userdel "$user" 2>/dev/null || :
-  fi
+  remove_account
   [ -z "${KEEP_LAB:-}" ] || exit 0
   rm -rf "$lab"
   ;;

@@ -95,11 +95,12 @@ export async function repositoryFiles(
       })
       await work(tree)
       revision++
-      const written = await tree.finish(revision)
-      for (const { hash, stored } of written) files.set(objectPath(hash, 'catalog'), stored)
-      const last = written.at(-1)
-      root = last?.hash ?? root
-      return sign({ rootSize: last?.size ?? 0 })
+      const finished = await tree.finish(
+        revision,
+        async ({ hash, stored }) => void files.set(objectPath(hash, 'catalog'), stored),
+      )
+      root = finished.hash
+      return sign({ rootSize: finished.size })
     },
   }
 }

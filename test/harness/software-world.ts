@@ -11,7 +11,7 @@ import { entryLine } from '../../src/software/local/changes.ts'
 import { type PublishDoor, type PublishReport, publishDirectory } from '../../src/software/local/publish.ts'
 import { checkRepository } from '../../src/software/reader/check.ts'
 import { type Fetch, openRepository, type Repository } from '../../src/software/reader/repository.ts'
-import { guardedOutbound, posixDriver } from '../../src/storage/index.ts'
+import { guardedOutbound, posixDriver, type StorageDriver } from '../../src/storage/index.ts'
 
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
@@ -25,6 +25,8 @@ export function softwareWorld(
     clock?: Clock
     graceSeconds?: number
     directory?: string
+    /** Where packs lie; a directory unless one is given. */
+    storage?: StorageDriver
     /** `host:port` of what may be mirrored. */
     mirrored?: readonly string[]
     mirrorDeadlineMs?: number
@@ -33,7 +35,8 @@ export function softwareWorld(
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kumi-software-'))
   const clock = options.clock ?? systemPorts.clock
   const audited: string[] = []
-  const storage = posixDriver(join(directory, 'store'))
+  const files = posixDriver(join(directory, 'store'))
+  const storage = options.storage ?? files
   const outbound = guardedOutbound({ allowed: options.mirrored ?? [], listedPlain: true })
   const software = createSoftware({
     originals: {
@@ -76,21 +79,21 @@ export function softwareWorld(
     tag: (revision, tag) =>
       software.tag(REPOSITORY, 'demo', { ...tag, revision: BigInt(revision), account: who.account }),
     cancel: async (id) => void (await software.cancel(id)),
-    async published(root, path) {
-      const lines = new Map<string, string>()
+    async *published(root, path) {
       const snapshot = await (await reader()).snapshot(root)
       try {
-        for await (const entry of snapshot.walk(path)) lines.set(entry.path, entryLine(entry))
+        for await (const entry of snapshot.walk(path)) yield { path: entry.path, line: entryLine(entry) }
       } catch (error) {
         if ((error as { code?: string }).code !== 'software_no_such_path') throw error
       }
-      return lines
     },
   }
   return {
     ...{ directory, software, storage, fetch, reader, door, audited, clock },
+    /** What a server does when it starts. */
+    prepare: () => files.sweep(),
     begin: async () => {
-      await storage.sweep()
+      await files.sweep()
       await software.create({ vo: 'demo', name: REPOSITORY, title: 'Koto', account: who.account })
     },
     publish: (

@@ -16,6 +16,8 @@ export interface Call {
   /** Without a token, for the few calls that make one. */
   readonly anonymous?: boolean
   readonly signal?: AbortSignal | undefined
+  /** How long the server may think before it answers; two minutes unless it has much to do. */
+  readonly patienceMs?: number
 }
 
 export interface Answer {
@@ -80,6 +82,7 @@ export async function openClient(
         },
         ...(body !== undefined && { body }),
         ...(call.signal && { signal: call.signal }),
+        ...(call.patienceMs !== undefined && { headersTimeout: call.patienceMs }),
       })
       return { status: answer.statusCode, headers: answer.headers, body: answer.body }
     } catch (error) {

@@ -73,3 +73,19 @@ export function registerLineageCommand(program: Command): void {
     )
     .action(async (name, options) => (await import('./lineage.ts')).lineage(name, options))
 }
+
+/** `kumi reproduce`: the same again, on this machine. */
+export function registerReproduceCommand(program: Command): void {
+  withShared(program.command('reproduce'))
+    .description(
+      'make a file again from its recipe, in a directory of this machine, and compare it with the catalogue',
+    )
+    .argument('<name>', 'scope:name of a file that a job made')
+    .option('--print', 'only print the recipe')
+    .option('--dir <directory>', 'where to work; it must not exist yet', 'reproduced')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi reproduce mc:mdst_000000017_01.root --print\n  kumi reproduce mc:mdst_000000017_01.root --dir again\n\nThe program runs as you, apart from your files where bubblewrap works. Inputs that were given up are made again first.',
+    )
+    .action(async (name, options) => (await import('../reproduce/reproduce.ts')).reproduce(name, options))
+}

@@ -3,7 +3,7 @@ import { accessSync, constants, existsSync, lstatSync, readdirSync, readlinkSync
 import { delimiter, join } from 'node:path'
 import { textOf } from '../../software/format/hash.ts'
 import { type Materialised, materialise } from '../../software/local/materialise.ts'
-import { withClient } from '../client/http.ts'
+import { type GridClient, withClient } from '../client/http.ts'
 import { interruption, show } from '../common-options.ts'
 import { type Progress, showProgress } from '../progress.ts'
 import { bytesText, secondsText } from '../terminal.ts'
@@ -36,6 +36,11 @@ export async function get(release: string, directory: string, options: GetComman
           ...(got.leftOut.length > 0
             ? [`Not made, because they are neither files nor links: ${got.leftOut.join(', ')}`]
             : []),
+          ...(got.withoutAttributes.length > 0
+            ? [
+                `${got.withoutAttributes.length} without their extended attributes, such as ${got.withoutAttributes[0]}: the file system takes none, or setfattr is missing (Debian: apt-get install attr).`,
+              ]
+            : []),
         ].join('\n'),
   )
 }
@@ -64,6 +69,14 @@ export async function run(release: string, command: readonly string[], options: 
     child.on('error', reject)
     child.on('exit', (code, signal) => resolve(signal ? 128 : (code ?? 1)))
   }).finally(() => process.removeListener('SIGINT', ignore))
+}
+
+/** The tree of a release on this machine, fetched as far as it is not here yet; where it is. */
+export async function treeFor(client: GridClient, release: string, options: ReadOptions): Promise<string> {
+  const { repository, snapshot } = await openRelease(client, release, options)
+  const directory = join(cacheDirectory(), 'trees', repository.name, textOf(snapshot.root))
+  await materialise({ ...{ repository, snapshot, directory }, store: join(cacheDirectory(), 'files') })
+  return directory
 }
 
 async function fetchTree(

@@ -1,6 +1,6 @@
 import type { Entry } from '../../software/format/entry.ts'
 import { textOf } from '../../software/format/hash.ts'
-import { differenceOf, entryLine } from '../../software/local/changes.ts'
+import { besides, entryLine } from '../../software/local/changes.ts'
 import { checkRepository } from '../../software/reader/check.ts'
 import type { Snapshot } from '../../software/reader/repository.ts'
 import { withClient } from '../client/http.ts'
@@ -65,34 +65,27 @@ function lineOf({ path, kind, mode, mtime, size, target, content, chunks, links 
 export async function diff(release: string, other: string, options: ReadOptions): Promise<void> {
   await withClient(options, async (client) => {
     const { repository, snapshot } = await openRelease(client, release, options)
-    const [before, after] = [
-      await linesOf(snapshot),
-      await linesOf(await repository.snapshot(parseRelease(`@${other}`).of)),
-    ]
-    const { added, changed, removed } = differenceOf(before, after)
-    const paths = [...new Set([...before.keys(), ...after.keys()])].sort()
-    const lines = paths.flatMap((path) => {
-      const [was, is] = [before.get(path), after.get(path)]
-      if (was === is) return []
-      return [{ path, what: was === undefined ? 'added' : is === undefined ? 'removed' : 'changed' }]
-    })
-    show(options, { added, changed, removed, paths: lines }, () =>
+    const lines: { path: string; what: keyof typeof SIGN }[] = []
+    const counts = { added: 0, changed: 0, removed: 0 }
+    const after = linesOf(await repository.snapshot(parseRelease(`@${other}`).of))
+    for await (const [was, is] of besides(linesOf(snapshot), after)) {
+      if (was?.line === is?.line) continue
+      const what = was === undefined ? 'added' : is === undefined ? 'removed' : 'changed'
+      counts[what]++
+      lines.push({ path: (was ?? is)!.path, what })
+    }
+    show(options, { ...counts, paths: lines }, () =>
       lines.length === 0
         ? 'The two trees are the same.'
-        : lines
-            .map(
-              ({ path, what }) =>
-                `${{ added: '+', removed: '-', changed: '~' }[what]} ${printable(path || '/')}`,
-            )
-            .join('\n'),
+        : lines.map(({ path, what }) => `${SIGN[what]} ${printable(path || '/')}`).join('\n'),
     )
   })
 }
 
-async function linesOf(snapshot: Snapshot): Promise<Map<string, string>> {
-  const lines = new Map<string, string>()
-  for await (const entry of snapshot.walk()) lines.set(entry.path, entryLine(entry))
-  return lines
+const SIGN = { added: '+', removed: '-', changed: '~' } as const
+
+async function* linesOf(snapshot: Snapshot): AsyncGenerator<{ path: string; line: string }> {
+  for await (const entry of snapshot.walk()) yield { path: entry.path, line: entryLine(entry) }
 }
 
 /** `kumi software check REPO@TAG`: reads and compares everything. */

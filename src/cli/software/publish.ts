@@ -19,6 +19,8 @@ import { cacheDirectory } from './cache.ts'
 
 const whichRepository = defineError('invalid', 'which_repository')
 const base = '/kumi/v1/software'
+/** Catalogues of millions of entries. */
+const COMPOSING_MS = 3_600_000
 
 export interface PublishCommand extends SharedOptions {
   readonly repo?: string
@@ -71,10 +73,10 @@ export async function publication(
             ? undefined
             : { name: options.tag, description: options.description ?? '' },
         cacheFile: options.cache === false ? undefined : cacheFile(client, repository, to, of),
-        onPlan: (plan) => {
-          if (plan.files > 0) progress = showProgress('publish', plan, { quiet: options.quiet === true })
+        onFile(bytes) {
+          progress ??= showProgress('publish', undefined, { quiet: options.quiet === true })
+          progress.add(bytes, 1)
         },
-        onFile: (bytes) => progress?.add(bytes, 1),
       })
       progress?.done()
       const seconds = secondsText(performance.now() - started)
@@ -158,6 +160,7 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
         body: lines,
         query: { tag: tag?.name, description: tag?.description || undefined },
         headers: { 'content-type': 'application/x-ndjson' },
+        patienceMs: COMPOSING_MS,
       }),
     async tag(revision, tag) {
       await client.json('POST', `${base}/repositories/${repository}/tags`, { json: { ...tag, revision } })
@@ -165,17 +168,15 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
     async cancel(id) {
       await client.json('DELETE', of(id))
     },
-    async published(root, path) {
-      const lines = new Map<string, string>()
+    async *published(root, path) {
       // Seldom needed, and the reader brings a database along.
       const { openRelease } = await import('./repository.ts')
       const { snapshot } = await openRelease(client, `${repository}@${root}`, options)
       try {
-        for await (const entry of snapshot.walk(path)) lines.set(entry.path, entryLine(entry))
+        for await (const entry of snapshot.walk(path)) yield { path: entry.path, line: entryLine(entry) }
       } catch (error) {
         if ((error as { code?: string }).code !== 'software_no_such_path') throw error
       }
-      return lines
     },
   }
 }

@@ -29,8 +29,10 @@ import { openApi } from './openapi.ts'
 import { operations } from './operation.ts'
 import { registerOperations } from './operations.ts'
 import { registerPeople } from './people.ts'
+import { registerPictures } from './pictures.ts'
 import { registerProductions } from './productions.ts'
 import { registerRaw } from './raw.ts'
+import { registerRecipes } from './recipes.ts'
 import { registerShifts } from './shifts.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
@@ -61,8 +63,10 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerSoftwareTrees(door, deps.software)
   registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)
+  registerPictures(door, deps.jobs)
   registerProductions(door, deps.jobs)
   registerRaw(door, deps)
+  registerRecipes(door, deps.jobs)
   registerJobLists(door, deps.jobs)
   registerSiteWork(door, deps.jobs)
   registerSites(door, deps.jobs)

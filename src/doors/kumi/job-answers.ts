@@ -225,3 +225,34 @@ export const eventAnswer = ({ at, attempt, state, minor, application, source }: 
 export const makingAnswer = ({ fileId: _, production, generated, ...making }: MadeOf) => ({
   ...{ ...making, name: production, seed: generated ? making.task : null },
 })
+
+const FileFacts = Type.Object({
+  scope: text,
+  name: text,
+  /** false: an intermediate that was given up. */
+  kept: Type.Boolean(),
+  bytes: maybe(count),
+  adler32: maybe(text),
+  md5: maybe(text),
+})
+
+/** Everything that is needed to make a file again. */
+export const Recipe = Type.Object({
+  file: FileFacts,
+  job: count,
+  attempt: count,
+  site: text,
+  /** Its number in the submission. */
+  number: count,
+  executable: text,
+  arguments: list(text),
+  environment: Type.Record(text, text),
+  files: list(Type.Object({ name: text, executable: Type.Boolean(), content: text })),
+  software: Pinned,
+  /** Archives that came along; they are not part of the answer. */
+  sandboxes: count,
+  inputs: list(FileFacts),
+  /** Names of its outputs in the working directory. */
+  outputs: list(text),
+  production: Lineage.properties.production,
+})

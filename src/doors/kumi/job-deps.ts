@@ -3,7 +3,7 @@ import type { Identity } from '../../identity/index.ts'
 import type { Clock, Db, Rng } from '../../kernel/index.ts'
 import type { ProductionDeps } from '../../production/index.ts'
 import type { Software } from '../../software/index.ts'
-import type { CompleteDeps, LeaseDeps, Markets, Sandboxes } from '../../workload/index.ts'
+import type { CompleteDeps, LeaseDeps, Markets, rangeReader, Sandboxes } from '../../workload/index.ts'
 
 /** What the routes about jobs and pilots need from the program that wires them. */
 export interface JobDoorDeps {
@@ -14,6 +14,9 @@ export interface JobDoorDeps {
   readonly rses: RseTable
   readonly markets: Markets
   readonly verifyArrivals: CompleteDeps['verifyArrivals']
+  readonly inspect: NonNullable<CompleteDeps['inspect']>
+  /** Opens a copy to be read piece by piece. */
+  readonly open: ReturnType<typeof rangeReader>
   readonly review: NonNullable<CompleteDeps['review']>
   readonly addRules: ProductionDeps['addRules']
   readonly storagesAt: LeaseDeps['storagesAt']

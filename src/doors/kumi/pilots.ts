@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import {
+  audienceOfPlace,
   completeStart,
   heartbeat,
   inputAddresses,
@@ -117,6 +118,9 @@ const Report = Type.Object({
 /** Logs of several megabytes come with the end of a start. */
 const LOG_BODY = 8 << 20
 const TOKEN_SECONDS = 6 * 3600
+/** What a gateway does at a computing element, in the words of the WLCG profile. */
+const PLACE_SCOPES = ['compute.create', 'compute.read', 'compute.modify', 'compute.cancel']
+const PLACE_SECONDS = 3600
 
 const partOf = ({ jobId, attempt, stream, at, text }: Static<typeof LogPart>) => ({
   ...{ jobId: BigInt(jobId), attempt, stream, at: BigInt(at) },
@@ -279,6 +283,20 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
       const { vo, name } = await own(db, request, request.params.name)
       await reportPilots(db, { vo, gateway: name, now: clock.now(), reports: request.body.pilots })
       return reply.code(204).send()
+    },
+  })
+
+  route(app, {
+    ...{ method: 'POST', url: `${gateway}/compute/:place/token`, action: 'gateway.report' },
+    schema: { params: Type.Object({ ...Name.properties, place: Name.properties.name }) },
+    handler: async (request) => {
+      const { vo, name } = await own(db, request, request.params.name)
+      const audience = await audienceOfPlace(db, { vo, gateway: name, place: request.params.place })
+      const { token, expiresAt } = await identity.mint({
+        ...{ vo, accountId: request.principal.accountId, audience: [audience] },
+        ...{ scopes: PLACE_SCOPES, lifetimeSeconds: PLACE_SECONDS },
+      })
+      return { token, expiresAt }
     },
   })
 

@@ -59,7 +59,7 @@ describe('cards', () => {
         finding('R08', site('kek')),
         finding('R14', site('kek')),
         finding('R13', storage, { within: [site('kek')] }),
-        finding('R08', site('osaka')),
+        finding('R08', site('osaka'), { since: ago(2 * HOUR) }),
       ]),
     )
     expect(keys(cards)).toEqual(['site kek', 'site osaka'])
@@ -161,7 +161,10 @@ describe('cards', () => {
 
 describe('the guard of exclusions', () => {
   const ill = (name: string, lastPercent = 90, since = ago(2 * HOUR)) =>
-    finding('R08', site(name), { facts: { lastPercent }, since })
+    finding('R08', site(name), {
+      facts: { n: 20, lastMinutes: 0, lastPercent, failedPercent: lastPercent },
+      since,
+    })
   const slots = { a: 100, b: 100, c: 100, d: 100, e: 100, f: 100, g: 400, h: 100, i: 100, j: 100 }
   const ask = (question: Partial<ExclusionQuestion>) =>
     guardExclusions(NOW, { findings: [], causes: [], slots, exclusions: [], held: [], ...question }).map(

@@ -1,27 +1,42 @@
 import { explainedBy } from './causes.ts'
 import { timerChanges } from './escalation.ts'
 import { HOUR_MS, isOf, MINUTE_MS, signKey, worst } from './finding.ts'
-import { type Card, type CardChange, type CardContent, type Cause, entityKey, type Finding } from './types.ts'
+import {
+  type Card,
+  type CardChange,
+  type CardContent,
+  type Cause,
+  type Entity,
+  entityKey,
+  type Finding,
+} from './types.ts'
 
 /** A card without findings is closed after so long: what comes back earlier is the same trouble. */
 export const QUIET_MS = HOUR_MS
 /** Alarms whose onsets follow each other so closely belong together when there are `TOGETHER` of them. */
 const LINK_MS = 30 * MINUTE_MS
 const TOGETHER = 5
-const FRESH_MS = HOUR_MS
+/** When a second place falls ill within half an hour, what both share has so long to show itself. */
+const HESITATION_MS = 10 * MINUTE_MS
+/** A card of this age is known for what it is: what shows up later does not swallow it, and it swallows nothing else. */
+const ESTABLISHED_MS = HOUR_MS
+/** Rules that say that a place is ill. */
+const ILLNESS = /^R(03|08|14|19|20)$/
 /** Rules about places that fall ill at once when something that they share does. */
 const SPREADING = /^R(03|04|05|06|07|08|09|14|19)$/
 
 interface Draft {
   readonly key: string
   readonly card: Card | null
-  readonly cause: Cause | null
+  cause: Cause | null
   readonly findings: Finding[]
 }
 
+type Placed = Pick<Finding, 'entity' | 'within'>
+
 /**
  * What becomes of the cards: findings go to the card of what causes them; those left over that began together get one
- * card; the rest one card for each place. Findings that are only for information open none. Closed cards are not to be
+ * card; the rest one card for each site. Findings that are only for information open none. Closed cards are not to be
  * given. Changes are in an order in which they can be applied.
  */
 export function groupIntoCards(
@@ -31,37 +46,84 @@ export function groupIntoCards(
   causes: readonly Cause[],
 ): CardChange[] {
   const loud = findings.filter(({ severity }) => severity !== 'info')
-  const named = causes.filter(({ entity }) =>
-    loud.some((one) => one.rule === 'R20' && entityKey(one.entity) === entityKey(entity)),
-  )
-  const telling = named.filter((cause) => wholeOf(cause, named) === undefined)
+  const named = new Set(loud.flatMap(({ rule, entity }) => (rule === 'R20' ? entityKey(entity) : [])))
   const drafts = new Map<string, Draft>()
-  for (const card of openCards) drafts.set(card.key, draftOf(card.key, card, card.cause))
-  for (const cause of telling) {
-    const key = entityKey(cause.entity)
-    drafts.set(key, draftOf(key, drafts.get(key)?.card ?? null, cause))
+  for (const card of openCards) drafts.set(card.key, { key: card.key, card, cause: null, findings: [] })
+  const homes = new Map<Cause, Draft>()
+  for (const cause of causes) {
+    if (!named.has(entityKey(cause.entity))) continue
+    const place = isLink(cause) ? illEnd(cause, loud) : cause
+    const home = togetherWith(now, place, drafts) ?? draftAt(drafts, cardKey(place))
+    // The first named explains most.
+    if (!isTogether(home) && place === cause) home.cause ??= cause
+    homes.set(cause, home)
   }
-  const homeless: Finding[] = []
-  for (const finding of loud) {
-    const part = causeOf(finding, causes)
-    const cause = part && (wholeOf(part, named) ?? part)
-    if (cause && !telling.includes(cause)) continue
-    const home = cause ? drafts.get(entityKey(cause.entity)) : knownHome(finding, openCards, drafts)
-    if (home) home.findings.push(finding)
-    else homeless.push(finding)
+  // Places first: a link goes with the end that is ill.
+  for (const finding of [...loud].sort((a, b) => Number(isLink(a)) - Number(isLink(b)))) {
+    const kept = establishedHome(now, finding, drafts)
+    if (kept) {
+      kept.findings.push(finding)
+      continue
+    }
+    const cause = causeOf(finding, causes)
+    const home = cause ? homes.get(cause) : knownHome(now, finding, drafts)
+    // What only few jobs of one user did is no card.
+    if (cause && !home) continue
+    const draft = home ?? draftAt(drafts, cardKey(finding))
+    draft.findings.push(finding)
   }
-  for (const finding of homeless) placed(finding, drafts)
-  gatherTogether(now, drafts)
-  return [...contentChanges(now, [...drafts.values()]), ...timerChanges(now, openCards)]
+  gatherTogether(drafts)
+  const all = [...drafts.values()].filter((draft) => !hesitates(now, draft, [...drafts.values()]))
+  return [...contentChanges(now, all, homes), ...timerChanges(now, openCards)]
 }
 
-const draftOf = (key: string, card: Card | null, cause: Cause | null): Draft => ({
-  ...{ key, card, cause, findings: [] },
-})
+/** All that is at one site has one card; what is nowhere in particular has its own. */
+function cardKey(one: Placed): string {
+  const site = siteOf(one)
+  return site === null ? entityKey(one.entity) : `site ${site}`
+}
 
-/** A cause that another is a part of: what fails at a storage of a site that is the cause itself is told with the site. */
-const wholeOf = (part: Cause, causes: readonly Cause[]): Cause | undefined =>
-  causes.find(({ entity }) => part.within.some((whole) => entityKey(whole) === entityKey(entity)))
+function siteOf({ entity, within }: Placed): string | null {
+  // A link is at two places and so at none.
+  if (entity.kind === 'link') return null
+  if (entity.kind === 'site') return entity.name
+  return within.find(({ kind }) => kind === 'site')?.name ?? null
+}
+
+function draftAt(drafts: Map<string, Draft>, key: string): Draft {
+  const known = drafts.get(key)
+  if (known) return known
+  const draft: Draft = { key, card: null, cause: null, findings: [] }
+  drafts.set(key, draft)
+  return draft
+}
+
+const isEstablished = (now: Date, card: Card): boolean =>
+  now.getTime() - card.firstSeen.getTime() >= ESTABLISHED_MS
+
+/** The card that has had the finding for long. */
+function establishedHome(now: Date, finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
+  const key = signKey(finding)
+  return [...drafts.values()].find(
+    ({ card }) => card && isEstablished(now, card) && card.findings.some((one) => signKey(one) === key),
+  )
+}
+
+const isLink = ({ entity }: Placed): boolean => entity.kind === 'link'
+
+/** The end of a link that is ill by itself; else the link. */
+const illEnd = (link: Placed, findings: readonly Finding[]): Placed =>
+  findings.find((one) => !isLink(one) && ILLNESS.test(one.rule) && isOf(link, entityKey(one.entity))) ?? link
+
+/** The card of many places of which this is one. */
+function togetherWith(now: Date, one: Placed, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
+  const site = siteOf(one)
+  // A node is never ill because others are.
+  if (site === null || one.entity.kind === 'node') return undefined
+  const has = ({ card }: Draft) =>
+    card && !isEstablished(now, card) && card.findings.some((other) => siteOf(other) === site)
+  return [...drafts.values()].find((draft) => isTogether(draft) && has(draft))
+}
 
 /** The cause that a finding belongs to: its own entity's, one that explains it, or one about a part of it. */
 function causeOf(finding: Finding, causes: readonly Cause[]): Cause | undefined {
@@ -69,66 +131,51 @@ function causeOf(finding: Finding, causes: readonly Cause[]): Cause | undefined 
   return (
     causes.find((cause) => entityKey(cause.entity) === key) ??
     causes.find((cause) => explainedBy(cause, finding)) ??
-    causes.find((cause) => isOf(cause, key) || isOf(finding, entityKey(cause.entity)))
+    causes.find((cause) => (!isLink(cause) && isOf(cause, key)) || isOf(finding, entityKey(cause.entity)))
   )
 }
 
-/** The card that has the finding already, or that is about the same entity. */
-function knownHome(
-  finding: Finding,
-  openCards: readonly Card[],
-  drafts: ReadonlyMap<string, Draft>,
-): Draft | undefined {
+/** The card of its site, else the card that has the finding, or another one of its site, already. */
+function knownHome(now: Date, finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
+  const own = drafts.get(cardKey(finding))
+  if (own) return own
   const key = signKey(finding)
-  const has = openCards.find((card) => card.findings.some((one) => signKey(one) === key))
-  return drafts.get(entityKey(finding.entity)) ?? (has && drafts.get(has.key))
-}
-
-const siteOf = ({ entity, within }: Pick<Finding, 'entity' | 'within'>): string | null => {
-  // A link is at two places and so at none.
-  if (entity.kind === 'link') return null
-  if (entity.kind === 'site') return entity.name
-  return within.find(({ kind }) => kind === 'site')?.name ?? null
-}
-
-/** The card of the same site, or a new one. */
-function placed(finding: Finding, drafts: Map<string, Draft>): void {
-  const site = siteOf(finding)
-  for (const draft of drafts.values()) {
-    const about = [...(draft.card?.findings ?? []), ...draft.findings, ...(draft.cause ? [draft.cause] : [])]
-    const own = about.some((one) => entityKey(one.entity) === draft.key && siteOf(one) === site)
-    if (site !== null && own) {
-      draft.findings.push(finding)
-      return
-    }
-  }
-  const key = entityKey(finding.entity)
-  const draft = drafts.get(key) ?? draftOf(key, null, null)
-  draft.findings.push(finding)
-  drafts.set(key, draft)
-}
-
-const isTogether = (key: string): boolean => key.startsWith('together ')
-
-/** Five places or more that fell ill one shortly after the other, nobody knows why: one card. */
-function gatherTogether(now: Date, drafts: Map<string, Draft>): void {
-  const single = [...drafts.values()].filter(
-    (draft) =>
-      !draft.cause && !isTogether(draft.key) && draft.findings.some(({ rule }) => SPREADING.test(rule)),
+  const all = [...drafts.values()]
+  const ends = new Set(isLink(finding) ? finding.within.map(entityKey) : [])
+  return (
+    all.find(({ card }) => card?.findings.some((one) => signKey(one) === key)) ??
+    all.find(({ findings }) => findings.some(({ entity }) => ends.has(entityKey(entity)))) ??
+    togetherWith(now, finding, drafts)
   )
-  const onsets = single
-    .map((draft) => ({ draft, at: Math.min(...draft.findings.map(({ since }) => since.getTime())) }))
+}
+
+const isTogether = ({ key }: Pick<Draft, 'key'>): boolean => key.startsWith('together ')
+const onsetOf = ({ findings }: Draft): number => Math.min(...findings.map(({ since }) => since.getTime()))
+const NOWHERE: Placed = { entity: { kind: 'central', name: '' }, within: [] }
+/** What these have is not told by their names. */
+const LOCAL: ReadonlySet<Entity['kind']> = new Set(['site', 'resource', 'node', 'storage'])
+/** Only a place is ill, and nobody knows why. */
+const isLonely = (draft: Draft): boolean =>
+  !isTogether(draft) &&
+  LOCAL.has((draft.cause ?? draft.card?.cause ?? null)?.entity.kind ?? 'site') &&
+  siteOf(draft.findings[0] ?? NOWHERE) !== null &&
+  draft.findings.some(({ rule }) => SPREADING.test(rule))
+
+/** Five places or more that fell ill one shortly after the other: one card. */
+function gatherTogether(drafts: Map<string, Draft>): void {
+  const onsets = [...drafts.values()]
+    .filter(isLonely)
+    .map((draft) => ({ draft, at: onsetOf(draft) }))
     .sort((a, b) => a.at - b.at || (a.draft.key < b.draft.key ? -1 : 1))
-  const open = [...drafts.values()].find((draft) => isTogether(draft.key))
+  const open = [...drafts.values()].find(isTogether)
   const times = (open?.card?.findings ?? []).map(({ since }) => since.getTime())
-  const joins = (at: number) => times.some((time) => Math.abs(time - at) <= LINK_MS)
-  for (const { draft, at } of open ? onsets : []) if (joins(at)) moveInto(open!, draft)
+  for (const { draft, at } of onsets) {
+    if (times.some((time) => Math.abs(time - at) <= LINK_MS)) moveInto(open!, draft)
+  }
   for (const chain of chainsOf(onsets.filter(({ draft }) => draft.findings.length > 0))) {
-    const newest = chain.at(-1)!.at
-    if (chain.length < TOGETHER || newest < now.getTime() - FRESH_MS) continue
-    const key = `together ${new Date(chain[0]!.at).toISOString()}`
-    const target = drafts.get(key) ?? draftOf(key, null, null)
-    drafts.set(key, target)
+    // Old cards are known for what they are; what is new makes them one.
+    if (chain.length < TOGETHER || chain.every(({ draft }) => draft.card)) continue
+    const target = draftAt(drafts, `together ${new Date(chain[0]!.at).toISOString()}`)
     for (const { draft } of chain) moveInto(target, draft)
   }
 }
@@ -147,7 +194,22 @@ function chainsOf<T extends { at: number }>(onsets: readonly T[]): T[][] {
   return chains
 }
 
-function contentChanges(now: Date, drafts: readonly Draft[]): CardChange[] {
+/** A place that is not alone with its trouble waits with its card, unless it is grave. */
+function hesitates(now: Date, draft: Draft, all: readonly Draft[]): boolean {
+  if (draft.card || draft.findings.length === 0 || !isLonely(draft)) return false
+  if (draft.findings.some(({ severity }) => severity === 'critical')) return false
+  const at = onsetOf(draft)
+  if (now.getTime() - at >= HESITATION_MS) return false
+  return all.some(
+    (other) =>
+      other !== draft &&
+      other.findings.length > 0 &&
+      isLonely(other) &&
+      Math.abs(onsetOf(other) - at) <= LINK_MS,
+  )
+}
+
+function contentChanges(now: Date, drafts: readonly Draft[], homes: ReadonlyMap<Cause, Draft>): CardChange[] {
   const whither = new Map<string, string>()
   for (const { key, findings } of drafts) for (const one of findings) whither.set(signKey(one), key)
   const opened: CardChange[] = []
@@ -157,33 +219,41 @@ function contentChanges(now: Date, drafts: readonly Draft[]): CardChange[] {
     if (findings.length > 0) {
       const content = contentOf(now, draft)
       opened.push(card ? { kind: 'update', key, card: content } : { kind: 'open', card: content })
-    } else if (card) {
-      const into = card.findings.map((one) => whither.get(signKey(one))).find((other) => other !== undefined)
-      if (into) closed.push({ kind: 'close', key, reason: 'merged', into })
-      else if (card.lastSeen.getTime() <= now.getTime() - QUIET_MS) {
-        closed.push({ kind: 'close', key, reason: 'over' })
-      }
+      continue
+    }
+    if (!card) continue
+    const into =
+      card.findings.map((one) => whither.get(signKey(one))).find((other) => other !== undefined) ??
+      (isEstablished(now, card)
+        ? undefined
+        : [...homes].find(([cause]) => card.findings.some((one) => explainedBy(cause, one)))?.[1].key)
+    if (into !== undefined && into !== key) closed.push({ kind: 'close', key, reason: 'merged', into })
+    else if (card.lastSeen.getTime() <= now.getTime() - QUIET_MS) {
+      closed.push({ kind: 'close', key, reason: 'over' })
     }
   }
   return [...opened, ...closed]
 }
 
-function contentOf(now: Date, { key, card, cause, findings }: Draft): CardContent {
-  const entities = new Map(
-    [...(card?.entities ?? []), ...findings.map(({ entity }) => entity)].map((one) => [entityKey(one), one]),
-  )
+function contentOf(now: Date, draft: Draft): CardContent {
+  const { key, card, findings } = draft
+  const cause = draft.cause ?? card?.cause ?? null
+  const places = (draft.cause?.sites ?? []).map((name): Entity => ({ kind: 'site', name }))
+  const entities = [...(card?.entities ?? []), ...findings.map(({ entity }) => entity), ...places]
   const since = Math.min(
     ...findings.map((one) => one.since.getTime()),
     card?.firstSeen.getTime() ?? now.getTime(),
   )
-  const named =
-    cause?.entity ?? card?.entity ?? findings.find(({ entity }) => entityKey(entity) === key)?.entity
   return {
-    ...{ key, cause, findings },
-    entity: isTogether(key) ? null : (named ?? null),
+    ...{ key, cause, findings, lastSeen: now, firstSeen: new Date(since) },
+    entity: isTogether(draft) ? null : (cause?.entity ?? gravest(draft)),
     severity: worst(findings.map(({ severity }) => severity)),
-    entities: [...entities.values()],
-    firstSeen: new Date(since),
-    lastSeen: now,
+    entities: [...new Map(entities.map((one) => [entityKey(one), one])).values()],
   }
+}
+
+/** The site itself where it is ill, else the one part that is. */
+function gravest({ key, card, findings }: Draft): Entity | null {
+  const own = findings.find(({ entity }) => entityKey(entity) === key)
+  return own?.entity ?? card?.entity ?? findings[0]?.entity ?? null
 }

@@ -1,11 +1,14 @@
-import { MINUTE_MS, type Sign, sign } from './finding.ts'
+import { CALM } from './cusum.ts'
+import { closure, MINUTE_MS, type Sign, sign } from './finding.ts'
 import { EVERYWHERE_ENTITY, localise, WINDOW_MS } from './localise.ts'
 import {
   type Cause,
   type CauseMemory,
   type Entity,
+  type EntityMemory,
   entityKey,
   type JobFact,
+  type Measure,
   type Memory,
   type Picture,
   type Severity,
@@ -15,8 +18,8 @@ import {
 const BELIEVED_MS = 30 * MINUTE_MS
 /** Beside the whole window: what began just now is not hidden by the good half hour before. */
 const FRESH_MS = 30 * MINUTE_MS
-/** Fewer jobs of one user concern the user, not the shift. */
-const USER_JOBS = 30
+/** Fewer failures of one user concern the user, not the shift. */
+const USER_FAILURES = 30
 const USER_SITES = 3
 
 /** Causes that hold now, by their entity: those named at this look, and those of the last half hour. */
@@ -37,7 +40,7 @@ export function causesNow(
   for (const cause of named) {
     const key = entityKey(cause.entity)
     const known = after[key]
-    const within = cause.within.length > 0 ? cause.within : (wholes.get(key) ?? [])
+    const within = closure(cause.within.length > 0 ? cause.within : (wholes.get(key) ?? []), wholes)
     const both = known?.last === at ? merged(known.cause, cause) : cause
     after[key] = { since: known?.since ?? at, last: at, cause: { ...both, within } }
   }
@@ -83,10 +86,10 @@ export function signOf(cause: Cause, since: number): Sign {
   })
 }
 
-function severityOf({ entity, n, sites }: Cause): Severity {
+function severityOf({ entity, failed, sites }: Cause): Severity {
   switch (entity.kind) {
     case 'user':
-      return n >= USER_JOBS && sites.length >= USER_SITES ? 'warn' : 'info'
+      return failed >= USER_FAILURES && sites.length >= USER_SITES ? 'warn' : 'info'
     case 'central':
       return 'critical'
     case 'link':
@@ -99,9 +102,9 @@ function severityOf({ entity, n, sites }: Cause): Severity {
 }
 
 /** Rules about failures of jobs and transfers, which a cause elsewhere explains. */
-const BY_WORK = /^R(02|07|08|11|17|18|19)$/
+const BY_WORK = /^R(07|08|11|17|18|19)$/
 /** Rules that something central explains as well: its tests fail and its pilots do not come. */
-const BY_PLACE = /^R(0[2-9]|14)$/
+const BY_PLACE = /^R(0[3-9]|14)$/
 
 /** Whether a finding is only how the cause shows itself there. */
 export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'within'>): boolean {
@@ -112,4 +115,32 @@ export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'w
   if (!BY_WORK.test(one.rule)) return false
   if (one.within.some((whole) => entityKey(whole) === own)) return true
   return cause.explains.includes(key)
+}
+
+/**
+ * What a cause elsewhere explains is no evidence against a place: it would outlast the cause. Of jobs and transfers
+ * only, but where something central fails of everything.
+ */
+export function withoutExplained(
+  entities: Memory['entities'],
+  causes: readonly Cause[],
+  now: number,
+): Record<string, EntityMemory> {
+  const after: Record<string, EntityMemory> = { ...entities }
+  const everywhere = causes.some(({ entity }) => entityKey(entity) === entityKey(EVERYWHERE_ENTITY))
+  const own = new Set(causes.map(({ entity }) => entityKey(entity)))
+  const elsewhere = new Set(causes.flatMap(({ explains }) => explains))
+  for (const [key, known] of Object.entries(entities)) {
+    // Who was ill long before is ill by itself.
+    if (own.has(key) || (known.since !== null && known.since < now - WINDOW_MS)) continue
+    const endOfLink = known.within.some((whole) => whole.kind === 'storage' && own.has(entityKey(whole)))
+    if (!everywhere && !elsewhere.has(key) && !endOfLink) continue
+    const evidence: Partial<Record<Measure, number>> = { ...known.evidence }
+    for (const measure of Object.keys(evidence) as Measure[]) {
+      if (everywhere || measure === 'jobs' || measure === 'transfers') evidence[measure] = 0
+    }
+    const ill = Object.values(evidence).some((value) => value >= CALM)
+    after[key] = { ...known, evidence, since: ill ? known.since : null, calm: 0 }
+  }
+  return after
 }

@@ -2,10 +2,10 @@ import { type Cause, type Entity, entityKey, type JobFact, linkName } from './ty
 
 /** One value of one attribute, and how its jobs ended. Counts shrink while causes are taken out. */
 export interface Value {
-  readonly id: number
+  /** Its place in `values`, the more general attribute first, then by name; -1: too few failures to be there. */
+  id: number
   readonly attribute: string
   readonly pair: boolean
-  /** Place among equals: the more general attribute first, then by name. */
   readonly order: number
   readonly entity: Entity
   readonly key: string
@@ -16,14 +16,11 @@ export interface Value {
   allFailed: number
 }
 
-export interface Candidate {
-  readonly value: Value
-  readonly score: number
-}
-
 export interface Cube {
   readonly of: Cause['of']
-  readonly values: Value[]
+  readonly values: readonly Value[]
+  /** By attribute, in their order: every value that failed at all. */
+  readonly single: readonly ReadonlyMap<string, Value>[]
   /** Values of each row by their ids. */
   readonly rowValues: number[][]
   readonly rowN: number[]
@@ -38,14 +35,15 @@ export interface Cube {
 
 type Kind = Entity['kind']
 /** What the attributes are, the more general first. */
-const KINDS: Readonly<Record<Cause['of'], readonly (readonly [attribute: string, kind: Kind])[]>> = {
+export const KINDS: Readonly<Record<Cause['of'], readonly (readonly [attribute: string, kind: Kind])[]>> = {
   jobs: [
     ['site', 'site'],
-    ['output storage', 'storage'],
-    ['input storage', 'storage'],
     ['release', 'release'],
     ['production', 'production'],
     ['user', 'user'],
+    // Storages have tests and transfers to speak against them as well.
+    ['output storage', 'storage'],
+    ['input storage', 'storage'],
     ['resource', 'resource'],
     ['node', 'node'],
   ],
@@ -55,96 +53,125 @@ const KINDS: Readonly<Record<Cause['of'], readonly (readonly [attribute: string,
     ['activity', 'activity'],
   ],
 }
+/** Pairs that are links; and users with anything: few jobs of one person are not the place's doing. */
 const PAIRS: Readonly<Record<Cause['of'], readonly (readonly [from: string, to: string])[]>> = {
   jobs: [
+    ['user', 'site'],
+    ['user', 'input storage'],
     ['site', 'output storage'],
     ['input storage', 'site'],
   ],
   transfers: [['source', 'destination']],
 }
 
-/** Counts by value of attribute; rows in the order given, which does not matter to what is found. */
+/** Values with fewer failures are nobody's cause and cost nothing. */
+const FEWEST = 3
+
+/**
+ * Counts by value of attribute; rows in the order given, which does not matter to what is found. Most rows are good, so
+ * the failed ones say first which values are worth counting.
+ */
 export function cubeOf(of: Cause['of'], rows: readonly JobFact[]): Cube {
-  const values: Value[] = []
-  const ends = new Map<string, readonly Entity[]>()
   const kinds = KINDS[of]
-  const known = kinds.map(() => new Map<string, Value>())
+  const ends = new Map<string, readonly Entity[]>()
+  const single = kinds.map(() => new Map<string, Value>())
   const pairs = PAIRS[of].map(([from, to]) => ({
     from: kinds.findIndex(([name]) => name === from),
     to: kinds.findIndex(([name]) => name === to),
     name: `${from} × ${to}`,
-    values: new Map<number, Map<number, Value>>(),
+    values: new Map<Value, Map<Value, Value>>(),
   }))
-  const make = (attribute: string, pair: boolean, order: number, entity: Entity): Value => {
-    const value: Value = {
-      ...{ id: values.length, attribute, pair, order, entity, key: entityKey(entity) },
-      ...{ rows: [], n: 0, failed: 0, allN: 0, allFailed: 0 },
-    }
-    values.push(value)
-    return value
-  }
-  const cube: Cube = {
-    ...{ of, values, ends, n: 0, failed: 0 },
-    ...{ rowValues: [], rowN: [], rowFailed: [], rowStart: [], taken: new Uint8Array(rows.length) },
-  }
-  rows.forEach(({ attributes, start, n, failed }, r) => {
-    const of: number[] = []
-    const ids = kinds.map(([attribute, kind], a) => {
+  for (const { attributes, failed } of rows) {
+    if (failed === 0) continue
+    const found = kinds.map(([attribute, kind], a) => {
       const name = attributes[attribute]
-      if (name === undefined) return -1
-      let value = known[a]!.get(name)
+      if (name === undefined) return undefined
+      let value = single[a]!.get(name)
       if (!value) {
-        value = make(attribute, false, a, { kind, name })
-        known[a]!.set(name, value)
+        value = blank(attribute, a, false, { kind, name })
+        single[a]!.set(name, value)
       }
-      of.push(value.id)
-      return value.id
+      value.allFailed += failed
+      return value
     })
-    pairs.forEach((pair, p) => {
-      const from = ids[pair.from]!
-      const to = ids[pair.to]!
-      if (from < 0 || to < 0) return
-      let tos = pair.values.get(from)
-      if (!tos) {
-        tos = new Map()
-        pair.values.set(from, tos)
-      }
+    for (const [p, pair] of pairs.entries()) {
+      const from = found[pair.from]
+      const to = found[pair.to]
+      if (!from || !to) continue
+      const tos = pair.values.get(from) ?? new Map<Value, Value>()
+      pair.values.set(from, tos)
       let value = tos.get(to)
       if (!value) {
-        const [a, b] = [values[from]!.entity, values[to]!.entity]
-        value = make(pair.name, true, kinds.length + p, { kind: 'link', name: linkName(a.name, b.name) })
+        value = blank(pair.name, kinds.length + p, true, entityOfPair(from, to))
         tos.set(to, value)
-        ends.set(value.key, [a, b])
+        if (value.entity.kind === 'link') ends.set(value.key, [from.entity, to.entity])
       }
-      of.push(value.id)
-    })
-    for (const id of of) {
+      value.allFailed += failed
+    }
+  }
+  const values = ranked([
+    ...single.flatMap((one) => [...one.values()]),
+    ...pairs.flatMap((pair) => [...pair.values.values()].flatMap((tos) => [...tos.values()])),
+  ])
+  const cube: Cube = {
+    ...{ of, values, single, ends, n: 0, failed: 0 },
+    ...{ rowValues: [], rowN: [], rowFailed: [], rowStart: [], taken: new Uint8Array(rows.length) },
+  }
+  const found: (Value | undefined)[] = []
+  for (const [r, { attributes, start, n, failed }] of rows.entries()) {
+    const ids: number[] = []
+    for (let a = 0; a < kinds.length; a++) {
+      const name = attributes[kinds[a]![0]]
+      const value = name === undefined ? undefined : single[a]!.get(name)
+      found[a] = value
+      if (value && value.id >= 0) ids.push(value.id)
+    }
+    for (const { from, to, values: tos } of pairs) {
+      // A pair has no more failures than each of its two.
+      if (!found[from] || !found[to] || found[from].id < 0 || found[to].id < 0) continue
+      const value = tos.get(found[from])?.get(found[to])
+      if (value && value.id >= 0) ids.push(value.id)
+    }
+    for (const id of ids) {
       const value = values[id]!
       value.rows.push(r)
       value.n += n
       value.failed += failed
     }
-    cube.rowValues.push(of)
+    cube.rowValues.push(ids)
     cube.rowN.push(n)
     cube.rowFailed.push(failed)
     cube.rowStart.push(start?.getTime() ?? Number.NaN)
     cube.n += n
     cube.failed += failed
-  })
-  for (const value of values) {
-    value.allN = value.n
-    value.allFailed = value.failed
   }
-  rank(values)
+  for (const value of values) value.allN = value.n
   return cube
 }
 
-/** The order among equals must not come from the order of the rows. */
-function rank(values: Value[]): void {
-  const sorted = [...values].sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
-  sorted.forEach((value, place) => {
-    ;(value as { order: number }).order = place
-  })
+const entityOfPair = (from: Value, to: Value): Entity =>
+  from.attribute === 'user' ? from.entity : { kind: 'link', name: linkName(from.entity.name, to.entity.name) }
+
+const blank = (attribute: string, order: number, pair: boolean, entity: Entity): Value => ({
+  id: -1,
+  attribute,
+  pair,
+  order,
+  entity,
+  key: entityKey(entity),
+  rows: [],
+  n: 0,
+  failed: 0,
+  allN: 0,
+  allFailed: 0,
+})
+
+/** Those with enough failures, numbered. The order among equals must not come from the order of the rows. */
+function ranked(all: readonly Value[]): Value[] {
+  const worth = all.filter(({ allFailed }) => allFailed >= FEWEST)
+  worth.sort((a, b) => a.order - b.order || (a.key < b.key ? -1 : a.key > b.key ? 1 : 0))
+  for (const [place, value] of worth.entries()) value.id = place
+  return worth
 }
 
 /** Leaves the jobs of a value out of all counts. */

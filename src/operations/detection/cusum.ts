@@ -10,6 +10,8 @@ export const CALM_BINS = 3
 const MOST = 14
 /** One bin alone never raises an alarm. */
 const MOST_OF_A_BIN = 5
+/** What must have been held against an entity before the bin that raises its alarm. */
+const LASTING = 3
 const FIRST_BASELINE = 0.05
 const LEARNING = 0.02
 const FORGET_MS = 86_400_000
@@ -39,9 +41,12 @@ export function evidenceOf(measure: Measure, baseline: number, n: number, failed
 }
 
 export function isRaised(evidence: EntityMemory['evidence']): boolean {
-  const { jobs = 0, pilots = 0, tests = 0, transfers = 0 } = evidence
-  return Math.max(jobs, pilots, transfers) > RAISE_ONE || jobs + pilots + tests + transfers > RAISE_ALL
+  const { jobs = 0, pilots = 0, transfers = 0 } = evidence
+  return Math.max(jobs, pilots, transfers) > RAISE_ONE || sumOf(evidence) > RAISE_ALL
 }
+
+const sumOf = ({ jobs = 0, pilots = 0, tests = 0, transfers = 0 }: EntityMemory['evidence']): number =>
+  jobs + pilots + tests + transfers
 
 export const unknownEntity = ({ entity, within = [] }: Pick<Bin, 'entity' | 'within'>): EntityMemory => ({
   ...{ entity, within, evidence: {}, baseline: FIRST_BASELINE },
@@ -66,7 +71,9 @@ export function advance(before: EntityMemory, start: number, bins: readonly Bin[
   if (alarmed) forgetBehindGoodTests(evidence, seen, bins)
   const end = start + BIN_MS
   if (!alarmed) {
-    const since = isRaised(evidence) ? end : null
+    // All that one bin tells, of jobs, pilots and tests together, may be one bad moment.
+    const lasting = sumOf(before.evidence) >= LASTING
+    const since = isRaised(evidence) && lasting ? end : null
     return { ...before, evidence, baseline, last, recent, since, calm: 0 }
   }
   const quiet = Object.values(evidence).every((value) => value < CALM)

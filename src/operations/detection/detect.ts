@@ -1,10 +1,11 @@
-import { causesNow, explainedBy, signOf } from './causes.ts'
+import { causesNow, explainedBy, signOf, withoutExplained } from './causes.ts'
 import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
-import { MINUTE_MS, percent, rank, type Sign, sign, signKey } from './finding.ts'
+import { closure, MINUTE_MS, minutes, percent, rank, type Sign, sign, signKey } from './finding.ts'
 import * as work from './pilots-and-jobs.ts'
 import * as services from './storage-and-services.ts'
 import {
+  BIN_MS,
   type Detection,
   type Entity,
   type EntityMemory,
@@ -30,18 +31,23 @@ export const emptyMemory: Memory = { version: 1, upTo: 0, entities: {}, seen: {}
 export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const at = now.getTime()
   const downtimes = picture.downtimes ?? []
-  const { entities, upTo } = advanceAll(memory.entities, memory.upTo, at, picture.bins, (part, start) =>
-    inDowntime(downtimes, part, start),
+  const { entities: weighed, upTo } = advanceAll(
+    memory.entities,
+    memory.upTo,
+    at,
+    picture.bins,
+    (part, start) => inDowntime(downtimes, part, start),
   )
-  const wholes = wholesOf(picture, entities)
-  const named = causesNow(memory.causes, now, picture, entities, wholes)
+  const wholes = wholesOf(picture, weighed)
+  const named = causesNow(memory.causes, now, picture, weighed, wholes)
   const known = Object.values(named)
   const causes = known.map(({ cause }) => cause)
   const silent = causes.filter((cause) => inAftermath(downtimes, cause, at))
   const loud = causes.filter((cause) => !silent.includes(cause)).sort((a, b) => b.score - a.score)
 
+  const entities = withoutExplained(weighed, causes, at)
   const raw = [
-    ...Object.values(entities).flatMap(alarmSigns),
+    ...Object.values(entities).flatMap((one) => alarmSigns(one, at)),
     ...ruleSigns(now, picture),
     ...loud.map((cause) => signOf(cause, named[entityKey(cause.entity)]!.since)),
   ].map((one) => ({ ...one, within: closure(one.within, wholes) }))
@@ -69,7 +75,7 @@ const RULE_OF: Readonly<Record<Measure, readonly [RuleId, string]>> = {
 }
 
 /** R03, R08, R14, R19: what the evidence against an entity consists of. */
-function alarmSigns({ entity, within, evidence, since, recent }: EntityMemory): Sign[] {
+function alarmSigns({ entity, within, evidence, since, recent }: EntityMemory, now: number): Sign[] {
   if (since === null) return []
   const all = Object.entries(evidence) as [Measure, number][]
   const most = Math.max(...all.map(([, value]) => value))
@@ -81,7 +87,13 @@ function alarmSigns({ entity, within, evidence, since, recent }: EntityMemory): 
     .map(([measure, value]) => {
       const jobs =
         measure === 'jobs' && last
-          ? { n, failed, failedPercent: percent(failed, n), lastPercent: percent(last.failed, last.n) }
+          ? {
+              n,
+              failed,
+              failedPercent: percent(failed, n),
+              lastPercent: percent(last.failed, last.n),
+              lastMinutes: minutes(now - last.start - BIN_MS),
+            }
           : {}
       const facts = { evidence: Math.round(value * 10) / 10, ...jobs }
       return sign(...RULE_OF[measure], entity, 'error', facts, { within, since: new Date(since) })
@@ -142,16 +154,4 @@ function wholesOf(
   for (const { storage, site } of storages) add('storage', storage, site)
   for (const { resource, site } of resources) add('resource', resource, site)
   return wholes
-}
-
-/** The wholes, and the wholes of the wholes: a link is within its storages and so within their sites. */
-export function closure(
-  within: readonly Entity[],
-  wholes: ReadonlyMap<string, readonly Entity[]>,
-): readonly Entity[] {
-  if (within.length === 0) return within
-  const all = new Map(within.map((one) => [entityKey(one), one]))
-  for (const one of within)
-    for (const whole of wholes.get(entityKey(one)) ?? []) all.set(entityKey(whole), whole)
-  return all.size === within.length ? within : [...all.values()]
 }

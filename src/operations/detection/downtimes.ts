@@ -2,6 +2,8 @@ import { HOUR_MS, hours, isOf, rank, type Sign, sign } from './finding.ts'
 import { type Downtime, type Entity, entityKey } from './types.ts'
 
 const MUTED = /^R(0[2-9]|1[0-49])$/
+/** Rules that look back over the last hour. The sums of evidence do not: they stand still in a downtime. */
+const LOOKS_BACK = /^R(03|04|05|06|07|19)$/
 const UNTIL_SAID_MS = 4 * HOUR_MS
 const LOOK_AHEAD_MS = 12 * HOUR_MS
 /** What ended badly during a downtime is still in the window of the localiser so long after it. */
@@ -33,7 +35,8 @@ export function declared(now: Date, downtimes: readonly Downtime[]): Sign[] {
 
 /** R01: an entity in downtime says nothing of its pilots, jobs, transfers and tests. */
 export const muted = (downtimes: readonly Downtime[], one: Sign, now: number): boolean =>
-  MUTED.test(one.rule) && inDowntime(downtimes, one, now)
+  MUTED.test(one.rule) &&
+  (inDowntime(downtimes, one, now) || (LOOKS_BACK.test(one.rule) && inAftermath(downtimes, one, now)))
 
 /** R02: a place is ill for four hours and nobody has declared a downtime. */
 export function undeclared(

@@ -48,3 +48,15 @@ export const hours = (ms: number): number => Math.round((ms / HOUR_MS) * 10) / 1
 export const minutes = (ms: number): number => Math.round(ms / MINUTE_MS)
 export const percent = (part: number, whole: number): number =>
   whole > 0 ? Math.round((1000 * part) / whole) / 10 : 0
+
+/** The wholes, and the wholes of the wholes: a link is within its storages and so within their sites. */
+export function closure(
+  within: readonly Entity[],
+  wholes: ReadonlyMap<string, readonly Entity[]>,
+): readonly Entity[] {
+  if (within.length === 0) return within
+  const all = new Map(within.map((one) => [entityKey(one), one]))
+  for (const one of within)
+    for (const whole of wholes.get(entityKey(one)) ?? []) all.set(entityKey(whole), whole)
+  return all.size === within.length ? within : [...all.values()]
+}

@@ -13,6 +13,11 @@ import {
 const MOST_SHARE = 0.2
 /** Half of the jobs must fail before slots are taken from a site; less is for a person to judge. */
 const WORTH_PERCENT = 50
+const WORTH_JOBS = 5
+/** Time for a cause elsewhere to show itself. */
+const WAIT_MS = 20 * MINUTE_MS
+/** Where no job ended for so long, nobody knows; it may try again. */
+const WORTH_MINUTES = 20
 const SITES_AT_ONCE = 5
 const AT_ONCE_MS = 30 * MINUTE_MS
 
@@ -29,7 +34,7 @@ interface Wish {
  */
 export function guardExclusions(now: Date, question: ExclusionQuestion): ExclusionDecision[] {
   const { causes, slots, exclusions, held } = question
-  const wishes = wishesOf(question.findings)
+  const wishes = wishesOf(now, question.findings)
   const all = Object.values(slots).reduce((sum, n) => sum + n, 0)
   const out = new Set(
     exclusions
@@ -60,15 +65,20 @@ export function guardExclusions(now: Date, question: ExclusionQuestion): Exclusi
 }
 
 /** One wish a site: the gravest finding, the oldest first, so that those who waited longest have the share. */
-function wishesOf(findings: readonly Finding[]): Wish[] {
+function wishesOf(now: Date, findings: readonly Finding[]): Wish[] {
   const wishes = new Map<string, Wish>()
   const sorted = [...findings].sort(
     (a, b) => rank(b.severity) - rank(a.severity) || a.since.getTime() - b.since.getTime(),
   )
   for (const finding of sorted) {
-    const { entity, rule, code, facts } = finding
+    const { entity, rule, code, facts, since } = finding
     if (entity.kind !== 'site' || wishes.has(entity.name)) continue
-    const ill = rule === 'R08' && Number(facts.lastPercent) >= WORTH_PERCENT
+    const ill =
+      rule === 'R08' &&
+      now.getTime() - since.getTime() >= WAIT_MS &&
+      Number(facts.n) >= WORTH_JOBS &&
+      Number(facts.lastMinutes) <= WORTH_MINUTES &&
+      Math.min(Number(facts.lastPercent), Number(facts.failedPercent)) >= WORTH_PERCENT
     const gone = rule === 'R14' && code === 'gateway is silent'
     if (rule === 'R10' || gone) wishes.set(entity.name, { site: entity.name, finding, action: 'exclude' })
     else if (ill) wishes.set(entity.name, { site: entity.name, finding, action: 'throttle' })

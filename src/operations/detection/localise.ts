@@ -1,4 +1,4 @@
-import { type Candidate, type Cube, cubeOf, subtract, type Value } from './cube.ts'
+import { type Cube, cubeOf, KINDS, subtract, type Value } from './cube.ts'
 import { clamp, gainOver, logLikelihood } from './statistics.ts'
 import { topTemplates } from './templates.ts'
 import { type Cause, type Entity, type ErrorCount, entityKey, type JobFact } from './types.ts'
@@ -11,14 +11,17 @@ const LEAST_FRACTION = 0.2
 /** Evidence that a cause needs, as a logarithm; a pair of attributes needs more, because there are many pairs. */
 const NEEDED = 12
 const PAIR_PENALTY = 6
+/** And so much must set it apart from the rest: users have bad hours, which makes chance coarser than it is in theory. */
+const NEEDED_APART = 18
 /** And still without its worst ten minutes: one bad moment is no cause. */
 const NEEDED_ELSEWHEN = 5
 const MOST_CAUSES = 6
 /** A cause whose jobs outside the other causes fail no more often than this was only their shadow. */
 const SHADOW_FRACTION = 0.06
 const SHADOW_GAIN = 4
-/** All fail: this part of the values of every attribute, and at least so many sites. */
-const EVERYWHERE = 0.6
+/** All fail: this part of the values of every attribute, at least so many sites, and still so often without the causes. */
+const EVERYWHERE = 0.7
+const EVERYWHERE_STILL = 0.6
 const EVERYWHERE_SITES = 5
 
 export const EVERYWHERE_ENTITY: Entity = { kind: 'central', name: 'everywhere' }
@@ -41,24 +44,21 @@ export function localise(
   const cube = cubeOf(of, rows)
   if (cube.failed === 0) return []
   const base = clamp(cube.failed / cube.n, 0.02, 0.1)
-  if (failsEverywhere(cube, base)) return [causeEverywhere(cube, rows, base)]
-  const found: { value: Value; score: number }[] = []
+  const overall = cube.failed / cube.n
+  const found: Found[] = []
   while (found.length < MOST_CAUSES && cube.failed > 0) {
     const best = bestOf(cube, base, suspects)
     if (!best) break
     found.push(best)
     subtract(cube, best.value)
   }
+  if (failsEverywhere(cube, rows, overall)) return [causeEverywhere(cube, rows, base)]
   return causesOf(cube, rows, withoutShadows(cube, found), base)
 }
 
-function bestOf(
-  cube: Cube,
-  base: number,
-  suspects: ReadonlyMap<string, number>,
-): { value: Value; score: number } | null {
+function bestOf(cube: Cube, base: number, suspects: ReadonlyMap<string, number>): Found | null {
   const together = logLikelihood(cube.failed, cube.n, cube.failed / cube.n)
-  let best: Candidate | null = null
+  let best: Found | null = null
   for (const value of cube.values) {
     const { n, failed } = value
     if (n < LEAST || failed < LEAST_FRACTION * n) continue
@@ -72,9 +72,8 @@ function bestOf(
       together
     const score = gain - penalty + Math.min(suspects.get(value.key) ?? 0, 6)
     // Equal counts are one and the same set of jobs: the attribute that comes first is the more general one.
-    if (!best || score > best.score + 1e-6 || (score > best.score - 1e-6 && value.order < best.value.order)) {
-      best = { value, score }
-    }
+    // It must differ from the rest, not only from what is usual.
+    if (score > NEEDED_APART && (!best || score > best.score + 1e-6)) best = { value, score }
   }
   return best
 }
@@ -106,23 +105,30 @@ function lasts({ rows }: Value, cube: Cube, base: number): boolean {
 }
 
 /**
- * Whether the failures do not care about any attribute. A single cause leaves good values elsewhere: another release,
- * another site. What all of them share has no attribute: the server, the database, a token that everybody needs.
+ * Whether the failures do not care about any attribute: without the best causes the rest fails as before, whatever
+ * site, release or user it is of. What all of them share has no attribute: the server, the database, a token that
+ * everybody needs.
  */
-function failsEverywhere(cube: Cube, base: number): boolean {
-  const overall = cube.failed / cube.n
-  if (overall < LEAST_FRACTION) return false
-  const bad = new Map<string, { values: number; bad: number }>()
-  for (const { attribute, pair, n, failed } of cube.values) {
-    if (pair || attribute === 'node' || n < LEAST) continue
-    const known = bad.get(attribute) ?? { values: 0, bad: 0 }
-    known.values++
-    if (failed >= Math.max(LEAST_FRACTION, overall / 2) * n && failed > base * n) known.bad++
-    bad.set(attribute, known)
-  }
-  const places = bad.get(cube.of === 'jobs' ? 'site' : 'destination')
-  if (!places || places.values < EVERYWHERE_SITES) return false
-  return [...bad.values()].every((one) => one.values < 2 || one.bad >= EVERYWHERE * one.values)
+function failsEverywhere(cube: Cube, rows: readonly JobFact[], overall: number): boolean {
+  if (overall < LEAST_FRACTION || cube.n < LEAST) return false
+  if (cube.failed < EVERYWHERE_STILL * overall * cube.n) return false
+  const kinds = KINDS[cube.of].filter(([attribute]) => attribute !== 'node')
+  return kinds.every(([attribute], a) => {
+    const counts = new Map<string, { n: number; failed: number }>()
+    for (const [r, { attributes, n, failed }] of rows.entries()) {
+      const name = attributes[attribute]
+      if (name === undefined || cube.taken[r]) continue
+      const known = counts.get(name) ?? { n: 0, failed: 0 }
+      known.n += n
+      known.failed += failed
+      counts.set(name, known)
+    }
+    const values = [...counts.values()].filter(({ n }) => n >= LEAST)
+    if (a === 0 && values.length < EVERYWHERE_SITES) return false
+    const least = Math.max(LEAST_FRACTION, overall / 2)
+    const bad = values.filter(({ n, failed }) => failed >= least * n).length
+    return values.length < 2 || bad >= EVERYWHERE * values.length
+  })
 }
 
 /** The causes that still fail more than usual where no other cause is at work. */
@@ -161,7 +167,7 @@ function causesOf(cube: Cube, rows: readonly JobFact[], found: readonly Found[],
   return [...byEntity.values()].map(({ entity, score, rows: matched }) => ({
     ...{ entity, within: withinOf(cube, entity, matched), of: cube.of, score: round(score) },
     ...describe(cube, rows, matched),
-    explains: explainedBy(cube, matched, base),
+    explains: explainedBy(cube, rows, matched, base),
   }))
 }
 
@@ -195,32 +201,44 @@ function describe(
 }
 
 /** Entities most of whose failures are among the matched rows, and which do well apart from them. */
-function explainedBy(cube: Cube, matched: ReadonlySet<number>, base: number): string[] {
-  const inside = new Map<number, { n: number; failed: number }>()
+function explainedBy(
+  cube: Cube,
+  rows: readonly JobFact[],
+  matched: ReadonlySet<number>,
+  base: number,
+): string[] {
+  const inside = new Map<Value, { n: number; failed: number }>()
   for (const r of matched) {
-    for (const id of cube.rowValues[r]!) {
-      const known = inside.get(id) ?? { n: 0, failed: 0 }
+    if (cube.rowFailed[r] === 0) continue
+    for (const [a, [attribute]] of KINDS[cube.of].entries()) {
+      const value = cube.single[a]!.get(rows[r]!.attributes[attribute] ?? '')
+      if (!value) continue
+      const known = inside.get(value) ?? { n: 0, failed: 0 }
       known.n += cube.rowN[r]!
       known.failed += cube.rowFailed[r]!
-      inside.set(id, known)
+      inside.set(value, known)
+    }
+  }
+  for (const r of matched) {
+    if (cube.rowFailed[r]! > 0) continue
+    for (const id of cube.rowValues[r]!) {
+      const known = inside.get(cube.values[id]!)
+      if (known) known.n += cube.rowN[r]!
     }
   }
   const explained = new Set<string>()
-  for (const [id, { n, failed }] of inside) {
-    const { allN, allFailed, key } = cube.values[id]!
-    if (failed === 0 || failed < 0.5 * allFailed) continue
-    const restN = allN - n
+  for (const [{ allN, allFailed, key }, { n, failed }] of inside) {
+    if (failed < 0.5 * allFailed) continue
     const restFailed = allFailed - failed
-    if (restFailed <= 2 || restFailed <= Math.max(0.15, 1.5 * base) * restN) explained.add(key)
+    if (restFailed <= 2 || restFailed <= Math.max(0.15, 1.5 * base) * (allN - n)) explained.add(key)
   }
   return [...explained].sort()
 }
 
 function causeEverywhere(cube: Cube, rows: readonly JobFact[], base: number): Cause {
-  const all = new Set(rows.keys())
+  const told = describe(cube, rows, new Set(rows.keys()))
   return {
     ...{ entity: EVERYWHERE_ENTITY, within: [], of: cube.of, explains: [] },
-    score: round(gainOver(cube.failed, cube.n, Math.min(base, 0.05))),
-    ...describe(cube, rows, all),
+    ...{ ...told, score: round(gainOver(told.failed, told.n, Math.min(base, 0.05))) },
   }
 }

@@ -31,7 +31,7 @@ export const BIN_MS = 600_000
 /**
  * What happened at an entity within ten minutes. Bins without an event need no row. Jobs are counted at sites; pilots at
  * sites and at resources; tests at sites (jobs, ports, clock) or storages (put, get, checksum, list, delete); transfers
- * at storages, each at its source and at its destination.
+ * at storages, each at its source and at its destination, and at their link, which is within both.
  */
 export interface Bin {
   readonly entity: Entity

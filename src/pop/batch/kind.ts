@@ -21,6 +21,11 @@ export type TakeStep = <T>(
   work: () => Promise<readonly [T, message: string]>,
 ) => Promise<T | undefined>
 
+export interface PlaceToken {
+  readonly token: string
+  readonly expiresAt: Date
+}
+
 /** Where a place has its files, and whose it is. */
 export interface PlaceSetting {
   readonly gateway: string
@@ -32,6 +37,10 @@ export interface PlaceSetting {
   readonly shared: string
   /** The compiled pilot program. */
   readonly program: string
+  /** PEM of the authorities that the gateway trusts. */
+  readonly authorities: () => Promise<readonly string[]>
+  /** A token of the gateway's own issuer for this place and nobody else. */
+  readonly token: () => Promise<PlaceToken>
   readonly log: Logger
 }
 

@@ -1,132 +1,22 @@
-/**
- * The program that answers for a gateway at a cluster: `sh helper VERB SPACE [WORD]`, lists and files by its input. It
- * keeps a directory for each pilot and one for each submission; a submission that has a directory is made at most once.
- * Its exit status: 75 try again, 76 Slurm refused, 77 Slurm is not there, 78 a tool is missing.
- */
-export const HELPER = `#!/bin/sh
-umask 077
-verb=$1 space=$2 word=$3
-cd "$(dirname "$0")" || exit 78
-chmod go-rwx .
-command -v squeue >/dev/null 2>&1 || { [ ! -r /etc/profile ] || . /etc/profile >/dev/null 2>&1; }
-command -v sbatch >/dev/null 2>&1 || { echo 'There is no sbatch in the search path.' >&2; exit 77; }
-command -v flock >/dev/null 2>&1 || { echo 'The program flock is missing; it belongs to util-linux.' >&2; exit 78; }
+import { helperFor, pilotLines, type Submission } from './login-script.ts'
+
+/** The helper at a Slurm cluster. `scancel` may meet jobs that have just ended by themselves. */
+export const SLURM_HELPER = helperFor({
+  commands: ['squeue', 'sbatch'],
+  functions: `
 me=$(id -un)
-if [ "$verb" = bundle ]; then
-  if [ -d "bundles/$word" ]; then echo there; exit 0; fi
-  [ "$space" = put ] || { echo missing; exit 0; }
-  mkdir -p bundles && rm -rf "bundles/$word.$$" && mkdir "bundles/$word.$$" || exit 78
-  tar -xzf - -C "bundles/$word.$$" || { rm -rf "bundles/$word.$$"; echo 'The bundle did not arrive whole.' >&2; exit 75; }
-  mv "bundles/$word.$$" "bundles/$word" 2>/dev/null || { rm -rf "bundles/$word.$$"; [ -d "bundles/$word" ]; } || exit 78
-  echo there
-  exit 0
-fi
-mkdir -p "$space/pilots" "$space/batches" && cd "$space" || exit 78
-
-queue() { squeue -h -r -t all -u "$me" "$@" || exit 75; }
-locked() { exec 9>lock && flock 9; }
-unpack() {
-  rm -rf incoming.* && mkdir incoming.$$ && tar -xf - -C incoming.$$ && return
-  rm -rf incoming.$$
-  echo 'The files did not arrive whole.' >&2
-  exit 75
-}
-# known STAMP: whether it belongs to a submission that was made or will be.
-known() {
-  [ -f "pilots/$1/task" ] || return 1
-  read -r its _ <"pilots/$1/task"
-  [ -d "batches/$its" ]
-}
-undo() {
-  while read -r stamp; do
-    read -r its _ <"pilots/$stamp/task" && [ "$its" = "$word" ] && rm -rf "pilots/$stamp"
-  done <"batches/$word/stamps"
-  rm -rf "batches/$word"
-}
-
-case $verb in
-list)
-  for at in pilots/*/; do
-    [ -f "$at/task" ] || continue
-    batch= index= job= code= said= begun=
-    read -r batch index <"$at/task"
-    [ ! -f "batches/$batch/job" ] || read -r job <"batches/$batch/job"
-    [ ! -f "$at/exit" ] || read -r code <"$at/exit"
-    [ -z "$code" ] || [ "$code" = 0 ] || said=$(tail -c 300 "$at/out" 2>/dev/null | tr '\\n|' '  ')
-    [ ! -d "$at/begun" ] || begun=begun
-    stamp=\${at#pilots/}
-    echo "\${stamp%/}|$batch|$index|$job|$begun|$code|$said"
-  done
-  echo =
-  queue -o '%F|%K|%T|%r'
-  ;;
-submit)
-  locked
-  if [ -d "batches/$word" ]; then
-    cat >/dev/null
-  else
-    unpack
-    for new in incoming.$$/pilots/*/; do
-      stamp=\${new#incoming.$$/pilots/}
-      stamp=\${stamp%/}
-      known "$stamp" && continue
-      rm -rf "pilots/$stamp"
-      mv "$new" "pilots/$stamp" || exit 78
-    done
-    mv "incoming.$$/batches/$word" "batches/$word" || exit 78
-    rm -rf incoming.$$
-  fi
-  [ ! -s "batches/$word/job" ] || exit 0
-  job=
-  if [ -f "batches/$word/sent" ]; then
-    # Nobody knows what became of it: Slurm knows it by its name, or a pilot of it has begun.
-    job=$(queue --name "kumi-$word" -o %F) || exit 75
-    job=$(echo "$job" | head -n 1)
-    if [ -z "$job" ]; then
-      while read -r stamp; do [ ! -d "pilots/$stamp/begun" ] || job=gone; done <"batches/$word/stamps"
-    fi
-  fi
-  if [ -z "$job" ]; then
-    : >"batches/$word/sent"
-    job=$(sbatch --parsable "batches/$word/script" 2>"batches/$word/said")
-    code=$?
-    cat "batches/$word/said" >&2
-    if [ "$code" != 0 ]; then
-      grep -qiE 'timed out|contact|connect|try again|temporar' "batches/$word/said" && exit 75
-      undo
-      exit 76
-    fi
-  fi
-  echo "\${job%%;*}" >"batches/$word/job.new" && mv "batches/$word/job.new" "batches/$word/job"
-  ;;
-renew)
-  locked
-  unpack
-  for new in incoming.$$/pilots/*/; do
-    stamp=\${new#incoming.$$/pilots/}
-    [ ! -d "pilots/$stamp" ] || mv "$new/pilot.json" "pilots/$stamp/pilot.json"
-  done
-  rm -rf incoming.$$
-  ;;
+asked() { squeue -h -r -t all -u "$me" "$@" || exit 75; }
+queue() { asked -o '%F|%K|%T|%r'; }
+found() { asked --name "kumi-$word" -o %F; }
+handed() { job=$(sbatch --parsable "batches/$word/script") && echo "\${job%%;*}"; }
+dropped() { :; }`,
+  transient: 'timed out|contact|connect|try again|temporar',
+  verbs: `
 cancel)
-  # Some may just have ended by themselves.
   xargs -r scancel -Q || :
   ;;
 kill)
   xargs -r scancel -Q -s KILL --full || :
-  ;;
-forget)
-  locked
-  while read -r stamp; do
-    case $stamp in '' | *[!A-Za-z0-9_-]*) continue ;; esac
-    rm -rf "pilots/$stamp"
-  done
-  for batch in batches/*/; do
-    [ -f "$batch/stamps" ] || continue
-    left=
-    while read -r stamp; do [ ! -d "pilots/$stamp" ] || left=1; done <"$batch/stamps"
-    [ -n "$left" ] || rm -rf "$batch"
-  done
   ;;
 partitions)
   sinfo -h -o '%P|%a|%l' || exit 75
@@ -134,28 +24,15 @@ partitions)
 tryout)
   said=$(sbatch --test-only 2>&1) || { echo "$said" >&2; exit 76; }
   echo "$said"
-  ;;
-*)
-  exit 78
-  ;;
-esac
-`
+  ;;`,
+})
 
 /** The script of one submission: an array with a pilot for each line of its stamps. */
-export function submissionScript(wanted: {
-  readonly name: string
-  readonly count: number
-  readonly options: readonly string[]
-  /** Absolute paths at the cluster. */
-  readonly space: string
-  readonly node: string
-  readonly program: string
-}): string {
-  const { name, count, options, space, node, program } = wanted
+export function arrayScript(submission: Submission, options: readonly string[]): string {
   return [
     '#!/bin/sh',
-    `#SBATCH --job-name=kumi-${name}`,
-    `#SBATCH --array=0-${count - 1}`,
+    `#SBATCH --job-name=kumi-${submission.name}`,
+    `#SBATCH --array=0-${submission.count - 1}`,
     ...options.map((option) => `#SBATCH ${option}`),
     '#SBATCH --nodes=1',
     '#SBATCH --ntasks=1',
@@ -163,25 +40,6 @@ export function submissionScript(wanted: {
     '#SBATCH --export=PATH',
     '#SBATCH --chdir=/',
     '#SBATCH --output=/dev/null',
-    `space=${space} index=$SLURM_ARRAY_TASK_ID`,
-    `stamp=$(sed -n "$((index + 1))p" "$space/batches/${name}/stamps")`,
-    'at=$space/pilots/$stamp',
-    `read -r its number <"$at/task" && [ "$its $number" = "${name} $index" ] || exit 0`,
-    '# Whatever was submitted twice, a pilot begins once.',
-    'mkdir "$at/begun" || exit 0',
-    'umask 077',
-    'cd "$at" || exit 1',
-    '[ -n "$TMPDIR" ] || TMPDIR=/tmp',
-    'scratch=$(mktemp -d "$TMPDIR/kumi-$stamp-XXXXXX") || { echo "no scratch on $(hostname)" >>out; echo 1 >exit; exit 1; }',
-    'sed "s|@scratch@|$scratch|" pilot.json >"$scratch/pilot.json"',
-    'export HOME="$scratch" TZ=UTC',
-    '# It lives through the signal that ends the pilot; a trap, unlike a signal ignored, is not passed on.',
-    'trap : TERM INT',
-    `"${node}" --max-old-space-size=192 "${program}" --config "$scratch/pilot.json" 2>>out`,
-    'code=$?',
-    'rm -rf "$scratch"',
-    'echo "$code" >exit.new && mv exit.new exit',
-    'exit "$code"',
-    '',
+    ...pilotLines(submission, '$SLURM_ARRAY_TASK_ID'),
   ].join('\n')
 }

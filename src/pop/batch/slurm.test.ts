@@ -4,6 +4,7 @@ import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writ
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SlurmLab, startSlurmLab } from '../../../test/harness/slurm-lab.ts'
+import { pidWith, WAITING_PROGRAM } from '../../../test/harness/waiting-pilot.ts'
 import { batchContract } from './batch.contract.ts'
 import type { Cluster } from './cluster.ts'
 import { type SlurmBatch, slurmBatch } from './slurm.ts'
@@ -20,15 +21,7 @@ beforeAll(async () => {
   gateway = join(lab.directory, 'gateway')
   mkdirSync(gateway, { mode: 0o700 })
   lab.admit(await ownKey(join(gateway, 'key'), 'gateway'))
-  writeFileSync(
-    join(gateway, 'pilot.mjs'),
-    `import { appendFileSync, readFileSync } from 'node:fs'
-     const { stamp, mark, code } = JSON.parse(readFileSync(process.argv[3], 'utf8'))
-     appendFileSync(mark, stamp + '\\n')
-     if (code !== undefined) process.exit(code)
-     process.on('SIGTERM', () => process.exit(0))
-     setInterval(() => undefined, 1000)`,
-  )
+  writeFileSync(join(gateway, 'pilot.mjs'), WAITING_PROGRAM)
   // The pilots belong to another account.
   writeFileSync(mark(), '')
   chmodSync(mark(), 0o666)
@@ -59,9 +52,8 @@ const jobsAtSlurm = async () =>
 batchContract('slurm', () => ({
   ...{ mark: mark(), again, pilot },
   async kill(stamp) {
-    const pid = () => readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && runs(entry, stamp))
-    await expect.poll(pid, { timeout: 10_000 }).toBeDefined()
-    process.kill(Number(pid()), 'SIGKILL')
+    await expect.poll(() => pidWith(stamp), { timeout: 10_000 }).toBeDefined()
+    process.kill(pidWith(stamp)!, 'SIGKILL')
   },
 }))
 
@@ -166,15 +158,6 @@ describe('pilots at a Slurm cluster', () => {
     await batch.forget(['steady'])
   })
 })
-
-function runs(pid: string, stamp: string): boolean {
-  try {
-    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
-    return command.some((word) => word.includes(`/kumi-${stamp}-`)) && command[0]!.endsWith('node')
-  } catch {
-    return false
-  }
-}
 
 function modesBelow(directory: string): number[] {
   return readdirSync(directory, { withFileTypes: true }).flatMap((entry) => {

@@ -2,15 +2,21 @@ import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 
 import { join } from 'node:path'
 import { isGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
+import { arcKind } from './arc-kind.ts'
 import type { BatchSystem, PilotFile } from './batch-system.ts'
+import { condorKind } from './condor-kind.ts'
 import { badCluster } from './errors.ts'
-import type { BatchKind, PlacedBatch } from './kind.ts'
+import type { BatchKind, PlacedBatch, PlaceSetting, PlaceToken } from './kind.ts'
+import { kubernetesKind } from './kubernetes-kind.ts'
 import { localBatch } from './local.ts'
 import { slurmKind } from './slurm-kind.ts'
 
 /** Every kind of batch system but the processes of this machine. */
 const KINDS: Readonly<Record<string, BatchKind<unknown>>> = {
+  arc: arcKind,
   slurm: slurmKind,
+  htcondor: condorKind,
+  kubernetes: kubernetesKind,
 }
 
 /** Where an order of the server wants pilots. */
@@ -66,8 +72,11 @@ export function batchSystems(options: {
   /** The compiled pilot program. */
   readonly program: string
   readonly log: Logger
+  readonly authorities: PlaceSetting['authorities']
+  /** A token that opens the place of that name. */
+  readonly tokenFor: (place: string) => Promise<PlaceToken>
 }): BatchSystems {
-  const { directory, gateway, program, log } = options
+  const { directory, gateway, program, log, authorities, tokenFor } = options
   const local = localBatch({ directory: join(directory, 'pilots'), program })
   const shared = join(directory, 'clusters')
   const open = new Map<string, Known>()
@@ -90,7 +99,8 @@ export function batchSystems(options: {
     const before = open.get(name)
     if (before?.text === text) return before.batch
     const batch = kindOf(kind).open(place, {
-      ...{ gateway, name, shared, program, log, directory: join(shared, name) },
+      ...{ gateway, name, shared, program, log, authorities, directory: join(shared, name) },
+      token: () => tokenFor(name),
     })
     // The same connection serves the new description; to end it would end what is asked there at this moment.
     if (before && before.batch.connection !== batch.connection) void before.batch.close()

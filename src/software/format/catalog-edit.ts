@@ -56,6 +56,8 @@ export interface CatalogEditor extends Catalog {
     previous?: ContentHash | undefined
     below: Counters
   }): void
+  /** Keeps nothing of it in memory until it is needed. */
+  rest(): void
   /** Closes it and gives its bytes. */
   finish(): Buffer
 }
@@ -96,10 +98,11 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     ...catalog,
     insertRaw,
     put(entry, facts) {
-      const key = pathHash(entry.path)
+      const row = rowOf(entry, facts)
+      const key = [row[0], row[1]] as [bigint, bigint]
       dropChunks(key)
       insertRaw(
-        rowOf(entry, facts),
+        row,
         (entry.chunks ?? []).map((c) => [...key, c.offset, c.size, Buffer.from(c.hash.hex, 'hex')]),
       )
     },
@@ -180,6 +183,7 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
         db.run('insert or replace into statistics values (?, ?)', [`subtree_${counter}`, below[counter]])
       }
     },
+    rest: () => db.exec('commit; pragma shrink_memory; begin'),
     finish() {
       const { most, n } = db.get('select max(rowid) as most, count(*) as n from catalog')!
       const { unused } = db.get('select freelist_count as unused from pragma_freelist_count')!

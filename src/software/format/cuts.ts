@@ -26,7 +26,9 @@ export function chooseCuts(
       continue
     }
     const parent = keyOf(directory.parent[0]!, directory.parent[1]!)
-    below.set(parent, [...(below.get(parent) ?? []), directory])
+    const beside = below.get(parent)
+    if (beside) beside.push(directory)
+    else below.set(parent, [directory])
   }
   if (!top) return []
   // Without recursion: trees may be deep. Parents come before their children.

@@ -1,4 +1,4 @@
-import { createHash, type Hash } from 'node:crypto'
+import { createHash, type Hash, hash } from 'node:crypto'
 import { notACvmfs } from './errors.ts'
 
 /** How a repository names its content. CVMFS knows rmd160, too; repositories that use it can be read. */
@@ -64,7 +64,7 @@ export const sameHash = (a: ContentHash, b: ContentHash): boolean =>
 
 /** `''` for the root, `/lib/a` for others: the MD5 halves of CVMFS, little-endian and signed. */
 export function pathHash(path: string): [bigint, bigint] {
-  const digest = createHash('md5').update(path).digest()
+  const digest = hash('md5', path, 'buffer')
   return [digest.readBigInt64LE(0), digest.readBigInt64LE(8)]
 }
 

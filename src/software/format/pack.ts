@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash as digest } from 'node:crypto'
 import { inflateSync } from 'node:zlib'
 import { damaged, notACvmfs } from './errors.ts'
 import { type ContentHash, hashFromText, hashOf, sameHash, textOf } from './hash.ts'
@@ -79,7 +79,7 @@ export function checkPack(pack: Buffer, mostPlain: number): PackEntry[] {
     } catch (error) {
       throw notACvmfs(`Object ${textOf(hash)} cannot be unpacked, or is too long.`, {}, error)
     }
-    if (createHash('sha256').update(content).digest('hex') !== plain)
+    if (digest('sha256', content) !== plain)
       throw damaged(`Object ${textOf(hash)} is not what its SHA-256 says.`)
   }
   return entries

@@ -58,7 +58,7 @@ export interface RowFacts {
 
 /** Values of a row of table `catalog`, in the order of `COLUMNS`. */
 export function rowOf(entry: Entry, facts: RowFacts): SqlValue[] {
-  const parent = entry.path === '' ? [0n, 0n] : pathHash(parentOf(entry.path))
+  const parent: [bigint, bigint] = entry.path === '' ? [0n, 0n] : hashOfParent(parentOf(entry.path))
   return [
     ...pathHash(entry.path),
     ...parent,
@@ -77,6 +77,13 @@ export function rowOf(entry: Entry, facts: RowFacts): SqlValue[] {
     entry.xattrs ? packXattrs(entry.xattrs) : null,
   ]
 }
+
+/** Whatever is in a directory comes together as a rule. */
+function hashOfParent(path: string): [bigint, bigint] {
+  if (path !== lastParent.path) lastParent = { path, hash: pathHash(path) }
+  return lastParent.hash
+}
+let lastParent = { path: '', hash: pathHash('') }
 
 function sizeOf({ kind, size, target = '', device = 0 }: Entry): number {
   if (kind === 'directory') return DIRECTORY_SIZE

@@ -18,7 +18,8 @@ export interface Node {
   /** Directories whose link counts may have changed. */
   readonly touched: Set<string>
   dirty: boolean
-  nextGroup: number
+  /** Of hard links; undefined until it is looked up. */
+  nextGroup?: number
 }
 
 interface Stored {
@@ -47,7 +48,6 @@ export function nodeOf(editor: CatalogEditor, stored?: { hash: ContentHash; size
     ...{ mountpoint: editor.mountpoint, editor, original, nested: new Map(original), touched: new Set() },
     was: stored && { ...stored, all: allOf(editor), below: editor.counters('subtree') },
     dirty: !stored,
-    nextGroup: editor.highestLinkGroup() + 1,
   }
 }
 
@@ -80,13 +80,19 @@ export function takeBack(node: Node, inside: Node): void {
   node.editor.put(row.entry, { linkCount: row.linkCount, linkGroup: 0, algorithm: row.algorithm })
   inside.editor.take(`${path}/${AUTOMATIC_MARKER}`)
   inside.editor.take(`${path}/${MARKER}`)
-  inside.editor.moveBelow(path, node.editor, node.nextGroup)
-  node.nextGroup = node.editor.highestLinkGroup() + 1
+  inside.editor.moveBelow(path, node.editor, nextGroup(node))
+  delete node.nextGroup
   node.nested.delete(path)
   node.editor.dropNested(path)
   handOver(inside, node, () => true)
   node.dirty = true
   inside.editor.close()
+}
+
+/** A number that no hard links of the catalogue have; whoever takes it counts it up. */
+export function nextGroup(node: Node): number {
+  node.nextGroup ??= node.editor.highestLinkGroup() + 1
+  return node.nextGroup
 }
 
 function handOver(from: Node, to: Node, which: (path: string) => boolean): void {
@@ -117,9 +123,11 @@ export interface FinishOptions {
   readonly algorithm: Algorithm
   /** What a stored catalogue counts, with all below it. */
   countersOf(hash: ContentHash): Promise<Counters>
+  /** Takes what is written, nested catalogues before those they are in. */
+  write(object: CatalogObject): Promise<void>
 }
 
-interface Finished {
+export interface Finished {
   readonly hash: ContentHash
   readonly size: number
   readonly all: Counters
@@ -129,11 +137,7 @@ interface Finished {
 }
 
 /** Writes a catalogue and those nested in it, as far as they changed, leaves first. */
-export async function finishNode(
-  node: Node,
-  options: FinishOptions,
-  written: CatalogObject[],
-): Promise<Finished> {
+export async function finishNode(node: Node, options: FinishOptions): Promise<Finished> {
   const { editor, mountpoint, original, was } = node
   const { algorithm, revision, now } = options
   let below = was?.below ?? NO_COUNTERS
@@ -146,10 +150,11 @@ export async function finishNode(
       if (!before) count(await options.countersOf(nested.hash), 1)
       continue
     }
-    const done = await finishNode(nested, options, written)
+    const done = await finishNode(nested, options)
     if (before && !done.changed) continue
     count(done.all, 1)
-    if (before) count(await options.countersOf(before.hash), -1)
+    const known = before && nested.was?.hash.hex === before.hash.hex ? nested.was.all : undefined
+    if (before) count(known ?? (await options.countersOf(before.hash)), -1)
     node.dirty = true
     editor.setNested({ path, hash: done.hash, size: done.size })
     editor.put(done.top.entry, { linkCount: done.top.linkCount, linkGroup: 0, mountpoint: true, algorithm })
@@ -168,6 +173,6 @@ export async function finishNode(
   const all = allOf(editor)
   const bytes = editor.finish()
   const object = { ...storedForm(bytes, algorithm), size: bytes.length }
-  written.push(object)
+  await options.write(object)
   return { hash: object.hash, size: object.size, all, top, changed: true }
 }

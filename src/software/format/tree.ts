@@ -10,9 +10,11 @@ import {
   type CatalogObject,
   cutOut,
   discard,
+  type Finished,
   finishNode,
   isNode,
   type Node,
+  nextGroup,
   nodeOf,
   takeBack,
 } from './tree-node.ts'
@@ -46,8 +48,14 @@ export interface Tree {
   touch(): void
   /** Lets a directory with enough in it be a catalogue of its own. */
   divideAt(path: string): Promise<void>
-  /** Writes what changed, leaves first; the last is the root. Nothing can be done with the tree afterwards. */
-  finish(revision: number): Promise<CatalogObject[]>
+  /**
+   * Gives what changed to be written, leaves first and the root last, and says of the root what it counts. Nothing can be
+   * done with the tree afterwards.
+   */
+  finish(
+    revision: number,
+    write: (object: CatalogObject) => Promise<void>,
+  ): Promise<Pick<Finished, 'hash' | 'size' | 'all'>>
   /** Throws the work away. */
   abandon(): void
 }
@@ -149,7 +157,10 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
 
   function groupOf(node: Node, parent: string, first: string): number {
     const key = `${parent}/${first}`
-    const group = groups.get(key) ?? node.nextGroup++
+    const known = groups.get(key)
+    if (known !== undefined) return known
+    const group = nextGroup(node)
+    node.nextGroup = group + 1
     groups.set(key, group)
     return group
   }
@@ -218,7 +229,10 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
     for (const path of cuts.sort((a, b) => a.length - b.length)) {
       const from = open.findLast((part) => isWithin(path, part.mountpoint)) ?? node
       const made = cut(from, path, true)
-      if (made) open.push(made)
+      if (!made) continue
+      open.push(made)
+      // Little more comes to it as a rule, and there may be very many.
+      made.editor.rest()
     }
     sizes.set(node, node.editor.rows())
   }
@@ -244,7 +258,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
       const heavy = chooseCuts(above.editor.weights(), root, { most: 0, least: limits.least })
       if (heavy.some((other) => isWithin(other, path))) cut(above, path, true)
     },
-    async finish(revision) {
+    async finish(revision, write) {
       for (const path of [...marked].sort()) {
         const above = await holderOf(parentOf(path))
         if (above) cut(above, path, false)
@@ -257,9 +271,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
         holders = new Map([['', top]])
       }
       for (const node of loaded(top)) if (node.dirty && node.editor.rows() > limits.most) balance(node)
-      const written: CatalogObject[] = []
-      await finishNode(top, { revision, now: options.now, algorithm, countersOf }, written)
-      return written
+      return finishNode(top, { revision, now: options.now, algorithm, countersOf, write })
     },
     abandon: () => discard(top),
   }

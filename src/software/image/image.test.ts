@@ -128,7 +128,7 @@ describe('the layers of an image', () => {
         ),
       ),
     )
-    const entry = (path: string) => tree.found.find((one) => one.entry.path === `/image${path}`)?.entry
+    const entry = (path: string) => [...tree.found].find((one) => one.entry.path === `/image${path}`)?.entry
     expect(entry('/usr/bin/ping')).toMatchObject({
       ...{ mtime: 1_700_000_000, mtimeNs: 250_000_000 },
       xattrs: {

@@ -1,6 +1,6 @@
 import type { Entry } from '../format/entry.ts'
 import { keptAttributes } from '../local/attributes.ts'
-import { type Found, type LocalTree, markLinks } from '../local/walk.ts'
+import { type Found, inOrder, type LocalTree, markLinks } from '../local/walk.ts'
 import { badImage } from './errors.ts'
 import { type Directory, isDirectory, type Layered, type Leaf } from './layered.ts'
 
@@ -10,36 +10,38 @@ const UNSAID = { mode: 0o755, mtime: 0, mtimeNs: 0 } as const
 
 /** The tree of an image as the entries of a repository below `to`: parents first, names in order. */
 export function treeOf({ root }: Layered, to: string): LocalTree {
-  const tree: LocalTree = { found: [], leftOut: [], unreadable: [] }
-  const open: [string, Directory][] = [[to, root]]
-  for (let next = open.pop(); next; next = open.pop()) {
-    const [path, directory] = next
-    tree.found.push(directoryFound(path, directory))
-    const below: typeof open = []
+  const [leftOut, unreadable]: [string[], string[]] = [[], []]
+  const directories = new Map<Found, Directory>()
+  const directory = (path: string, node: Directory): Found => {
+    const found = directoryFound(path, node)
+    directories.set(found, node)
+    return found
+  }
+  function contentOf(one: Found): Found[] {
+    const content: Found[] = []
     const linked = new Map<Leaf, Found[]>()
-    for (const [name, node] of [...directory.names].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const inner = `${path}/${name}`
+    const { names } = directories.get(one)!
+    directories.delete(one)
+    for (const [name, node] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
+      const inner = `${one.entry.path}/${name}`
       if (inner.length > MOST_PATH) throw badImage(`${inner.slice(0, 80)}… is a path that is too long.`)
-      if (isDirectory(node)) {
-        below.push([inner, node])
-        continue
-      }
-      const found = leafFound(inner, node)
+      const found = isDirectory(node) ? directory(inner, node) : leafFound(inner, node)
       if (!found) {
-        tree.leftOut.push(inner)
+        leftOut.push(inner)
         continue
       }
-      tree.found.push(found)
-      if (found.entry.kind !== 'file') continue
-      if (!(found.entry.mode & 0o004)) tree.unreadable.push(inner)
+      content.push(found)
+      if (isDirectory(node) || found.entry.kind !== 'file') continue
+      if (!(found.entry.mode & 0o004)) unreadable.push(inner)
       const group = linked.get(node)
       if (group) group.push(found)
       else linked.set(node, [found])
     }
     markLinks(linked.values())
-    open.push(...below.reverse())
+    return content
   }
-  return tree
+  const found = [...inOrder(directory(to, root), contentOf)]
+  return { found, leftOut, unreadable }
 }
 
 function directoryFound(path: string, { own }: Directory): Found {

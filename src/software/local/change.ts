@@ -1,7 +1,7 @@
 import { defineError } from '../../kernel/errors.ts'
 import type { Chunk, Entry, EntryKind } from '../format/entry.ts'
 import { isWithin } from '../format/entry.ts'
-import { hashFromText } from '../format/hash.ts'
+import { hashFromText, textOf } from '../format/hash.ts'
 
 /** One line of a publication: an entry as it is to be, or a path that goes with all below it. */
 export type Change = { readonly put: Entry } | { readonly remove: string }
@@ -114,15 +114,15 @@ function chunks(value: unknown, size: number, bad: (what: string) => Error): Chu
   return found
 }
 
-/** The line of a change, as `readChange` reads it. */
+/** The line of a change, as `readChange` reads it: the same fields in the same order, wherever an entry comes from. */
 export function writeChange(change: Change): string {
-  return JSON.stringify(change, (key, value) =>
-    key === 'content' || key === 'hash' ? textOfHash(value) : value,
-  )
-}
-
-function textOfHash(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value
-  const { algorithm, hex } = value as { algorithm: string; hex: string }
-  return algorithm === 'sha1' ? hex : `${hex}-${algorithm}`
+  if ('remove' in change) return JSON.stringify(change)
+  const { path, kind, mode, mtime, mtimeNs, size, target, device, compression } = change.put
+  const { content, chunks, xattrs, links } = change.put
+  const made = chunks
+    ? { chunks: chunks.map(({ offset, size, hash }) => ({ offset, size, hash: textOf(hash) })) }
+    : { content: content && textOf(content) }
+  // What is undefined leaves no trace.
+  const put = { path, kind, mode, mtime, mtimeNs, size, target, device, compression, ...made, xattrs, links }
+  return JSON.stringify({ put })
 }

@@ -11,9 +11,12 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../../../test/harness/foreign.ts'
 import { everyEntry, type RepositoryFiles, repositoryFiles } from '../../../test/harness/software-files.ts'
 import { openRepository } from '../reader/repository.ts'
 import { type Materialised, materialise, substitute } from './materialise.ts'
+import { addAttributes } from './read-attributes.ts'
+import { walkDirectory } from './walk.ts'
 
 let directory: string
 let made: RepositoryFiles
@@ -57,6 +60,43 @@ describe('a tree that is fetched', () => {
     expect(await get('two')).toMatchObject({ fetched: 0 })
     const inode = (tree: string) => lstatSync(join(directory, tree, 'lib/plain')).ino
     expect(inode('two')).toBe(inode('one'))
+  })
+
+  test.skipIf(missing('getfattr', 'setfattr'))('has the attributes that give no powers', async () => {
+    const base64 = (text: string) => Buffer.from(text).toString('base64')
+    const xattrs = { 'user.a=b\\': base64('yes\0'), 'user.empty': '', 'security.capability': base64('all') }
+    const strange = await repositoryFiles()
+    const content = strange.store(Buffer.from('x'), 'file')
+    const common = { mode: 0o644, mtime: 1, mtimeNs: 0, xattrs }
+    await strange.publish(async (tree) => {
+      await tree.put({ ...common, path: '/in\\side\n', kind: 'directory', size: 0, mode: 0o755 })
+      for (const path of ['/in\\side\n/a=b', '/plain']) {
+        const own = path === '/plain' ? { xattrs: undefined } : {}
+        await tree.put({ ...common, path, kind: 'file', size: 1, compression: 'zlib', content, ...own })
+      }
+    })
+    const repository = await openRepository({
+      ...{
+        name: strange.name,
+        fetch: strange.fetch,
+        masterKeys: [strange.master.publicKey],
+        now: new Date(),
+      },
+    })
+    for (const copy of [false, true]) {
+      const to = join(directory, `noted-${copy}`)
+      const done = await materialise({
+        ...{ repository, snapshot: await repository.snapshot(), directory: to, copy },
+        store: join(directory, 'noted'),
+      })
+      if (done.withoutAttributes.length > 0) return console.warn('No attributes on this file system.')
+      const found = [...addAttributes(walkDirectory(to, '').found)]
+      const of = (path: string) => found.find(({ entry }) => entry.path === path)?.entry.xattrs
+      const { 'security.capability': _, ...given } = xattrs
+      expect(of('/in\\side\n')).toEqual(given)
+      expect(of('/in\\side\n/a=b')).toEqual(given)
+      expect(of('/plain')).toBeUndefined()
+    }
   })
 
   test('may be a copy that belongs to whoever fetched it, and a part', async () => {

@@ -22,8 +22,9 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
 import type { Entry } from '../format/entry.ts'
-import { textOf } from '../format/hash.ts'
+import { hashOf, textOf } from '../format/hash.ts'
 import type { Repository, Snapshot } from '../reader/repository.ts'
+import { attributesGiven, giveAttributes } from './write-attributes.ts'
 
 const notOurs = defineError('conflict', 'software_directory_in_use')
 
@@ -54,6 +55,8 @@ export interface Materialised {
   readonly unchanged: boolean
   /** Entries that this account cannot make, such as devices. */
   readonly leftOut: readonly string[]
+  /** Entries that could not be given their extended attributes. */
+  readonly withoutAttributes: readonly string[]
 }
 
 /** Says of a directory which tree it is; nothing else in it is ours to judge. */
@@ -76,7 +79,10 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
   if (there?.isDirectory()) {
     const before = readNote(directory)
     if (before === note)
-      return { entries: 0, fetched: 0, fetchedBytes: 0, present: 0, unchanged: true, leftOut: [] }
+      return {
+        ...{ entries: 0, fetched: 0, fetchedBytes: 0, present: 0, unchanged: true },
+        ...{ leftOut: [], withoutAttributes: [] },
+      }
     if (before === undefined && readdirSync(directory).length > 0)
       throw notOurs(`${directory} is not empty and was not made by kumi software; choose another directory.`)
   } else if (there) throw notOurs(`${directory} is a file.`)
@@ -119,7 +125,10 @@ async function build(
   const { store, path = '', copy = false, environment = process.env, parallel = 16, signal } = options
   const at = (entry: Entry) => join(building, `.${entry.path.slice(path.length)}`)
   const files = entries.filter(({ kind }) => kind === 'file')
-  const leftOut: string[] = []
+  const [leftOut, withoutAttributes]: [string[], string[]] = [[], []]
+  const give = async (entry: Entry, file: string) => {
+    if (entry.xattrs && !(await giveAttributes(file, entry.xattrs))) withoutAttributes.push(entry.path)
+  }
   options.onPlan?.({ files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) })
   for (const entry of entries) {
     // Writable while it is filled; its own mode comes last.
@@ -135,7 +144,7 @@ async function build(
     const kept = join(store, ...storeName(entry))
     let fetching = under.get(kept)
     if (!fetching) {
-      fetching = keep(entry, kept, options)
+      fetching = keep(entry, kept, options, give)
       under.set(kept, fetching)
       if (await fetching) {
         fetched++
@@ -145,6 +154,10 @@ async function build(
     await fetching
     if (!copy && link(kept, at(entry))) return
     copyFileSync(kept, at(entry), constants.COPYFILE_FICLONE)
+    if (entry.xattrs) {
+      chmodSync(at(entry), 0o600)
+      await give(entry, at(entry))
+    }
     // Owners are not kept: set-id bits would be those of another.
     chmodSync(at(entry), copy ? entry.mode & 0o777 : sharedMode(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)
@@ -159,26 +172,34 @@ async function build(
   }
   await Promise.all(Array.from({ length: parallel }, work))
   for (const entry of entries.filter(({ kind }) => kind === 'directory').reverse()) {
+    await give(entry, at(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)
     // The owner can always clear away what he fetched.
     chmodSync(at(entry), (entry.mode & 0o777) | 0o700)
   }
-  return { entries: entries.length, fetched, fetchedBytes, present, leftOut }
+  return { entries: entries.length, fetched, fetchedBytes, present, leftOut, withoutAttributes }
 }
 
 /** Shared by many trees: nobody may write into a file, and whoever keeps it can read it to make copies. */
 const sharedMode = ({ mode }: Entry): number => (mode & 0o555) | 0o400
 
-/** A file is shared by those trees that show it alike: same content, same mode, same time. */
+/** A file is shared by those trees that show it alike: same content, same mode, same time, same attributes. */
 function storeName(entry: Entry): [string, string] {
   const names = entry.chunks ? entry.chunks.map(({ hash }) => hash.hex).join('') : (entry.content?.hex ?? '')
   const short =
     names.length > 40 ? `${names.slice(0, 40)}+${entry.chunks!.length}.${names.slice(-40)}` : names
-  return [short.slice(0, 2), `${short.slice(2)}.${sharedMode(entry).toString(8)}.${entry.mtime}`]
+  const given = attributesGiven(entry.xattrs)
+  const marked = given.length > 0 ? `.${hashOf(JSON.stringify(given), 'sha1').hex}` : ''
+  return [short.slice(0, 2), `${short.slice(2)}.${sharedMode(entry).toString(8)}.${entry.mtime}${marked}`]
 }
 
 /** Makes sure that a file is in the store; true when it had to be fetched. */
-async function keep(entry: Entry, kept: string, { repository }: MaterialiseOptions): Promise<boolean> {
+async function keep(
+  entry: Entry,
+  kept: string,
+  { repository }: MaterialiseOptions,
+  give: (entry: Entry, file: string) => Promise<void>,
+): Promise<boolean> {
   const known = lstatSync(kept, { throwIfNoEntry: false })
   if (known?.size === entry.size) return false
   const temporary = `${kept}.${randomUUID()}`
@@ -196,6 +217,7 @@ async function keep(entry: Entry, kept: string, { repository }: MaterialiseOptio
     } finally {
       closeSync(handle)
     }
+    await give(entry, temporary)
     utimesSync(temporary, entry.mtime, entry.mtime)
     chmodSync(temporary, sharedMode(entry))
     renameSync(temporary, kept)

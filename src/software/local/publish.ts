@@ -1,9 +1,10 @@
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { Algorithm } from '../format/hash.ts'
-import { differenceOf, entryLine } from './changes.ts'
+import { besides, byPath, type Changed, differenceOf, entryLine } from './changes.ts'
 import { addAttributes } from './read-attributes.ts'
-import { readStatCache, type StatCache, writeStatCache } from './stat-cache.ts'
-import { type ContentStore, storeContent } from './store-content.ts'
+import { openSpool } from './spool.ts'
+import { type Noted, openStatCache, writeStatCache } from './stat-cache.ts'
+import { type ContentStore, type Stored, storeContent } from './store-content.ts'
 import { type Found, type LocalTree, walkDirectory } from './walk.ts'
 
 export interface Opened {
@@ -27,8 +28,8 @@ export interface PublishDoor {
   /** Names the present revision: for a tree that did not change. */
   tag(revision: number, tag: { name: string; description: string }): Promise<void>
   cancel(publication: string): Promise<void>
-  /** What is published at a path, as lines by path; empty when nothing is. */
-  published(root: string, path: string): Promise<Map<string, string>>
+  /** What is published at a path, in the order of paths; empty when nothing is. */
+  published(root: string, path: string): AsyncIterable<{ readonly path: string; readonly line: string }>
 }
 
 export interface PublishOptions {
@@ -39,7 +40,6 @@ export interface PublishOptions {
   readonly tag?: { readonly name: string; readonly description: string } | undefined
   /** Where is noted what was published; nothing is noted without it. */
   readonly cacheFile?: string | undefined
-  readonly onPlan?: (plan: { files: number; bytes: number }) => void
   readonly onFile?: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
 }
@@ -73,7 +73,7 @@ export async function publishDirectory(
   return publishTree({ ...tree, found }, seenAt, options)
 }
 
-/** The same of a tree that was found at a time, in ms since 1970. */
+/** The same of a tree that was found at a time, in ms since 1970. No more of it is in memory than is at work. */
 export async function publishTree(
   tree: LocalTree,
   seenAt: number,
@@ -81,89 +81,89 @@ export async function publishTree(
 ): Promise<PublishReport> {
   const { door, to, source, tag, cacheFile, signal } = options
   const opened = await door.open(to, source)
+  const spool = openSpool()
+  const notes = cacheFile === undefined ? undefined : writeStatCache(cacheFile, seenAt)
   try {
-    const noted = cacheFile === undefined ? undefined : readStatCache(cacheFile)
+    const noted = cacheFile === undefined ? undefined : openStatCache(cacheFile)
     // Another repository may have been made at the same address.
     const cache = noted?.algorithm === opened.algorithm ? noted : undefined
-    const [before, { lines, stored }] = await Promise.all([
-      baseOf(door, opened, to, cache),
-      entriesOf(tree.found, opened, cache, options),
-    ])
+    // What was noted is what is published when nothing was published there since.
+    const isBase = cache && cache.revision >= opened.touchedBy && cache.revision <= opened.revision
+    const { batches, storing } = storeContent(
+      compared(tree.found, cache?.entries() ?? [], isBase === true),
+      door.content(opened.id),
+      { algorithm: opened.algorithm, onFile: options.onFile, signal },
+    )
+    const difference = differenceOf()
+    let entries = 0
+    const take = (one: Seen) => {
+      const line = difference.take(one)
+      if (line !== undefined) spool.add(line)
+      if (one.found === undefined) return
+      entries++
+      const { stamp, changedAt } = one.found
+      notes?.note({ path: one.path, line: one.after!, stamp, changedAt })
+    }
+    if (isBase || opened.rootHash === null)
+      for await (const batch of batches) for (const one of batch) take(seenOf(one))
+    else
+      for await (const [one, before] of besides(oneByOne(batches), door.published(opened.rootHash, to)))
+        take({ ...(one ?? { path: before!.path, after: undefined }), before: before?.line })
+
+    const keep = (revision: number) => notes?.keep({ revision, algorithm: opened.algorithm })
     const { leftOut, unreadable } = tree
-    const difference = differenceOf(before, lines)
-    const note = (revision: number) => {
-      if (cacheFile === undefined) return
-      const entries = tree.found.map(({ entry, stamp, changedAt }) => ({
-        ...{ path: entry.path, line: lines.get(entry.path)!, stamp, changedAt },
-      }))
-      writeStatCache(cacheFile, { revision, algorithm: opened.algorithm }, entries, seenAt)
-    }
-    const { uploadedObjects, uploadedBytes } = stored
-    const { added, changed, removed } = difference
-    const report = {
-      entries: lines.size,
-      added,
-      changed,
-      removed,
-      uploadedObjects,
-      uploadedBytes,
-      leftOut,
-      unreadable,
-    }
-    if (difference.lines.length === 0) {
+    const report = { entries, ...difference.counts, ...storing, leftOut, unreadable }
+    if (spool.lines === 0) {
       await door.cancel(opened.id)
       if (tag) await door.tag(opened.revision, tag)
-      note(opened.revision)
+      keep(opened.revision)
       return { ...report, revision: opened.revision, rootHash: opened.rootHash, unchanged: true }
     }
     signal?.throwIfAborted()
-    const made = await door.commit(opened.id, Readable.from(inPieces(difference.lines)), tag)
-    note(made.revision)
+    const made = await door.commit(opened.id, spool.read(), tag)
+    keep(made.revision)
     return { ...report, ...made, unchanged: false }
   } catch (error) {
     await door.cancel(opened.id).catch(() => undefined)
     throw error
+  } finally {
+    spool.close()
+    notes?.drop()
   }
 }
 
-/** What is published now: as noted when nothing was published there since, else as the repository says. */
-async function baseOf(
-  door: PublishDoor,
-  opened: Opened,
-  to: string,
-  cache: StatCache | undefined,
-): Promise<ReadonlyMap<string, string>> {
-  if (cache && cache.revision >= opened.touchedBy && cache.revision <= opened.revision)
-    return new Map([...cache.entries].map(([path, { line }]) => [path, line]))
-  return opened.rootHash === null ? new Map() : door.published(opened.rootHash, to)
+/** A path as it is published and as it was found; what was found has no line before it was read. */
+interface Seen extends Changed {
+  readonly found?: Found | undefined
+  readonly unread?: Found | undefined
 }
 
-async function entriesOf(
-  found: readonly Found[],
-  opened: Opened,
-  cache: StatCache | undefined,
-  { door, onPlan, onFile, signal }: PublishOptions,
-) {
-  const lines = new Map<string, string>()
-  const unread: Found[] = []
+/** What was found beside what was noted last time: which files are to be read. `gone`: what is noted only, too. */
+function* compared(found: Iterable<Found>, noted: Iterable<Noted>, gone: boolean): Generator<Seen> {
+  const notes = noted[Symbol.iterator]()
+  let note = notes.next()
+  const noteOnly = ({ path, line }: Noted): Seen => ({ path, before: line, after: undefined })
   for (const one of found) {
-    const { entry, stamp } = one
-    const known = cache?.entries.get(entry.path)
+    const { path, kind } = one.entry
+    while (!note.done && note.value.path !== path && byPath(note.value.path, path) < 0) {
+      if (gone) yield noteOnly(note.value)
+      note = notes.next()
+    }
+    const known = !note.done && note.value.path === path ? (note.value as Noted) : undefined
+    if (known) note = notes.next()
     // The same content, though perhaps under other names: links are part of the line.
-    const same = known?.stamp === stamp && sameLinks(known.line, one)
-    lines.set(entry.path, same ? known.line : '')
-    if (same) continue
-    if (entry.kind === 'file') unread.push(one)
-    else lines.set(entry.path, entryLine(entry))
+    const same = known?.stamp === one.stamp && sameLinks(known.line, one)
+    const unread = !same && kind === 'file'
+    const after = same ? known.line : unread ? undefined : entryLine(one.entry)
+    yield { path, before: known?.line, after, found: one, unread: unread ? one : undefined }
   }
-  onPlan?.({ files: unread.length, bytes: unread.reduce((sum, { entry }) => sum + entry.size, 0) })
-  const stored = await storeContent(unread, door.content(opened.id), {
-    algorithm: opened.algorithm,
-    ...(onFile && { onFile }),
-    signal,
-  })
-  for (const entry of stored.entries) lines.set(entry.path, entryLine(entry))
-  return { lines, stored }
+  for (; gone && !note.done; note = notes.next()) yield noteOnly(note.value)
+}
+
+const seenOf = (one: Stored<Seen>): Seen => (one.stored ? { ...one, after: entryLine(one.stored) } : one)
+
+async function* oneByOne(batches: AsyncIterable<Stored<Seen>[]>): AsyncGenerator<Seen> {
+  for await (const batch of batches) yield* batch.map(seenOf)
 }
 
 function sameLinks(line: string, { entry }: Found): boolean {
@@ -171,10 +171,4 @@ function sameLinks(line: string, { entry }: Found): boolean {
   if (!entry.links) return !line.includes(',"links":')
   const before = (JSON.parse(line) as { put: { links?: unknown } }).put.links
   return JSON.stringify(before) === JSON.stringify(entry.links)
-}
-
-/** Lines in pieces worth sending. */
-function* inPieces(lines: readonly string[]): Generator<Buffer> {
-  for (let at = 0; at < lines.length; at += 1000)
-    yield Buffer.from(`${lines.slice(at, at + 1000).join('\n')}\n`)
 }

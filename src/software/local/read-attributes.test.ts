@@ -25,8 +25,8 @@ test.skipIf(missing('getfattr', 'setfattr'))(
       set('noted', 'user.empty', '')
       set(strange, 'user.a=b', 'yes')
       set('inside', 'user.of', 'a directory')
-      const before = walkDirectory(directory, '').found
-      const found = addAttributes(before)
+      const before = [...walkDirectory(directory, '').found]
+      const found = [...addAttributes(before)]
       const of = (path: string) => found.find(({ entry }) => entry.path === path)!
       const text = (value: string) => Buffer.from(value).toString('base64')
       expect(of('/noted').entry.xattrs).toEqual({ 'user.koto': 'AP8K', 'user.empty': '' })

@@ -12,27 +12,29 @@ const MOST_BYTES = 64 << 10
  * Extended attributes of local files and directories, added to their entries. Node cannot read them: `getfattr` does,
  * of the package attr. Throws `software_no_attributes` where it is missing or fails.
  */
-export function addAttributes(found: readonly Found[]): Found[] {
-  const attributes = new Map<string, ReadonlyMap<string, Buffer>>()
-  const wanted = found.filter(({ entry: { kind } }) => kind === 'file' || kind === 'directory')
-  for (const files of inStarts(wanted.map(({ file }) => file)))
-    for (const [file, of] of readDump(run(files))) attributes.set(file, of)
-  return found.map((one) => {
-    const xattrs = keptAttributes(attributes.get(one.file) ?? new Map())
-    if (!xattrs) return one
-    return { ...one, entry: { ...one.entry, xattrs }, stamp: `${one.stamp}:${JSON.stringify(xattrs)}` }
-  })
+export function* addAttributes(found: Iterable<Found>): Generator<Found> {
+  for (const some of inStarts(found)) {
+    const files = some.filter(mayHaveAttributes).map(({ file }) => file)
+    const attributes = files.length > 0 ? readDump(run(files)) : new Map<string, Map<string, Buffer>>()
+    for (const one of some) {
+      const xattrs = keptAttributes(attributes.get(one.file) ?? new Map())
+      if (!xattrs) yield one
+      else yield { ...one, entry: { ...one.entry, xattrs }, stamp: `${one.stamp}:${JSON.stringify(xattrs)}` }
+    }
+  }
 }
 
-function* inStarts(files: readonly string[]): Generator<string[]> {
-  let [some, bytes] = [[] as string[], 0]
-  for (const file of files) {
+const mayHaveAttributes = ({ entry: { kind } }: Found): boolean => kind === 'file' || kind === 'directory'
+
+function* inStarts(found: Iterable<Found>): Generator<Found[]> {
+  let [some, bytes] = [[] as Found[], 0]
+  for (const one of found) {
     if (some.length === MOST_FILES || bytes > MOST_BYTES) {
       yield some
       ;[some, bytes] = [[], 0]
     }
-    some.push(file)
-    bytes += file.length
+    some.push(one)
+    bytes += one.file.length
   }
   if (some.length > 0) yield some
 }

@@ -1,10 +1,10 @@
 import { setImmediate as pause } from 'node:timers/promises'
+import { createThreads, type Threads } from '../../kernel/threads.ts'
 import type { Entry } from '../format/entry.ts'
 import { type Algorithm, type ContentHash, hashFromText } from '../format/hash.ts'
 import { PACK_BYTES } from '../format/pack.ts'
-import { type ContentJob, contentWork, type Packed, type Piece, type Sums } from './content-work.ts'
+import { type ContentJob, contentWork, type Packed, type Piece, type Summed } from './content-work.ts'
 import { CHUNK_BYTES } from './pieces.ts'
-import { createThreads, type Threads } from './threads.ts'
 import type { Found } from './walk.ts'
 
 /** Where content goes: it says what it has and takes what it lacks. */
@@ -17,49 +17,66 @@ export interface ContentStore {
 export interface StoreOptions {
   readonly algorithm: Algorithm
   readonly parallel?: number
-  readonly onFile?: (bytes: number) => void
+  readonly onFile?: ((bytes: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
-export interface StoredContent {
-  /** The entries with what they are made of, in the order of the files. */
-  readonly entries: Entry[]
+/** Something of a tree; `unread` is a file whose content is to be stored. */
+export interface Listed {
+  readonly unread?: Found | undefined
+}
+
+/** The same, with the entry of what was read. */
+export type Stored<One extends Listed> = One & { readonly stored?: Entry | undefined }
+
+/** How much goes through at once. */
+interface Batch<One extends Listed> {
+  readonly listed: readonly One[]
+  readonly files: readonly Found[]
+  readonly bytes: number
+}
+
+const BATCH_LISTED = 1000
+const BATCH_FILES = 1000
+const PACKS_AT_ONCE = 2
+/** Less than this is done sooner than a thread is started. */
+const LITTLE_FILES = 500
+const LITTLE_BYTES = 1 << 20
+/** Contents whose names are remembered; of others the store is asked once more. */
+const MOST_NAMES = 50_000
+
+export interface Storing {
   readonly uploadedObjects: number
   readonly uploadedBytes: number
 }
 
-const BATCH_FILES = 500
-const BATCH_BYTES = 16 << 20
-/** Less than this is done sooner than a thread is started. */
-const LITTLE_BYTES = 1 << 20
-
-/** Reads, sums, compresses and uploads files, many at once; what is there already is neither compressed nor sent. */
-export async function storeContent(
-  files: readonly Found[],
+/**
+ * Reads, sums, compresses and uploads the files of a list, many at once; what is there already is neither compressed nor
+ * sent. The list comes out in its order, some at a time, and `storing` counts.
+ */
+export function storeContent<One extends Listed>(
+  list: Iterable<One>,
   store: ContentStore,
   { algorithm, parallel = 4, onFile, signal }: StoreOptions,
-): Promise<StoredContent> {
-  const little =
-    files.length <= BATCH_FILES && files.reduce((sum, { entry }) => sum + entry.size, 0) < LITTLE_BYTES
-  const threads: Threads<ContentJob, Sums | Packed> = little
-    ? { run: async (job) => contentWork(job).result, close: async () => undefined }
-    : createThreads(import.meta.url, 'content-thread')
+): { batches: AsyncGenerator<Stored<One>[]>; storing: Storing } {
+  const inline: Pick<Threads<ContentJob, Summed | Packed>, 'run'> = {
+    run: async (job) => contentWork(job).result,
+  }
+  let threads: Threads<ContentJob, Summed | Packed> | undefined
+  const startThreads = () => {
+    threads ??= createThreads(import.meta.url, 'content-thread')
+    return threads
+  }
   /** Names of contents as far as they are known; one that is under way is a promise. */
   const names = new Map<string, Promise<ContentHash>>()
-  const entries = new Array<Entry>(files.length)
-  let [uploadedObjects, uploadedBytes] = [0, 0]
+  const storing = { uploadedObjects: 0, uploadedBytes: 0 }
 
-  async function upload(pieces: readonly Piece[]): Promise<ContentHash[]> {
-    const { pack, hashes } = (await threads.run({ do: 'pack', pieces, algorithm })) as Packed
-    signal?.throwIfAborted()
-    await store.upload(pack)
-    uploadedObjects += hashes.length
-    uploadedBytes += pack.length
-    return [...hashes]
-  }
-
-  /** Begins to upload pieces that are not there, in packs; returns when all of the batch are. */
-  async function ensure(pieces: readonly Piece[]): Promise<void> {
+  /** Uploads pieces that are not there, in packs; returns when all are. */
+  async function ensure(
+    pieces: readonly Piece[],
+    content: Summed['content'],
+    { run }: Pick<Threads<ContentJob, Summed | Packed>, 'run'>,
+  ): Promise<ContentHash[]> {
     const fresh = [...new Map(pieces.map((piece) => [piece.plain, piece])).values()].filter(
       ({ plain }) => !names.has(plain),
     )
@@ -69,80 +86,113 @@ export async function storeContent(
       promise.catch(() => undefined)
       names.set(plain, promise)
     }
+    const found = Promise.all(pieces.map(({ plain }) => names.get(plain)!))
+    found.catch(() => undefined)
     try {
       const known =
         fresh.length > 0 ? await store.known(fresh.map(({ plain }) => plain)) : new Map<string, string>()
       for (const [plain, text] of known) settle.get(plain)?.resolve(hashFromText(text))
       const missing = fresh.filter(({ plain }) => !known.has(plain))
-      await Promise.all(
-        inPacks(missing).map(async (part) => {
-          const hashes = await upload(part)
+      const packs = inPacks(missing).values()
+      const work = async () => {
+        for (const part of packs) {
+          signal?.throwIfAborted()
+          const job: ContentJob = { do: 'pack', pieces: part, algorithm, content }
+          const { pack, hashes } = (await run(job, content && { transfer: [content.buffer] })) as Packed
+          signal?.throwIfAborted()
+          await store.upload(pack)
+          storing.uploadedObjects += hashes.length
+          storing.uploadedBytes += pack.length
           for (const [i, { plain }] of part.entries()) settle.get(plain)!.resolve(hashes[i]!)
-        }),
-      )
+        }
+      }
+      await Promise.all(Array.from({ length: PACKS_AT_ONCE }, work))
     } catch (error) {
       for (const { reject } of settle.values()) reject(error)
       throw error
     }
-    await Promise.all(pieces.map(({ plain }) => names.get(plain)))
+    return found
   }
 
-  async function storeBatch(from: number, to: number): Promise<void> {
+  function forget(): void {
+    for (const plain of names.keys()) {
+      if (names.size <= MOST_NAMES) return
+      names.delete(plain)
+    }
+  }
+
+  async function storeBatch({ listed, files, bytes }: Batch<One>): Promise<Stored<One>[]> {
+    if (files.length === 0) return [...listed]
     signal?.throwIfAborted()
-    const batch = files.slice(from, to)
-    const sums = (await threads.run({
-      do: 'sum',
-      files: batch.map(({ file, start = 0, entry }) => ({ file, start, size: entry.size })),
-    })) as Sums
-    const pieces = batch.map(({ file, start = 0, entry }, i) =>
+    const little = files.length <= LITTLE_FILES && bytes < LITTLE_BYTES
+    const work = threads ?? (little ? inline : startThreads())
+    const parts = files.map(({ file, start = 0, entry }) => ({ file, start, size: entry.size }))
+    // What makes one pack is read once.
+    const { sums, content } = (await work.run({
+      ...{ do: 'sum', files: parts, keep: bytes <= PACK_BYTES },
+    })) as Summed
+    let at = 0
+    const pieces = parts.map(({ file, start, size }, i) =>
       sums[i]!.map((plain, n): Piece => {
-        const offset = n * CHUNK_BYTES
-        return { file, offset: start + offset, length: Math.min(CHUNK_BYTES, entry.size - offset), plain }
+        const from = n * CHUNK_BYTES
+        const length = Math.min(CHUNK_BYTES, size - from)
+        at += length
+        return { file, offset: start + from, length, plain, at: at - length }
       }),
     )
-    await ensure(pieces.flat())
-    for (const [i, { entry }] of batch.entries()) {
-      const parts = await Promise.all(
-        pieces[i]!.map(async ({ length, plain }, n) => ({
-          offset: n * CHUNK_BYTES,
-          size: length,
-          hash: await names.get(plain)!,
-        })),
-      )
-      entries[from + i] =
-        parts.length > 1 ? { ...entry, chunks: parts } : { ...entry, content: parts[0]!.hash }
+    const hashes = await ensure(pieces.flat(), content, work)
+    let next = 0
+    const entries = new Map<Found, Entry>()
+    for (const [i, found] of files.entries()) {
+      const { entry } = found
+      const made = pieces[i]!.map(({ length }, n) => ({
+        ...{ offset: n * CHUNK_BYTES, size: length, hash: hashes[next++]! },
+      }))
+      entries.set(found, made.length > 1 ? { ...entry, chunks: made } : { ...entry, content: made[0]!.hash })
       onFile?.(entry.size)
     }
+    forget()
+    return listed.map((one) => (one.unread ? { ...one, stored: entries.get(one.unread) } : one))
   }
 
-  try {
-    const batches = inBatches(files)
-    let next = 0
-    const work = async () => {
-      for (let batch = batches[next++]; batch; batch = batches[next++]) {
-        await storeBatch(...batch)
+  async function* batches(): AsyncGenerator<Stored<One>[]> {
+    const under: Promise<Stored<One>[]>[] = []
+    try {
+      for (const batch of inBatches(list)) {
+        const storing = storeBatch(batch)
+        // Whoever waits for it hears of it; one after a failed one nobody waits for.
+        storing.catch(() => undefined)
+        under.push(storing)
+        // What waits for nothing goes at once, and is forgotten.
+        if (under.length >= parallel || batch.files.length === 0) yield await under.shift()!
         await pause()
       }
+      for (let next = under.shift(); next; next = under.shift()) yield await next
+    } finally {
+      await threads?.close()
     }
-    await Promise.all(Array.from({ length: parallel }, work))
-    return { entries, uploadedObjects, uploadedBytes }
-  } finally {
-    await threads.close()
   }
+  return { batches: batches(), storing }
 }
 
-function inBatches(files: readonly Found[]): [number, number][] {
-  const batches: [number, number][] = []
-  let [from, bytes] = [0, 0]
-  for (const [i, { entry }] of files.entries()) {
-    if (i > from && (i - from >= BATCH_FILES || bytes + entry.size > BATCH_BYTES)) {
-      batches.push([from, i])
-      ;[from, bytes] = [i, 0]
-    }
-    bytes += entry.size
+function* inBatches<One extends Listed>(list: Iterable<One>): Generator<Batch<One>> {
+  let listed: One[] = []
+  let files: Found[] = []
+  let bytes = 0
+  const take = (): Batch<One> => {
+    const batch = { listed, files, bytes }
+    ;[listed, files, bytes] = [[], [], 0]
+    return batch
   }
-  if (from < files.length) batches.push([from, files.length])
-  return batches
+  for (const one of list) {
+    const size = one.unread?.entry.size ?? 0
+    const full = listed.length >= BATCH_LISTED || files.length >= BATCH_FILES
+    if (full || (files.length > 0 && bytes + size > PACK_BYTES)) yield take()
+    listed.push(one)
+    if (one.unread) files.push(one.unread)
+    bytes += size
+  }
+  yield take()
 }
 
 function inPacks(pieces: readonly Piece[]): Piece[][] {

@@ -22,15 +22,16 @@ export interface Found {
 }
 
 export interface LocalTree {
-  readonly found: Found[]
-  /** What cannot be published, with the reason. */
+  /** Everything, parents first and names in order (`byPath`); to be gone through once. */
+  readonly found: Iterable<Found>
+  /** What cannot be published, complete when `found` has come to its end. */
   readonly leftOut: string[]
-  /** Files that not everybody may read: clients could not, either. */
+  /** Files that not everybody may read: clients could not, either. The same. */
   readonly unreadable: string[]
 }
 
 /**
- * A directory with all below it, as the entries of a repository below `to`; parents first, names in order. Hard links
+ * A directory with all below it, as the entries of a repository below `to`, looked at as they are asked for. Hard links
  * are kept within a directory, as the format has them. `exclude` are names left out wherever they occur.
  */
 export function walkDirectory(
@@ -38,41 +39,45 @@ export function walkDirectory(
   to: string,
   exclude: ReadonlySet<string> = new Set(),
 ): LocalTree {
-  const tree: LocalTree = { found: [], leftOut: [], unreadable: [] }
+  const [leftOut, unreadable]: [string[], string[]] = [[], []]
   const top = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
   if (!top?.isDirectory()) throw badTree(`${directory} is no directory.`)
-  const open: [string, string, NonNullable<typeof top>][] = [[directory, to, top]]
-  for (let next = open.pop(); next; next = open.pop()) {
-    const [file, path, stat] = next
-    tree.found.push(foundOf(file, path, stat))
-    const names = readdirSync(file).sort()
+
+  /** What is in a directory, by name. */
+  function contentOf({ file, entry: { path } }: Found): Found[] {
+    const content: Found[] = []
     const linked = new Map<string, Found[]>()
-    const below: typeof open = []
-    for (const name of names) {
+    for (const name of readdirSync(file).sort()) {
       if (exclude.has(name)) continue
       if (name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
       const inner = join(file, name)
       const own = lstatSync(inner, { bigint: true })
-      if (own.isDirectory()) {
-        below.push([inner, `${path}/${name}`, own])
-        continue
-      }
       if (own.isSocket() || own.isBlockDevice() || own.isCharacterDevice()) {
-        tree.leftOut.push(inner)
+        leftOut.push(inner)
         continue
       }
       const found = foundOf(inner, `${path}/${name}`, own)
-      if (found.entry.kind === 'file') {
-        if (!(found.entry.mode & 0o004)) tree.unreadable.push(inner)
-        const key = `${own.dev}:${own.ino}`
-        if (own.nlink > 1n) linked.set(key, [...(linked.get(key) ?? []), found])
-      }
-      tree.found.push(found)
+      content.push(found)
+      if (found.entry.kind !== 'file') continue
+      if (!(found.entry.mode & 0o004)) unreadable.push(inner)
+      if (own.nlink === 1n) continue
+      const key = `${own.dev}:${own.ino}`
+      linked.set(key, [...(linked.get(key) ?? []), found])
     }
     markLinks(linked.values())
-    open.push(...below.reverse())
+    return content
   }
-  return tree
+
+  return { found: inOrder(foundOf(directory, to, top), contentOf), leftOut, unreadable }
+}
+
+/** A directory and all below it, as far as `contentOf` says what is in a directory. */
+export function* inOrder<One extends Found>(top: One, contentOf: (one: One) => One[]): Generator<One> {
+  const open = [top]
+  for (let next = open.pop(); next; next = open.pop()) {
+    yield next
+    if (next.entry.kind === 'directory') for (const one of contentOf(next).reverse()) open.push(one)
+  }
 }
 
 /** Notes of the files of one directory which of them are one; the first name of a group stands for it. */

@@ -4,6 +4,7 @@ import { Link, useParams } from '@tanstack/react-router'
 import { useState } from 'react'
 import { bytes, count } from '../common/format.ts'
 import { CopyCommand, Empty, Mark, More, Pending, RuleMark, Scroll, Time } from '../common/parts.tsx'
+import { isPicture } from '../doors/pictures.ts'
 import {
   type Copy,
   contentQuery,
@@ -17,6 +18,7 @@ import {
 } from '../doors/rucio.ts'
 import { useMessages } from '../language/index.tsx'
 import { Lineage } from './lineage.tsx'
+import { Picture } from './picture.tsx'
 
 const PAGE = 100
 /** What the page says elsewhere, and bookkeeping. */
@@ -32,6 +34,7 @@ export function DidPage() {
   const asked = useQuery(didQuery(scope, name))
   if (!asked.data) return <Pending of={asked} />
   const did = asked.data
+  const pictured = did.type === 'FILE' && isPicture(name)
   return (
     <>
       <div className="head">
@@ -54,9 +57,10 @@ export function DidPage() {
         <div>
           <Copies did={did} />
           <Rules scope={scope} name={name} />
+          {pictured && <Metadata did={did} />}
         </div>
         <div>
-          <Metadata did={did} />
+          {pictured ? <Picture scope={scope} name={name} /> : <Metadata did={did} />}
           {did.type === 'FILE' && <Lineage scope={scope} name={name} />}
         </div>
       </div>

@@ -133,6 +133,8 @@ export const en = {
     account: 'Account',
     created: 'Created',
     sealed: 'Closed',
+    picture: 'Picture',
+    pictureOf: (name: string) => `The picture ${name}`,
     lineage: {
       title: 'How it came to be',
       production: 'Production',

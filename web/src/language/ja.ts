@@ -133,6 +133,8 @@ export const ja: Messages = {
     account: 'アカウント',
     created: '作成',
     sealed: '確定',
+    picture: '画像',
+    pictureOf: (name: string) => `画像 ${name}`,
     lineage: {
       title: '系譜',
       production: 'プロダクション',

@@ -1,9 +1,10 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { count } from '../common/format.ts'
-import { Empty, Fill, Mark, Pending, Scroll } from '../common/parts.tsx'
+import { Fill, Mark, Pending } from '../common/parts.tsx'
 import { type GatewaySoftware, softwareStateQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
+import { TablePanel } from './table-panel.tsx'
 
 /** Which part of what clients asked for a cache had. */
 export function Share({ of: { hits, misses } }: { of: Pick<GatewaySoftware, 'hits' | 'misses'> }) {
@@ -19,56 +20,39 @@ export function Caches() {
   const asked = useQuery(softwareStateQuery)
   if (!asked.data) return <Pending of={asked} />
   const { gateways } = asked.data
+  const columns = [
+    { title: t.software.site },
+    { title: t.software.gateway },
+    { title: t.software.fromCache },
+    { title: t.software.keptThere },
+    { title: t.software.evictions, num: true },
+    { title: t.software.state },
+  ]
   return (
-    <section className="panel flush" aria-label={t.software.caches}>
-      <div className="row headrow inset-head">
-        <h2>{t.software.caches}</h2>
-      </div>
-      {gateways.length === 0 ? (
-        <Empty>{t.software.noCaches}</Empty>
-      ) : (
-        <Scroll label={t.software.caches}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.software.site}</th>
-                <th scope="col">{t.software.gateway}</th>
-                <th scope="col">{t.software.fromCache}</th>
-                <th scope="col">{t.software.keptThere}</th>
-                <th scope="col" className="num">
-                  {t.software.evictions}
-                </th>
-                <th scope="col">{t.software.state}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {gateways.map((one) => (
-                <tr key={one.gateway}>
-                  <td>
-                    <Link to="/sites/$name" params={{ name: one.site }}>
-                      {one.site}
-                    </Link>
-                  </td>
-                  <td className="break">{one.gateway}</td>
-                  <td>
-                    <Share of={one} />
-                  </td>
-                  <td>
-                    <Fill used={one.bytes} total={one.mostBytes} />
-                  </td>
-                  <td className="num" data-label={t.software.evictions}>
-                    {count(one.evictions)}
-                  </td>
-                  <td>
-                    <StateOf gateway={one} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-    </section>
+    <TablePanel label={t.software.caches} columns={columns} empty={t.software.noCaches}>
+      {gateways.map((one) => (
+        <tr key={one.gateway}>
+          <td>
+            <Link to="/sites/$name" params={{ name: one.site }}>
+              {one.site}
+            </Link>
+          </td>
+          <td className="break">{one.gateway}</td>
+          <td>
+            <Share of={one} />
+          </td>
+          <td>
+            <Fill used={one.bytes} total={one.mostBytes} />
+          </td>
+          <td className="num" data-label={t.software.evictions}>
+            {count(one.evictions)}
+          </td>
+          <td>
+            <StateOf gateway={one} />
+          </td>
+        </tr>
+      ))}
+    </TablePanel>
   )
 }
 

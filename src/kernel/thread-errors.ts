@@ -1,5 +1,5 @@
 import { parentPort } from 'node:worker_threads'
-import { type ErrorKind, GridError, toGridError } from '../../kernel/errors.ts'
+import { type ErrorKind, GridError, toGridError } from './errors.ts'
 
 /** An error as it travels between threads. */
 export interface PlainError {
@@ -16,15 +16,15 @@ export function fromPlain({ code, kind, message, stack }: PlainError): GridError
 }
 
 /** The loop of a thread: one job after the other; `ask` gets something from the one who started the thread. */
-export function serveJobs<Job>(
+export function serveJobs<Job, Question = never>(
   work: (
     job: Job,
-    ask: (question: unknown) => Promise<unknown>,
+    ask: (question: Question) => Promise<unknown>,
   ) => Promise<{ result: unknown; transfer?: ArrayBuffer[] }>,
 ): void {
   const port = parentPort!
   const answers: { resolve(given: unknown): void; reject(error: Error): void }[] = []
-  const ask = (question: unknown) =>
+  const ask = (question: Question) =>
     new Promise<unknown>((resolve, reject) => {
       answers.push({ resolve, reject })
       port.postMessage({ asks: question })

@@ -1,4 +1,4 @@
-// The few functions of jsroot the command line uses, with the types its package leaves out.
+// The few functions of jsroot that are used here, with the types its package leaves out.
 declare module 'jsroot/io' {
   export interface RootKey {
     readonly fName: string
@@ -13,7 +13,16 @@ declare module 'jsroot/io' {
     readonly fKeys: readonly RootKey[]
     readObject(name: string): Promise<RootObject>
   }
+  /** Where the bytes come from, in place of a file of this machine. */
+  export class FileProxy {
+    openFile(): Promise<boolean>
+    getFileName(): string
+    getFileSize(): number
+    readBuffer(position: number, size: number): Promise<DataView | null>
+  }
   export function openFile(source: string | ArrayBufferLike): Promise<RootFile>
+  /** Null where the proxy cannot open it. */
+  export function openFile(source: FileProxy): Promise<RootFile | null>
 }
 declare module 'jsroot/tree' {
   import type { RootObject } from 'jsroot/io'

@@ -1,17 +1,22 @@
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
-import { toGridError } from '../../kernel/errors.ts'
+import { type ResourceLimits, Worker } from 'node:worker_threads'
+import { toGridError } from './errors.ts'
 import { fromPlain, type PlainError } from './thread-errors.ts'
 
 /** Threads of one program; each does one job at a time. */
 export interface Threads<Job, Result> {
-  run(job: Job, transfer?: readonly ArrayBuffer[]): Promise<Result>
+  run(job: Job, options?: RunOptions): Promise<Result>
   close(): Promise<void>
 }
 
-interface Waiting<Job> {
+export interface RunOptions {
+  readonly transfer?: readonly ArrayBuffer[]
+  /** Answers what the job asks for while it runs. */
+  readonly answer?: (question: never) => Promise<unknown>
+}
+
+interface Waiting<Job> extends RunOptions {
   readonly job: Job
-  readonly transfer: readonly ArrayBuffer[]
   resolve(result: never): void
   reject(error: unknown): void
 }
@@ -20,8 +25,9 @@ type Answer = { readonly result: never } | { readonly error: PlainError } | { re
 
 export interface ThreadOptions {
   readonly most?: number
-  /** Answers what a job asks for while it runs. */
-  readonly answer?: (question: never) => Promise<unknown>
+  readonly resourceLimits?: ResourceLimits
+  /** A job that takes longer is given up, and its thread with it. */
+  readonly deadlineMs?: number
 }
 
 /**
@@ -31,7 +37,7 @@ export interface ThreadOptions {
 export function createThreads<Job, Result>(
   from: string,
   name: string,
-  { most = Math.max(2, availableParallelism()), answer }: ThreadOptions = {},
+  { most = Math.max(2, availableParallelism()), resourceLimits, deadlineMs }: ThreadOptions = {},
 ): Threads<Job, Result> {
   // From the sources as well as compiled.
   const program = new URL(`./${name}${from.endsWith('.ts') ? '.ts' : '.js'}`, from)
@@ -41,12 +47,12 @@ export function createThreads<Job, Result>(
   let closed = false
 
   function start(): Worker {
-    const thread = new Worker(program)
+    const thread = new Worker(program, { ...(resourceLimits && { resourceLimits }) })
     thread.unref()
     all.set(thread, undefined)
     thread.on('message', (message: Answer) => {
       if ('asks' in message) {
-        void answer!(message.asks as never).then(
+        void all.get(thread)!.answer!(message.asks as never).then(
           (given) => thread.postMessage({ given }),
           (error) => thread.postMessage({ refused: toGridError(error).message }),
         )
@@ -69,20 +75,26 @@ export function createThreads<Job, Result>(
     thread.on('exit', () => gone(new Error('A thread ended before its work.')))
     return thread
   }
+  function endAfter(thread: Worker, waiting: Waiting<Job>, deadline: number): void {
+    setTimeout(() => {
+      if (all.get(thread) === waiting) void thread.terminate()
+    }, deadline).unref()
+  }
   function next(): void {
     while (queue.length > 0) {
       const thread = idle.pop() ?? (all.size < most ? start() : undefined)
       if (!thread) return
       const waiting = queue.shift()!
       all.set(thread, waiting)
-      thread.postMessage(waiting.job, [...waiting.transfer])
+      if (deadlineMs !== undefined) endAfter(thread, waiting, deadlineMs)
+      thread.postMessage(waiting.job, [...(waiting.transfer ?? [])])
     }
   }
   return {
-    run: (job, transfer = []) =>
+    run: (job, options) =>
       new Promise<Result>((resolve, reject) => {
         if (closed) throw new Error('These threads have ended.')
-        queue.push({ job, transfer, resolve, reject })
+        queue.push({ job, ...options, resolve, reject })
         next()
       }),
     async close() {

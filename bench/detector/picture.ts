@@ -1,0 +1,179 @@
+import type {
+  Consumption,
+  Downtime,
+  JobFact,
+  LinkCounts,
+  Picture,
+  Trend,
+  UserJobs,
+} from '../../src/operations/detection/index.ts'
+import { BIN_MS, linkName } from '../../src/operations/detection/index.ts'
+import type { Incident } from './incidents.ts'
+import { loadOf, type Slice, startOf } from './traffic.ts'
+import { JOBS_PER_SLOT_AND_BIN, USER_SHARE, type World } from './world.ts'
+
+const WINDOW_BINS = 6
+const DAY_BINS = 144
+
+/** Makes the picture of each moment from what happened, as the tables of a grid would. */
+export interface Pictures {
+  take(slice: Slice, throttled: ReadonlySet<string>): Picture
+}
+
+export function makePictures(world: World, incidents: readonly Incident[]): Pictures {
+  const window: Slice[] = []
+  const running = new Map<string, number[]>()
+  const submissions = new Map<string, { at: Date; ok: boolean }[]>()
+  const users: Map<string, { n: number; failed: number; sites: Set<string> }>[] = []
+  const downtimes = incidents.flatMap(({ kind, sites, from, to }): Downtime[] =>
+    kind === 'downtime'
+      ? [
+          {
+            entity: { kind: 'site', name: sites[0]! },
+            severity: 'outage',
+            from: startOf(from),
+            to: startOf(to),
+          },
+        ]
+      : [],
+  )
+
+  return {
+    take(slice, throttled) {
+      window.push(slice)
+      if (window.length > WINDOW_BINS) window.shift()
+      users.push(usersOf(slice.jobs))
+      if (users.length > DAY_BINS) users.shift()
+      const now = startOf(slice.bin + 1).getTime()
+      for (const [resource, ok] of slice.submitted) {
+        const known = submissions.get(resource) ?? []
+        submissions.set(resource, [...known, { at: startOf(slice.bin), ok }].slice(-5))
+      }
+      const idle = slice.harm.active.some(({ kind }) => kind === 'idle')
+      const jobs = window.flatMap((one) => one.jobs)
+      return {
+        bins: slice.bins,
+        jobs,
+        transfers: window.flatMap((one) => one.transfers),
+        downtimes: downtimes.filter(
+          ({ from, to }) => from.getTime() - now < 72 * BIN_MS && now < to.getTime() + 6 * BIN_MS,
+        ),
+        resources: world.sites.flatMap(({ name, resources }) =>
+          resources.map((resource) => ({
+            ...{ resource, site: name, waiting: 0, running: 0, oldestWaitingSince: null, usualWaitMs: null },
+            ...{ freeSlots: null, demand: idle ? 0 : 100, ended: 0, empty: 0 },
+            submissions: submissions.get(resource) ?? [],
+          })),
+        ),
+        trends: trendsOf(world, slice, running, (site) => !idle && !throttled.has(site)),
+        consumption: consumptionOf(world, jobs, holesOf(slice)),
+        users: userSums(users),
+        storages: world.storages.map(({ name, site, fill }) => {
+          const full = slice.harm.active.some((one) => one.kind === 'storage full' && one.storage === name)
+          const usedBytes = Math.round(1e12 * (full ? 0.965 : fill))
+          return {
+            ...{ storage: name, site, usedBytes, totalBytes: 1e12 },
+            catalogueBytes: null,
+            history: [],
+          }
+        }),
+        links: linksOf(window, slice.slowLinks),
+      }
+    },
+  }
+}
+
+const usersOf = (jobs: readonly JobFact[]) => {
+  const counts = new Map<string, { n: number; failed: number; sites: Set<string> }>()
+  for (const { attributes, n, failed } of jobs) {
+    if (attributes.user === undefined) continue
+    const known = counts.get(attributes.user) ?? { n: 0, failed: 0, sites: new Set() }
+    known.n += n
+    known.failed += failed
+    if (failed > 0) known.sites.add(attributes.site!)
+    counts.set(attributes.user, known)
+  }
+  return counts
+}
+
+function userSums(bins: readonly ReturnType<typeof usersOf>[]): UserJobs[] {
+  const sums = new Map<string, { n: number; failed: number; sites: Set<string> }>()
+  for (const bin of bins) {
+    for (const [user, { n, failed, sites }] of bin) {
+      const known = sums.get(user) ?? { n: 0, failed: 0, sites: new Set<string>() }
+      known.n += n
+      known.failed += failed
+      for (const site of sites) known.sites.add(site)
+      sums.set(user, known)
+    }
+  }
+  return [...sums].map(([user, { n, failed, sites }]) => ({
+    ...{ user, n, failed, sites: sites.size, waiting: 0, fairShare: 0 },
+  }))
+}
+
+function trendsOf(
+  world: World,
+  { bin, running }: Slice,
+  last: Map<string, number[]>,
+  wanted: (site: string) => boolean,
+): Trend[] {
+  const { production, user } = loadOf(bin)
+  const level = (1 - USER_SHARE) * production + USER_SHARE * user
+  return world.sites.map(({ name, slots }) => {
+    const values = [...(last.get(name) ?? []), running.get(name)!].slice(-WINDOW_BINS)
+    last.set(name, values)
+    const middle = 0.9 * slots * level
+    const usual = [0.93, 0.97, 0.99, 1, 1.01, 1.03, 1.05, 1.08].map((factor) => factor * middle)
+    const entity = { kind: 'site', name } as const
+    return { entity, what: 'running pilots', last: values, usual, demand: wanted(name) ? 100 : 0 }
+  })
+}
+
+const holesOf = ({ harm }: Slice): ReadonlySet<string> =>
+  new Set(harm.active.flatMap(({ kind, nodes }) => (kind === 'black hole' ? nodes : [])))
+
+function consumptionOf(world: World, jobs: readonly JobFact[], holes: ReadonlySet<string>): Consumption[] {
+  const counts = new Map<string, { n: number; failed: number }>()
+  for (const { attributes, n, failed } of jobs) {
+    const known = counts.get(attributes.node!) ?? { n: 0, failed: 0 }
+    known.n += n
+    known.failed += failed
+    counts.set(attributes.node!, known)
+  }
+  return world.sites.flatMap(({ name, slots, nodes }) =>
+    nodes.flatMap((node): Consumption[] => {
+      const { n, failed } = counts.get(node) ?? { n: 0, failed: 0 }
+      const usualPerHour = (6 * slots * JOBS_PER_SLOT_AND_BIN) / nodes.length
+      if (n < 10) return []
+      // Jobs that a black hole swallows last two minutes.
+      const medianWallMs = holes.has(node) ? 120_000 : 8 * 3_600_000
+      return [
+        { site: name, node, n, failed, perHour: n, usualPerHour, medianWallMs, usualWallMs: 8 * 3_600_000 },
+      ]
+    }),
+  )
+}
+
+const USUAL_RATE = 50e6
+
+function linksOf(window: readonly Slice[], slow: ReadonlySet<string>): LinkCounts[] {
+  const counts = new Map<string, { source: string; destination: string; attempts: number; failed: number }>()
+  for (const { transfers } of window) {
+    for (const { attributes, n, failed } of transfers) {
+      const source = attributes.source!
+      const destination = attributes.destination!
+      const key = linkName(source, destination)
+      const known = counts.get(key) ?? { source, destination, attempts: 0, failed: 0 }
+      known.attempts += n
+      known.failed += failed
+      counts.set(key, known)
+    }
+  }
+  return [...counts].map(([key, one]) => ({
+    ...{ ...one, queued: 1, active: 1, longestSilenceMs: 0, usualBytesPerSecond: USUAL_RATE },
+    failedAt: { source: 0, destination: 0, transfer: one.failed },
+    // Half of the slow links are slow, the others only fail.
+    bytesPerSecond: slow.has(key) && one.source < one.destination ? 0.3 * USUAL_RATE : 0.9 * USUAL_RATE,
+  }))
+}
