@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe } from 'vitest'
 import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
 import { jobsJourney } from './jobs-journey.ts'
+import { operationsJourney } from './operations-journey.ts'
 import { productionsJourney } from './productions-journey.ts'
 import { rawJourney } from './raw-journey.ts'
 import { CHROMIUM } from './screen.ts'
@@ -33,4 +34,5 @@ describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
   describe('jobs and sites', () => jobsJourney(world))
   describe('productions', () => productionsJourney(world))
   describe('raw data', () => rawJourney(world))
+  describe('operations', () => operationsJourney(world))
 })

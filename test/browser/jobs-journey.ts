@@ -143,7 +143,7 @@ export function jobsJourney(world: World): void {
       await look('sites')
       await page.getByRole('region', { name: 'kek' }).getByRole('link', { name: 'KEK, Tsukuba' }).click()
       await page.getByRole('heading', { name: t.sites.gateways }).waitFor()
-      await page.getByText('KEK-DISK').waitFor()
+      await page.getByRole('region', { name: t.sites.storage }).getByText('KEK-DISK').waitFor()
       await page.getByRole('heading', { name: t.sites.newestPilots }).waitFor()
       await look('site')
       await page.getByRole('link', { name: t.sites.jobsHere }).click()

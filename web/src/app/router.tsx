@@ -175,6 +175,16 @@ const job = createRoute({
   path: '/jobs/$id',
   component: lazyRouteComponent(() => import('../jobs/job-page.tsx'), 'JobPage'),
 })
+const card = createRoute({
+  getParentRoute: () => root,
+  path: '/cards/$id',
+  component: lazyRouteComponent(() => import('../cards/card-page.tsx'), 'CardPage'),
+})
+const shift = createRoute({
+  getParentRoute: () => root,
+  path: '/shift',
+  component: lazyRouteComponent(() => import('../shift/shift-page.tsx'), 'ShiftPage'),
+})
 const productions = createRoute({
   getParentRoute: () => root,
   path: '/productions',
@@ -303,7 +313,7 @@ export const router = createRouter({
     forgot,
     newPassword,
     account.addChildren([profile, myGroups, myCertificates, mySessions, myPrograms, myPolicy]),
-    now,
+    ...[now, card, shift],
     data,
     did,
     ...[raw, rawRun],

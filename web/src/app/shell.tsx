@@ -20,6 +20,13 @@ const SCREENS = [
   ['/people', 'people'],
 ] as const
 
+/** Screens that are parts of another. */
+const BELOW = [
+  ['/raw', '/data'],
+  ['/shift', '/'],
+  ['/cards', '/'],
+] as const
+
 /** Those who look after people have something to see there. */
 const MANAGING = ['identity.people.read', 'identity.approve', 'identity.write', 'identity.audit.read']
 
@@ -68,7 +75,7 @@ export function Shell() {
     return () => window.removeEventListener('kumi:logged-out', out)
   })
   useEffect(() => {
-    const shown = path.startsWith('/raw') ? '/data' : path
+    const shown = BELOW.find(([part]) => path.startsWith(part))?.[1] ?? path
     const screen = SCREENS.findLast(([to]) => shown === to || (to !== '/' && shown.startsWith(to)))
     const entrances: Record<string, string> = {
       '/device': t.device.title,
@@ -113,7 +120,7 @@ export function Shell() {
                 key={to}
                 to={to}
                 activeOptions={{ exact: to === '/', includeSearch: false }}
-                data-on={to === '/data' && path.startsWith('/raw')}
+                data-on={BELOW.some(([part, screen]) => to === screen && path.startsWith(part))}
               >
                 {t.screens[name]}
               </Link>

@@ -36,6 +36,8 @@ const CHANGED = [
   'productions',
   'raw',
   'sites',
+  'cards',
+  'shifts',
   'now',
 ]
 

@@ -9,7 +9,12 @@ const AFFECTS: Record<string, readonly string[]> = {
   job: ['jobs'],
   software: ['software'],
   production: ['productions'],
+  raw: ['raw'],
+  card: ['cards', 'now', 'shifts'],
+  shift: ['shifts'],
+  downtime: ['sites', 'now'],
 }
+const EVERYTHING = [...new Set(Object.values(AFFECTS).flat())]
 const PAUSE_MS = 1000
 
 /** Keeps what is on the screen true: one stream of events tells which questions to ask again, at most once a second. */
@@ -34,9 +39,7 @@ export function useLive(enabled: boolean): boolean {
       const news = JSON.parse(message.data as string) as { kind: string }[]
       for (const { kind } of news) later(AFFECTS[kind.split('.')[0] ?? ''] ?? ['now', 'data'])
     }
-    source.addEventListener('reload', () =>
-      later(['now', 'data', 'rules', 'transfers', 'jobs', 'software', 'productions']),
-    )
+    source.addEventListener('reload', () => later(EVERYTHING))
     source.onopen = () => setConnected(true)
     source.onerror = () => setConnected(false)
     return () => {

@@ -141,7 +141,7 @@ function Stack<S extends JobState>(props: {
     }
   }
   return (
-    <figure className="stack">
+    <figure className="pile">
       <figcaption className="quiet">
         {label} <span>{t.jobs.over.most(most)}</span>
       </figcaption>

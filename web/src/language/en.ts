@@ -1,10 +1,12 @@
 import { account, joining } from './account.en.ts'
+import { cards } from './cards.en.ts'
 import { consent, device } from './consent.en.ts'
 import { jobs } from './jobs.en.ts'
 import { password } from './password.en.ts'
 import { people } from './people.en.ts'
 import { productions } from './productions.en.ts'
 import { raw } from './raw.en.ts'
+import { shift } from './shift.en.ts'
 import { sites } from './sites.en.ts'
 import { software } from './software.en.ts'
 
@@ -247,6 +249,8 @@ export const en = {
   people,
   productions,
   raw,
+  cards,
+  shift,
   sites,
   software,
 }

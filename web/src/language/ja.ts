@@ -1,4 +1,5 @@
 import { account, joining } from './account.ja.ts'
+import { cards } from './cards.ja.ts'
 import { consent, device } from './consent.ja.ts'
 import type { Messages } from './en.ts'
 import { jobs } from './jobs.ja.ts'
@@ -6,6 +7,7 @@ import { password } from './password.ja.ts'
 import { people } from './people.ja.ts'
 import { productions } from './productions.ja.ts'
 import { raw } from './raw.ja.ts'
+import { shift } from './shift.ja.ts'
 import { sites } from './sites.ja.ts'
 import { software } from './software.ja.ts'
 
@@ -240,6 +242,8 @@ export const ja: Messages = {
   people,
   productions,
   raw,
+  cards,
+  shift,
   sites,
   software,
 }

@@ -1,23 +1,28 @@
 import { Link } from '@tanstack/react-router'
+import { CardList } from '../cards/card-list.tsx'
 import { Mark, Time } from '../common/parts.tsx'
 import type { Attention as Item } from '../doors/kumi.ts'
+import type { Card } from '../doors/operations.ts'
 import { useMessages } from '../language/index.tsx'
 import { SoftwareConcern } from '../software/concern.tsx'
 
 /** What needs someone, worst first. */
-export function Attention({ items }: { items: readonly Item[] }) {
+export function Attention({ items: all, cards }: { items: readonly Item[]; cards: readonly Card[] }) {
   const t = useMessages()
+  const items = all.filter((item) => !isSaid(item, cards))
+  const waiting = cards.filter(({ state }) => state !== 'RETIRED').length
   return (
     <section aria-live="polite">
-      <h1>{t.now.attention(items.length)}</h1>
-      {items.length === 0 ? (
+      <h1>{t.now.attention(items.length + waiting)}</h1>
+      {cards.length > 0 && <CardList cards={cards} />}
+      {items.length === 0 && cards.length > 0 ? null : items.length === 0 ? (
         <div className="panel calm">
           <Mark tone="ok">{t.now.calm}</Mark>
         </div>
       ) : (
         <ul className="attention">
           {items.map((item) => (
-            <Card key={JSON.stringify(item)} item={item} />
+            <Line key={JSON.stringify(item)} item={item} />
           ))}
         </ul>
       )}
@@ -25,7 +30,16 @@ export function Attention({ items }: { items: readonly Item[] }) {
   )
 }
 
-function Card({ item }: { item: Item }) {
+/** What a card tells with its cause need not be told twice. */
+function isSaid(item: Item, cards: readonly Card[]): boolean {
+  const tells = (kind: string, name: string) =>
+    cards.some(({ entities }) => entities.some((one) => one.kind === kind && one.name === name))
+  if (item.kind === 'site') return tells('site', item.site)
+  if (item.kind === 'link') return tells('link', `${item.source} → ${item.destination}`)
+  return false
+}
+
+function Line({ item }: { item: Item }) {
   const t = useMessages()
   const reasons: Record<string, string> = t.siteReason
   switch (item.kind) {

@@ -4,7 +4,9 @@ import { lazy, Suspense } from 'react'
 import { bytes, count, percent, rate } from '../common/format.ts'
 import { Empty, Fill, Mark, Pending, Scroll } from '../common/parts.tsx'
 import { type Now, nowQuery } from '../doors/kumi.ts'
+import { cardsQuery } from '../doors/operations.ts'
 import { useMessages } from '../language/index.tsx'
+import { NowTabs } from '../shift/now-tabs.tsx'
 import { Attention } from './attention.tsx'
 
 // The world's outline is the heaviest part of the page: words and numbers come first.
@@ -12,11 +14,13 @@ const WorldMap = lazy(() => import('./world-map.tsx').then((module) => ({ defaul
 
 export function NowPage() {
   const asked = useQuery(nowQuery)
+  const cards = useQuery(cardsQuery())
   if (!asked.data) return <Pending of={asked} />
   const { attention, totals, sites, flows } = asked.data
   return (
     <>
-      <Attention items={attention} />
+      <NowTabs on="now" />
+      <Attention items={attention} cards={cards.data ?? []} />
       <Tiles totals={totals} flows={flows} />
       <div className="two">
         <div className="panel flush">

@@ -6,8 +6,10 @@ import { bytes, count } from '../common/format.ts'
 import { CopyCommand, Empty, Fill, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
 import { outcomesQuery, type SiteDetails, type SitePilot, siteQuery } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
+import { Downtimes } from './downtimes.tsx'
 import { OutcomeMatrix } from './outcome-matrix.tsx'
 import { Place, StorageMark } from './parts.tsx'
+import { Tests } from './tests.tsx'
 
 export function SitePage() {
   const t = useMessages()
@@ -68,9 +70,11 @@ export function SitePage() {
               </div>
             ))}
           </Panel>
+          <Downtimes site={site} />
           <Reasons details={asked.data} />
         </div>
       </div>
+      <Tests site={site.name} />
       <Pilots pilots={asked.data.pilots} />
     </>
   )

@@ -2,19 +2,23 @@ import './sites.css'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { CopyCommand, Empty, Fill, Mark, Pending } from '../common/parts.tsx'
+import { siteMatrixQuery } from '../doors/operations.ts'
 import { outcomesQuery, type SiteWork, siteWorkQuery } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
 import { OutcomeMatrix } from './outcome-matrix.tsx'
 import { Place, StorageMark } from './parts.tsx'
+import { StateMatrix } from './state-matrix.tsx'
 
 const SPANS = ['24', '72', '168'] as const
+const DAY_HOURS = 24
 const WORST = { down: 0, degraded: 1, unknown: 2, ok: 3 }
 
 export function SitesPage() {
   const t = useMessages()
   const { hours } = useSearch({ from: '/sites' })
-  const span = SPANS.find((one) => one === hours) ?? '24'
-  const outcomes = useQuery(outcomesQuery(Number(span)))
+  const span = SPANS.find((one) => one === hours) ?? '168'
+  const states = useQuery(siteMatrixQuery(Number(span)))
+  const outcomes = useQuery(outcomesQuery(DAY_HOURS))
   const sites = useQuery(siteWorkQuery)
   const none = outcomes.data?.sites.every((site) => site.outcomes.length === 0)
   return (
@@ -30,7 +34,7 @@ export function SitesPage() {
           <Link
             key={one}
             to="/sites"
-            search={one === '24' ? {} : { hours: one }}
+            search={one === '168' ? {} : { hours: one }}
             data-on={one === span}
             aria-current={one === span ? 'true' : undefined}
           >
@@ -38,6 +42,10 @@ export function SitesPage() {
           </Link>
         ))}
       </div>
+      <section className="panel flush" aria-label={t.sites.stateMatrix}>
+        <h2>{t.sites.stateMatrix}</h2>
+        {states.data ? <StateMatrix matrix={states.data} /> : <Pending of={states} />}
+      </section>
       <section className="panel flush" aria-label={t.sites.matrix}>
         <h2>{t.sites.matrix}</h2>
         {!outcomes.data ? (

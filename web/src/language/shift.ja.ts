@@ -1,0 +1,26 @@
+import type { Messages } from './en.ts'
+
+export const shift: Messages['shift'] = {
+  title: '当番',
+  now: '現在の当番',
+  nobody: '当番に就いている人はいません。',
+  kind: { DP: 'データ生成', expert: '運用専門担当', DC: '計算基盤の専門家' },
+  kindTitle: '種類',
+  state: { planned: '予定', running: '当番中', over: '終了' },
+  begin: '当番を始める',
+  handOver: '引き継ぐ',
+  handover: '次の当番に伝えること',
+  draft: '未解決の警報と対応から作った下書きです。適宜書き直してください。',
+  before: (person) => `${person} からの引き継ぎ、`,
+  roster: '当番表',
+  noRoster: '当番表には誰もいません。',
+  plan: '当番表に加える',
+  person: 'アカウント',
+  unplan: '外す',
+  unplanSure: 'この当番を当番表から外しますか。',
+  log: '当番日誌',
+  noLog: '日誌にはまだ何もありません。',
+  entry: '出来事',
+  write: '書く',
+  card: (id) => `警報 ${id}`,
+}
