@@ -163,7 +163,7 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     await below.locator('input[name=name]').fill('production')
     await below.locator('select[name=kind]').selectOption('role')
     await below.getByRole('button', { name: t.people.create, exact: true }).click()
-    await page.getByRole('link', { name: 'production' }).click()
+    await page.getByRole('link', { name: /production$/ }).click()
     await page.getByRole('heading', { name: '/demo/night/production', exact: true }).waitFor()
     await part(tree.about).getByText(tree.role, { exact: true }).waitFor()
     await press(tree.delete)
