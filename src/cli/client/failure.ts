@@ -1,4 +1,4 @@
-import { type ErrorKind, GridError } from '../../kernel/errors.ts'
+import { type ErrorKind, GridError, isGridError } from '../../kernel/errors.ts'
 
 /**
  * The error of an answer that is not a success, whichever door it came from: the data doors name a class and a
@@ -15,6 +15,20 @@ export function failureOf(status: number, body: string, what: string): GridError
     kind: kindOf(status, code),
     message: said ? sentence(said) : `${what} failed: the server answered HTTP ${status}.`,
     details: { status },
+  })
+}
+
+/** Undefined where there is no such thing. */
+export const orMissing = <T>(asked: Promise<T>): Promise<T | undefined> =>
+  asked.catch((error) => {
+    if (isGridError(error) && error.kind === 'missing') return undefined
+    throw error
+  })
+
+/** Does what may have been done before: a second time it is no error. */
+export async function ensure(work: Promise<unknown>): Promise<void> {
+  await work.catch((error) => {
+    if (!(isGridError(error) && error.kind === 'conflict')) throw error
   })
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defineError, isGridError } from '../../kernel/errors.ts'
+import { defineError } from '../../kernel/errors.ts'
+import { ensure, orMissing } from '../client/failure.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { didText, parseDid } from '../client/names.ts'
 import { collect, listReplicas } from '../client/rucio.ts'
@@ -74,20 +75,15 @@ interface Before {
 /** What is there already; makes the scope of whoever asks. */
 async function look(client: GridClient): Promise<Before> {
   const { account } = await client.json<{ account: string }>('GET', '/rucio/accounts/whoami')
-  await client.json('POST', `/rucio/accounts/${account}/scopes/user.${account}`).catch((error) => {
-    if (!(isGridError(error) && error.kind === 'conflict')) throw error
-  })
+  await ensure(client.json('POST', `/rucio/accounts/${account}/scopes/user.${account}`))
   const { productions } = await client.json<{ productions: { name: string }[] }>(
     'GET',
     '/kumi/v1/productions',
     { query: { limit: '1000' } },
   )
-  const repository = await client
-    .json<{ tags: { name: string }[] }>('GET', `/kumi/v1/software/repositories/${REPOSITORY}`)
-    .catch((error) => {
-      if (isGridError(error) && error.kind === 'missing') return undefined
-      throw error
-    })
+  const repository = await orMissing(
+    client.json<{ tags: { name: string }[] }>('GET', `/kumi/v1/software/repositories/${REPOSITORY}`),
+  )
   const tags = new Set(repository?.tags.map((tag) => tag.name))
   const taken = new Set(productions.map((production) => production.name))
   const first = (names: (n: number) => string, used: ReadonlySet<string>): string => {

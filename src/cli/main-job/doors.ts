@@ -83,13 +83,6 @@ async function collect<T>(list: AsyncIterable<T>): Promise<T[]> {
   return all
 }
 
-/** Does what may have been done before: a second time it is no error. */
-export async function ensure(work: Promise<unknown>): Promise<void> {
-  await work.catch((error) => {
-    if (!(isGridError(error) && error.kind === 'conflict')) throw error
-  })
-}
-
 /** Repeats while nobody answers or the answer is "later": the server may be restarting. */
 async function patiently<T>(work: () => Promise<T>): Promise<T> {
   const deadline = Date.now() + PATIENCE_MS

@@ -1,11 +1,12 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Home } from '../../embedded/index.ts'
-import { defineError, isGridError } from '../../kernel/errors.ts'
+import { defineError } from '../../kernel/errors.ts'
+import { ensure, orMissing } from '../client/failure.ts'
 import { recordedProduction } from '../demo/definitions.ts'
 import { runCommand } from '../demo/own-command.ts'
 import { REPOSITORY, writeRelease } from '../demo/release.ts'
-import { type Doors, ensure, type FileView, until } from './doors.ts'
+import { type Doors, type FileView, until } from './doors.ts'
 
 const notProcessed = defineError('fatal', 'run_not_processed')
 
@@ -89,12 +90,9 @@ export async function processRun(
 }
 
 async function publishOnce(home: Home, doors: Doors): Promise<void> {
-  const repository = await doors
-    .call<{ tags: { name: string }[] }>('GET', `/kumi/v1/software/repositories/${REPOSITORY}`)
-    .catch((error) => {
-      if (isGridError(error) && error.kind === 'missing') return undefined
-      throw error
-    })
+  const repository = await orMissing(
+    doors.call<{ tags: { name: string }[] }>('GET', `/kumi/v1/software/repositories/${REPOSITORY}`),
+  )
   if (repository?.tags.some(({ name }) => name === RELEASE)) return
   const directory = join(home.path, 'recording', 'release')
   await writeRelease(directory)

@@ -1,12 +1,13 @@
 import { open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { GridFacts, Home, Supervisor } from '../../embedded/index.ts'
-import { defineError, isGridError } from '../../kernel/errors.ts'
+import { defineError } from '../../kernel/errors.ts'
+import { ensure, orMissing } from '../client/failure.ts'
 import { putFiles } from '../data/put.ts'
 import { EXPERIMENT } from '../demo/release.ts'
 import { generateRun, type RunFile } from '../run-data/generate-run.ts'
 import { bytesText } from '../terminal.ts'
-import { type Doors, ensure, type FileView, openDoors, type RuleView, until } from './doors.ts'
+import { type Doors, type FileView, openDoors, type RuleView, until } from './doors.ts'
 import { processRun } from './process.ts'
 import type { Reporter } from './reporter.ts'
 import type { Summary } from './summary.ts'
@@ -101,13 +102,8 @@ const isRoot = (file: RunFile): boolean => file.metadata.stream_name === 'physic
 async function nextRun(doors: Doors): Promise<number> {
   for (let run = 1; ; run++) {
     const dataset = `run-${String(run).padStart(6, '0')}`
-    try {
-      const { open } = await doors.call<{ open: boolean }>('GET', `/rucio/dids/${SCOPE}/${dataset}`)
-      if (open) return run
-    } catch (error) {
-      if (isGridError(error) && error.kind === 'missing') return run
-      throw error
-    }
+    const known = await orMissing(doors.call<{ open: boolean }>('GET', `/rucio/dids/${SCOPE}/${dataset}`))
+    if (!known || known.open) return run
   }
 }
 
