@@ -1,7 +1,8 @@
-import { CALM } from './cusum.ts'
-import { closure, MINUTE_MS, type Sign, sign } from './finding.ts'
+import { CALM, weakened } from './cusum.ts'
+import { closure, HOUR_MS, isOf, MINUTE_MS, type Sign, sign } from './finding.ts'
 import { EVERYWHERE_ENTITY, localise, WINDOW_MS } from './localise.ts'
 import {
+  type Bin,
   type Cause,
   type CauseMemory,
   type Entity,
@@ -16,10 +17,12 @@ import {
 
 /** A cause that is not named any more is believed so long. */
 const BELIEVED_MS = 30 * MINUTE_MS
+/** Of what is central, which hides all else, only so long. */
+const CENTRAL_BELIEVED_MS = 10 * MINUTE_MS
 /** Beside the whole window: what began just now is not hidden by the good half hour before. */
 const FRESH_MS = 30 * MINUTE_MS
 /** Fewer failures of one user concern the user, not the shift. */
-const USER_FAILURES = 30
+const USER_FAILURES = 50
 const USER_SITES = 3
 
 /** Causes that hold now, by their entity: those named at this look, and those of the last half hour. */
@@ -35,14 +38,16 @@ export function causesNow(
   const named = [...lookAt('jobs', jobs, at, suspects), ...lookAt('transfers', transfers, at, suspects)]
   const after: Record<string, CauseMemory> = {}
   for (const [key, known] of Object.entries(before)) {
-    if (known.last >= at - BELIEVED_MS) after[key] = known
+    const believed = isEverywhere(known.cause) ? CENTRAL_BELIEVED_MS : BELIEVED_MS
+    if (known.last >= at - believed) after[key] = known
   }
   for (const cause of named) {
     const key = entityKey(cause.entity)
     const known = after[key]
     const within = closure(cause.within.length > 0 ? cause.within : (wholes.get(key) ?? []), wholes)
     const both = known?.last === at ? merged(known.cause, cause) : cause
-    after[key] = { since: known?.since ?? at, last: at, cause: { ...both, within } }
+    const first = known?.since ?? at
+    after[key] = { since: first, last: at, cause: { ...both, within, since: first } }
   }
   return after
 }
@@ -106,12 +111,24 @@ const BY_WORK = /^R(07|08|11|17|18|19)$/
 /** Rules that something central explains as well: its tests fail and its pilots do not come. */
 const BY_PLACE = /^R(0[3-9]|14)$/
 
+/** What began so long before a cause was named is not its doing; naming it takes a while. */
+const BEFORE_MS = HOUR_MS
+
+const isEverywhere = (cause: Cause): boolean => entityKey(cause.entity) === entityKey(EVERYWHERE_ENTITY)
+const isOlder = (since: number | undefined, cause: Cause): boolean =>
+  since !== undefined && cause.since !== undefined && since < cause.since - BEFORE_MS
+
 /** Whether a finding is only how the cause shows itself there. */
-export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'within'>): boolean {
+export function explainedBy(
+  cause: Cause,
+  one: Pick<Sign, 'rule' | 'entity' | 'within'> & { since?: Date },
+): boolean {
   const key = entityKey(one.entity)
   const own = entityKey(cause.entity)
   if (key === own) return false
-  if (own === entityKey(EVERYWHERE_ENTITY)) return BY_PLACE.test(one.rule) || BY_WORK.test(one.rule)
+  if (isEverywhere(cause)) {
+    return !isOlder(one.since?.getTime(), cause) && (BY_PLACE.test(one.rule) || BY_WORK.test(one.rule))
+  }
   if (!BY_WORK.test(one.rule)) return false
   if (one.within.some((whole) => entityKey(whole) === own)) return true
   return cause.explains.includes(key)
@@ -119,26 +136,90 @@ export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'w
 
 /**
  * What a cause elsewhere explains is no evidence against a place: it would outlast the cause. Of jobs and transfers
- * only, but where something central fails of everything.
+ * only, but where something central fails of everything that is not older.
  */
 export function withoutExplained(
   entities: Memory['entities'],
   causes: readonly Cause[],
 ): Record<string, EntityMemory> {
   const after: Record<string, EntityMemory> = { ...entities }
-  const everywhere = causes.some(({ entity }) => entityKey(entity) === entityKey(EVERYWHERE_ENTITY))
+  const everywhere = causes.find(isEverywhere)
   const own = new Set(causes.map(({ entity }) => entityKey(entity)))
   const elsewhere = new Set(causes.flatMap(({ explains }) => explains))
+  const badEnds = new Set(
+    causes.flatMap(({ of, entity }) =>
+      of === 'transfers' && entity.kind === 'storage' ? entityKey(entity) : [],
+    ),
+  )
   for (const [key, known] of Object.entries(entities)) {
     if (own.has(key)) continue
-    const endOfLink = known.within.some((whole) => whole.kind === 'storage' && own.has(entityKey(whole)))
-    if (!everywhere && !elsewhere.has(key) && !endOfLink) continue
-    const evidence: Partial<Record<Measure, number>> = { ...known.evidence }
-    for (const measure of Object.keys(evidence) as Measure[]) {
-      if (everywhere || measure === 'jobs' || measure === 'transfers') evidence[measure] = 0
-    }
-    const ill = Object.values(evidence).some((value) => value >= CALM)
-    after[key] = { ...known, evidence, since: ill ? known.since : null, calm: 0 }
+    const central = everywhere !== undefined && !isOlder(known.since ?? undefined, everywhere)
+    const endOfLink = known.within.some((whole) => badEnds.has(entityKey(whole)))
+    if (!central && !elsewhere.has(key) && !endOfLink) continue
+    const measures = Object.keys(known.evidence) as Measure[]
+    const less = weakened(
+      known,
+      measures.filter((measure) => central || measure === 'jobs' || measure === 'transfers'),
+      0,
+    )
+    const ill = Object.values(less.evidence).some((value) => value >= CALM)
+    after[key] = { ...less, since: ill ? known.since : null, calm: 0 }
   }
   return after
 }
+
+/**
+ * Bins without the jobs that causes elsewhere explain: with those a site is neither ill, nor does it learn that failing
+ * is usual. While something central fails, nothing can be said of any.
+ */
+export function ownBins(
+  bins: readonly Bin[],
+  jobs: readonly JobFact[],
+  causes: readonly Cause[],
+): readonly Bin[] {
+  if (causes.length === 0) return bins
+  if (causes.some(isEverywhere)) return []
+  const less = new Map<string, { n: number; failed: number }>()
+  for (const { attributes, start, n, failed } of jobs) {
+    if (!start || attributes.site === undefined) continue
+    if (!causes.some((cause) => isAbout(cause, attributes) && !isPartOfSite(cause, attributes.site!)))
+      continue
+    const key = `${attributes.site} ${start.getTime()}`
+    const known = less.get(key) ?? { n: 0, failed: 0 }
+    less.set(key, { n: known.n + n, failed: known.failed + failed })
+  }
+  return bins.map((bin) => {
+    const other = bin.measure === 'jobs' ? less.get(`${bin.entity.name} ${bin.start.getTime()}`) : undefined
+    if (!other || bin.entity.kind !== 'site') return bin
+    const failed = Math.max(0, bin.failed - other.failed)
+    return { ...bin, n: Math.max(failed, bin.n - other.n), failed }
+  })
+}
+
+/** Jobs that no cause but those of one kind is about. */
+export const unexplainedJobs = (
+  jobs: readonly JobFact[],
+  causes: readonly Cause[],
+  kind: Entity['kind'],
+): readonly JobFact[] => {
+  const others = causes.filter(({ entity }) => entity.kind !== kind)
+  if (others.some(isEverywhere)) return []
+  return jobs.filter(({ attributes }) => !others.some((cause) => isAbout(cause, attributes)))
+}
+
+/** Whether a cause is about a job with such attributes: its own entity, or both ends of a link, are among them. */
+export function isAbout({ entity, within }: Cause, attributes: JobFact['attributes']): boolean {
+  const has = ({ kind, name }: Entity): boolean =>
+    kind === 'storage'
+      ? attributes['output storage'] === name || attributes['input storage'] === name
+      : attributes[kind] === name
+  if (entity.kind === 'central') return true
+  if (entity.kind !== 'link') return has(entity)
+  return within.filter((end) => linkEnds(entity, end)).every(has)
+}
+
+const linkEnds = ({ name }: Entity, end: Entity): boolean => name.split(' → ').includes(end.name)
+
+/** A site's own nodes, resources and storage are the site's doing. */
+const isPartOfSite = (cause: Cause, site: string): boolean =>
+  isOf(cause, entityKey({ kind: 'site', name: site })) && cause.entity.kind !== 'link'

@@ -2,8 +2,8 @@ import { clamp } from './statistics.ts'
 import { BIN_MS, type Bin, type EntityMemory, entityKey, type Measure } from './types.ts'
 
 /** Evidence above which an entity is held to be ill: of one kind, or of all together. */
-export const RAISE_ONE = 9
-export const RAISE_ALL = 11
+export const RAISE_ONE = 8
+export const RAISE_ALL = 9
 /** Below it for `CALM_BINS` bins in a row the alarm ends. */
 export const CALM = 2
 export const CALM_BINS = 3
@@ -15,29 +15,46 @@ const LASTING = 3
 const FIRST_BASELINE = 0.05
 const LEARNING = 0.02
 const FORGET_MS = 86_400_000
+/** What nobody used for so long says nothing of now. */
+const UNUSED_MS = 7_200_000
 const RECENT = 3
 
-/** What is usual and what is ill; jobs are measured by what is usual for them. */
-const FRACTIONS: Readonly<Record<Exclude<Measure, 'jobs'>, readonly [usual: number, ill: number]>> = {
-  pilots: [0.05, 0.5],
+/** What is usual, and how ill something may be: partly, or altogether. Jobs are measured by what is usual for them. */
+type Fractions = readonly [usual: number, ...ill: readonly number[]]
+const FRACTIONS: Readonly<Record<Exclude<Measure, 'jobs'>, Fractions>> = {
+  pilots: [0.05, 0.5, 0.9],
   transfers: [0.05, 0.5],
-  tests: [0.05, 0.6],
+  tests: [0.05, 0.3, 0.6],
 }
 
-function fractions(measure: Measure, baseline: number): readonly [number, number] {
+function fractions(measure: Measure, baseline: number): Fractions {
   if (measure !== 'jobs') return FRACTIONS[measure]
   const usual = clamp(1.5 * baseline, 0.02, 0.25)
-  return [usual, clamp(4 * usual, 0.25, 0.95)]
+  return [usual, clamp(2.5 * usual, 0.18, 0.6), clamp(4 * usual, 0.25, 0.95), clamp(10 * usual, 0.6, 0.95)]
 }
 
-/** How much more likely `failed` of `n` are where something is ill than as usual, as a logarithm. */
-export function evidenceOf(measure: Measure, baseline: number, n: number, failed: number): number {
-  const [usual, ill] = fractions(measure, baseline)
-  return clamp(
-    failed * Math.log(ill / usual) + (n - failed) * Math.log((1 - ill) / (1 - usual)),
-    -12,
-    MOST_OF_A_BIN,
+/** How much more likely `failed` of `n` are in each way to be ill than as usual, as logarithms. */
+export function evidenceOf(measure: Measure, baseline: number, n: number, failed: number): readonly number[] {
+  const [usual, ...ills] = fractions(measure, baseline)
+  return ills.map((ill) =>
+    clamp(
+      failed * Math.log(ill / usual) + (n - failed) * Math.log((1 - ill) / (1 - usual)),
+      -12,
+      MOST_OF_A_BIN,
+    ),
   )
+}
+
+/** The entity with this part of what is held against it by some measures; 0 takes it all back. */
+export function weakened(one: EntityMemory, measures: readonly Measure[], factor: number): EntityMemory {
+  const sums = { ...one.sums }
+  const evidence = { ...one.evidence }
+  for (const measure of measures) {
+    if (evidence[measure] === undefined) continue
+    sums[measure] = sums[measure]?.map((sum) => factor * sum) ?? []
+    evidence[measure] = factor * evidence[measure]
+  }
+  return { ...one, sums, evidence }
 }
 
 export function isRaised(evidence: EntityMemory['evidence']): boolean {
@@ -49,38 +66,44 @@ const sumOf = ({ jobs = 0, pilots = 0, tests = 0, transfers = 0 }: EntityMemory[
   jobs + pilots + tests + transfers
 
 export const unknownEntity = ({ entity, within = [] }: Pick<Bin, 'entity' | 'within'>): EntityMemory => ({
-  ...{ entity, within, evidence: {}, baseline: FIRST_BASELINE },
+  ...{ entity, within, sums: {}, evidence: {}, baseline: FIRST_BASELINE },
   ...{ since: null, calm: 0, last: 0, recent: [] },
 })
 
 /** One bin of time of one entity; `bins` are its rows of that bin, none when nothing happened there. */
-export function advance(before: EntityMemory, start: number, bins: readonly Bin[]): EntityMemory {
-  const alarmed = before.since !== null
+export function advance(known: EntityMemory, start: number, bins: readonly Bin[]): EntityMemory {
+  const alarmed = known.since !== null
+  if (bins.length === 0 && known.last < start - UNUSED_MS) {
+    return { ...known, sums: {}, evidence: {}, since: null, calm: 0 }
+  }
+  const before = alarmed ? forgottenBehindGoodTests(known, bins) : known
+  const sums = { ...before.sums }
   const evidence = { ...before.evidence }
   let { baseline, last, recent } = before
-  const seen = new Set<Measure>()
   for (const { measure, n, failed } of bins) {
     if (n <= 0) continue
-    seen.add(measure)
     last = start
-    evidence[measure] = clamp((evidence[measure] ?? 0) + evidenceOf(measure, baseline, n, failed), 0, MOST)
+    const gains = evidenceOf(measure, baseline, n, failed)
+    const after = gains.map((gain, way) => clamp((sums[measure]?.[way] ?? 0) + gain, 0, MOST))
+    sums[measure] = after
+    evidence[measure] = Math.max(...after)
     if (measure !== 'jobs') continue
     recent = [...recent, { start, n, failed }].slice(-RECENT)
     if (!alarmed) baseline += LEARNING * Math.min(1, n / 10) * (failed / n - baseline)
   }
-  if (alarmed) forgetBehindGoodTests(evidence, seen, bins)
   const end = start + BIN_MS
   if (!alarmed) {
     // All that one bin tells, of jobs, pilots and tests together, may be one bad moment.
     const lasting = sumOf(before.evidence) >= LASTING
     const since = isRaised(evidence) && lasting ? end : null
-    return { ...before, evidence, baseline, last, recent, since, calm: 0 }
+    return { ...before, sums, evidence, baseline, last, recent, since, calm: 0 }
   }
   const quiet = Object.values(evidence).every((value) => value < CALM)
   const calm = quiet ? before.calm + 1 : 0
   const over = calm >= CALM_BINS
   return {
     ...before,
+    sums,
     evidence,
     baseline,
     last,
@@ -91,17 +114,12 @@ export function advance(before: EntityMemory, start: number, bins: readonly Bin[
 }
 
 /** A place that gets no work any more cannot show that it is well but by its tests: each good round weakens what was held against it. */
-function forgetBehindGoodTests(
-  evidence: Partial<Record<Measure, number>>,
-  seen: ReadonlySet<Measure>,
-  bins: readonly Bin[],
-): void {
+function forgottenBehindGoodTests(known: EntityMemory, bins: readonly Bin[]): EntityMemory {
   const tests = bins.filter(({ measure, n }) => measure === 'tests' && n > 0)
-  if (tests.length === 0 || tests.some(({ failed }) => failed > 0)) return
-  for (const measure of ['jobs', 'pilots', 'transfers'] as const) {
-    const held = evidence[measure]
-    if (held !== undefined && !seen.has(measure)) evidence[measure] = 0.7 * held
-  }
+  if (tests.length === 0 || tests.some(({ failed }) => failed > 0)) return known
+  const seen = new Set(bins.filter(({ n }) => n > 0).map(({ measure }) => measure))
+  const unseen = (['jobs', 'pilots', 'transfers'] as const).filter((measure) => !seen.has(measure))
+  return weakened(known, unseen, 0.7)
 }
 
 /**
@@ -141,7 +159,7 @@ export function advanceAll(
       const list = slot.get(key)
       if (!list && known.since === null) continue
       after[key] = skip(known, start)
-        ? { ...known, evidence: {}, since: null, calm: 0 }
+        ? { ...known, sums: {}, evidence: {}, since: null, calm: 0 }
         : advance(known, start, list ?? [])
     }
   }

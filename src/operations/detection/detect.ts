@@ -1,4 +1,4 @@
-import { causesNow, explainedBy, signOf, withoutExplained } from './causes.ts'
+import { causesNow, explainedBy, ownBins, signOf, unexplainedJobs, withoutExplained } from './causes.ts'
 import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
 import { closure, MINUTE_MS, minutes, percent, rank, type Sign, sign, signKey } from './finding.ts'
@@ -6,6 +6,7 @@ import * as work from './pilots-and-jobs.ts'
 import * as services from './storage-and-services.ts'
 import {
   BIN_MS,
+  type Cause,
   type Detection,
   type Entity,
   type EntityMemory,
@@ -22,7 +23,7 @@ const PAUSE_MS = 30 * MINUTE_MS
 /** Evidence of one kind that is worth a finding of its own beside the strongest. */
 const WORTH = 5
 
-export const emptyMemory: Memory = { version: 1, upTo: 0, entities: {}, seen: {}, causes: {} }
+export const emptyMemory: Memory = { version: 2, upTo: 0, entities: {}, seen: {}, causes: {} }
 
 /**
  * One look at the grid: what is wrong now, and what is held to be the cause. Call it every few minutes with what it
@@ -31,11 +32,12 @@ export const emptyMemory: Memory = { version: 1, upTo: 0, entities: {}, seen: {}
 export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const at = now.getTime()
   const downtimes = picture.downtimes ?? []
+  const believed = Object.values(memory.causes).map(({ cause }) => cause)
   const { entities: weighed, upTo } = advanceAll(
     memory.entities,
     memory.upTo,
     at,
-    picture.bins,
+    ownBins(picture.bins, picture.jobs ?? [], believed),
     (part, start) => inDowntime(downtimes, part, start),
   )
   const wholes = wholesOf(picture, weighed)
@@ -48,7 +50,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const entities = withoutExplained(weighed, causes)
   const raw = [
     ...Object.values(entities).flatMap((one) => alarmSigns(one, at)),
-    ...ruleSigns(now, picture),
+    ...ruleSigns(now, picture, causes),
     ...loud.map((cause) => signOf(cause, named[entityKey(cause.entity)]!.since)),
   ].map((one) => ({ ...one, within: closure(one.within, wholes) }))
   const heard = raw.filter(
@@ -64,7 +66,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
     (a, b) => rank(b.severity) - rank(a.severity) || a.since.getTime() - b.since.getTime(),
   )
   const seen = { ...stillSeen(memory.seen, at), ...first.seen, ...second.seen }
-  return { memory: { version: 1, upTo, entities, seen, causes: named }, findings, causes: loud }
+  return { memory: { version: 2, upTo, entities, seen, causes: named }, findings, causes: loud }
 }
 
 const RULE_OF: Readonly<Record<Measure, readonly [RuleId, string]>> = {
@@ -100,7 +102,7 @@ function alarmSigns({ entity, within, evidence, since, recent }: EntityMemory, n
     })
 }
 
-const ruleSigns = (now: Date, picture: Picture): Sign[] => [
+const ruleSigns = (now: Date, picture: Picture, causes: readonly Cause[]): Sign[] => [
   ...work.failedSubmissions(picture),
   ...work.waitingPilots(now, picture),
   ...work.nothingRuns(picture),
@@ -108,7 +110,7 @@ const ruleSigns = (now: Date, picture: Picture): Sign[] => [
   ...work.unusual(picture),
   ...work.stuckJobs(now, picture),
   ...work.blackHoles(picture),
-  ...work.users(picture),
+  ...work.users(picture, picture.jobs && unexplainedJobs(picture.jobs, causes, 'user')),
   ...work.transformations(now, picture),
   ...work.rawData(now, picture),
   ...services.centralSystems(now, picture),
