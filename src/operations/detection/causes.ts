@@ -1,4 +1,4 @@
-import { CALM, weakened } from './cusum.ts'
+import { type Beside, CALM, weakened } from './cusum.ts'
 import { closure, HOUR_MS, isOf, MINUTE_MS, type Sign, sign } from './finding.ts'
 import { EVERYWHERE_ENTITY, localise, WINDOW_MS } from './localise.ts'
 import {
@@ -9,6 +9,7 @@ import {
   type EntityMemory,
   entityKey,
   type JobFact,
+  linkEnds,
   type Measure,
   type Memory,
   type Picture,
@@ -21,6 +22,8 @@ const BELIEVED_MS = 30 * MINUTE_MS
 const CENTRAL_BELIEVED_MS = 10 * MINUTE_MS
 /** Beside the whole window: what began just now is not hidden by the good half hour before. */
 const FRESH_MS = 30 * MINUTE_MS
+/** What the localiser must find beyond the usual against a storage that does well otherwise, as a logarithm. */
+const DOES_WELL = -20
 /** Fewer failures of one user concern the user, not the shift. */
 const USER_FAILURES = 50
 const USER_SITES = 3
@@ -34,7 +37,7 @@ export function causesNow(
   wholes: ReadonlyMap<string, readonly Entity[]>,
 ): Record<string, CauseMemory> {
   const at = now.getTime()
-  const suspects = suspectsOf(entities)
+  const suspects = suspectsOf(entities, at)
   const named = [...lookAt('jobs', jobs, at, suspects), ...lookAt('transfers', transfers, at, suspects)]
   const after: Record<string, CauseMemory> = {}
   for (const [key, known] of Object.entries(before)) {
@@ -71,12 +74,16 @@ const merged = (one: Cause, other: Cause): Cause => ({
   explains: [...new Set([...one.explains, ...other.explains])].sort(),
 })
 
-/** What tests, transfers and pilots say against entities: where jobs alone cannot tell two of them apart, they can. */
-function suspectsOf(entities: Memory['entities']): Map<string, number> {
+/**
+ * What tests, transfers and pilots say against entities: where jobs alone cannot tell two of them apart, they can. A
+ * storage that does well in them is hardly why jobs fail that use it.
+ */
+function suspectsOf(entities: Memory['entities'], now: number): Map<string, number> {
   const suspects = new Map<string, number>()
-  for (const [key, { evidence }] of Object.entries(entities)) {
+  for (const [key, { entity, evidence, last }] of Object.entries(entities)) {
     const against = (evidence.tests ?? 0) + (evidence.transfers ?? 0) + (evidence.pilots ?? 0)
     if (against > 0) suspects.set(key, against)
+    else if (entity.kind === 'storage' && last >= now - HOUR_MS) suspects.set(key, DOES_WELL)
   }
   return suspects
 }
@@ -111,23 +118,19 @@ const BY_WORK = /^R(07|08|11|17|18|19)$/
 /** Rules that something central explains as well: its tests fail and its pilots do not come. */
 const BY_PLACE = /^R(0[3-9]|14)$/
 
-/** What began so long before a cause was named is not its doing; naming it takes a while. */
+/** What began so long before something central failed is not its doing. */
 const BEFORE_MS = HOUR_MS
 
 const isEverywhere = (cause: Cause): boolean => entityKey(cause.entity) === entityKey(EVERYWHERE_ENTITY)
-const isOlder = (since: number | undefined, cause: Cause): boolean =>
-  since !== undefined && cause.since !== undefined && since < cause.since - BEFORE_MS
 
 /** Whether a finding is only how the cause shows itself there. */
-export function explainedBy(
-  cause: Cause,
-  one: Pick<Sign, 'rule' | 'entity' | 'within'> & { since?: Date },
-): boolean {
+export function explainedBy(cause: Cause, one: Pick<Sign, 'rule' | 'entity' | 'within' | 'facts'>): boolean {
   const key = entityKey(one.entity)
   const own = entityKey(cause.entity)
   if (key === own) return false
   if (isEverywhere(cause)) {
-    return !isOlder(one.since?.getTime(), cause) && (BY_PLACE.test(one.rule) || BY_WORK.test(one.rule))
+    // The sums of evidence are what a place has beyond all others already.
+    return one.facts.evidence === undefined && (BY_PLACE.test(one.rule) || BY_WORK.test(one.rule))
   }
   if (!BY_WORK.test(one.rule)) return false
   if (one.within.some((whole) => entityKey(whole) === own)) return true
@@ -136,14 +139,15 @@ export function explainedBy(
 
 /**
  * What a cause elsewhere explains is no evidence against a place: it would outlast the cause. Of jobs and transfers
- * only, but where something central fails of everything that is not older.
+ * only, but when something central begins to fail of everything since about then.
  */
 export function withoutExplained(
   entities: Memory['entities'],
   causes: readonly Cause[],
+  now: number,
 ): Record<string, EntityMemory> {
   const after: Record<string, EntityMemory> = { ...entities }
-  const everywhere = causes.find(isEverywhere)
+  const begins = causes.some((cause) => isEverywhere(cause) && (cause.since ?? 0) >= now - MINUTE_MS)
   const own = new Set(causes.map(({ entity }) => entityKey(entity)))
   const elsewhere = new Set(causes.flatMap(({ explains }) => explains))
   const badEnds = new Set(
@@ -153,7 +157,7 @@ export function withoutExplained(
   )
   for (const [key, known] of Object.entries(entities)) {
     if (own.has(key)) continue
-    const central = everywhere !== undefined && !isOlder(known.since ?? undefined, everywhere)
+    const central = begins && (known.since ?? now) >= now - BEFORE_MS
     const endOfLink = known.within.some((whole) => badEnds.has(entityKey(whole)))
     if (!central && !elsewhere.has(key) && !endOfLink) continue
     const measures = Object.keys(known.evidence) as Measure[]
@@ -168,22 +172,38 @@ export function withoutExplained(
   return after
 }
 
-/**
- * Bins without the jobs that causes elsewhere explain: with those a site is neither ill, nor does it learn that failing
- * is usual. While something central fails, nothing can be said of any.
- */
+/** What the causes that are believed say of the bins to come. */
+export function besideCauses(bins: readonly Bin[], causes: readonly Cause[]): Beside {
+  const known = new Set(
+    causes.flatMap(({ entity, within, explains }) => [...explains, ...[entity, ...within].map(entityKey)]),
+  )
+  const explained = (key: string): boolean => known.has(key)
+  if (!causes.some(isEverywhere)) return { explained, common: () => 0 }
+  const all = new Map<string, { n: number; failed: number }>()
+  const keyOf = ({ entity, measure, start }: Bin): string => `${entity.kind} ${measure} ${start.getTime()}`
+  for (const bin of bins) {
+    const { n, failed } = all.get(keyOf(bin)) ?? { n: 0, failed: 0 }
+    all.set(keyOf(bin), { n: n + bin.n, failed: failed + bin.failed })
+  }
+  const common = (bin: Bin): number => {
+    const { n, failed } = all.get(keyOf(bin)) ?? { n: 0, failed: 0 }
+    return n > 0 ? failed / n : 0
+  }
+  return { explained, common }
+}
+
+/** Bins without the jobs that causes elsewhere explain: with those a site is neither ill, nor better than it seemed. */
 export function ownBins(
   bins: readonly Bin[],
   jobs: readonly JobFact[],
   causes: readonly Cause[],
 ): readonly Bin[] {
-  if (causes.length === 0) return bins
-  if (causes.some(isEverywhere)) return []
+  const named = causes.filter((cause) => !isEverywhere(cause))
+  if (named.length === 0) return bins
   const less = new Map<string, { n: number; failed: number }>()
   for (const { attributes, start, n, failed } of jobs) {
     if (!start || attributes.site === undefined) continue
-    if (!causes.some((cause) => isAbout(cause, attributes) && !isPartOfSite(cause, attributes.site!)))
-      continue
+    if (!named.some((cause) => isAbout(cause, attributes) && !isPartOfSite(cause, attributes.site!))) continue
     const key = `${attributes.site} ${start.getTime()}`
     const known = less.get(key) ?? { n: 0, failed: 0 }
     less.set(key, { n: known.n + n, failed: known.failed + failed })
@@ -215,10 +235,9 @@ export function isAbout({ entity, within }: Cause, attributes: JobFact['attribut
       : attributes[kind] === name
   if (entity.kind === 'central') return true
   if (entity.kind !== 'link') return has(entity)
-  return within.filter((end) => linkEnds(entity, end)).every(has)
+  const ends = linkEnds(entity.name)
+  return within.filter(({ name }) => ends.includes(name)).every(has)
 }
-
-const linkEnds = ({ name }: Entity, end: Entity): boolean => name.split(' → ').includes(end.name)
 
 /** A site's own nodes, resources and storage are the site's doing. */
 const isPartOfSite = (cause: Cause, site: string): boolean =>

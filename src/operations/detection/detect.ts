@@ -1,6 +1,15 @@
-import { causesNow, explainedBy, ownBins, signOf, unexplainedJobs, withoutExplained } from './causes.ts'
+import {
+  besideCauses,
+  causesNow,
+  explainedBy,
+  ownBins,
+  signOf,
+  unexplainedJobs,
+  withoutExplained,
+} from './causes.ts'
 import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
+import { withoutWorseEnds } from './ends.ts'
 import { closure, MINUTE_MS, minutes, percent, rank, type Sign, sign, signKey } from './finding.ts'
 import * as work from './pilots-and-jobs.ts'
 import * as services from './storage-and-services.ts'
@@ -39,6 +48,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
     at,
     ownBins(picture.bins, picture.jobs ?? [], believed),
     (part, start) => inDowntime(downtimes, part, start),
+    besideCauses(picture.bins, believed),
   )
   const wholes = wholesOf(picture, weighed)
   const named = causesNow(memory.causes, now, picture, weighed, wholes)
@@ -47,7 +57,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const silent = causes.filter((cause) => inAftermath(downtimes, cause, at))
   const loud = causes.filter((cause) => !silent.includes(cause)).sort((a, b) => b.score - a.score)
 
-  const entities = withoutExplained(weighed, causes)
+  const entities = withoutWorseEnds(withoutExplained(weighed, causes, at), picture.transfers ?? [], at)
   const raw = [
     ...Object.values(entities).flatMap((one) => alarmSigns(one, at)),
     ...ruleSigns(now, picture, causes),

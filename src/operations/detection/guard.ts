@@ -95,9 +95,8 @@ function causeElsewhere(site: string, finding: Finding, causes: readonly Cause[]
   return causes.find((cause) => explainedBy(cause, finding) && !isPartOfSite(cause, key))
 }
 
-/** A storage is a part of its site and still another's business: jobs that need it not run well. */
-const isPartOfSite = (cause: Cause, key: string): boolean =>
-  (cause.entity.kind === 'node' || cause.entity.kind === 'resource') && isOf(cause, key)
+/** Its nodes, its resources, its storage: when most of its jobs fail by one of them, the site is not worth new ones. */
+const isPartOfSite = (cause: Cause, key: string): boolean => cause.entity.kind !== 'link' && isOf(cause, key)
 
 const crowd = (finding: Finding, wishes: readonly Wish[]): number =>
   wishes.filter(

@@ -13,6 +13,8 @@ const NEEDED = 12
 const PAIR_PENALTY = 6
 /** And so much must set it apart from the rest: users have bad hours, which makes chance coarser than it is in theory. */
 const NEEDED_APART = 18
+/** And more where everything fails: who worked most in the worst minutes stands out a little. */
+const NEEDED_BESIDE = 30
 /** And still without its worst ten minutes: one bad moment is no cause. */
 const NEEDED_ELSEWHEN = 5
 const MOST_CAUSES = 6
@@ -31,7 +33,7 @@ const EVERYWHERE_SITES = 5
 export const EVERYWHERE_ENTITY: Entity = { kind: 'central', name: 'everywhere' }
 
 export interface LocaliserOptions {
-  /** Other evidence against entities, such as of active tests, as a logarithm; at most 6 of it counts. */
+  /** Other evidence against entities, such as of active tests, or for them, as a logarithm; at most 6 of it counts against. */
   readonly suspects?: ReadonlyMap<string, number>
 }
 
@@ -56,8 +58,10 @@ export function localise(
     found.push(best)
     subtract(cube, best.value)
   }
-  if (failsEverywhere(cube, rows, overall)) return [causeEverywhere(cube, rows, base)]
-  return causesOf(cube, rows, withoutShadows(cube, found), base)
+  if (!failsEverywhere(cube, rows, overall)) return causesOf(cube, rows, withoutShadows(cube, found), base)
+  // What fails far more than all the others has a cause of its own beside the common one.
+  const beside = found.filter(({ score }) => score >= NEEDED_BESIDE)
+  return [causeEverywhere(cube, rows, base), ...causesOf(cube, rows, beside, base)]
 }
 
 function bestOf(
@@ -76,6 +80,7 @@ function bestOf(
     if (cube.of === 'jobs' && isOnePersons(value, cube, rows)) continue
     const restN = cube.n - n
     const restFailed = cube.failed - failed
+    if (failed * restN <= restFailed * n) continue
     const gain =
       logLikelihood(failed, n, failed / n) +
       (restN > 0 ? logLikelihood(restFailed, restN, restFailed / restN) : 0) -

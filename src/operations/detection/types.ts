@@ -21,6 +21,8 @@ export interface Entity {
 /** One string for an entity, unique among all; used as a key in memory and of cards. */
 export const entityKey = ({ kind, name }: Entity): string => `${kind} ${name}`
 export const linkName = (source: string, destination: string): string => `${source} → ${destination}`
+/** Names of its source and its destination. */
+export const linkEnds = (name: string): readonly string[] => name.split(' → ')
 
 /** What is counted: ends of jobs, submissions of pilots, active tests, attempts of transfers. */
 export type Measure = 'jobs' | 'pilots' | 'tests' | 'transfers'
