@@ -216,7 +216,9 @@ function contentChanges(now: Date, drafts: readonly Draft[], homes: ReadonlyMap<
     if (!card || findings.length > 0) continue
     const into =
       card.findings.map((one) => whither.get(signKey(one))).find((other) => other !== undefined) ??
-      [...homes].find(([cause]) => card.findings.some((one) => explainedBy(cause, one)))?.[1]
+      [...homes].find(([cause]) =>
+        card.findings.some((one) => explainedBy(cause, { ...one, facts: {} })),
+      )?.[1]
     if (into && into.key !== key && !isOlder(card, into)) swallowed.push({ card, into })
     else if (quietSince(card, central) <= now.getTime() - QUIET_MS) {
       closed.push({ kind: 'close', key, reason: 'over' })

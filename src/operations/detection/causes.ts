@@ -82,7 +82,7 @@ function suspectsOf(entities: Memory['entities'], now: number): Map<string, numb
   const suspects = new Map<string, number>()
   for (const [key, { entity, evidence, last }] of Object.entries(entities)) {
     const against = (evidence.tests ?? 0) + (evidence.transfers ?? 0) + (evidence.pilots ?? 0)
-    if (against > 0) suspects.set(key, against)
+    if (against >= CALM) suspects.set(key, against)
     else if (entity.kind === 'storage' && last >= now - HOUR_MS) suspects.set(key, DOES_WELL)
   }
   return suspects

@@ -41,13 +41,16 @@ export const emptyMemory: Memory = { version: 2, upTo: 0, entities: {}, seen: {}
 export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const at = now.getTime()
   const downtimes = picture.downtimes ?? []
+  // A link is within its storages and so within their sites, whose downtimes are its own.
+  const parts = wholesOf(picture, memory.entities)
   const believed = Object.values(memory.causes).map(({ cause }) => cause)
   const { entities: weighed, upTo } = advanceAll(
     memory.entities,
     memory.upTo,
     at,
     ownBins(picture.bins, picture.jobs ?? [], believed),
-    (part, start) => inDowntime(downtimes, part, start),
+    ({ entity, within = [] }, start) =>
+      downtimes.length > 0 && inDowntime(downtimes, { entity, within: closure(within, parts) }, start),
     besideCauses(picture.bins, believed),
   )
   const wholes = wholesOf(picture, weighed)

@@ -125,9 +125,8 @@ export function users({ users: all = [] }: Picture, lately?: readonly JobFact[])
     const entity = { kind: 'user', name: user } as const
     const found: Sign[] = []
     if (n >= 30 && sites >= 3 && wilsonLower(failed, n) > 0.5 && (!lately || still(user))) {
-      found.push(
-        sign('R11', 'jobs of a user fail', entity, 'warn', { n, failed, sites }, { forMs: 2 * HOUR_MS }),
-      )
+      const forMs = lately ? 2 * HOUR_MS : 0
+      found.push(sign('R11', 'jobs of a user fail', entity, 'warn', { n, failed, sites }, { forMs }))
     }
     if (fairShare > 0 && waiting > 20 * fairShare) {
       found.push(sign('R11', 'a user waits with many', entity, 'info', { waiting, fairShare }))
