@@ -22,6 +22,9 @@ const BELIEVED_MS = 30 * MINUTE_MS
 const CENTRAL_BELIEVED_MS = 10 * MINUTE_MS
 /** Beside the whole window: what began just now is not hidden by the good half hour before. */
 const FRESH_MS = 30 * MINUTE_MS
+/** So many jobs or transfers of half an hour say whether a cause is still at work, and so much of them fails then. */
+const FEW = 5
+const STILL_FRACTION = 0.15
 /** What the localiser must find beyond the usual against a storage that does well otherwise, as a logarithm. */
 const DOES_WELL = -20
 /** Fewer failures of one user concern the user, not the shift. */
@@ -64,8 +67,15 @@ function lookAt(
   const since = (ms: number) => rows.filter(({ start }) => !start || start.getTime() >= now - ms)
   const all = since(WINDOW_MS)
   const fresh = since(FRESH_MS)
-  const found = localise(of, all, { suspects })
+  // What failed until half an hour ago and does well since is over, and no news.
+  const found = localise(of, all, { suspects }).filter((cause) => stillFails(cause, fresh))
   return fresh.length < all.length ? [...found, ...localise(of, fresh, { suspects })] : found
+}
+
+function stillFails(cause: Cause, rows: readonly JobFact[]): boolean {
+  const own = rows.filter(({ attributes }) => isAbout(cause, attributes))
+  const n = own.reduce((sum, one) => sum + one.n, 0)
+  return n < FEW || own.reduce((sum, one) => sum + one.failed, 0) >= STILL_FRACTION * n
 }
 
 const merged = (one: Cause, other: Cause): Cause => ({
@@ -227,11 +237,13 @@ export const unexplainedJobs = (
   return jobs.filter(({ attributes }) => !others.some((cause) => isAbout(cause, attributes)))
 }
 
-/** Whether a cause is about a job with such attributes: its own entity, or both ends of a link, are among them. */
+const STORAGES = ['output storage', 'input storage', 'source', 'destination']
+
+/** Whether a cause is about a job or transfer with such attributes: its own entity, or both ends of a link, are among them. */
 export function isAbout({ entity, within }: Cause, attributes: JobFact['attributes']): boolean {
   const has = ({ kind, name }: Entity): boolean =>
     kind === 'storage'
-      ? attributes['output storage'] === name || attributes['input storage'] === name
+      ? STORAGES.some((attribute) => attributes[attribute] === name)
       : attributes[kind] === name
   if (entity.kind === 'central') return true
   if (entity.kind !== 'link') return has(entity)
@@ -239,6 +251,6 @@ export function isAbout({ entity, within }: Cause, attributes: JobFact['attribut
   return within.filter(({ name }) => ends.includes(name)).every(has)
 }
 
-/** A site's own nodes, resources and storage are the site's doing. */
-const isPartOfSite = (cause: Cause, site: string): boolean =>
+/** A site's own nodes, resources and storage: when most of its jobs fail by one of them, the site is ill. */
+export const isPartOfSite = (cause: Cause, site: string): boolean =>
   isOf(cause, entityKey({ kind: 'site', name: site })) && cause.entity.kind !== 'link'

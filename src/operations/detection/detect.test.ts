@@ -154,6 +154,23 @@ describe('the evidence beside a cause elsewhere', () => {
   })
 })
 
+describe('a cause', () => {
+  it('is not named when it failed until half an hour ago and does well since', () => {
+    const jobs = (fails: (i: number) => boolean): JobFact[] =>
+      Array.from({ length: 6 }, (_, i) =>
+        ['osaka', 'kek', 's3'].map((site): JobFact => {
+          const bad = site === 'osaka' && fails(i)
+          return { attributes: { site }, start: at(i), n: 20, failed: bad ? 18 : 0 }
+        }),
+      ).flat()
+    const named = (fails: (i: number) => boolean) =>
+      detect(emptyMemory, at(6), { bins: [], jobs: jobs(fails) }).causes.map(({ entity }) => entity.name)
+    expect(named(() => true)).toEqual(['osaka'])
+    expect(named((i) => i >= 3)).toEqual(['osaka'])
+    expect(named((i) => i < 3)).toEqual([])
+  })
+})
+
 describe('the evidence of transfers', () => {
   const storage = (name: string) => ({ kind: 'storage', name }) as const
   const link = { kind: 'link', name: 'A → B' } as const

@@ -1,5 +1,5 @@
-import { explainedBy } from './causes.ts'
-import { HOUR_MS, isOf, MINUTE_MS, rank } from './finding.ts'
+import { explainedBy, isPartOfSite } from './causes.ts'
+import { HOUR_MS, MINUTE_MS, rank } from './finding.ts'
 import { EVERYWHERE_ENTITY } from './localise.ts'
 import {
   type Cause,
@@ -92,11 +92,8 @@ function causeElsewhere(site: string, finding: Finding, causes: readonly Cause[]
   const everywhere = causes.find((cause) => entityKey(cause.entity) === entityKey(EVERYWHERE_ENTITY))
   if (everywhere || finding.rule !== 'R08') return everywhere
   if (causes.some((cause) => entityKey(cause.entity) === key)) return undefined
-  return causes.find((cause) => explainedBy(cause, finding) && !isPartOfSite(cause, key))
+  return causes.find((cause) => explainedBy(cause, finding) && !isPartOfSite(cause, site))
 }
-
-/** Its nodes, its resources, its storage: when most of its jobs fail by one of them, the site is not worth new ones. */
-const isPartOfSite = (cause: Cause, key: string): boolean => cause.entity.kind !== 'link' && isOf(cause, key)
 
 const crowd = (finding: Finding, wishes: readonly Wish[]): number =>
   wishes.filter(
