@@ -127,6 +127,9 @@ export async function endPilots(
   ended: readonly EndedPilot[],
 ): Promise<{ stamp: string; resourceId: number | null; jobs: number; starts: Held[] }[]> {
   if (ended.length === 0) return []
+  // Whoever is just giving one of them a job comes first, and the job is seen below; nobody comes later.
+  await sql`select id from pilot where stamp = any(${ended.map(({ stamp }) => stamp)}::text[]) and deadline is not null
+    order by id for update`.execute(tx)
   const over = await rows(
     tx,
     sql<{ id: bigint; stamp: string; resourceId: number | null; jobs: number }>`
