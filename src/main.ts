@@ -231,7 +231,7 @@ const raw: RawDeps = {
 registerRawMetrics({ db, vos, now: clock.now })
 const openCopy = rangeReader({ identity, client: storageClient })
 const jobDoor = {
-  ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
+  ...{ db, clock, rng, wakeups, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
   ...{ review: outputReview(productions), addRules: productions.addRules },
   open: openCopy,
