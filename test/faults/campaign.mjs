@@ -144,6 +144,8 @@ async function report(shown, { faults, seen }, seconds) {
     intermediates.push(
       ...JSON.parse(await kumi('data', 'ls', `user.admin:${name}`, '--json').catch(() => '[]')),
     )
+  const log = readFileSync(join(home.path, 'postgres', 'postgres.log'), 'utf8')
+  const deadlocks = log.split('deadlock detected').length - 1
   const total = CELLS * EVENTS
   const failRate = shown.failed / Math.max(1, shown.tasks)
   const checks = [
@@ -176,6 +178,7 @@ async function report(shown, { faults, seen }, seconds) {
       seen.lateTaken === 0,
       `${seen.lateRefused} refused, ${seen.lateTaken} taken`,
     ],
+    ['nobody waited for each other', deadlocks === 0, `${deadlocks} deadlocks`],
     ['no intermediate is left', intermediates.length === 0, `${intermediates.length} left`],
   ]
   const row = (a, b) => console.log(`${String(a).padEnd(38)} ${b}`)
