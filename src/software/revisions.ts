@@ -27,8 +27,8 @@ export interface RevisionRequest {
   readonly path: string
   readonly account: string
   readonly source: string
-  /** File of changes; undefined: the tree of `from` as it is. */
-  readonly changes: string | undefined
+  /** Lines of changes, from the first each time; undefined: the tree of `from` as it is. */
+  readonly changes: (() => AsyncIterable<Uint8Array>) | undefined
   /** Revision whose tree is published again. */
   readonly from?: bigint
   /** It must still be open when the revision is made. What it refers to was wanted since it was opened. */
@@ -62,14 +62,21 @@ export async function makeRevision(
     const next = repository.revision + 1n
     const now = context.clock.now()
     const catalogs = gatherObjects(context, now, repository)
-    const composed = await context.compose(
-      repository,
-      {
-        ...{ do: 'compose', changes: request.changes, path: request.path, root: root ?? undefined, now },
-        ...{ algorithm: repository.algorithm, revision: Number(next) },
-      },
-      { keep: catalogs.add, atWork: async () => request.publication?.extend() },
-    )
+    const changes = request.changes?.()[Symbol.asyncIterator]()
+    const composed = await context
+      .compose(
+        repository,
+        {
+          ...{ do: 'compose', changes: changes !== undefined, path: request.path, root: root ?? undefined },
+          ...{ algorithm: repository.algorithm, revision: Number(next), now },
+        },
+        {
+          more: async () => changes && gathered(changes),
+          keep: catalogs.add,
+          atWork: async () => request.publication?.extend(),
+        },
+      )
+      .finally(() => changes?.return?.())
     await catalogs.add(emptyFile(repository))
     await catalogs.flush()
     const done = await commit(context, repository, next, composed, request)
@@ -77,6 +84,20 @@ export async function makeRevision(
     if (attempt === TRIES) throw publicationConflict(`${name} changes too often at the moment; try again.`)
   }
 }
+
+/** The next blocks as one, of a size that is worth the way to another thread; undefined at the end. */
+async function gathered(blocks: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const found: Uint8Array[] = []
+  let bytes = 0
+  while (bytes < WORTH_THE_WAY) {
+    const next = await blocks.next()
+    if (next.done) break
+    found.push(next.value)
+    bytes += next.value.length
+  }
+  return found.length === 0 ? undefined : Buffer.concat(found)
+}
+const WORTH_THE_WAY = 1 << 17
 
 /** Undefined when somebody else made a revision since `repository` was read. */
 async function commit(
