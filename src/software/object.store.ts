@@ -1,7 +1,8 @@
 import { affected, type Db, row, rows, sql, type Tx } from '../kernel/database.ts'
 
-// Objects are looked up by arrays of hashes, never by joins: of a repository that grows while statistics are old, the
-// planner thinks that it is empty, and would go through all of it for every hash.
+// Objects are looked up by arrays of hashes, never by joins, and by no index that begins with the repository unless the
+// hash is in it, too: of a repository that grows while statistics are old, the planner thinks that it is empty, and would
+// go through all of it for every hash.
 
 export interface ObjectPlace {
   readonly packId: string
@@ -26,7 +27,7 @@ export const knownContents = (
   rows(
     db,
     sql<{ plain: string; hash: string }>`update software_object o set wanted_at = ${now}
-    where o.repository_id = ${repositoryId} and o.plain is not null
+    where o.repository_id + 0 = ${repositoryId} and o.plain is not null
       and o.plain = any(array(select distinct decode(p, 'hex') from unnest(${plains}::text[]) as p))
     returning encode(o.plain, 'hex') as plain, encode(o.hash, 'hex') as hash`,
   )
