@@ -78,8 +78,7 @@ export async function makeRevision(
       )
       .finally(() => changes?.return?.())
     await catalogs.add(emptyFile(repository))
-    await catalogs.flush()
-    const done = await commit(context, repository, next, composed, request)
+    const done = await commit(context, repository, next, { ...composed, last: catalogs.rest() }, request)
     if (done) return done
     if (attempt === TRIES) throw publicationConflict(`${name} changes too often at the moment; try again.`)
   }
@@ -104,7 +103,7 @@ async function commit(
   context: Context,
   repository: store.RepositoryRow,
   next: bigint,
-  composed: ComposeResult,
+  composed: ComposeResult & { readonly last: readonly PackedObject[] },
   request: RevisionRequest,
 ): Promise<MadeRevision | undefined> {
   const { db, clock, audit } = context
@@ -139,7 +138,7 @@ async function commit(
     await store.insertRevision(tx, repository.id, row)
     if (request.tag)
       await addTag(tx, now, locked, { ...request.tag, revision: next, account: request.account })
-    await sign(context, tx, now, locked, { revision: next, rootHash, rootSize })
+    await sign(context, tx, now, locked, { revision: next, rootHash, rootSize }, composed.last)
     const { vo, name } = repository
     const detail = {
       revision: Number(next),
@@ -159,13 +158,17 @@ function emptyFile({ algorithm }: store.RepositoryRow): PackedObject {
   return storedForm(Buffer.alloc(0), algorithm)
 }
 
-/** Writes history, reflog and manifest of the state that a transaction is about to commit. */
+/**
+ * Writes history, reflog and manifest of the state that a transaction is about to commit, and with them the last of its
+ * catalogues: one pack for all of a small change.
+ */
 async function sign(
   context: Context,
   tx: Tx,
   now: Date,
   repository: store.RepositoryRow,
   state: { revision: bigint; rootHash: string; rootSize: number },
+  catalogs: readonly PackedObject[] = [],
 ): Promise<void> {
   const { id, name, algorithm, vo } = repository
   const [key] = await store.keysOf(tx, id, now)
@@ -205,7 +208,7 @@ async function sign(
   ])
   const reflogHash = hashOf(reflog, algorithm)
   await storeObjects({ ...context, db: tx }, now, repository, [
-    ...[history, certificate, metainfo],
+    ...[...catalogs, history, certificate, metainfo],
     { hash: reflogHash, stored: reflog },
   ])
   const manifest = writeManifest(
