@@ -125,6 +125,8 @@ export async function commitPublication(
   changes: Readable,
   tag: { name: string; description: string } | undefined,
 ): Promise<MadeRevision> {
+  // Whoever breaks off before anybody reads is noticed when somebody does.
+  changes.on('error', () => undefined)
   const publication = await atWork(context, id)
   await mkdir(context.workDirectory, { recursive: true })
   const file = join(context.workDirectory, `${randomUUID()}.changes`)
