@@ -74,15 +74,18 @@ export async function addLogs(tx: Tx, pilotId: bigint, parts: readonly LogPart[]
     on conflict do nothing`.execute(tx)
 }
 
+/** What was written from a position on, up to so many bytes, but a whole part at least. */
 export const logParts = (
   db: Db,
-  input: Held & { stream: 'out' | 'err'; from: bigint; limit: number },
+  input: Held & { stream: 'out' | 'err'; from: bigint; bytes: number },
 ): Promise<{ at: bigint; text: string }[]> =>
   rows(
     db,
     sql<{ at: bigint; text: string }>`select at, text from job_log
       where job_id = ${input.jobId} and attempt = ${input.attempt} and stream = ${input.stream} and at >= ${input.from}
-      order by at limit ${input.limit}`,
+        and at < ${input.bytes}::int + (select min(at) from job_log where job_id = ${input.jobId}
+          and attempt = ${input.attempt} and stream = ${input.stream} and at >= ${input.from})
+      order by at`,
   )
 
 export const isRunningState = (state: number): boolean =>

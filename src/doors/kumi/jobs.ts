@@ -66,6 +66,9 @@ const ORDERS = {
 } as const
 const Order = literals('hold', 'release', 'kill', 'rerun', 'delete')
 
+/** So much of a log is sent at once; the rest follows when it is asked for. */
+const LOG_ANSWER_BYTES = 200_000
+
 /** As the job really gets them. */
 const argumentsOf = ({ spec, item }: { spec: JobSpec; item: JobItem | null }, id: bigint): string[] =>
   spec.arguments.map((word) => (item ? filled(word, item, id) : word))
@@ -205,7 +208,12 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
       const attempt = query.attempt ?? job.attempt
       const from = BigInt(query.from ?? 0)
       const held = { jobId: job.id, attempt }
-      const parts = await logParts(db, { ...held, stream: query.stream ?? 'out', from, limit: 64 })
+      const parts = await logParts(db, {
+        ...held,
+        stream: query.stream ?? 'out',
+        from,
+        bytes: LOG_ANSWER_BYTES,
+      })
       const last = parts.at(-1)
       return {
         attempt,

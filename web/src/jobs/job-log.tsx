@@ -1,5 +1,5 @@
 import { NativeSelect } from '@mantine/core'
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { CopyCommand, Empty } from '../common/parts.tsx'
 import { type Attempt, type Job, jobLog } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
@@ -48,12 +48,26 @@ function useLog(id: number, stream: 'out' | 'err', attempt: number): Log {
   return log
 }
 
+/** Keeps the last line in sight, unless somebody reads further up. */
+function useEnd(text: string) {
+  const pane = useRef<HTMLPreElement>(null)
+  const at = useRef(0)
+  useEffect(() => {
+    const { current } = pane
+    if (!current || (text !== '' && current.scrollTop < at.current)) return
+    current.scrollTop = current.scrollHeight
+    at.current = current.scrollTop
+  }, [text])
+  return pane
+}
+
 export function JobLog({ job, attempts }: { job: Job; attempts: readonly Attempt[] }) {
   const t = useMessages()
   const [stream, setStream] = useState<'out' | 'err'>('out')
   const [chosen, setChosen] = useState(0)
   const attempt = chosen || job.attempt
   const log = useLog(job.id, stream, attempt)
+  const pane = useEnd(log.text)
   const command = [
     'kumi job logs',
     !log.over && '-f',
@@ -104,7 +118,7 @@ export function JobLog({ job, attempts }: { job: Job; attempts: readonly Attempt
         <Empty>{log.over ? t.jobs.noLogAtAll : t.jobs.noLog}</Empty>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable without a mouse
-        <pre className="log" tabIndex={0}>
+        <pre className="log" tabIndex={0} ref={pane}>
           {log.text}
         </pre>
       )}

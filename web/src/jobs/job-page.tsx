@@ -96,7 +96,7 @@ function Facts({ shown: { job, executable, arguments: words } }: { shown: JobSho
         <dd className="mono">{[executable, ...words].join(' ')}</dd>
         <dt>{t.jobs.owner}</dt>
         <dd>
-          <Link to="/jobs" search={{ owner: job.owner }}>
+          <Link className="in-text" to="/jobs" search={{ owner: job.owner }}>
             {job.owner}
           </Link>{' '}
           <span className="quiet">{job.group}</span>
