@@ -7,6 +7,7 @@ import { useMessages } from '../language/index.tsx'
 const PAUSE_MS = 2000
 /** More than this is not kept on the screen; the command shows all of it. */
 const MOST = 400_000
+const AT_FIRST = 100_000
 
 interface Log {
   text: string
@@ -23,15 +24,17 @@ function useLog(id: number, stream: 'out' | 'err', attempt: number): Log {
     const stop = new AbortController()
     setLog(NOTHING)
     const follow = async () => {
-      for (let from = 0; !stop.signal.aborted; ) {
-        const part = await jobLog(id, { stream, attempt, from }, stop.signal)
-        const more = part.next > from
+      for (let from: number | undefined; !stop.signal.aborted; ) {
+        // What it said last tells most.
+        const where = from === undefined ? { last: AT_FIRST } : { from }
+        const part = await jobLog(id, { stream, attempt, ...where }, stop.signal)
+        const more = part.next > part.from
         from = part.next
         setLog((before) => {
           const text = before.text + part.text
-          const cut = text.length > MOST
+          const cut = text.length > MOST || (before.text === '' && part.from > 0)
           return {
-            ...{ text: cut ? text.slice(-MOST) : text, cut: before.cut || cut },
+            ...{ text: text.slice(-MOST), cut: before.cut || cut },
             ...{ over: part.over && !more, problem: '' },
           }
         })

@@ -204,7 +204,7 @@ function Starts({ shown: { attempts } }: { shown: JobShown }) {
               {one.n}
             </td>
             <td>
-              <Link to="/sites/$name" params={{ name: one.site }}>
+              <Link className="in-text" to="/sites/$name" params={{ name: one.site }}>
                 {one.site}
               </Link>{' '}
               <span className="quiet">{one.resource}</span>
