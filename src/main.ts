@@ -72,6 +72,9 @@ import { version } from './version.ts'
 import { openVoms } from './voms.ts'
 import { createMarkets, createSandboxes, rangeReader, workloadWorkers } from './workload/index.ts'
 
+/** One tick of a worker may take minutes; nothing for three times as long is wrong. */
+const WORKER_PERIOD_MS = 300_000
+
 const config = readConfig(serverSettings, process.env, homeOption(process.argv))
 const home = config.home
 if (!home) throw new Error('The server needs its home directory: --home DIR or KUMI_HOME.')
@@ -231,7 +234,7 @@ const raw: RawDeps = {
 registerRawMetrics({ db, vos, now: clock.now })
 const openCopy = rangeReader({ identity, client: storageClient })
 const jobDoor = {
-  ...{ db, clock, rng, identity, rses, markets, sandboxes, software, verifyArrivals },
+  ...{ db, clock, rng, wakeups, identity, rses, markets, sandboxes, software, verifyArrivals },
   audience: issuerBase,
   ...{ review: outputReview(productions), addRules: productions.addRules },
   open: openCopy,
@@ -273,7 +276,11 @@ const workers = [
   ...operationsWorkers({
     ...{ db, clock, rng, ids, log, rses, identity, vos, markets, doors: storageClient },
     everyMs: config.activeTestMinutes * 60_000,
+    ...{ tell: identity.tell, consoleUrl: issuerBase },
     local: async () => ({
+      workers: [...running.successes()].map(([name, lastSuccess]) => ({
+        ...{ name: `worker ${name}`, lastSuccess, periodMs: WORKER_PERIOD_MS },
+      })),
       expiries: ['server/tls.pem', 'server/people-ca.pem', 'ca/ca.pem'].map((file) => ({
         name: `certificate ${file}`,
         at: readCertificates(readFileSync(join(home, file), 'utf8'))[0]!.notAfter,

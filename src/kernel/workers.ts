@@ -19,6 +19,8 @@ export interface Worker {
 }
 
 export interface RunningWorkers {
+  /** When each last came to its end without an error. */
+  successes(): ReadonlyMap<string, Date>
   /** Lets running ticks finish, starts no other. */
   stop(): Promise<void>
 }
@@ -41,8 +43,13 @@ export function runWorkers(
   const stopping = new AbortController()
   // Every sleeping worker listens to it.
   setMaxListeners(0, stopping.signal)
-  const loops = workers.map((worker) => loop(worker, deps, stopping.signal))
+  // Those that begin now have not failed yet.
+  const successes = new Map(workers.map(({ name }) => [name, deps.clock.now()]))
+  const loops = workers.map((worker) =>
+    loop(worker, deps, stopping.signal, () => successes.set(worker.name, deps.clock.now())),
+  )
   return {
+    successes: () => successes,
     async stop() {
       stopping.abort()
       await Promise.all(loops)
@@ -54,6 +61,7 @@ async function loop(
   worker: Worker,
   { clock, log, wakeups }: { clock: Clock; log: Logger; wakeups: Wakeups },
   signal: AbortSignal,
+  succeeded: () => void,
 ): Promise<void> {
   let failures = 0
   let woken = false
@@ -70,6 +78,7 @@ async function loop(
       const { changed, nextWake } = await worker.tick(clock.now(), signal)
       stopTimer()
       failures = 0
+      succeeded()
       if (changed > 0) continue
       if (nextWake) wait = Math.min(wait, Math.max(0, nextWake.getTime() - clock.now().getTime()))
     } catch (error) {

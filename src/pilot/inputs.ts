@@ -1,5 +1,6 @@
 import { open } from 'node:fs/promises'
 import { join } from 'node:path'
+import { eachOf } from '../kernel/each.ts'
 import { defineError, isGridError } from '../kernel/errors.ts'
 import { checkDigests, digester } from '../storage/digests.ts'
 import type { WebdavClient } from '../storage/webdav.ts'
@@ -23,6 +24,8 @@ interface InputFile {
 }
 
 const PER_QUESTION = 50
+/** Files of a job that come at the same time. */
+const AT_ONCE = 4
 /** Rounds over all copies before the inputs count as not to be had from here. */
 const ROUNDS = 2
 
@@ -36,17 +39,29 @@ export async function fetchInputs(
   onFile: (done: number) => void,
 ): Promise<string[]> {
   const names: string[] = []
+  let done = 0
   for (let from = 0; from < job.inputs; from += PER_QUESTION) {
     const question = { jobId: job.jobId, attempt: job.attempt, from, count: PER_QUESTION }
     const { files } = await deps.server.ask<{ files: InputFile[] }>('inputs', question)
     const wanted = Math.min(PER_QUESTION, job.inputs - from)
     if (files.length < wanted) throw inputFailed('An input file is not in the catalogue any more.')
-    for (const file of files) {
+    const named = files.map((file) => {
       const name = freeName(file.name.split('/').at(-1)!, names)
-      await fetchOne(deps, file, join(job.directory, name))
       names.push(name)
-      onFile(names.length)
-    }
+      return { file, target: join(job.directory, name) }
+    })
+    let missing: unknown
+    await eachOf(named, AT_ONCE, async ({ file, target }) => {
+      // Without one of them the others are of no use.
+      if (missing !== undefined) return
+      try {
+        await fetchOne(deps, file, target)
+        onFile(++done)
+      } catch (error) {
+        missing = error
+      }
+    })
+    if (missing !== undefined) throw missing
   }
   return names
 }
@@ -84,18 +99,27 @@ async function fetchFrom(
   target: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const body = await client.get(place.url, place.token, { signal })
+  // The signal lives as long as the job: what listens to it goes with the file.
+  const stopped = new AbortController()
+  const stop = () => stopped.abort(signal.reason)
+  signal.addEventListener('abort', stop)
   const sums = digester()
   let bytes = 0
-  const handle = await open(target, 'w', 0o644)
   try {
-    for await (const chunk of body) {
-      sums.update(chunk)
-      bytes += chunk.length
-      await handle.write(chunk)
+    signal.throwIfAborted()
+    const body = await client.get(place.url, place.token, { signal: stopped.signal })
+    const handle = await open(target, 'w', 0o644)
+    try {
+      for await (const chunk of body) {
+        sums.update(chunk)
+        bytes += chunk.length
+        await handle.write(chunk)
+      }
+    } finally {
+      await handle.close()
     }
   } finally {
-    await handle.close()
+    signal.removeEventListener('abort', stop)
   }
   if (bytes !== Number(file.bytes))
     throw inputFailed(`${place.rse} gave ${bytes} bytes instead of ${file.bytes}.`)

@@ -30,6 +30,8 @@ interface HeartbeatAnswer {
 const LONGEST_RETRY_MS = 30_000
 const FIRST_BEAT_MS = 1_000
 const LOG_PARTS = 16
+/** An idle pilot lets the server take so long to find work for it. */
+const WAIT_SECONDS = 20
 
 /** Leases jobs while there is room and work, and reports about them until all are over. */
 export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; log: Logger }): Pilot {
@@ -42,6 +44,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   const endAt = clock.now().getTime() + config.seconds * 1000
   const over = new AbortController()
   const told = new AbortController()
+  const drained = new AbortController()
   let draining: string | undefined
   /** Ends the present nap, because something changed. */
   let wake = new AbortController()
@@ -52,6 +55,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
   }
   const drain = (why: string): void => {
     draining ??= why
+    drained.abort()
     stirred()
   }
 
@@ -81,8 +85,13 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
         continue
       }
       const holding = [...running.values()].map(({ job }) => ({ jobId: job.jobId, attempt: job.attempt }))
-      const question = { free: room, most: Math.min(16, room.cores), holding }
-      const lease = await server.ask<Lease>('lease', question, { unwanted: () => draining !== undefined })
+      const idleLeft = config.idleSeconds - (clock.now().getTime() - idleSince) / 1000
+      const wait = running.size > 0 ? 0 : Math.max(0, Math.min(WAIT_SECONDS, Math.ceil(idleLeft)))
+      const question = { free: room, most: Math.min(16, room.cores), holding, wait }
+      const lease = await server.ask<Lease>('lease', question, {
+        ...(wait > 0 && { signal: drained.signal }),
+        unwanted: () => draining !== undefined,
+      })
       for (const job of lease.jobs) begin(job)
       if (lease.drain) return drain('the server asked it to end')
       if (running.size > 0) idleSince = clock.now().getTime()

@@ -20,6 +20,8 @@ import { scoutTotals } from './task.store.ts'
 import type { Production, StepRow } from './types.ts'
 
 const LOOK_MS = 2_000
+/** Looking at a production that jobs end for takes at most this part of the time, whatever its size. */
+const LOOK_PART = 0.1
 /** So many scouts of ten must have succeeded. */
 const SCOUTS_GOOD = 0.8
 /** A production that fails more than this is stopped: something is wrong that no retry mends. */
@@ -28,6 +30,8 @@ const TROUBLE = { tasks: 20, rate: 0.2 }
 export function productionWorkers(deps: ProductionDeps): Worker[] {
   const { db, log } = deps
   const collect = inputCollector(deps)
+  /** When each may be looked at again. */
+  const due = new Map<number, number>()
   return [
     {
       name: 'production-inputs',
@@ -42,13 +46,25 @@ export function productionWorkers(deps: ProductionDeps): Worker[] {
     },
     {
       name: 'productions',
-      wakeOn: ['production'],
+      wakeOn: ['production', 'job'],
       async tick(now) {
         const atWork = await store.productionsAtWork(db)
+        for (const id of due.keys()) if (!atWork.some((one) => one.id === id)) due.delete(id)
         let changed = 0
+        let next = now.getTime() + LOOK_MS
         for (const { id } of atWork) {
+          const at = due.get(id) ?? 0
+          if (at > now.getTime()) {
+            next = Math.min(next, at)
+            continue
+          }
+          const began = performance.now()
           try {
-            changed += await workOn(deps, id, now)
+            const moved = await workOn(deps, id, now)
+            changed += moved
+            // One that has more to do goes on at once.
+            const rest = moved > 0 ? 0 : (performance.now() - began) / LOOK_PART
+            due.set(id, now.getTime() + Math.min(LOOK_MS, rest))
           } catch (error) {
             // One that cannot go on must not keep the others from it.
             if (!isGridError(error) || error.kind === 'transient') throw error
@@ -58,7 +74,7 @@ export function productionWorkers(deps: ProductionDeps): Worker[] {
             )
           }
         }
-        return { changed, nextWake: atWork.length > 0 ? new Date(now.getTime() + LOOK_MS) : null }
+        return { changed, nextWake: atWork.length > 0 ? new Date(next) : null }
       },
     },
   ]

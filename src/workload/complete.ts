@@ -100,7 +100,11 @@ export async function completeStart(
   const inside = (done && (await deps.inspect?.({ vo, jobId, files: at }))) || new Map<string, SeenInside>()
   await transaction(db, async (tx) => {
     const [job] = await ends.lockJobs(tx, vo, [jobId])
-    if (job?.attempt !== attempt || job.pilotId !== pilotId || !isWithPilot(job.state)) throw over(completion)
+    if (job?.attempt !== attempt || job.pilotId !== pilotId || !isWithPilot(job.state)) {
+      // Told twice at the same moment: the other one was quicker.
+      if ((await ends.startOf(tx, completion))?.outcome === outcome) return
+      throw over(completion)
+    }
     await addLogs(tx, pilotId, completion.logs)
     if (completion.sandbox !== null && (done || outcome === 'failed')) {
       await dropSandboxesOfJobs(tx, [jobId], 'output')

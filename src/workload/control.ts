@@ -2,6 +2,7 @@ import { type Db, type Tx, transaction, wake } from '../kernel/index.ts'
 import * as store from './end.store.ts'
 import { announce } from './end.ts'
 import { jobInState, jobMissing } from './errors.ts'
+import { anywhere } from './forgive.ts'
 import { type Move, moveJobs } from './move.store.ts'
 import { dropSandboxesOfJobs } from './sandboxes.ts'
 import { BEFORE_PILOT, HELD, isWithPilot, STATES, stateName, WITH_PILOT } from './states.ts'
@@ -50,9 +51,9 @@ export const deleteJobs = (db: Db, order: Order): Promise<Ordered> => {
 export const rescheduleJobs = (db: Db, order: Order): Promise<Ordered> => {
   const { Failed, Killed } = STATES
   const from = [...BEFORE_PILOT, ...WITH_PILOT, Failed, Killed]
-  const move = (job: store.JobAtEnd): Move => ({
+  const move = (job: store.JobAtEnd, queueId: number): Move => ({
     ...entry(job, order.now, 'Job Rescheduled'),
-    ...{ application: 'Unknown', afresh: true },
+    ...{ application: 'Unknown', afresh: true, queueId },
   })
   return change(db, order, from, 'can be rescheduled', move, (tx, ids) =>
     dropSandboxesOfJobs(tx, ids, 'output'),
@@ -69,7 +70,7 @@ async function change(
   order: Order,
   from: readonly number[],
   what: string,
-  moveOf: (job: store.JobAtEnd) => Move,
+  moveOf: (job: store.JobAtEnd, queueId: number) => Move,
   also?: (tx: Tx, ids: readonly bigint[]) => Promise<void>,
 ): Promise<Ordered> {
   const { vo, now, source } = order
@@ -86,7 +87,8 @@ async function change(
     }
     const chosen = jobs.filter(({ id }) => !refused.has(id))
     await stopStarts(tx, now, chosen, source)
-    const moves = chosen.map(moveOf)
+    const queues = await anywhere(tx, now, chosen)
+    const moves = chosen.map((job, i) => moveOf(job, queues[i]!))
     await moveJobs(tx, { now, from, source, moves })
     await announce(
       tx,

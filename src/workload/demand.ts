@@ -57,10 +57,10 @@ function sorted(what: string, names: readonly string[]): string[] {
 
 /** What makes two queues the same. */
 export function queueKey(queue: Omit<Queue, 'id'>): Buffer {
-  const { vo, ownerId, group, jobType, demand, dataSites } = queue
+  const { vo, ownerId, group, jobType, demand, dataSites, spoiltAt } = queue
   const { seconds, cores, memoryMb, diskMb, platform, tags, sites, banned } = demand
   const facts = [vo, ownerId, group, jobType, seconds, cores, memoryMb, diskMb, platform, tags, sites, banned]
   return createHash('sha256')
-    .update(JSON.stringify([...facts, dataSites]))
+    .update(JSON.stringify([...facts, dataSites, ...(spoiltAt.length > 0 ? [spoiltAt] : [])]))
     .digest()
 }

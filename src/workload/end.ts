@@ -33,11 +33,7 @@ export async function afterStarts(
     ended.map(({ job, start, site }) => {
       const { id: _, ...queue } = queues.get(job.queueId)!
       if (start.outcome !== 'site_fault') return queue
-      const banned = [...new Set([...queue.demand.banned, site])].sort()
-      const possible = queue.dataSites ?? queue.demand.sites
-      // Where it can run nowhere else it tries there again.
-      if (possible?.every((name) => banned.includes(name))) return queue
-      return { ...queue, demand: { ...queue.demand, banned } }
+      return { ...queue, spoiltAt: [...new Set([...queue.spoiltAt, site])].sort() }
     }),
   )
   const moves = ended.map(({ job, start, application }, i): Move => {

@@ -173,6 +173,50 @@ describe('a job', () => {
     expect((await world.lease(await world.pilot('osaka'))).jobs).toHaveLength(1)
   })
 
+  test('that every site spoilt goes back to them, but not while another place is left', async () => {
+    const [id] = await world.submit([jobs()])
+    for (const [n, site] of ['kek', 'osaka', 'chicago'].entries()) {
+      const stamp = await world.pilot(site)
+      const [job] = (await world.lease(stamp)).jobs
+      expect(job).toMatchObject({ jobId: id, attempt: n + 1 })
+      await complete(stamp, completion(job!, { outcome: 'site_fault', minor: 'No disk' }))
+      if (n < 2) await world.tick('forgiveness', at(20 + n))
+      expect((await world.lease(await world.pilot('kek'))).jobs).toEqual([])
+    }
+    await world.tick('forgiveness', at(30))
+    expect((await world.lease(await world.pilot('kek'))).jobs[0]).toMatchObject({ jobId: id, attempt: 4 })
+  })
+
+  test('that was spoilt at a site may be sent there by hand', async () => {
+    const { id, stamp, job } = await started()
+    await complete(stamp, completion(job, { outcome: 'site_fault', minor: 'No disk' }))
+    await rescheduleJobs(database.db, order([id]))
+    expect((await world.lease(await world.pilot('kek'))).jobs).toHaveLength(1)
+  })
+
+  test('is never given to a pilot that is being given up at that moment', async () => {
+    const ids = await world.submit([jobs({ count: 8 })])
+    // Nine times, because the tenth loss is the end of a job.
+    for (let n = 0; n < 9; n++) {
+      const stamps = await Promise.all(Array.from({ length: 8 }, () => world.pilot()))
+      await Promise.allSettled(
+        stamps.flatMap((stamp) => [
+          world.lease(stamp),
+          pilotEnds(database.db, { vo, stamp, now: at(20 + n), reason: 'node crashed' }),
+        ]),
+      )
+    }
+    for (const id of ids) expect(await world.view(id)).toMatchObject({ status: 'Waiting' })
+  })
+
+  test('whose end is told twice at the same moment is done once, and neither is refused', async () => {
+    for (let n = 0; n < 10; n++) {
+      const { id, stamp, job } = await started()
+      await Promise.all([complete(stamp, completion(job)), complete(stamp, completion(job))])
+      expect(await world.view(id)).toMatchObject({ status: 'Done', attempt: 1 })
+    }
+  })
+
   test('that loses its pilot ten times is given up', async () => {
     const [id] = await world.submit([jobs()])
     for (let n = 1; n <= 10; n++) {

@@ -15,7 +15,8 @@ export interface StartedJob {
 
 /**
  * Gives the first waiting jobs of a queue to a pilot: each locked, a new numbered start, its event, the counts of the
- * queue and the charge to its owner. Rows that another matcher holds are passed over.
+ * queue and the charge to its owner. Rows that another matcher holds are passed over; a pilot that is being given up, or
+ * was, gets nothing.
  */
 export async function startJobs(
   db: Db,
@@ -35,8 +36,10 @@ export async function startJobs(
   return rows(
     db,
     sql<StartedJob>`
-      with free as materialized (
-          select id from job where state = ${sql.lit(Waiting)} and queue_id = ${queueId}::int
+      with alive as materialized (
+          select id from pilot where id = ${pilot.id}::bigint and state in (${ALIVE}) for key share),
+        free as materialized (
+          select id from job where state = ${sql.lit(Waiting)} and queue_id = ${queueId}::int and exists (select from alive)
           order by priority desc, id limit ${most}::int for update skip locked),
         taken as (
           update job j set state = ${sql.lit(Matched)}, minor = 'Assigned', attempt = j.attempt + 1,

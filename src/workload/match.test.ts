@@ -34,7 +34,7 @@ import type { Demand, JobLimit, Offer, Queue } from './types.ts'
 
 const offer: Offer = { ...room, vo, site: 'kek', resource: 'kek-farm', tags: ['gpu', 'avx'] }
 const queue = (id: number, more: Partial<Queue> = {}, demand: Partial<Demand> = {}): Queue => ({
-  ...{ id, vo, ownerId: 1, owner: 'mika', group: '/demo', jobType: 'User', dataSites: null },
+  ...{ id, vo, ownerId: 1, owner: 'mika', group: '/demo', jobType: 'User', dataSites: null, spoiltAt: [] },
   ...more,
   demand: normalDemand(demand),
 })
@@ -47,6 +47,7 @@ describe('what fits', () => {
     expect(kinds({ tags: ['gpu'], sites: ['kek'], platform: 'x86_64' })).toEqual([])
     expect(kinds({ sites: ['osaka'] })).toEqual(['site'])
     expect(kinds({ banned: ['kek'] })).toEqual(['banned'])
+    expect(kinds({}, { spoiltAt: ['kek'] })).toEqual(['spoilt'])
     expect(kinds({}, { dataSites: ['osaka'] })).toEqual(['data'])
     expect(kinds({ platform: 'arm64', tags: ['gpu', 'tpu'] })).toEqual(['platform', 'tags'])
     expect(kinds({ cores: 2, memoryMb: 9000, diskMb: 200_000 })).toEqual(['cores', 'memory', 'disk'])

@@ -7,6 +7,7 @@ export interface Obstacle {
   readonly kind:
     | 'site'
     | 'banned'
+    | 'spoilt'
     | 'data'
     | 'platform'
     | 'tags'
@@ -23,12 +24,14 @@ export interface Obstacle {
  * a job all ask here, so that they cannot disagree.
  */
 export function obstacles(queue: Queue, offer: Offer): Obstacle[] {
-  const { demand, dataSites } = queue
+  const { demand, dataSites, spoiltAt } = queue
   const found: Obstacle[] = []
   const add = (kind: Obstacle['kind'], text: string) => found.push({ kind, text })
   if (demand.sites && !demand.sites.includes(offer.site))
     add('site', `the job asks for ${demand.sites.join(', ')}`)
   if (demand.banned.includes(offer.site)) add('banned', `the job is not to run at ${offer.site}`)
+  if (spoiltAt.includes(offer.site))
+    add('spoilt', `${offer.site} spoilt a start of it; it goes back there when no other place is left`)
   if (dataSites && !dataSites.includes(offer.site))
     add('data', `its inputs are at ${dataSites.join(', ') || 'no site'}`)
   if (demand.platform !== null && demand.platform !== offer.platform)

@@ -119,6 +119,14 @@ export interface EndedPilot {
   readonly reason: string
 }
 
+/** Jobs are locked before pilots, everywhere: the end of a start counts at its pilot. */
+export async function lockStartsAt(tx: Tx, vo: string | null, stamps: readonly string[]): Promise<void> {
+  if (stamps.length === 0) return
+  await sql`select j.id from job j join pilot p on p.id = j.pilot_id
+    where p.stamp = any(${stamps}::text[]) and (${vo}::text is null or p.vo = ${vo}) and j.state in (6, 8, 9, 10)
+    order by j.id for update of j`.execute(tx)
+}
+
 /** Ends pilots; answers what was running at them. */
 export async function endPilots(
   tx: Tx,
@@ -127,6 +135,9 @@ export async function endPilots(
   ended: readonly EndedPilot[],
 ): Promise<{ stamp: string; resourceId: number | null; jobs: number; starts: Held[] }[]> {
   if (ended.length === 0) return []
+  // Whoever is just giving one of them a job comes before this, and the job is seen below; after it nobody does.
+  await sql`select id from pilot where stamp = any(${ended.map(({ stamp }) => stamp)}::text[]) and deadline is not null
+    order by id for update`.execute(tx)
   const over = await rows(
     tx,
     sql<{ id: bigint; stamp: string; resourceId: number | null; jobs: number }>`

@@ -157,22 +157,22 @@ export async function tellOfPilots(
 ): Promise<void> {
   const { vo, now, told } = input
   await transaction(db, async (tx) => {
-    const known = new Set(await changePilots(tx, vo, told))
-    const strange = told.find(({ stamp }) => !known.has(stamp))
-    if (strange) throw pilotMissing(`There is no pilot ${strange.stamp}.`)
     const deadline = new Date(now.getTime() + START_MS)
     const states = told.flatMap(({ stamp, state, reason }) =>
       state === null ? [] : [{ stamp, state, reason: reason ?? '' }],
     )
     const ended = states.filter((one): one is store.EndedPilot => isEnd(one.state))
     const alive = states.filter(({ state }) => !isEnd(state))
+    await endWithJobs(tx, now, vo, ended)
+    const known = new Set(await changePilots(tx, vo, told))
+    const strange = told.find(({ stamp }) => !known.has(stamp))
+    if (strange) throw pilotMissing(`There is no pilot ${strange.stamp}.`)
     await store.setPilotState(
       tx,
       now,
       vo,
       alive.map((one) => ({ ...one, reference: null, deadline })),
     )
-    await endWithJobs(tx, now, vo, ended)
   })
 }
 
@@ -199,6 +199,10 @@ export async function reportPilots(
   await transaction(db, async (tx) => {
     const deadline = new Date(now.getTime() + START_MS)
     const alive = reports.filter(({ state }) => state === 'Waiting' || state === 'Running')
+    const ended = reports.flatMap(({ stamp, state, reason }) =>
+      state === 'Done' || state === 'Failed' || state === 'Aborted' ? [{ stamp, state, reason }] : [],
+    )
+    await endWithJobs(tx, now, vo, ended)
     await store.setPilotState(
       tx,
       now,
@@ -206,10 +210,6 @@ export async function reportPilots(
       // That it runs it must say itself; until then it is on its way.
       alive.map((report) => ({ ...report, state: 'Waiting', deadline })),
     )
-    const ended = reports.flatMap(({ stamp, state, reason }) =>
-      state === 'Done' || state === 'Failed' || state === 'Aborted' ? [{ stamp, state, reason }] : [],
-    )
-    await endWithJobs(tx, now, vo, ended)
   })
 }
 
@@ -239,6 +239,11 @@ async function endWithJobs(
   vo: string | null,
   ended: readonly store.EndedPilot[],
 ): Promise<void> {
+  await store.lockStartsAt(
+    tx,
+    vo,
+    ended.map(({ stamp }) => stamp),
+  )
   for (const { starts } of await store.endPilots(tx, now, vo, ended)) {
     if (starts.length > 0) await loseStarts(tx, now, starts, 'The pilot ended without them')
   }

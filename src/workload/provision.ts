@@ -1,8 +1,8 @@
-import { type Downtime, type Exclusion, THROTTLED } from '../sites/index.ts'
+import { type Downtime, type Exclusion, exclusionOf, THROTTLED } from '../sites/index.ts'
 import { beforeOutage, obstacles } from './match.ts'
 import type { PilotCounts, PilotEnd, ResourceRow } from './pilots.store.ts'
 import type { Market } from './queues.ts'
-import type { Offer } from './types.ts'
+import type { Offer, Queue } from './types.ts'
 
 /** What a new pilot of a resource would offer. */
 export const offerOf = (resource: ResourceRow): Offer => ({
@@ -34,6 +34,26 @@ export function matchable(
 export function allowedPilots({ maxPilots }: ResourceRow, exclusion: Exclusion | undefined): number {
   if (exclusion?.action === 'exclude') return 0
   return exclusion?.action === 'throttle' ? Math.min(maxPilots, Math.ceil(maxPilots * THROTTLED)) : maxPilots
+}
+
+/** Whether jobs of a queue could start at a place that is open now. */
+export function mayStartAt(
+  queue: Queue,
+  resource: ResourceRow,
+  { downtimes, exclusions }: Pick<Market, 'downtimes' | 'exclusions'>,
+  now: Date,
+): boolean {
+  const place = { site: resource.site, resource: resource.name }
+  if (allowedPilots(resource, exclusionOf(exclusions, place, now)) === 0) return false
+  return obstacles(queue, beforeOutage(offerOf(resource), downtimes, now)).length === 0
+}
+
+/** Whether jobs of a queue could start at a site with pilots of which nothing is known but that they are there. */
+export function mayStartWith(queue: Queue, site: string): boolean {
+  const { vo, demand } = queue
+  const { cores, memoryMb, diskMb, seconds, platform, tags } = demand
+  const most = { cores, memoryMb, diskMb, seconds, platform: platform ?? '', tags }
+  return obstacles(queue, { vo, site, resource: '', ...most }).length === 0
 }
 
 /**

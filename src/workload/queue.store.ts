@@ -5,7 +5,7 @@ import { STATES } from './states.ts'
 import type { JobLimit, Queue } from './types.ts'
 
 const QUEUE = sql`q.id, q.vo, q.owner_id as "ownerId", q.owner, q.group_name as "group", q.job_type as "jobType",
-  q.demand, q.data_sites as "dataSites"`
+  q.demand, q.data_sites as "dataSites", q.spoilt_at as "spoiltAt"`
 
 /** The queues of these demands, made where they are new; in the order asked. */
 export async function ensureQueues(
@@ -17,7 +17,7 @@ export async function ensureQueues(
   const distinct = [...new Map(keyed.map((queue) => [`${queue.vo} ${queue.key}`, queue])).values()]
   const list = JSON.stringify(distinct)
   const given = sql`jsonb_to_recordset(${list}::jsonb) as w(key text, vo text, "ownerId" int, owner text, "group" text,
-    "jobType" text, demand jsonb, "dataSites" text[])`
+    "jobType" text, demand jsonb, "dataSites" text[], "spoiltAt" text[])`
   const found = () =>
     rows(
       tx,
@@ -26,8 +26,10 @@ export async function ensureQueues(
     )
   let known = await found()
   if (known.length < distinct.length) {
-    await sql`insert into job_queue (vo, key, owner_id, owner, group_name, job_type, demand, data_sites, created_at)
-      select w.vo, decode(w.key, 'hex'), w."ownerId", w.owner, w."group", w."jobType", w.demand, w."dataSites", ${now}::timestamptz
+    await sql`insert into job_queue (vo, key, owner_id, owner, group_name, job_type, demand, data_sites, spoilt_at,
+        created_at)
+      select w.vo, decode(w.key, 'hex'), w."ownerId", w.owner, w."group", w."jobType", w.demand, w."dataSites", w."spoiltAt",
+        ${now}::timestamptz
       from ${given} order by w.key on conflict do nothing`.execute(tx)
     known = await found()
   }

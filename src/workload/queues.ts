@@ -24,7 +24,7 @@ export interface Market {
 }
 
 export interface Markets {
-  /** As it was a moment ago; `fresh` reads it now. */
+  /** As it was a moment ago; `fresh` is read after it was asked for, once for all who ask meanwhile. */
   of(vo: string, now: Date, fresh?: boolean): Promise<Market>
 }
 
@@ -35,6 +35,8 @@ export const HALF_LIFE_MS = 3 * 86_400_000
 export function createMarkets(db: Db): Markets {
   const known = new Map<number, Queue>()
   const kept = new Map<string, { at: number; market: Promise<Market> }>()
+  const reading = new Map<string, Promise<Market>>()
+  const next = new Map<string, Promise<Market>>()
 
   async function read(vo: string, now: Date): Promise<Market> {
     const [counts, shares, usage, limits, downtimes, exclusions] = await Promise.all([
@@ -56,15 +58,40 @@ export function createMarkets(db: Db): Markets {
     return { waiting, shares, usage, limits, downtimes, exclusions, empty: new Set() }
   }
 
+  function begin(vo: string, now: Date): Promise<Market> {
+    const market = read(vo, now)
+    const entry = { at: performance.now(), market }
+    kept.set(vo, entry)
+    reading.set(vo, market)
+    const over = () => reading.get(vo) === market && reading.delete(vo)
+    market.then(over, () => {
+      over()
+      if (kept.get(vo) === entry) kept.delete(vo)
+    })
+    return market
+  }
+
+  /** What is being read may be older than the question: the next reading answers all who ask while it lasts. */
+  function afresh(vo: string, now: Date): Promise<Market> {
+    const present = reading.get(vo)
+    if (!present) return begin(vo, now)
+    const known = next.get(vo)
+    if (known) return known
+    const turn = present
+      .catch(() => undefined)
+      .then(() => {
+        next.delete(vo)
+        return begin(vo, now)
+      })
+    next.set(vo, turn)
+    return turn
+  }
+
   return {
     async of(vo, now, fresh = false) {
+      if (fresh) return afresh(vo, now)
       const have = kept.get(vo)
-      if (have && !fresh && performance.now() - have.at < OLDEST_MS) return have.market
-      const market = read(vo, now)
-      const entry = { at: performance.now(), market }
-      kept.set(vo, entry)
-      market.catch(() => kept.get(vo) === entry && kept.delete(vo))
-      return market
+      return have && performance.now() - have.at < OLDEST_MS ? have.market : begin(vo, now)
     },
   }
 }

@@ -31,13 +31,13 @@ export async function heartbeat(
   const { vo, stamp, now, reports, logs } = input
   const pilot = await ownPilot(db, vo, stamp)
   return transaction(db, async (tx) => {
-    const alive = await stillAlive(tx, now, pilot)
     const held = await store.renewStarts(tx, now, pilot.id, reports)
     await store.addLogs(
       tx,
       pilot.id,
       logs.filter((part) => part.at < LOG_BYTES),
     )
+    const alive = await stillAlive(tx, now, pilot)
     const mine = new Set(held.map(({ jobId, attempt }) => `${jobId} ${attempt}`))
     const stop = reports.filter(({ jobId, attempt }) => !mine.has(`${jobId} ${attempt}`))
     return {

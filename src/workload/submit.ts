@@ -43,7 +43,7 @@ export async function submitJobs(db: Db, submission: Submission): Promise<bigint
       now,
       jobs.map(({ jobType, demand }) => ({
         ...{ vo: by.vo, ownerId: by.accountId, owner: by.account, group: by.group },
-        ...{ jobType, demand, dataSites: null },
+        ...{ jobType, demand, dataSites: null, spoiltAt: [] },
       })),
     )
     const ids: bigint[] = []

@@ -93,6 +93,8 @@ export interface Queue {
   readonly jobType: string
   readonly demand: Demand
   readonly dataSites: readonly string[] | null
+  /** Sites that spoilt a start of them: not there while there is another place. */
+  readonly spoiltAt: readonly string[]
 }
 
 /** What a pilot, or a place where one could be started, has to offer. */

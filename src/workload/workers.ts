@@ -2,6 +2,7 @@ import type { RseTable } from '../catalog/index.ts'
 import type { Identity } from '../identity/index.ts'
 import type { Db, Ids, Logger, Worker } from '../kernel/index.ts'
 import { deadlineWorker } from './end.ts'
+import { forgiveWorker } from './forgive.ts'
 import { historyWorker } from './history.ts'
 import { locateWorker } from './locate.ts'
 import { leftoverWorker } from './outputs.ts'
@@ -53,6 +54,7 @@ export function workloadWorkers(deps: WorkloadDeps): Worker[] {
     leftoverWorker(deps),
     pilotDeadlineWorker(deps),
     provisionWorker(deps),
+    forgiveWorker(deps),
     deps.sandboxes.worker,
   ]
 }

@@ -1,10 +1,12 @@
 import { createRseTable } from '../../src/catalog/index.ts'
 import type { JobDoorDeps } from '../../src/doors/kumi/job-deps.ts'
 import type { Identity } from '../../src/identity/index.ts'
-import { type Db, silentLogger, systemClock, systemPorts } from '../../src/kernel/index.ts'
+import { type Db, silentLogger, systemClock, systemPorts, type Wakeups } from '../../src/kernel/index.ts'
 import type { RawDeps } from '../../src/raw/index.ts'
 import { memoryDriver } from '../../src/storage/memory.ts'
 import { createMarkets, createSandboxes } from '../../src/workload/index.ts'
+
+const nobodyWakes: Wakeups = { on: () => () => undefined, close: async () => undefined }
 
 /** What the routes about jobs need, where no storage is asked. */
 export const jobDoorDeps = (
@@ -12,7 +14,15 @@ export const jobDoorDeps = (
   identity: Identity,
   audience = 'https://localhost:7443',
 ): JobDoorDeps => ({
-  ...{ db, clock: systemClock, rng: systemPorts.rng, identity, rses: createRseTable(db), audience },
+  ...{
+    db,
+    clock: systemClock,
+    rng: systemPorts.rng,
+    wakeups: nobodyWakes,
+    identity,
+    rses: createRseTable(db),
+    audience,
+  },
   ...{ markets: createMarkets(db), verifyArrivals: async () => undefined, storagesAt: async () => [] },
   inspect: async () => new Map(),
   open: async () => () => Promise.reject(new Error('there is no storage here')),

@@ -20,6 +20,7 @@ import {
   DEFAULT_DEMAND,
   deadlineWorker,
   foldJobCounts,
+  forgiveWorker,
   HALF_LIFE_MS,
   type JobSpec,
   type JobView,
@@ -83,7 +84,7 @@ const TABLES =
 export function jobWorld(database: Database) {
   let rses: RseTable
   let markets: Markets
-  let loops: Record<'locate' | 'deadlines', Worker>
+  let loops: Record<'locate' | 'deadlines' | 'forgiveness', Worker>
   let rng: Rng = seededRng(1)
   const sites = ['kek', 'osaka', 'chicago']
 
@@ -121,7 +122,10 @@ export function jobWorld(database: Database) {
     await createScope(db, { vo, now, name: 'user.mika', accountId: 7 })
     rses = createRseTable(db)
     markets = createMarkets(db)
-    loops = { locate: locateWorker({ db, rses }), deadlines: deadlineWorker({ db }) }
+    loops = {
+      ...{ locate: locateWorker({ db, rses }), deadlines: deadlineWorker({ db }) },
+      forgiveness: forgiveWorker({ db, markets }),
+    }
   })
 
   const signal = new AbortController().signal
@@ -172,13 +176,14 @@ export function jobWorld(database: Database) {
       const [job] = await jobsByIds(database.db, vo, [id])
       return { ...job!, status: stateName(job!.state) }
     },
-    tick: (loop: 'locate' | 'deadlines', now: Date) => loops[loop].tick(now, signal),
+    tick: (loop: keyof typeof loops, now: Date) => loops[loop].tick(now, signal),
     fold: (now: Date) => foldJobCounts(database.db, now, HALF_LIFE_MS),
     async clear(): Promise<void> {
       await transaction(database.db, async (tx) => {
         for (const table of TABLES) await sql`delete from ${sql.ref(table)}`.execute(tx)
       })
       markets = createMarkets(database.db)
+      loops.forgiveness = forgiveWorker({ db: database.db, markets })
     },
     /** A dataset of files at sites: `{ kek: ['a', 'b'], osaka: ['b'] }`. */
     async dataset(name: string, copies: Record<string, readonly string[]>): Promise<void> {

@@ -112,6 +112,7 @@ export function productionWorld(database: Database) {
         let changed = 0
         for (const loop of loops) changed += (await loop.tick(at(seconds), signal)).changed
         changed += (await world.tick('locate', at(seconds))).changed
+        changed += (await world.tick('forgiveness', at(seconds))).changed
         idle = changed === 0 ? idle + 1 : 0
         seconds += 2
       }

@@ -2,13 +2,14 @@ import { createWriteStream } from 'node:fs'
 import { mkdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { eachOf } from '../../kernel/each.ts'
 import { defineError } from '../../kernel/errors.ts'
 import type { GridClient } from '../client/http.ts'
 import { didText } from '../client/names.ts'
 import type { ListedFile } from '../client/rucio.ts'
 import { getFile } from '../client/storage.ts'
 import type { Progress } from '../progress.ts'
-import { digestFile, eachOf } from './local-files.ts'
+import { digestFile } from './local-files.ts'
 
 const noCopy = defineError('missing', 'no_copy')
 const damaged = defineError('conflict', 'damaged_copy')

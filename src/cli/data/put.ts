@@ -1,11 +1,12 @@
 import { stat } from 'node:fs/promises'
+import { eachOf } from '../../kernel/each.ts'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import type { GridClient } from '../client/http.ts'
 import { type Did, didText } from '../client/names.ts'
 import * as rucio from '../client/rucio.ts'
 import { putFile, storedAt } from '../client/storage.ts'
 import type { Progress } from '../progress.ts'
-import { digestFile, eachOf, type LocalFile } from './local-files.ts'
+import { digestFile, type LocalFile } from './local-files.ts'
 import { readRootEvents } from './root-events.ts'
 
 const noStorage = defineError('missing', 'no_storage')

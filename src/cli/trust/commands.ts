@@ -1,11 +1,13 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { withShared } from '../common-options.ts'
 
 const repeated = (value: string, before: readonly string[]): readonly string[] => [...before, value]
 
-/** `kumi trust …`: token issuers of others. */
+/** `kumi trust …`: token issuers of others, and the keys of our own. */
 export function registerTrustCommands(program: Command): void {
-  const trust = program.command('trust').description('token issuers of other organisations')
+  const trust = program
+    .command('trust')
+    .description('token issuers of other organisations, and the keys of this one')
   withShared(trust.command('add'))
     .description('let tokens of another issuer in, with a directory and nothing else')
     .argument('<issuer>', 'its address exactly as its tokens write it (iss), also with its slash at the end')
@@ -35,4 +37,20 @@ Examples:
     .description('trust an issuer no more')
     .argument('<issuer>', 'its address or its number')
     .action(async (issuer, options) => (await import('./trust.ts')).remove(issuer, options))
+  withShared(trust.command('keys'))
+    .description('list the keys that sign tokens here, or choose the algorithm of the next one')
+    .addOption(
+      new Option(
+        '--algorithm <name>',
+        'sign with it as soon as its key has been published for four days',
+      ).choices(['ES256', 'RS256']),
+    )
+    .addHelpText(
+      'after',
+      `
+Examples:
+  kumi trust keys
+  kumi trust keys --algorithm RS256   # ARC 6 and old Java verifiers read no other`,
+    )
+    .action(async (options) => (await import('./keys.ts')).keys(options))
 }

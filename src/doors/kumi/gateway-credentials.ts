@@ -6,7 +6,8 @@ import type { Identity } from '../../identity/index.ts'
 import type { Db } from '../../kernel/database.ts'
 import type { Wakeups } from '../../kernel/events.ts'
 import type { Clock } from '../../kernel/ports.ts'
-import { awaited, own } from './gateways.ts'
+import { awaited } from './awaited.ts'
+import { own } from './gateways.ts'
 
 const Name = Type.Object({ name: Type.String({ maxLength: 63 }) })
 const Known = Type.Object({
@@ -41,7 +42,7 @@ export function registerGatewayCredentials(
         return { version, ...said }
       }
       const changed = await awaited(request, deps, {
-        ...{ topic: 'identity', seconds: request.query.wait ?? 0 },
+        ...{ topics: ['identity'], seconds: request.query.wait ?? 0 },
         look: async () => {
           const now = await present()
           return now.version === request.query.known ? undefined : now

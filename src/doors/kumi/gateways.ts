@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import { type Static, Type } from 'typebox'
 import { type RouteRequest, route } from '../../http/index.ts'
 import { denied } from '../../identity/index.ts'
@@ -14,6 +14,7 @@ import {
   getCommand,
   takeCommands,
 } from '../../sites/index.ts'
+import { awaited } from './awaited.ts'
 
 export interface ScrubFinding {
   readonly path: string
@@ -110,7 +111,7 @@ export function registerGatewayRoutes(app: FastifyInstance, deps: GatewayRouteDe
     handler: async (request) => {
       const gateway = await own(db, request, request.params.name)
       const commands = await awaited(request, deps, {
-        ...{ topic: 'gateway', seconds: request.query.wait ?? 0 },
+        ...{ topics: ['gateway'], seconds: request.query.wait ?? 0 },
         look: async () => {
           const taken = await takeCommands(db, clock.now(), gateway.id)
           return taken.length > 0 ? taken : undefined
@@ -169,36 +170,6 @@ function registerOrderRoutes(
     schema: { params: AnyCommandId },
     handler: (request) => getCommand(db, request.principal.vo, request.params.id),
   })
-}
-
-/** What `look` finds, as soon as it finds something, or undefined after so many seconds. */
-export async function awaited<T>(
-  request: { readonly raw: Pick<FastifyRequest['raw'], 'socket'> },
-  { clock, wakeups }: Pick<GatewayRouteDeps, 'clock' | 'wakeups'>,
-  wanted: { topic: string; seconds: number; look: () => Promise<T | undefined> },
-): Promise<T | undefined> {
-  const until = clock.now().getTime() + wanted.seconds * 1000
-  const gone = new AbortController()
-  const leave = (): void => gone.abort()
-  request.raw.socket.once('close', leave)
-  try {
-    for (;;) {
-      // Listen before looking, so that nothing queued in between is missed.
-      const nap = new AbortController()
-      const off = wakeups.on([wanted.topic], () => nap.abort())
-      try {
-        const found = await wanted.look()
-        const left = until - clock.now().getTime()
-        if (found !== undefined || left <= 0 || gone.signal.aborted) return found
-        await clock.sleep(Math.min(left, 5_000), AbortSignal.any([nap.signal, gone.signal]))
-      } finally {
-        off()
-      }
-    }
-  } finally {
-    // The connection is kept and carries the next question.
-    request.raw.socket.off('close', leave)
-  }
 }
 
 /** A gateway speaks for itself only: the token's subject is its service client. */

@@ -34,6 +34,7 @@ import { registerProductions } from './productions.ts'
 import { registerRaw } from './raw.ts'
 import { registerRecipes } from './recipes.ts'
 import { registerShifts } from './shifts.ts'
+import { registerSigningKeys } from './signing-keys.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
@@ -59,6 +60,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerPeople(door, deps)
   registerGroups(door, deps)
   registerIssuers(door, deps)
+  registerSigningKeys(door, deps)
   await registerSoftware(app, door, deps.software)
   registerSoftwareTrees(door, deps.software)
   registerSoftwareState(door, deps)

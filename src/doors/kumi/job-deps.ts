@@ -1,6 +1,6 @@
 import type { RseTable } from '../../catalog/index.ts'
 import type { Identity } from '../../identity/index.ts'
-import type { Clock, Db, Rng } from '../../kernel/index.ts'
+import type { Clock, Db, Rng, Wakeups } from '../../kernel/index.ts'
 import type { ProductionDeps } from '../../production/index.ts'
 import type { Software } from '../../software/index.ts'
 import type { CompleteDeps, LeaseDeps, Markets, rangeReader, Sandboxes } from '../../workload/index.ts'
@@ -10,6 +10,7 @@ export interface JobDoorDeps {
   readonly db: Db
   readonly clock: Clock
   readonly rng: Rng
+  readonly wakeups: Wakeups
   readonly identity: Identity
   readonly rses: RseTable
   readonly markets: Markets

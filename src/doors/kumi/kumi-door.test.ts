@@ -129,6 +129,29 @@ describe('the door for what has no standard', () => {
     expect(described.sort()).toEqual(routes.sort())
   })
 
+  test('the next key of the VO has the algorithm that an administrator chose; the present one signs on', async () => {
+    const ask = (method: string, alg?: string) =>
+      fetch(`${url}/kumi/v1/signing-keys`, {
+        method,
+        headers: { ...headers, ...(alg && { 'content-type': 'application/json' }) },
+        ...(alg && { body: JSON.stringify({ alg }) }),
+      })
+    type Answer = { keys: { alg: string; signsNow: boolean }[]; next: string }
+    const before = (await (await ask('GET')).json()) as Answer
+    expect(before).toMatchObject({ keys: [{ alg: 'ES256', signsNow: true }], next: 'ES256' })
+    expect((await ask('PUT', 'HS256')).status).toBe(400)
+    expect((await ask('PUT', 'RS256')).status).toBe(200)
+    const after = (await (await ask('GET')).json()) as Answer
+    expect(after).toMatchObject({
+      keys: [
+        { alg: 'ES256', signsNow: true },
+        { alg: 'RS256', signsNow: false },
+      ],
+      next: 'RS256',
+    })
+    expect((await ask('PUT', 'ES256')).status).toBe(200)
+  })
+
   describe('the policy', () => {
     const call = async (method: string, path: string, body?: object, as = headers) => {
       const answer = await fetch(`${url}/kumi/v1/access/${path}`, {

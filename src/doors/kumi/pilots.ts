@@ -9,6 +9,7 @@ import {
   isFinal,
   jobDetails,
   jobsByIds,
+  type Lease,
   leaseJobs,
   ownPilot,
   pilotAccount,
@@ -20,6 +21,7 @@ import {
   sandboxesOfJobs,
   workloadErrors,
 } from '../../workload/index.ts'
+import { awaited } from './awaited.ts'
 import { own } from './gateways.ts'
 import type { JobDoorDeps } from './job-deps.ts'
 import { literals } from './literals.ts'
@@ -37,7 +39,7 @@ const LogPart = Type.Object({
   text: Type.String({ maxLength: 300_000 }),
 })
 const LogParts = Type.Array(LogPart, { maxItems: 256 })
-const Lease = Type.Object({
+const LeaseAsked = Type.Object({
   free: Type.Object({
     cores: Type.Integer({ minimum: 0 }),
     memoryMb: Type.Integer({ minimum: 0 }),
@@ -48,6 +50,8 @@ const Lease = Type.Object({
   }),
   most: Type.Integer({ minimum: 1, maximum: 100 }),
   holding: Type.Array(Type.Object(Held), { maxItems: 1000 }),
+  /** The answer may take so many seconds, should there be no work before. */
+  wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 25 })),
 })
 const Heartbeat = Type.Object({
   jobs: Type.Array(
@@ -115,6 +119,10 @@ const Report = Type.Object({
     { maxItems: 1000 },
   ),
 })
+/** More pilots do not wait at one process; the others ask again later. */
+const MOST_WAITING = 100
+/** Jobs come and end many at a time, and each may be one for a pilot that waits. */
+const LEASE_WAIT = { topics: ['job', 'workload'], restMs: 250 }
 /** Logs of several megabytes come with the end of a start. */
 const LOG_BODY = 8 << 20
 const TOKEN_SECONDS = 6 * 3600
@@ -141,6 +149,8 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
     }),
   } as const
 
+  let waiting = 0
+
   const tokenFor = async (vo: string, stamp: string) => {
     const accountId = await pilotAccount(identity, vo)
     const { token, expiresAt } = await identity.mint({
@@ -152,12 +162,23 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
 
   route(app, {
     ...{ ...pilot, url: `${base}/lease` },
-    schema: { params: Stamp, body: Lease },
-    handler: async ({ principal, params, body }) => {
-      const holding = body.holding.map(({ jobId, attempt }) => ({ jobId: BigInt(jobId), attempt }))
-      const { vo } = principal
-      const { free, most } = body
-      return leaseJobs(deps, { vo, stamp: params.stamp, now: clock.now(), free, most, holding })
+    schema: { params: Stamp, body: LeaseAsked },
+    handler: async (request) => {
+      const { free, most, holding: held, wait = 0 } = request.body
+      const holding = held.map(({ jobId, attempt }) => ({ jobId: BigInt(jobId), attempt }))
+      const asked = { vo: request.principal.vo, stamp: request.params.stamp, free, most, holding }
+      let lease: Lease
+      const look = async () => {
+        lease = await leaseJobs(deps, { ...asked, now: clock.now() })
+        return lease.jobs.length > 0 || lease.drain ? lease : undefined
+      }
+      const seconds = waiting < MOST_WAITING ? wait : 0
+      waiting++
+      try {
+        return (await awaited(request, deps, { ...LEASE_WAIT, seconds, look })) ?? lease!
+      } finally {
+        waiting--
+      }
     },
   })
 

@@ -16,10 +16,20 @@ import {
 import { importKey, type PublicKey } from './token.ts'
 import type { JwksDocument } from './token-verifier.ts'
 
+/** A key that signs, signed or will sign. */
+export interface SigningKeyView {
+  readonly kid: string
+  readonly alg: Algorithm
+  readonly signsFrom: Date
+  readonly signsNow: boolean
+}
+
 export interface Keys {
   /** The VO's public keys: all that are not retired. Throws vo_missing. */
   jwks(vo: string): Promise<JwksDocument>
   publicKey(vo: string, kid: string): Promise<PublicKey | undefined>
+  /** Those that are published, oldest first, and the algorithm of the next one. */
+  signingKeys(vo: string): Promise<{ keys: SigningKeyView[]; next: Algorithm }>
   signingKey(vo: string): Promise<{ kid: string; alg: Algorithm; key: KeyObject }>
   /** The VO signs with this algorithm from the day on which a key made for it now has been published long enough. */
   setAlgorithm(vo: string, alg: Algorithm, by: string): Promise<void>
@@ -50,6 +60,13 @@ export function createKeys(context: Context): Keys {
       const found = (await keysOf(vo)).find((key) => key.kid === kid)
       if (found && !imported.has(kid)) imported.set(kid, importKey({ ...found.jwk, kid }))
       return found && imported.get(kid)
+    },
+    async signingKeys(vo) {
+      const signs = (await self.signingKey(vo)).kid
+      const keys = (await keysOf(vo)).map(({ kid, alg, activeFrom }) => ({
+        ...{ kid, alg, signsFrom: activeFrom, signsNow: kid === signs },
+      }))
+      return { keys, next: await selectAlgorithm(db, vo) }
     },
     async signingKey(vo) {
       const at = context.now()

@@ -26,7 +26,7 @@ import { createUsage } from './usage.ts'
 
 /** What others see of tokens. */
 export interface TokenFace
-  extends Pick<Keys, 'jwks' | 'setAlgorithm'>,
+  extends Pick<Keys, 'jwks' | 'signingKeys' | 'setAlgorithm'>,
     Clients,
     ClientAuthentication,
     ScopePolicies,
@@ -70,7 +70,7 @@ export function createTokenRoom(context: Context, policies: Policies, afterLogin
   const shared = { clients, holders, policies: scopePolicies, grants }
   return {
     face: {
-      ...{ jwks: keys.jwks, setAlgorithm: keys.setAlgorithm },
+      ...{ jwks: keys.jwks, signingKeys: keys.signingKeys, setAlgorithm: keys.setAlgorithm },
       ...clients,
       ...createClientAuthentication(context, clients),
       ...scopePolicies,

@@ -74,6 +74,7 @@ async function look(now: Date): Promise<void> {
     detectorWorker({
       ...{ db, vos: async () => ['demo'], markets: createMarkets(db) },
       local: async () => ({ expiries: [], disks: [] }),
+      ...{ tell: async () => undefined, consoleUrl: 'https://localhost:7443' },
     }).tick(now, signal)
   await Promise.all([detector(), detector()])
 }

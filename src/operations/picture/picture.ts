@@ -10,7 +10,9 @@ import {
   type Picture,
   WINDOW_MS,
 } from '../detection/index.ts'
+import { storageLevels } from '../statistics/levels.store.ts'
 import { type BinRow, binsBetween } from '../statistics/rollup.store.ts'
+import * as backlogs from './backlogs.ts'
 import * as services from './services.store.ts'
 import * as work from './work.store.ts'
 
@@ -22,8 +24,8 @@ const AHEAD_MS = 12 * HOUR_MS
 
 export interface PictureDeps {
   readonly markets: Markets
-  /** What this machine knows of itself: certificates that end, disks. */
-  readonly local: () => Promise<Pick<NonNullable<Picture['central']>, 'expiries' | 'disks'>>
+  /** What this process knows of itself and its machine: workers, certificates that end, disks. */
+  readonly local: () => Promise<Pick<NonNullable<Picture['central']>, 'expiries' | 'disks' | 'workers'>>
 }
 
 /** All that the detector reads, from bins and rows; `upTo`: the first bin that it has not read. */
@@ -49,6 +51,14 @@ export async function pictureOf(
   const downtimes = await downtimesBetween(db, vo, ago(HOUR_MS), new Date(now.getTime() + AHEAD_MS))
   const pilots = await work.pilotFacts(db, vo, ago(HOUR_MS))
   const bins = await binsBetween(db, vo, since, now)
+  const moving = await work.movingNow(db, vo)
+  const levels = await storageLevels(db, vo, ago(14 * DAY_MS))
+  const demandOf = (resource: string): number => {
+    const place = places.find(({ name }) => name === resource)
+    return place ? matchable(market, place, now) : 0
+  }
+  const demandAt = (site: string): number =>
+    Math.max(0, ...places.filter((place) => place.site === site).map(({ name }) => demandOf(name)))
   return {
     bins: bins.flatMap((row) => binOf(row, siteOf)),
     jobs: starts.map(jobFact),
@@ -60,31 +70,42 @@ export async function pictureOf(
         ? []
         : [{ site: name, lastSeen: seen.length > 0 ? new Date(Math.max(...seen)) : null }]
     }),
-    resources: pilots.map(({ submissions, maxPilots, ...one }) => {
-      const place = places.find(({ name }) => name === one.resource)
-      return {
-        ...one,
-        submissions: submissions.map(({ at, ok }) => ({ at: new Date(at), ok })),
-        usualWaitMs: null,
-        freeSlots: Math.max(0, maxPilots - one.running - one.waiting),
-        demand: place ? matchable(market, place, now) : 0,
-      }
-    }),
+    resources: pilots.map(({ submissions, maxPilots, ...one }) => ({
+      ...one,
+      submissions: submissions.map(({ at, ok }) => ({ at: new Date(at), ok })),
+      usualWaitMs: null,
+      freeSlots: Math.max(0, maxPilots - one.running - one.waiting),
+      demand: demandOf(one.resource),
+    })),
+    trends: await backlogs.trends(db, vo, now, demandAt),
+    stuckJobs: await backlogs.stuckJobs(db, vo, now),
     consumption: await consumption(db, vo, now),
-    users: (await work.userFacts(db, vo, ago(DAY_MS))).map((user) => ({ ...user, waiting: 0, fairShare: 0 })),
+    users: await backlogs.users(db, vo, now, market),
     central: {
+      queues: await backlogs.queues(
+        db,
+        vo,
+        now,
+        moving.reduce((sum, { queued }) => sum + queued, 0),
+      ),
       database: await services.databaseFacts(db),
       clocks: await services.clockFacts(db, vo, ago(2 * HOUR_MS)),
       ...(await deps.local()),
     },
-    storages: storages.map((one) => ({ ...one, catalogueBytes: null, history: [] })),
+    storages: storages.map((one) => ({
+      ...one,
+      history: levels.filter(({ storage }) => storage === one.storage),
+    })),
+    rawInputs: await backlogs.rawInputs(db, vo, now),
+    rawLatencies: await backlogs.rawLatencies(db, vo, now),
     transformations: (await services.stepFacts(db, vo, ago(DAY_MS))).map((one) => ({
       ...{ ...one, medianJobMs: null },
     })),
-    links: linksOf(transfers, await work.movingNow(db, vo)),
+    links: linksOf(transfers, moving),
     rules: {
       ...(await services.ruleFacts(db, vo)),
-      ...{ expired: 0, unevaluated: 0, unevaluatedSince: null, lateDeletions: 0, unsentMessages: 0 },
+      ...(await backlogs.ruleBacklog(db, vo, now)),
+      unsentMessages: 0,
     },
     suspicious: await services.suspiciousFacts(db, vo, ago(5 * DAY_MS)),
   }

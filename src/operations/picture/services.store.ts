@@ -6,6 +6,8 @@ export interface StorageFacts {
   readonly site: string | null
   readonly usedBytes: number
   readonly totalBytes: number
+  /** null: the catalogue has not counted there. */
+  readonly catalogueBytes: number | null
 }
 
 export const storageFacts = (db: Db, vo: string): Promise<StorageFacts[]> =>
@@ -13,8 +15,9 @@ export const storageFacts = (db: Db, vo: string): Promise<StorageFacts[]> =>
     db,
     sql<StorageFacts>`with home as (${storageSite})
       select h.rse as storage, h.site, coalesce(u.used, 0)::float8 as "usedBytes",
-        coalesce(u.used + u.free, 0)::float8 as "totalBytes"
+        coalesce(u.used + u.free, 0)::float8 as "totalBytes", c.used::float8 as "catalogueBytes"
       from home h left join rse_usage u on u.rse_id = h.rse_id and u.source = 'storage'
+      left join rse_usage c on c.rse_id = h.rse_id and c.source = 'rucio'
       where h.vo = ${vo} order by h.rse`,
   )
 

@@ -1,6 +1,7 @@
 import { type Db, transaction } from '../../kernel/database.ts'
 import type { Worker } from '../../kernel/workers.ts'
 import { BIN_MS } from '../detection/types.ts'
+import { forgetLevels, noteLevels } from './levels.store.ts'
 import * as store from './rollup.store.ts'
 
 const HOUR_MS = 3_600_000
@@ -37,6 +38,7 @@ export function rollupWorker({ db }: { db: Db }): Worker {
         await store.countPilots(tx, bins.from, bins.to)
         await store.countTransfers(tx, bins.from, bins.to)
         await store.countTests(tx, bins.from, bins.to)
+        await noteLevels(tx, now, floorTo(now, BIN_MS))
         await store.setMark(tx, 'bins counted', bins.to < now ? bins.to : now)
         const facts = await factSpan(tx, now)
         if (facts) await store.countFacts(tx, facts.from, facts.to)
@@ -44,6 +46,7 @@ export function rollupWorker({ db }: { db: Db }): Worker {
           const before = (ms: number): Date => new Date(now.getTime() - ms)
           const { bins: b, facts: f, ends: e, tests: t } = KEEP_MS
           await store.forgetOld(tx, { bins: before(b), facts: before(f), ends: before(e), tests: before(t) })
+          await forgetLevels(tx, before(b))
           forgetAt = now.getTime() + HOUR_MS
         }
         return bins.to < now || (facts !== undefined && facts.to < now)
