@@ -12,6 +12,8 @@ import {
   holdJobs,
   killJobs,
   type LeasedJob,
+  logParts,
+  logStart,
   makersOfFiles,
   ownPilot,
   pilotEnds,
@@ -127,6 +129,30 @@ describe('a job', () => {
     await world.tick('deadlines', at(20 + 1800 + 302 + 2400))
     expect(await world.view(id)).toMatchObject({ status: 'Waiting', losses: 1, failures: 0 })
     await expect(complete(stamp, completion(job))).rejects.toMatchObject({ code: 'attempt_over' })
+  })
+
+  test('that wrote much is read from a position on, or from somewhere before the end', async () => {
+    const { id, stamp, job } = await started()
+    const logs = [0, 1, 2, 3].map((n) => ({
+      ...{
+        jobId: job.jobId,
+        attempt: job.attempt,
+        stream: 'out' as const,
+        at: BigInt(n * 10),
+        text: `line ${n}...\n`,
+      },
+    }))
+    await heartbeat(database.db, { vo, stamp, now: at(20), reports: [], logs })
+    const held = { jobId: id, attempt: 1, stream: 'out' as const }
+    const read = async (from: bigint, bytes: number) =>
+      (await logParts(database.db, { ...held, from, bytes })).map((part) => Number(part.at))
+    expect(await read(0n, 1000)).toEqual([0, 10, 20, 30])
+    expect(await read(0n, 15)).toEqual([0, 10])
+    expect(await read(10n, 1)).toEqual([10])
+    expect(await read(40n, 1000)).toEqual([])
+    expect(await logStart(database.db, { ...held, last: 12 })).toBe(20n)
+    expect(await logStart(database.db, { ...held, last: 1000 })).toBe(0n)
+    expect(await logStart(database.db, { ...held, stream: 'err', last: 12 })).toBe(0n)
   })
 
   test('that fails by itself is Failed at once, or tried again as often as it allows', async () => {
