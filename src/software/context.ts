@@ -36,14 +36,14 @@ export interface SoftwareOptions {
 export interface Context extends Omit<SoftwareOptions, 'originals'> {
   readonly originals: Originals
   /**
-   * The catalogues of a revision, of changes that `more` gives bit by bit; each is given to `keep` when it is made, and
-   * `atWork` is told now and then.
+   * The catalogues of a revision; `beyond` waits until the changes have more than so many bytes or are complete, and says
+   * how many. Each catalogue is given to `keep` when it is made, and `atWork` is told now and then.
    */
   compose(
     repository: { id: number; name: string },
     job: Extract<ServerJob, { do: 'compose' }>,
     told: {
-      more(): Promise<Uint8Array | undefined>
+      beyond(bytes: number): Promise<number>
       keep(catalog: PackedObject): Promise<void>
       atWork(): Promise<void>
     },
@@ -83,10 +83,10 @@ export function openContext(options: SoftwareOptions): Context {
   }
   return {
     ...{ ...options, originals, repository },
-    compose: (of, job, { more, keep, atWork }) =>
+    compose: (of, job, { beyond, keep, atWork }) =>
       composers.run(job, {
         async answer(asked: ComposeQuestion) {
-          if ('more' in asked) return more()
+          if ('beyond' in asked) return beyond(asked.beyond)
           if ('load' in asked) return storedBytes(options, of, hashFromText(asked.load))
           await atWork()
           if ('keep' in asked) await keep(asked.keep)

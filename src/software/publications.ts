@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { transaction } from '../kernel/database.ts'
 import type { Context } from './context.ts'
 import { badPath, noSuchPublication, noWhitelist, publicationConflict } from './errors.ts'
@@ -14,7 +12,7 @@ import { knownContents } from './object.store.ts'
 import { storePack } from './objects.ts'
 import * as store from './publication.store.ts'
 import { lastTouched, lockRepository } from './repository.store.ts'
-import { type MadeRevision, makeRevision } from './revisions.ts'
+import { type Changes, type MadeRevision, makeRevision } from './revisions.ts'
 
 /** A publisher that says nothing for this long has gone. */
 const LEASE_MS = 10 * 60_000
@@ -130,10 +128,12 @@ export async function commitPublication(
   const publication = await atWork(context, id)
   await mkdir(context.workDirectory, { recursive: true })
   const file = join(context.workDirectory, `${randomUUID()}.changes`)
+  // It is written to its end whatever happens, so that whoever sends it hears why it was refused.
+  const growingFile = growing(file, changes)
   const early = context.composeEarly()
   try {
     if (!early) {
-      await pipeline(changes, createWriteStream(file))
+      await growingFile.received
       await atWork(context, id)
     }
     const { path, account, source, repositoryId, repository, openedAt } = publication
@@ -143,34 +143,55 @@ export async function commitPublication(
       context,
       { id: repositoryId, name: repository },
       {
-        ...{ kind: 'publish', path, account, source, tag, publication: { id, openedAt, extend } },
-        // Somebody else may publish meanwhile: then they are gone through again.
-        changes: () => (changes.readableEnded ? createReadStream(file, BLOCKS) : keptIn(file, changes)),
+        kind: 'publish',
+        path,
+        account,
+        source,
+        tag,
+        changes: growingFile,
+        publication: { id, openedAt, extend },
       },
     )
-  } catch (error) {
-    // What is still coming nobody wants, but whoever sends it is to hear why.
-    changes.resume()
-    throw error
   } finally {
     early?.()
     await rm(file, { force: true })
   }
 }
 
-const BLOCKS = { highWaterMark: 1 << 17 }
+/** As much is worth telling the one who composes. */
+const WORTH_TELLING = 1 << 17
 
-/** What comes, when it comes; it is in the file, too, by then. */
-async function* keptIn(file: string, changes: Readable): AsyncGenerator<Uint8Array> {
-  const handle = await open(file, 'w')
-  try {
-    for await (const block of changes.iterator({ destroyOnReturn: false })) {
-      const bytes = Buffer.from(block)
-      await handle.appendFile(bytes)
-      yield bytes
+/** Writes what comes into a file; `received` when that is all. */
+function growing(file: string, coming: Readable): Changes & { readonly received: Promise<void> } {
+  let [there, over] = [0, false]
+  let wake = (): void => undefined
+  async function receive(): Promise<void> {
+    const handle = await open(file, 'w')
+    try {
+      for await (const block of coming) {
+        await handle.appendFile(block)
+        there += Buffer.byteLength(block)
+        wake()
+      }
+    } finally {
+      over = true
+      wake()
+      await handle.close()
     }
-  } finally {
-    await handle.close()
+  }
+  const received = receive()
+  received.catch(() => undefined)
+  return {
+    file,
+    received,
+    async beyond(bytes) {
+      while (!over && there < bytes + WORTH_TELLING)
+        await new Promise<void>((resolve) => {
+          wake = resolve
+        })
+      if (over) await received
+      return there
+    },
   }
 }
 

@@ -27,13 +27,20 @@ export interface RevisionRequest {
   readonly path: string
   readonly account: string
   readonly source: string
-  /** Lines of changes, from the first each time; undefined: the tree of `from` as it is. */
-  readonly changes: (() => AsyncIterable<Uint8Array>) | undefined
+  /** Undefined: the tree of `from` as it is. */
+  readonly changes: Changes | undefined
   /** Revision whose tree is published again. */
   readonly from?: bigint
   /** It must still be open when the revision is made. What it refers to was wanted since it was opened. */
   readonly publication?: { readonly id: string; readonly openedAt: Date; extend(): Promise<void> }
   readonly tag?: { readonly name: string; readonly description: string } | undefined
+}
+
+/** Changes, one a line, in a file that may still grow. */
+export interface Changes {
+  readonly file: string
+  /** Waits until there are more than so many bytes, or all, and says how many; throws when they break off. */
+  beyond(bytes: number): Promise<number>
 }
 
 export interface MadeRevision {
@@ -62,41 +69,30 @@ export async function makeRevision(
     const next = repository.revision + 1n
     const now = context.clock.now()
     const catalogs = gatherObjects(context, now, repository)
-    const changes = request.changes?.()[Symbol.asyncIterator]()
-    const composed = await context
-      .compose(
-        repository,
-        {
-          ...{ do: 'compose', changes: changes !== undefined, path: request.path, root: root ?? undefined },
-          ...{ algorithm: repository.algorithm, revision: Number(next), now },
+    const composed = await context.compose(
+      repository,
+      {
+        ...{
+          do: 'compose',
+          changes: request.changes?.file,
+          path: request.path,
+          root: root ?? undefined,
+          now,
         },
-        {
-          more: async () => changes && gathered(changes),
-          keep: catalogs.add,
-          atWork: async () => request.publication?.extend(),
-        },
-      )
-      .finally(() => changes?.return?.())
+        ...{ algorithm: repository.algorithm, revision: Number(next) },
+      },
+      {
+        beyond: async (bytes) => request.changes?.beyond(bytes) ?? 0,
+        keep: catalogs.add,
+        atWork: async () => request.publication?.extend(),
+      },
+    )
     await catalogs.add(emptyFile(repository))
     const done = await commit(context, repository, next, { ...composed, last: catalogs.rest() }, request)
     if (done) return done
     if (attempt === TRIES) throw publicationConflict(`${name} changes too often at the moment; try again.`)
   }
 }
-
-/** The next blocks as one, of a size that is worth the way to another thread; undefined at the end. */
-async function gathered(blocks: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
-  const found: Uint8Array[] = []
-  let bytes = 0
-  while (bytes < WORTH_THE_WAY) {
-    const next = await blocks.next()
-    if (next.done) break
-    found.push(next.value)
-    bytes += next.value.length
-  }
-  return found.length === 0 ? undefined : Buffer.concat(found)
-}
-const WORTH_THE_WAY = 1 << 17
 
 /** Undefined when somebody else made a revision since `repository` was read. */
 async function commit(

@@ -1,3 +1,4 @@
+import { closeSync, openSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { serveJobs } from '../kernel/thread-errors.ts'
 import { openCatalog } from './format/catalog.ts'
@@ -13,8 +14,8 @@ export type ServerJob =
   | { readonly do: 'references'; readonly stored: Uint8Array; readonly hash: ContentHash }
   | {
       readonly do: 'compose'
-      /** Whether there are changes to be asked for; the tree of `root` is published again as it is when not. */
-      readonly changes: boolean
+      /** File of changes, one a line, which may still grow; absent: the tree of `root` is published again as it is. */
+      readonly changes?: string | undefined
       readonly path: string
       readonly root?: string | undefined
       readonly algorithm: Algorithm
@@ -23,11 +24,11 @@ export type ServerJob =
     }
 
 /**
- * What a composition asks for while it runs: more of its changes, a catalogue as it is stored, that one is stored, or
- * nothing: it is at work.
+ * What a composition asks for while it runs: that its changes have more than so many bytes, a catalogue as it is stored,
+ * that one is stored, or nothing: it is at work.
  */
 export type ComposeQuestion =
-  | { readonly more: true }
+  | { readonly beyond: number }
   | { readonly load: string }
   | { readonly keep: { readonly hash: ContentHash; readonly stored: Uint8Array } }
   | { readonly atWork: number }
@@ -89,16 +90,26 @@ const SAY_EACH = 50_000
 /** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
 const DIVIDE_EACH = TREE_LIMITS.least
 
-/** Lines of blocks that come one after the other, until nothing comes. */
-async function* linesOf(next: () => Promise<unknown>): AsyncGenerator<string> {
-  const decoder = new StringDecoder('utf8')
-  let rest = ''
-  for (let block = await next(); block !== undefined; block = await next()) {
-    const lines = (rest + decoder.write(block as Buffer)).split('\n')
-    rest = lines.pop()!
-    yield* lines
+/** Lines of a file; `beyond` says how many bytes it has when these are more, or all. */
+async function* linesOf(file: string, beyond: (bytes: number) => Promise<unknown>): AsyncGenerator<string> {
+  let there = (await beyond(0)) as number
+  const handle = openSync(file, 'r')
+  try {
+    const block = Buffer.alloc(1 << 17)
+    const decoder = new StringDecoder('utf8')
+    let [at, rest] = [0, '']
+    while (at < there) {
+      const read = readSync(handle, block, 0, Math.min(block.length, there - at), at)
+      at += read
+      const lines = (rest + decoder.write(block.subarray(0, read))).split('\n')
+      rest = lines.pop()!
+      yield* lines
+      if (at === there) there = (await beyond(at)) as number
+    }
+    yield rest
+  } finally {
+    closeSync(handle)
   }
-  yield rest
 }
 
 serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
@@ -114,8 +125,8 @@ serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
   let [put, removed] = [0, 0]
   try {
     tree.touch()
-    if (job.changes)
-      for await (const line of linesOf(() => ask({ more: true }))) {
+    if (job.changes !== undefined)
+      for await (const line of linesOf(job.changes, (bytes) => ask({ beyond: bytes }))) {
         if (line.trim() === '') continue
         const change = readChange(line, job.path)
         if ('remove' in change) {
