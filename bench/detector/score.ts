@@ -171,6 +171,14 @@ function everything(world: World): ReadonlySet<string> {
   ])
 }
 
+/** Kinds of incidents for which somebody else has the better quality. */
+export function beatenBy(ours: Score, theirs: Score): Kind[] {
+  return HARMFUL.filter((kind) => {
+    const of = ({ kinds, precision }: Score) => qualityOf(kinds.find((one) => one.kind === kind)!, precision)
+    return of(ours) < of(theirs)
+  })
+}
+
 /** Recall of a kind and the precision of all together, as one figure. */
 export function qualityOf(kind: KindScore, precision: number): number {
   const recall = kind.found / kind.incidents

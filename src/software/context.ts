@@ -35,12 +35,24 @@ export interface SoftwareOptions {
 
 export interface Context extends Omit<SoftwareOptions, 'originals'> {
   readonly originals: Originals
-  /** The catalogues of a revision; each is given to `keep` when it is made, and `atWork` is told now and then. */
+  /**
+   * The catalogues of a revision, of changes that `more` gives bit by bit; each is given to `keep` when it is made, and
+   * `atWork` is told now and then.
+   */
   compose(
     repository: { id: number; name: string },
     job: Extract<ServerJob, { do: 'compose' }>,
-    told: { keep(catalog: PackedObject): Promise<void>; atWork(): Promise<void> },
+    told: {
+      more(): Promise<Uint8Array | undefined>
+      keep(catalog: PackedObject): Promise<void>
+      atWork(): Promise<void>
+    },
   ): Promise<ComposeResult>
+  /**
+   * Lets one publication at a time be composed while its changes still come, which may be for hours: undefined when
+   * another one is. What is given must be called at the end.
+   */
+  composeEarly(): (() => void) | undefined
   checkPack(pack: Buffer, mostPlain: number): Promise<PackEntry[]>
   /** What a stored catalogue refers to. */
   references(stored: Buffer, hash: ContentHash): Promise<References>
@@ -59,8 +71,9 @@ export function openContext(options: SoftwareOptions): Context {
     'server-thread',
   )
   const composers: Threads<ServerJob, ComposeResult> = createThreads(import.meta.url, 'server-thread', {
-    most: 2,
+    most: 3,
   })
+  let early = false
   const originals = openOriginals(options.originals, options)
   async function repository(name: string, vo?: string): Promise<store.RepositoryRow> {
     const found = await store.repositoryNamed(options.db, name)
@@ -70,14 +83,22 @@ export function openContext(options: SoftwareOptions): Context {
   }
   return {
     ...{ ...options, originals, repository },
-    compose: (of, job, { keep, atWork }) =>
+    compose: (of, job, { more, keep, atWork }) =>
       composers.run(job, {
         async answer(asked: ComposeQuestion) {
+          if ('more' in asked) return more()
           if ('load' in asked) return storedBytes(options, of, hashFromText(asked.load))
           await atWork()
           if ('keep' in asked) await keep(asked.keep)
         },
       }),
+    composeEarly() {
+      if (early) return undefined
+      early = true
+      return () => {
+        early = false
+      }
+    },
     checkPack: async (pack, mostPlain) =>
       (await checkers.run({ do: 'check', pack, mostPlain })) as PackEntry[],
     references: async (stored, hash) =>

@@ -1,5 +1,9 @@
 import { affected, type Db, row, rows, sql, type Tx } from '../kernel/database.ts'
 
+// Objects are looked up by arrays of hashes, never by joins, and by no index that begins with the repository unless the
+// hash is in it, too: of a repository that grows while statistics are old, the planner thinks that it is empty, and would
+// go through all of it for every hash.
+
 export interface ObjectPlace {
   readonly packId: string
   readonly start: bigint
@@ -23,8 +27,8 @@ export const knownContents = (
   rows(
     db,
     sql<{ plain: string; hash: string }>`update software_object o set wanted_at = ${now}
-    from (select distinct decode(p, 'hex') as plain from unnest(${plains}::text[]) as p) as asked
-    where o.repository_id = ${repositoryId} and o.plain = asked.plain
+    where o.repository_id + 0 = ${repositoryId} and o.plain is not null
+      and o.plain = any(array(select distinct decode(p, 'hex') from unnest(${plains}::text[]) as p))
     returning encode(o.plain, 'hex') as plain, encode(o.hash, 'hex') as hash`,
   )
 
@@ -46,10 +50,10 @@ export const missingHashes = async (
         hex: string
       }>`with asked as (select substring(${Buffer.from(hashes)}::bytea from i * 20 + 1 for 20) as hash
         from generate_series(0, ${hashes.length / 20 - 1}::int) as i),
-      found as materialized (select o.hash, o.wanted_at from software_object o join asked using (hash)
-        where o.repository_id = ${repositoryId}),
-      noted as (update software_object o set wanted_at = ${now} from found
-        where o.repository_id = ${repositoryId} and o.hash = found.hash and found.wanted_at < ${since})
+      found as materialized (select o.hash, o.wanted_at from software_object o
+        where o.repository_id = ${repositoryId} and o.hash = any(array(select hash from asked))),
+      noted as (update software_object o set wanted_at = ${now}
+        where o.repository_id = ${repositoryId} and o.hash = any(array(select hash from found where wanted_at < ${since})))
       select encode(asked.hash, 'hex') as hex from asked left join found using (hash) where found.hash is null`,
     )
   ).map(({ hex }) => hex)

@@ -61,12 +61,12 @@ export async function storeObjects(
   await flush()
 }
 
-/** The same as they come, one after the other; the last are stored by `flush`. */
+/** The same as they come, one after the other; the last are stored by `flush`, or with others: `rest` gives them. */
 export function gatherObjects(
   deps: ObjectDeps,
   now: Date,
   repository: RepositoryKey,
-): { add(object: PackedObject): Promise<void>; flush(): Promise<void> } {
+): { add(object: PackedObject): Promise<void>; flush(): Promise<void>; rest(): readonly PackedObject[] } {
   let batch: PackedObject[] = []
   let bytes = 0
   const flush = async () => {
@@ -83,6 +83,7 @@ export function gatherObjects(
       bytes += object.stored.length
     },
     flush,
+    rest: () => batch,
   }
 }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { createWriteStream } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -118,29 +118,59 @@ export async function acceptPack(context: Context, id: string, pack: Buffer): Pr
   return { objects: entries.length }
 }
 
-/** Makes the revision of a publication from its changes, one a line. */
+/** Makes the revision of a publication from its changes, one a line, and begins while they still come. */
 export async function commitPublication(
   context: Context,
   id: string,
   changes: Readable,
   tag: { name: string; description: string } | undefined,
 ): Promise<MadeRevision> {
+  // Whoever breaks off before anybody reads is noticed when somebody does.
+  changes.on('error', () => undefined)
   const publication = await atWork(context, id)
   await mkdir(context.workDirectory, { recursive: true })
   const file = join(context.workDirectory, `${randomUUID()}.changes`)
+  const early = context.composeEarly()
   try {
-    await pipeline(changes, createWriteStream(file))
-    await atWork(context, id)
+    if (!early) {
+      await pipeline(changes, createWriteStream(file))
+      await atWork(context, id)
+    }
     const { path, account, source, repositoryId, repository, openedAt } = publication
     // Catalogues of very many entries take their time.
     const extend = async () => void (await atWork(context, id))
     return await makeRevision(
       context,
       { id: repositoryId, name: repository },
-      { kind: 'publish', path, account, source, changes: file, tag, publication: { id, openedAt, extend } },
+      {
+        ...{ kind: 'publish', path, account, source, tag, publication: { id, openedAt, extend } },
+        // Somebody else may publish meanwhile: then they are gone through again.
+        changes: () => (changes.readableEnded ? createReadStream(file, BLOCKS) : keptIn(file, changes)),
+      },
     )
+  } catch (error) {
+    // What is still coming nobody wants, but whoever sends it is to hear why.
+    changes.resume()
+    throw error
   } finally {
+    early?.()
     await rm(file, { force: true })
+  }
+}
+
+const BLOCKS = { highWaterMark: 1 << 17 }
+
+/** What comes, when it comes; it is in the file, too, by then. */
+async function* keptIn(file: string, changes: Readable): AsyncGenerator<Uint8Array> {
+  const handle = await open(file, 'w')
+  try {
+    for await (const block of changes.iterator({ destroyOnReturn: false })) {
+      const bytes = Buffer.from(block)
+      await handle.appendFile(bytes)
+      yield bytes
+    }
+  } finally {
+    await handle.close()
   }
 }
 

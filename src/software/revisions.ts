@@ -27,8 +27,8 @@ export interface RevisionRequest {
   readonly path: string
   readonly account: string
   readonly source: string
-  /** File of changes; undefined: the tree of `from` as it is. */
-  readonly changes: string | undefined
+  /** Lines of changes, from the first each time; undefined: the tree of `from` as it is. */
+  readonly changes: (() => AsyncIterable<Uint8Array>) | undefined
   /** Revision whose tree is published again. */
   readonly from?: bigint
   /** It must still be open when the revision is made. What it refers to was wanted since it was opened. */
@@ -62,28 +62,48 @@ export async function makeRevision(
     const next = repository.revision + 1n
     const now = context.clock.now()
     const catalogs = gatherObjects(context, now, repository)
-    const composed = await context.compose(
-      repository,
-      {
-        ...{ do: 'compose', changes: request.changes, path: request.path, root: root ?? undefined, now },
-        ...{ algorithm: repository.algorithm, revision: Number(next) },
-      },
-      { keep: catalogs.add, atWork: async () => request.publication?.extend() },
-    )
+    const changes = request.changes?.()[Symbol.asyncIterator]()
+    const composed = await context
+      .compose(
+        repository,
+        {
+          ...{ do: 'compose', changes: changes !== undefined, path: request.path, root: root ?? undefined },
+          ...{ algorithm: repository.algorithm, revision: Number(next), now },
+        },
+        {
+          more: async () => changes && gathered(changes),
+          keep: catalogs.add,
+          atWork: async () => request.publication?.extend(),
+        },
+      )
+      .finally(() => changes?.return?.())
     await catalogs.add(emptyFile(repository))
-    await catalogs.flush()
-    const done = await commit(context, repository, next, composed, request)
+    const done = await commit(context, repository, next, { ...composed, last: catalogs.rest() }, request)
     if (done) return done
     if (attempt === TRIES) throw publicationConflict(`${name} changes too often at the moment; try again.`)
   }
 }
+
+/** The next blocks as one, of a size that is worth the way to another thread; undefined at the end. */
+async function gathered(blocks: AsyncIterator<Uint8Array>): Promise<Uint8Array | undefined> {
+  const found: Uint8Array[] = []
+  let bytes = 0
+  while (bytes < WORTH_THE_WAY) {
+    const next = await blocks.next()
+    if (next.done) break
+    found.push(next.value)
+    bytes += next.value.length
+  }
+  return found.length === 0 ? undefined : Buffer.concat(found)
+}
+const WORTH_THE_WAY = 1 << 17
 
 /** Undefined when somebody else made a revision since `repository` was read. */
 async function commit(
   context: Context,
   repository: store.RepositoryRow,
   next: bigint,
-  composed: ComposeResult,
+  composed: ComposeResult & { readonly last: readonly PackedObject[] },
   request: RevisionRequest,
 ): Promise<MadeRevision | undefined> {
   const { db, clock, audit } = context
@@ -118,7 +138,7 @@ async function commit(
     await store.insertRevision(tx, repository.id, row)
     if (request.tag)
       await addTag(tx, now, locked, { ...request.tag, revision: next, account: request.account })
-    await sign(context, tx, now, locked, { revision: next, rootHash, rootSize })
+    await sign(context, tx, now, locked, { revision: next, rootHash, rootSize }, composed.last)
     const { vo, name } = repository
     const detail = {
       revision: Number(next),
@@ -138,13 +158,17 @@ function emptyFile({ algorithm }: store.RepositoryRow): PackedObject {
   return storedForm(Buffer.alloc(0), algorithm)
 }
 
-/** Writes history, reflog and manifest of the state that a transaction is about to commit. */
+/**
+ * Writes history, reflog and manifest of the state that a transaction is about to commit, and with them the last of its
+ * catalogues: one pack for all of a small change.
+ */
 async function sign(
   context: Context,
   tx: Tx,
   now: Date,
   repository: store.RepositoryRow,
   state: { revision: bigint; rootHash: string; rootSize: number },
+  catalogs: readonly PackedObject[] = [],
 ): Promise<void> {
   const { id, name, algorithm, vo } = repository
   const [key] = await store.keysOf(tx, id, now)
@@ -184,7 +208,7 @@ async function sign(
   ])
   const reflogHash = hashOf(reflog, algorithm)
   await storeObjects({ ...context, db: tx }, now, repository, [
-    ...[history, certificate, metainfo],
+    ...[...catalogs, history, certificate, metainfo],
     { hash: reflogHash, stored: reflog },
   ])
   const manifest = writeManifest(

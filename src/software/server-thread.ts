@@ -1,5 +1,4 @@
-import { createReadStream } from 'node:fs'
-import { createInterface } from 'node:readline'
+import { StringDecoder } from 'node:string_decoder'
 import { serveJobs } from '../kernel/thread-errors.ts'
 import { openCatalog } from './format/catalog.ts'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
@@ -14,8 +13,8 @@ export type ServerJob =
   | { readonly do: 'references'; readonly stored: Uint8Array; readonly hash: ContentHash }
   | {
       readonly do: 'compose'
-      /** File of changes, one a line; absent: the tree of `root` is published again as it is. */
-      readonly changes?: string | undefined
+      /** Whether there are changes to be asked for; the tree of `root` is published again as it is when not. */
+      readonly changes: boolean
       readonly path: string
       readonly root?: string | undefined
       readonly algorithm: Algorithm
@@ -23,8 +22,12 @@ export type ServerJob =
       readonly now: Date
     }
 
-/** What a composition asks for while it runs: a catalogue as it is stored, that one is stored, or nothing: it is at work. */
+/**
+ * What a composition asks for while it runs: more of its changes, a catalogue as it is stored, that one is stored, or
+ * nothing: it is at work.
+ */
 export type ComposeQuestion =
+  | { readonly more: true }
   | { readonly load: string }
   | { readonly keep: { readonly hash: ContentHash; readonly stored: Uint8Array } }
   | { readonly atWork: number }
@@ -86,6 +89,18 @@ const SAY_EACH = 50_000
 /** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
 const DIVIDE_EACH = TREE_LIMITS.least
 
+/** Lines of blocks that come one after the other, until nothing comes. */
+async function* linesOf(next: () => Promise<unknown>): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8')
+  let rest = ''
+  for (let block = await next(); block !== undefined; block = await next()) {
+    const lines = (rest + decoder.write(block as Buffer)).split('\n')
+    rest = lines.pop()!
+    yield* lines
+  }
+  yield rest
+}
+
 serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
   if (job.do === 'check')
     return {
@@ -99,12 +114,9 @@ serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
   let [put, removed] = [0, 0]
   try {
     tree.touch()
-    if (job.changes !== undefined)
-      for await (const line of createInterface({
-        input: createReadStream(job.changes),
-        crlfDelay: Number.POSITIVE_INFINITY,
-      })) {
-        if (line === '') continue
+    if (job.changes)
+      for await (const line of linesOf(() => ask({ more: true }))) {
+        if (line.trim() === '') continue
         const change = readChange(line, job.path)
         if ('remove' in change) {
           if (await tree.remove(change.remove)) removed++

@@ -11,8 +11,8 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { PassThrough, Readable } from 'node:stream'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import { missing } from '../../test/harness/foreign.ts'
 import { REPOSITORY, type SoftwareWorld, softwareWorld, who } from '../../test/harness/software-world.ts'
@@ -218,4 +218,39 @@ describe('a whitelist', () => {
       })
     },
   )
+})
+
+test('a publication begins while its changes still come; what another publishes meanwhile is in it, too', async () => {
+  const { software, door } = world
+  const open = (path: string) => software.openPublication({ ...who, repository: REPOSITORY, path })
+  const [slow, quick, lost] = [await open('/slow'), await open('/quick'), await open('/lost')]
+  const directory = (path: string) =>
+    `${JSON.stringify({ put: { path, kind: 'directory', mode: 0o755, mtime: 1 } })}\n`
+  const [coming, breaking] = [new PassThrough(), new PassThrough()]
+  // More than is gathered before it is looked at.
+  const many = Array.from({ length: 3000 }, (_, i) => directory(`/slow/${i}`)).join('')
+  const made = door.commit(slow.id, coming, undefined)
+  coming.write(directory('/slow'))
+  coming.write(many)
+  await vi.waitFor(() => expect(coming.writableLength).toBe(0))
+  await door.commit(quick.id, Readable.from([directory('/quick')]), undefined)
+  coming.end(directory('/slow/last'))
+  await made
+  const before = (await world.reader()).manifest.revision
+
+  const broken = door.commit(lost.id, breaking, undefined)
+  breaking.write(directory('/lost'))
+  breaking.destroy(new Error('The publisher is gone.'))
+  await expect(broken).rejects.toThrow()
+  await software.cancel(lost.id)
+
+  const repository = await world.reader()
+  expect(repository.manifest.revision).toBe(before)
+  const snapshot = await repository.snapshot()
+  expect((await snapshot.list('')).map(({ path }) => path)).toEqual(
+    expect.arrayContaining(['/quick', '/slow']),
+  )
+  const inside = await snapshot.list('/slow')
+  expect(inside.filter(({ kind }) => kind === 'directory')).toHaveLength(3001)
+  expect(await world.problems()).toEqual([])
 })

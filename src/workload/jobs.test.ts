@@ -183,7 +183,8 @@ describe('a job', () => {
       if (n < 2) await world.tick('forgiveness', at(20 + n))
       expect((await world.lease(await world.pilot('kek'))).jobs).toEqual([])
     }
-    await world.tick('forgiveness', at(30))
+    await world.tick('locate', at(200))
+    await world.tick('forgiveness', at(200))
     expect((await world.lease(await world.pilot('kek'))).jobs[0]).toMatchObject({ jobId: id, attempt: 4 })
   })
 
@@ -223,12 +224,36 @@ describe('a job', () => {
       const stamp = await world.pilot()
       const { jobs: got } = await world.lease(stamp)
       expect(got[0]?.attempt).toBe(n)
-      await pilotEnds(database.db, { vo, stamp, now: at(20 + n), reason: 'node crashed' })
+      await pilotEnds(database.db, { vo, stamp, now: at(1000 * n), reason: 'node crashed' })
+      await world.tick('locate', at(1000 * n + 600))
     }
     expect(await world.view(id!)).toMatchObject({
       status: 'Failed',
       minor: 'Maximum of reschedulings reached',
     })
+  })
+
+  test('that loses one start after the other rests before the next, longer each time', async () => {
+    const [id] = await world.submit([jobs()])
+    for (const rest of [0, 0, 30, 60]) {
+      const stamp = await world.pilot()
+      expect((await world.lease(stamp)).jobs).toHaveLength(1)
+      await pilotEnds(database.db, { vo, stamp, now: at(20), reason: 'node crashed' })
+      expect(await world.view(id!)).toMatchObject({
+        status: rest > 0 ? 'Rescheduled' : 'Waiting',
+        site: null,
+      })
+      if (rest === 0) continue
+      const told = await explainJob({ db: database.db, markets: world.markets }, { vo, id: id!, now: at(20) })
+      expect(told.because).toMatch(/starts of it were lost or spoilt; it rests/)
+      await world.tick('locate', at(20 + rest - 1))
+      expect(await world.view(id!)).toMatchObject({ status: 'Rescheduled' })
+      await world.tick('locate', at(20 + rest))
+      expect(await world.view(id!)).toMatchObject({ status: 'Waiting' })
+    }
+    // Its owner need not wait.
+    await rescheduleJobs(database.db, order([id!]))
+    expect(await world.view(id!)).toMatchObject({ status: 'Waiting', losses: 0 })
   })
 
   test('given to a pilot whose answer was lost is given to it again, under the same number', async () => {

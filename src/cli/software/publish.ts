@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
+import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
-import { defineError } from '../../kernel/errors.ts'
+import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
 import {
   type Opened,
@@ -66,17 +67,23 @@ export async function publication(
         .filter(Boolean)
         .map((name) => `/${name}`)
         .join('')
-      const report = await work({
-        ...{ to, signal, door: doorOf(client, repository, options) },
+      const noted = options.cache === false ? undefined : cacheFile(client, repository, to, of)
+      const publishing = {
+        ...{ to, signal, door: doorOf(client, repository, options), cacheFile: noted },
         tag:
           options.tag === undefined
             ? undefined
             : { name: options.tag, description: options.description ?? '' },
-        cacheFile: options.cache === false ? undefined : cacheFile(client, repository, to, of),
-        onFile(bytes) {
+        onFile(bytes: number) {
           progress ??= showProgress('publish', undefined, { quiet: options.quiet === true })
           progress.add(bytes, 1)
         },
+      }
+      const report = await work(publishing).catch((error) => {
+        if (noted === undefined || !isGridError(error, 'software_objects_missing')) throw error
+        // What was noted is of another repository that was here, or of objects that were collected since.
+        rmSync(noted, { force: true })
+        return work(publishing)
       })
       progress?.done()
       const seconds = secondsText(performance.now() - started)

@@ -44,8 +44,10 @@ async function look(tx: Tx, deps: DetectorDeps, vo: string, now: Date): Promise<
   // What is read once counts once: bins that are closed but not counted yet must not be taken for empty.
   const counted = await markOf(tx, 'bins counted')
   if (!counted || counted.getTime() < Math.floor(now.getTime() / BIN_MS) * BIN_MS) return
-  const picture = await pictureOf(tx, deps, { vo, now, upTo: turn.memory.upTo })
-  const { memory, findings, causes } = detect(turn.memory, now, picture)
+  // What an older version remembered is looked at anew.
+  const known = turn.memory.version === emptyMemory.version ? turn.memory : emptyMemory
+  const picture = await pictureOf(tx, deps, { vo, now, upTo: known.upTo })
+  const { memory, findings, causes } = detect(known, now, picture)
   const open = await store.openCards(tx, vo)
   const changes = groupIntoCards(now, open, findings, causes)
   await applyChanges(tx, now, vo, open, changes)

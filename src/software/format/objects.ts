@@ -18,9 +18,24 @@ export function storedForm(
   algorithm: Algorithm,
   compression: Compression = 'zlib',
 ): StoredObject {
-  const stored = compression === 'none' ? Buffer.from(plain) : deflateSync(plain, { level: LEVEL })
+  const stored = compression === 'none' ? Buffer.from(plain) : deflated(plain)
   return { hash: hashOf(stored, algorithm), stored }
 }
+
+/** Most files are small: a window, and room for what comes out, of their size spare a fifth of the time. */
+function deflated(plain: Uint8Array): Buffer {
+  // The empty file has the same name everywhere.
+  const bits = plain.length === 0 ? 15 : 32 - Math.clz32(plain.length)
+  const windowBits = Math.min(15, Math.max(9, bits))
+  return deflateSync(plain, { level: LEVEL, memLevel: 9, windowBits, chunkSize: roomFor(plain.length) })
+}
+
+/** The content of a stored object; most of what is stored becomes up to three times as long. */
+export const inflated = (stored: Uint8Array, most: number): Buffer =>
+  inflateSync(stored, { maxOutputLength: most, chunkSize: roomFor(Math.min(most, 3 * stored.length)) })
+
+/** Bytes of a piece that zlib writes into. */
+const roomFor = (bytes: number): number => Math.max(64, Math.min(1 << 24, bytes))
 
 /**
  * A certificate or a description of a repository as it is stored: the replicator of CVMFS packs them anew and keeps the
@@ -42,7 +57,7 @@ export function plainForm(
     throw damaged(`Object ${textOf(hash)} does not have the bytes that its name says.`)
   if (compression === 'none') return Buffer.from(stored)
   try {
-    return inflateSync(stored, { maxOutputLength: Math.max(1, most) })
+    return inflated(stored, Math.max(1, most))
   } catch (error) {
     throw damaged(`Object ${textOf(hash)} cannot be unpacked, or is longer than it should be.`, {}, error)
   }

@@ -1,7 +1,7 @@
 import { hash as digest } from 'node:crypto'
-import { inflateSync } from 'node:zlib'
 import { damaged, notACvmfs } from './errors.ts'
 import { type ContentHash, hashFromText, hashOf, sameHash, textOf } from './hash.ts'
+import { inflated } from './objects.ts'
 
 /**
  * Many stored objects as one file, for upload and for storage: four bytes with the length of a JSON list, the list, the
@@ -75,7 +75,7 @@ export function checkPack(pack: Buffer, mostPlain: number): PackEntry[] {
     if (plain === undefined) continue
     let content: Buffer
     try {
-      content = inflateSync(stored, { maxOutputLength: mostPlain })
+      content = inflated(stored, mostPlain)
     } catch (error) {
       throw notACvmfs(`Object ${textOf(hash)} cannot be unpacked, or is too long.`, {}, error)
     }

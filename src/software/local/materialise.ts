@@ -5,6 +5,8 @@ import {
   constants,
   copyFileSync,
   existsSync,
+  fchmodSync,
+  futimesSync,
   linkSync,
   lstatSync,
   lutimesSync,
@@ -140,11 +142,12 @@ async function build(
   }
   let [fetched, fetchedBytes, present] = [0, 0, 0]
   const under = new Map<string, Promise<boolean>>()
+  const made = new Set<string>()
   async function one(entry: Entry): Promise<void> {
     const kept = join(store, ...storeName(entry))
     let fetching = under.get(kept)
     if (!fetching) {
-      fetching = keep(entry, kept, options, give)
+      fetching = keep(entry, kept, options, { made, give })
       under.set(kept, fetching)
       if (await fetching) {
         fetched++
@@ -198,12 +201,14 @@ async function keep(
   entry: Entry,
   kept: string,
   { repository }: MaterialiseOptions,
-  give: (entry: Entry, file: string) => Promise<void>,
+  { made, give }: { made: Set<string>; give: (entry: Entry, file: string) => Promise<void> },
 ): Promise<boolean> {
   const known = lstatSync(kept, { throwIfNoEntry: false })
   if (known?.size === entry.size) return false
   const temporary = `${kept}.${randomUUID()}`
-  mkdirSync(dirname(kept), { recursive: true })
+  const directory = dirname(kept)
+  if (!made.has(directory)) mkdirSync(directory, { recursive: true })
+  made.add(directory)
   const handle = openSync(temporary, 'wx', 0o600)
   try {
     try {
@@ -214,12 +219,12 @@ async function keep(
         )
       if (entry.content && entry.size > 0)
         writeAll(handle, await repository.object(entry.content, 'file', entry))
+      if (entry.xattrs) await give(entry, temporary)
+      futimesSync(handle, entry.mtime, entry.mtime)
+      fchmodSync(handle, sharedMode(entry))
     } finally {
       closeSync(handle)
     }
-    await give(entry, temporary)
-    utimesSync(temporary, entry.mtime, entry.mtime)
-    chmodSync(temporary, sharedMode(entry))
     renameSync(temporary, kept)
     return true
   } catch (error) {

@@ -10,6 +10,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as pause } from 'node:timers/promises'
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AUTOMATIC_MARKER, type Entry, isWithin, MARKER, parentOf } from '../format/entry.ts'
@@ -135,11 +136,27 @@ test('lines come out as they went in, many or few', async () => {
     const lines = Array.from({ length: count }, (_, i) => `line ${i} ${'x'.repeat(30)} あ`)
     for (const line of lines) spool.add(line)
     expect(spool.lines).toBe(count)
-    const read = Buffer.concat(await spool.read().toArray()).toString('utf8')
-    expect(read).toBe(lines.map((line) => `${line}\n`).join(''))
+    // More may come while somebody reads.
+    const reading = spool.read().toArray()
+    for (const line of lines) {
+      if (line.includes('00 ')) await pause()
+      spool.add(line)
+    }
+    spool.end()
+    const read = Buffer.concat(await reading).toString('utf8')
+    expect(read).toBe([...lines, ...lines].map((line) => `${line}\n`).join(''))
     spool.close()
   }
   expect(readdirSync(directory).filter((name) => name.startsWith('kumi-lines'))).toEqual([])
+})
+
+test('whoever reads lines that nobody finishes gets no end', async () => {
+  const spool = openSpool(directory)
+  spool.add('one')
+  const reading = spool.read().toArray()
+  await pause()
+  spool.close()
+  await expect(reading).rejects.toThrow('finished')
 })
 
 test('content that becomes other while it is published is not published as what it was', async () => {

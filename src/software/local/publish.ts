@@ -58,6 +58,9 @@ export interface PublishReport {
   readonly unreadable: readonly string[]
 }
 
+/** With so many lines the server begins while the rest is still read. */
+const MANY_LINES = 2000
+
 /** Makes a path of a repository what a directory is: only what differs is read, sent and written. */
 export async function publishDirectory(
   options: PublishOptions & {
@@ -96,9 +99,20 @@ export async function publishTree(
     )
     const difference = differenceOf()
     let entries = 0
+    let committing: ReturnType<PublishDoor['commit']> | undefined
+    let refused: { readonly error: unknown } | undefined
+    const commit = () => {
+      committing = door.commit(opened.id, spool.read(), tag)
+      committing.catch((error) => {
+        refused = { error }
+      })
+      return committing
+    }
     const take = (one: Seen) => {
+      if (refused) throw refused.error
       const line = difference.take(one)
       if (line !== undefined) spool.add(line)
+      if (spool.lines >= MANY_LINES && !committing) commit()
       if (one.found === undefined) return
       entries++
       const { stamp, changedAt } = one.found
@@ -120,10 +134,12 @@ export async function publishTree(
       return { ...report, revision: opened.revision, rootHash: opened.rootHash, unchanged: true }
     }
     signal?.throwIfAborted()
-    const made = await door.commit(opened.id, spool.read(), tag)
+    spool.end()
+    const made = await (committing ?? commit())
     keep(made.revision)
     return { ...report, ...made, unchanged: false }
   } catch (error) {
+    spool.close()
     await door.cancel(opened.id).catch(() => undefined)
     throw error
   } finally {

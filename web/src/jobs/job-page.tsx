@@ -66,7 +66,7 @@ function Orders({ shown: { job } }: { shown: JobShown }) {
   if (me.account === null) return null
   const allowed = may('workload.control') || job.owner === me.account
   const held = job.minor.startsWith('Held by ')
-  const waits = ['Received', 'Checking', 'Waiting'].includes(job.status)
+  const waits = ['Received', 'Checking', 'Waiting', 'Rescheduled'].includes(job.status)
   return (
     <div className="moves above">
       {allowed && !isOver(job.status) && (
