@@ -40,11 +40,8 @@ export const ownerIdOf = async (db: Db, vo: string, owner: string): Promise<numb
   )?.id
 
 const { Matched, Running, Stalled, Completing, Done, Failed, Killed } = STATES
-/** States of jobs that somebody has, or had. */
+/** States of jobs that somebody has, or had: only they have a site. */
 const PLACED = [Matched, Running, Stalled, Completing, Done, Failed, Killed]
-const newestPlaced = (vo: string) => sql`
-  select coalesce(max(n.id), 0) + 1 from unnest(${PLACED}::smallint[]) s(state)
-  cross join lateral (select p.id from job p where p.vo = ${vo} and p.state = s.state order by p.id desc limit 1) n`
 
 /**
  * The newest jobs before an id, at most `look` of them, along the index that leaves out most: of states, of an owner, of
@@ -52,10 +49,10 @@ const newestPlaced = (vo: string) => sql`
  */
 function looked(filter: JobFilter, before: bigint, look: number) {
   const columns = sql`j.id, j.state, j.owner_id, j.queue_id, j.site, j.name, j.submitted_at`
-  const { vo, states, ownerId, site } = filter
-  // Jobs that wait have no site, and may be the newest hundred thousand: the look begins at the newest that has one.
-  const first = site === undefined ? sql`${before}` : sql`least(${before}, (${newestPlaced(vo)}))`
-  const newest = sql`j.id < ${first} order by j.id desc limit ${look}`
+  const newest = sql`j.id < ${before} order by j.id desc limit ${look}`
+  const { vo, ownerId, site } = filter
+  // Hundreds of thousands may wait behind the newest job of a site.
+  const states = filter.states.length === 0 && site !== undefined ? PLACED : filter.states
   if (states.length > 0)
     return sql`select j.* from unnest(${states}::smallint[]) s(state) cross join lateral (
         select ${columns} from job j where j.vo = ${vo} and j.state = s.state and ${newest}) j
