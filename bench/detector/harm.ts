@@ -21,6 +21,8 @@ export interface Harm {
   siteTest(site: string, n: number): number
   storageTest(storage: string, n: number): number
   transfer(source: string, destination: string): number
+  /** How wrong the clock of a site is, ms. */
+  clock(site: string): number
   /** Part of the usual work that there is: pilots that run. */
   presence(site: string): number
   /** Part of its jobs that fail for reasons of the site itself. */
@@ -28,6 +30,8 @@ export interface Harm {
 }
 
 const LONG_BINS = 24
+/** What fails a third of the jobs is minutes: tokens and certificates that are not valid yet. */
+const WRONG_CLOCK_MS = 300_000
 
 export function harmOf(world: World, incidents: readonly Incident[], bin: number): Harm {
   const active = incidents.filter((one) => isActive(one, bin))
@@ -124,6 +128,7 @@ export function harmOf(world: World, incidents: readonly Incident[], bin: number
         return cut && at(one, siteOf.get(storage)!) ? one.share : 0
       }),
     transfer: (source, destination) => worst((one) => onTransfer(one, source, destination)),
+    clock: (site) => worst((one) => (one.kind === 'clock' && at(one, site) ? WRONG_CLOCK_MS * one.share : 0)),
     presence: (site) =>
       active.reduce((left, one) => {
         if (one.kind === 'idle') return left * (1 - one.share)

@@ -23,6 +23,7 @@ export interface Pictures {
 export function makePictures(world: World, incidents: readonly Incident[]): Pictures {
   const window: Slice[] = []
   const running = new Map<string, number[]>()
+  const clocks = new Map<string, number>()
   const submissions = new Map<string, { at: Date; ok: boolean }[]>()
   const users: Map<string, { n: number; failed: number; sites: Set<string> }>[] = []
   const downtimes = incidents.flatMap(({ kind, sites, from, to }): Downtime[] =>
@@ -49,6 +50,7 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
         const known = submissions.get(resource) ?? []
         submissions.set(resource, [...known, { at: startOf(slice.bin), ok }].slice(-5))
       }
+      for (const [site, offsetMs] of slice.clocks) clocks.set(site, offsetMs)
       const idle = slice.harm.active.some(({ kind }) => kind === 'idle')
       const jobs = window.flatMap((one) => one.jobs)
       return {
@@ -68,6 +70,7 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
         trends: trendsOf(world, slice, running, (site) => !idle && !throttled.has(site)),
         consumption: consumptionOf(world, jobs, holesOf(slice)),
         users: userSums(users),
+        central: { clocks: [...clocks].map(([site, offsetMs]) => ({ site, offsetMs })) },
         storages: world.storages.map(({ name, site, fill }) => {
           const full = slice.harm.active.some((one) => one.kind === 'storage full' && one.storage === name)
           const usedBytes = Math.round(1e12 * (full ? 0.965 : fill))

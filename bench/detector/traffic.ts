@@ -33,12 +33,15 @@ export interface Slice {
   readonly running: ReadonlyMap<string, number>
   /** The last submission of each resource: whether it worked. */
   readonly submitted: ReadonlyMap<string, boolean>
+  /** As the tests of this bin found them: differences of the clocks of sites, ms. */
+  readonly clocks: ReadonlyMap<string, number>
   readonly slowLinks: ReadonlySet<string>
 }
 
 const FLAKY = 0.03
 const PILOT_FAILS = 0.03
 const TRANSFER_FAILS = 0.02
+const CLOCK_NOISE_MS = 100
 /** Of all sites and bins: a moment of trouble that is over before anybody could look. */
 const HICCUP = 0.0006
 const BATCHES_PER_BIN = 6 / 144
@@ -87,6 +90,7 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
       const jobs: JobFact[] = []
       const running = new Map<string, number>()
       const submitted = new Map<string, boolean>()
+      const clocks = new Map<string, number>()
       const moods = moodsOf(world, seed, bin)
       const scripts = harm.active.filter(({ kind }) => kind === 'bad script')
       const batch = batchOf(world, seed, bin) ?? batchOf(world, seed, bin - 1)
@@ -168,6 +172,7 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
           (t) => rng.next() < 1 - (1 - FLAKY) * (1 - harm.siteTest(name, t)) * (1 - hiccup),
         )
         bins.push({ entity, start, measure: 'tests', n: 3, failed: tests.length })
+        clocks.set(name, harm.clock(name) + CLOCK_NOISE_MS * normal(rngOf(seed, bin, 1000 + place)))
         if (home !== `${name}-disk`) continue
         const storage = { kind: 'storage', name: home } as const
         const probes = [0, 1, 2].filter((t) => rng.next() < 1 - (1 - FLAKY) * (1 - harm.storageTest(home, t)))
@@ -181,7 +186,7 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
       )
       return {
         ...{ bin, harm, bins: [...bins, ...moved], jobs, transfers },
-        ...{ running, submitted, slowLinks },
+        ...{ running, submitted, clocks, slowLinks },
       }
     },
   }

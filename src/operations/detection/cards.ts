@@ -26,8 +26,8 @@ const HESITATION_MS = 20 * MINUTE_MS
 const LINK_HESITATION_MS = 10 * MINUTE_MS
 /** Rules that say that a place is ill. */
 const ILLNESS = /^R(03|08|14|19|20)$/
-/** Rules that say why a place is ill: it has a black hole, or is full. */
-const ITS_OWN = /^R(10|13)$/
+/** Rules that say why a place is ill: it has a black hole, its clock is wrong, or it is full. */
+const ITS_OWN = /^R(10|12|13)$/
 /** Rules about places that fall ill at once when something that they share does. */
 const SPREADING = /^R(03|04|05|06|07|08|09|14|19)$/
 

@@ -254,7 +254,7 @@ describe('what everybody depends on', () => {
         central: {
           workers: [{ name: 'matcher', lastSuccess: ago(4 * MINUTE), periodMs: MINUTE }],
           queues: [{ name: 'transfers', backlog: 310, perMinute: 10 }],
-          clocks: [{ name: 'kek', offsetMs: -1_500 }],
+          clocks: [{ site: 'kek', offsetMs: -1_500 }],
           expiries: [{ name: 'host certificate', at: ago(-DAY) }],
           disks: [{ name: 'database', freeBytes: 9, totalBytes: 100 }],
         },
@@ -273,7 +273,7 @@ describe('what everybody depends on', () => {
         central: {
           workers: [{ name: 'matcher', lastSuccess: ago(2 * MINUTE), periodMs: MINUTE }],
           queues: [{ name: 'transfers', backlog: 90, perMinute: 0 }],
-          clocks: [{ name: 'kek', offsetMs: 200 }],
+          clocks: [{ site: 'kek', offsetMs: 200 }],
           expiries: [{ name: 'host certificate', at: ago(-15 * DAY) }],
           disks: [{ name: 'database', freeBytes: 11, totalBytes: 100 }],
         },

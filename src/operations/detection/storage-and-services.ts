@@ -120,9 +120,9 @@ export function centralSystems(now: Date, { central: picture }: Picture): Sign[]
     const needs = perMinute > 0 ? backlog / perMinute : backlog >= 100 ? Number.POSITIVE_INFINITY : 0
     if (needs > 30) found.push(sign('R12', 'queue is long', central(name), 'warn', { backlog, perMinute }))
   }
-  for (const { name, offsetMs } of clocks) {
+  for (const { site: at, offsetMs } of clocks) {
     const severity = limited(Math.abs(offsetMs), 1_000, 30_000)
-    if (severity) found.push(sign('R12', 'clock is off', central(name), severity, { offsetMs }))
+    if (severity) found.push(sign('R12', 'clock is off', site(at), severity, { offsetMs }))
   }
   for (const { name, at } of expiries) {
     const left = at.getTime() - now.getTime()

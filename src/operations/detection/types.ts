@@ -189,8 +189,8 @@ export interface Central {
     readonly maxConnections: number
     readonly replicationLagMs: number | null
   }
-  /** Clocks of others, difference to ours. */
-  readonly clocks?: readonly { readonly name: string; readonly offsetMs: number }[]
+  /** Clocks of sites, difference to ours. */
+  readonly clocks?: readonly { readonly site: string; readonly offsetMs: number }[]
   /** Certificates, signing keys, revocation lists, tokens of services. */
   readonly expiries?: readonly { readonly name: string; readonly at: Date }[]
   readonly disks?: readonly {

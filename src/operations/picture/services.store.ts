@@ -44,13 +44,13 @@ export async function databaseFacts(db: Db): Promise<DatabaseFacts> {
 }
 
 /** What the last tests found of the clocks at the sites. */
-export const clockFacts = (db: Db, vo: string, since: Date): Promise<{ name: string; offsetMs: number }[]> =>
+export const clockFacts = (db: Db, vo: string, since: Date): Promise<{ site: string; offsetMs: number }[]> =>
   rows(
     db,
     sql<{
-      name: string
+      site: string
       offsetMs: number
-    }>`select distinct on (site) 'clock of ' || site as name, offset_ms as "offsetMs"
+    }>`select distinct on (site) site, offset_ms as "offsetMs"
       from active_test where vo = ${vo} and at >= ${since} and test = 'clock' and offset_ms is not null
       order by site, at desc`,
   )
