@@ -1,10 +1,17 @@
 import { median } from '../src/operations/detection/statistics.ts'
 import { type Replayed, replay } from './detector/replay.ts'
-import { type KindScore, qualityOf, type Score, scoreOfBaseline, scoreOfDetector } from './detector/score.ts'
+import {
+  beatenBy,
+  type KindScore,
+  qualityOf,
+  type Score,
+  scoreOfBaseline,
+  scoreOfDetector,
+} from './detector/score.ts'
 
 /** Seven incidents of each of 16 kinds in eight days: most of the time there are several at once. */
 export const CORPUS = { each: 7, days: 8 }
-/** Looked at while the rules were written; the others were not. */
+/** The first of those (1 to 10) that were looked at while the rules were written; the others were not. */
 const KNOWN_SEED = 1
 export const FIRST_UNKNOWN_SEED = 101
 
@@ -36,7 +43,9 @@ function report(replayed: Replayed): Record<string, unknown> {
     regret: round(replayed.lost / replayed.saved, 3),
     cards_merged: replayed.cards.filter(({ merged }) => merged).length,
     detector: summary(ours),
-    ...Object.fromEntries(baselines.map(([name, score]) => [name, summary(score)])),
+    ...Object.fromEntries(
+      baselines.map(([name, score]) => [name, { ...summary(score), better_at: beatenBy(ours, score) }]),
+    ),
     kinds: ours.kinds.map((kind, i) => ({
       kind: kind.kind,
       incidents: kind.incidents,

@@ -276,6 +276,7 @@ const workers = [
   ...operationsWorkers({
     ...{ db, clock, rng, ids, log, rses, identity, vos, markets, doors: storageClient },
     everyMs: config.activeTestMinutes * 60_000,
+    ...{ tell: identity.tell, consoleUrl: issuerBase },
     local: async () => ({
       workers: [...running.successes()].map(([name, lastSuccess]) => ({
         ...{ name: `worker ${name}`, lastSuccess, periodMs: WORKER_PERIOD_MS },

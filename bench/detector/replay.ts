@@ -16,7 +16,7 @@ import { makeWorld, type World } from './world.ts'
 
 /** One card as a shifter saw it: times in bins. */
 export interface SeenCard {
-  readonly key: string
+  key: string
   readonly opened: number
   closed: number
   merged: boolean
@@ -140,7 +140,13 @@ function keep(cards: readonly Card[], changes: readonly CardChange[], seen: Seen
       show(card)
     } else if (change.kind === 'update') {
       const card = { ...all.get(change.key)!, ...change.card }
-      all.set(change.key, card)
+      const one = shown.get(change.key)!
+      // The same card to whoever reads it, also when it turns out to be about something else.
+      all.delete(change.key)
+      shown.delete(change.key)
+      one.key = card.key
+      all.set(card.key, card)
+      shown.set(card.key, one)
       show(card)
     } else if (change.kind === 'close') {
       all.delete(change.key)

@@ -87,6 +87,22 @@ function scoreOf({ world, incidents }: Replayed, episodes: readonly Episode[]): 
   return { kinds, ...totals(kinds, episodes.length, right) }
 }
 
+/** Several replays as one. */
+export function together(scores: readonly Score[]): Score {
+  const kinds = scores[0]!.kinds.map(({ kind }): KindScore => {
+    const all = scores.map(({ kinds: some }) => some.find((one) => one.kind === kind)!)
+    const sum = (of: (one: KindScore) => number) => all.reduce((total, one) => total + of(one), 0)
+    return {
+      ...{ kind, incidents: sum(({ incidents }) => incidents), found: sum(({ found }) => found) },
+      ...{ named: sum(({ named }) => named), episodes: sum(({ episodes }) => episodes) },
+      minutes: all.flatMap(({ minutes }) => minutes),
+    }
+  })
+  const episodes = scores.reduce((sum, one) => sum + one.episodes, 0)
+  const right = scores.reduce((sum, one) => sum + Math.round(one.precision * one.episodes), 0)
+  return { kinds, ...totals(kinds, episodes, right) }
+}
+
 function totals(kinds: readonly KindScore[], episodes: number, right: number): Omit<Score, 'kinds'> {
   const harmful = kinds.filter(({ kind }) => !(BENIGN as readonly Kind[]).includes(kind))
   const sum = (of: (one: KindScore) => number) => harmful.reduce((all, one) => all + of(one), 0)
@@ -169,6 +185,14 @@ function everything(world: World): ReadonlySet<string> {
     ...users.map(({ name }) => `user ${name}`),
     ...links.map(({ source, destination }) => `link ${source} → ${destination}`),
   ])
+}
+
+/** Kinds of incidents for which somebody else has the better quality. */
+export function beatenBy(ours: Score, theirs: Score): Kind[] {
+  return HARMFUL.filter((kind) => {
+    const of = ({ kinds, precision }: Score) => qualityOf(kinds.find((one) => one.kind === kind)!, precision)
+    return of(ours) < of(theirs)
+  })
 }
 
 /** Recall of a kind and the precision of all together, as one figure. */

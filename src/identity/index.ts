@@ -29,7 +29,7 @@ export type { AuditEntry, AuditFilter, AuditRecord, AuditVerdict } from './peopl
 export type { Comparison, ComparisonTest, Condition, Page, Paged } from './people/condition.ts'
 export type { Attribute, Label, Owner, OwnerKind } from './people/labels.ts'
 export type { LifecyclePlan } from './people/lifecycle.ts'
-export { PASSWORD_LINK, type WrittenMail } from './people/mails.ts'
+export { type MailToAccounts, PASSWORD_LINK, type WrittenMail } from './people/mails.ts'
 export { isUuid } from './people/names.ts'
 export type { OutgoingMail, SendMail } from './people/outgoing-mail.ts'
 export type { PasswordChange } from './people/passwords.ts'

@@ -9,7 +9,7 @@ export {
   explainEntity,
   holdEntity,
 } from './cards/entities.ts'
-export { type Matrix, type MatrixCell, type MatrixRow, siteMatrix } from './cards/matrix.ts'
+export { type Matrix, type MatrixRow, siteMatrix } from './cards/matrix.ts'
 export { type CardOrder, orderCard, showCard } from './cards/orders.ts'
 export { describeFinding } from './cards/words.ts'
 export { announceDowntime, type DowntimeLine, downtimeLines, finishDowntime } from './downtimes.ts'

@@ -1,4 +1,5 @@
 import { type Db, row, rows, sql } from '../kernel/database.ts'
+import { STATES } from '../workload/index.ts'
 
 export interface JobFilter {
   readonly vo: string
@@ -38,6 +39,10 @@ export const ownerIdOf = async (db: Db, vo: string, owner: string): Promise<numb
     )
   )?.id
 
+const { Matched, Running, Stalled, Completing, Done, Failed, Killed } = STATES
+/** States of jobs that somebody has, or had: only they have a site. */
+const PLACED = [Matched, Running, Stalled, Completing, Done, Failed, Killed]
+
 /**
  * The newest jobs before an id, at most `look` of them, along the index that leaves out most: of states, of an owner, of
  * all. What a question costs is bounded by this number, not by the number of jobs.
@@ -45,7 +50,9 @@ export const ownerIdOf = async (db: Db, vo: string, owner: string): Promise<numb
 function looked(filter: JobFilter, before: bigint, look: number) {
   const columns = sql`j.id, j.state, j.owner_id, j.queue_id, j.site, j.name, j.submitted_at`
   const newest = sql`j.id < ${before} order by j.id desc limit ${look}`
-  const { vo, states, ownerId } = filter
+  const { vo, ownerId, site } = filter
+  // Hundreds of thousands may wait behind the newest job of a site.
+  const states = filter.states.length === 0 && site !== undefined ? PLACED : filter.states
   if (states.length > 0)
     return sql`select j.* from unnest(${states}::smallint[]) s(state) cross join lateral (
         select ${columns} from job j where j.vo = ${vo} and j.state = s.state and ${newest}) j

@@ -48,6 +48,19 @@ describe('the list of jobs', () => {
     expect(await ids({ status: 'Waiting', owner: leased === mikas ? 'noa' : 'mika' })).toHaveLength(1)
   })
 
+  test('of a site looks past those that wait, however many there are', async () => {
+    await world.submit([jobs({ count: 3 })])
+    const stamp = await world.pilot('osaka')
+    const [{ jobId: leased } = { jobId: 0n }] = (await world.lease(stamp)).jobs
+    const late = await world.submit([jobs({ count: 20 })], { now: at(5) })
+    await killJobs(database.db, order([late.at(-1)!]))
+    const found = await list({ site: 'osaka' })
+    expect(found.jobs.map(({ id }) => id)).toEqual([leased])
+    expect(found.looked).toBe(2)
+    expect(await counts({ site: 'osaka' })).toEqual({ Matched: 1, among: null })
+    expect(await list({ site: 'mars' })).toMatchObject({ jobs: [], next: null })
+  })
+
   test('says that a held job is held, and hides a deleted one from all who do not ask for it', async () => {
     const [held, killed, gone] = await world.submit([jobs({ count: 3 })])
     await holdJobs(database.db, order([held!]))

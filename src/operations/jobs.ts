@@ -1,6 +1,13 @@
 import type { Db } from '../kernel/database.ts'
 import { codesOf, HELD, STATES, stateName, summariseJobs } from '../workload/index.ts'
-import { countNewest, type JobFilter, type JobLineRow, lookForJobs, ownerIdOf } from './jobs.store.ts'
+import {
+  countNewest,
+  type JobFilter,
+  type JobLineRow,
+  type JobLook,
+  lookForJobs,
+  ownerIdOf,
+} from './jobs.store.ts'
 
 /** What is asked of the list of jobs; absent: anything. Deleted jobs are shown only to those who ask for them. */
 export interface JobQuestion {
@@ -31,8 +38,9 @@ export interface JobCounts {
   readonly among: number | null
 }
 
-/** So many rows are looked at in a moment, however many there are. */
+/** So many rows are looked at in a moment, however many there are; fewer as long as those fill the page. */
 const LOOK = 50_000
+const SHORT_LOOKS = [1000, 10_000]
 /** Numbers are given at the submission, but a long submission may commit after a later one. */
 const DISORDER_MS = 3_600_000
 
@@ -45,13 +53,21 @@ export async function jobLines(
   const filter = await filterOf(db, question)
   if (!filter) return { jobs: [], next: null, looked: 0 }
   const { limit, before = BigInt(Number.MAX_SAFE_INTEGER) } = page
-  const found = await lookForJobs(db, filter, { before, look: LOOK, limit: limit + 1 })
+  const found = await firstFull(db, filter, before, limit + 1)
   const jobs = found.jobs.slice(0, limit).map(({ state, ...job }) => ({ ...job, status: shownState(state) }))
   const { since } = question
   const past =
     since !== undefined && found.oldest !== null && found.oldest.getTime() < since.getTime() - DISORDER_MS
   const further = found.looked === LOOK && !past ? found.furthest : null
   return { jobs, looked: found.looked, next: found.jobs.length > limit ? jobs.at(-1)!.id : further }
+}
+
+async function firstFull(db: Db, filter: JobFilter, before: bigint, limit: number): Promise<JobLook> {
+  for (const look of SHORT_LOOKS) {
+    const found = await lookForJobs(db, filter, { before, look, limit })
+    if (found.jobs.length >= limit || found.looked < look) return found
+  }
+  return lookForJobs(db, filter, { before, look: LOOK, limit })
 }
 
 /** Jobs by state. Kept counts know owners and groups; for the rest the newest are counted. */

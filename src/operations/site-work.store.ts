@@ -14,7 +14,10 @@ export interface OutcomeRow {
   readonly other: number
 }
 
-/** How the starts of jobs ended, by site and hour. */
+/**
+ * How the starts of jobs ended, by site and hour: from the counted bins, and from the starts themselves for the last
+ * minutes, which may still be counted anew.
+ */
 export const outcomesByHour = (
   db: Db,
   vo: string,
@@ -22,14 +25,23 @@ export const outcomesByHour = (
 ): Promise<OutcomeRow[]> =>
   rows(
     db,
-    sql<OutcomeRow>`select a.site, date_trunc('hour', a.ended_at, 'UTC') as at,
-        (count(*) filter (where a.outcome = 'done'))::int as done,
-        (count(*) filter (where a.outcome = 'failed'))::int as failed,
-        (count(*) filter (where a.outcome in ('site_fault', 'lost')))::int as spoilt,
-        (count(*) filter (where a.outcome in ('killed', 'returned')))::int as other
-      from job_attempt a join pilot p on p.id = a.pilot_id and p.vo = ${vo}
-      where a.site = any(${sites}::text[]) and a.ended_at >= ${from} and a.ended_at < ${to}
-      group by 1, 2 order by 1, 2`,
+    sql<OutcomeRow>`with mark as materialized (
+        select greatest(${from}::timestamptz, least(${to}::timestamptz, coalesce((select at from operation_mark where name = 'bins'),
+          ${from}::timestamptz))) as at),
+      place as (select name from unnest(${sites}::text[]) s(name)),
+      counted as (
+        select place.name as site, b.start as at, b.n - b.failed as done, b.failed - b.spoilt as failed, b.spoilt, b.other
+        from place cross join lateral (select * from activity_bin b where b.vo = ${vo} and b.kind = 'site' and b.name = place.name
+          and b.measure = 'jobs' and b.start >= ${from} and b.start < (select at from mark)) b),
+      late as (
+        select place.name as site, a.ended_at as at, (a.outcome = 'done')::int as done, (a.outcome = 'failed')::int as failed,
+          (a.outcome in ('site_fault', 'lost'))::int as spoilt, (a.outcome in ('killed', 'returned'))::int as other
+        from place cross join lateral (select * from job_attempt a where a.site = place.name
+          and a.ended_at >= (select at from mark) and a.ended_at < ${to}) a
+        join pilot p on p.id = a.pilot_id and p.vo = ${vo})
+      select site, date_trunc('hour', at, 'UTC') as at, sum(done)::int as done, sum(failed)::int as failed,
+        sum(spoilt)::int as spoilt, sum(other)::int as other
+      from (select * from counted union all select * from late) e group by 1, 2 order by 1, 2`,
   )
 
 export interface ReasonRow {

@@ -7,7 +7,8 @@ import { row, rows, seededRng, sql } from '../kernel/index.ts'
 import { listRules } from '../placement/index.ts'
 import { jobsByIds, killJobs, makersOfFiles, rescheduleJobs, STATES, stateName } from '../workload/index.ts'
 import { extendProduction } from './define.ts'
-import { makingOf } from './index.ts'
+import { makingOf, tasksOfProduction } from './index.ts'
+import type { TaskState } from './types.ts'
 import { workOn } from './workers.ts'
 
 const database = testDatabase()
@@ -218,6 +219,14 @@ describe('a production', () => {
     expect(line!.production.definition).not.toHaveProperty('steps')
     await world.order(name, 'cancel')
     expect((await all()).get(name)![0]).toEqual([2, 10, 0, 0])
+    const tasks = (state: TaskState | null, limit: number) =>
+      tasksOfProduction(database.db, { vo, name, state, limit })
+    const ids = (await tasks(null, 100)).map(({ id }) => id)
+    expect(ids).toHaveLength(12)
+    expect(ids).toEqual([...ids].sort((a, b) => Number(a - b)))
+    expect((await tasks('verified', 100)).map(({ step }) => step)).toEqual(['simulate', 'simulate'])
+    expect(await tasks('failed', 3)).toHaveLength(3)
+    expect(await tasks('submitted', 3)).toEqual([])
   })
 
   test('says how long it still takes, at the pace of its last tasks and only while it makes something', async () => {

@@ -226,8 +226,11 @@ export const tasksOf = (
 ): Promise<Task[]> =>
   rows(
     db,
-    sql<Task>`select ${TASK} from production_task t where t.step_id = any(${stepIds}::int[])
-      and (${options.state}::text is null or t.state = ${options.state}) order by t.id limit ${options.limit}`,
+    sql<Task>`select ${TASK} from unnest(${stepIds}::int[]) s(id) cross join lateral (
+        select * from production_task p where p.step_id = s.id
+          and ${options.state === null ? sql`true` : sql`p.state = ${sql.lit(options.state)}`}
+        order by p.id limit ${options.limit}) t
+      order by t.id limit ${options.limit}`,
   )
 
 /** Jobs of the tasks in hand, for orders that concern them all. */

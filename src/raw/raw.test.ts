@@ -53,6 +53,20 @@ describe('a file of raw data', () => {
       filesExpected: 2,
       events: 100n,
     })
+    const totals = async () => {
+      const [{ states: sums, centreBytes } = { states: {}, centreBytes: new Map() }] = await listFlows(
+        database.db,
+        vo,
+        world.now,
+      )
+      return { sums, centres: [...centreBytes] }
+    }
+    const before = await totals()
+    expect(before.sums).toMatchObject({ released: { files: 2 }, releasable: { files: 0 } })
+    // What is released as a whole is added up once, and counts as before.
+    await world.work()
+    expect(await rows(database.db, sql`select settled_files as files from raw_run`)).toEqual([{ files: 2 }])
+    expect(await totals()).toEqual(before)
     const [first] = await files()
     expect(Object.keys(first!.times)).toEqual(
       'recorded landed verified registered archived second_copy releasable released'.split(' '),

@@ -1,4 +1,4 @@
-import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
+import { affected, type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import type { Centre, Flow, NewFlow, RawState, Run } from './types.ts'
 
 const FLOW = sql`f.id, f.vo, f.name, f.account_id as "accountId", f.account, f.scope, f.landing, f.archive, f.centres`
@@ -32,8 +32,12 @@ export const flowById = (db: Db, id: number): Promise<Flow | undefined> =>
 export const bytesByCentre = (db: Db, flowId: number): Promise<{ centre: string; bytes: bigint }[]> =>
   rows(
     db,
-    sql<{ centre: string; bytes: bigint }>`select r.centre, coalesce(sum(f.bytes), 0)::bigint as bytes
-      from raw_run r left join raw_file f on f.run_id = r.id where r.flow_id = ${flowId} group by 1`,
+    sql<{ centre: string; bytes: bigint }>`select centre, coalesce(sum(bytes), 0)::bigint as bytes
+      from (
+        select centre, settled_bytes as bytes from raw_run where flow_id = ${flowId} and settled_files is not null
+        union all
+        select r.centre, f.bytes from raw_run r left join raw_file f on f.run_id = r.id
+        where r.flow_id = ${flowId} and r.settled_files is null) f group by 1`,
   )
 
 export interface RunKey {
@@ -85,6 +89,20 @@ export const completeRuns = (tx: Tx, now: Date): Promise<(RunKey & { id: bigint;
       returning r.id, r.vo, r.experiment, r.run, r.files_expected as files`,
   )
 
+/** Adds up runs all of whose files are released; nothing of them changes any more. Returns how many. */
+export const settleRuns = (db: Db): Promise<number> =>
+  affected(
+    db,
+    sql`with whole as materialized (
+        select r.id from raw_run r where r.settled_files is null and r.completed_at is not null
+          and not exists (select from raw_file f where f.run_id = r.id and f.state <> 'released')
+        order by r.id for update skip locked)
+      update raw_run r set settled_files = f.files, settled_bytes = f.bytes
+      from whole w cross join lateral (select count(*)::int as files, coalesce(sum(bytes), 0)::bigint as bytes
+        from raw_file where run_id = w.id) f
+      where r.id = w.id`,
+  )
+
 export interface RunTotals {
   readonly runId: bigint
   readonly state: RawState
@@ -128,8 +146,14 @@ export interface FlowState {
 export const flowStates = (db: Db, vo: string): Promise<FlowState[]> =>
   rows(
     db,
-    sql<FlowState>`select r.flow_id as "flowId", f.state, count(*)::int as files, sum(f.bytes)::bigint as bytes
-      from raw_run r join raw_file f on f.run_id = r.id where r.vo = ${vo} group by 1, 2`,
+    sql<FlowState>`select flow_id as "flowId", state, sum(files)::int as files, sum(bytes)::bigint as bytes
+      from (
+        select flow_id, 'released' as state, settled_files as files, settled_bytes as bytes from raw_run
+        where vo = ${vo} and settled_files is not null
+        union all
+        select r.flow_id, f.state, 1, f.bytes from raw_run r join raw_file f on f.run_id = r.id
+        where r.vo = ${vo} and r.settled_files is null) f
+      where files > 0 group by 1, 2`,
   )
 
 export interface Latency {

@@ -3,6 +3,7 @@ import { lookForArrivals } from './arrive.ts'
 import { completeCountedRuns, followCopies } from './copies.ts'
 import type { RawDeps } from './deps.ts'
 import { nextLook } from './file.store.ts'
+import { settleRuns } from './run.store.ts'
 
 export function rawWorkers(deps: RawDeps): Worker[] {
   const { db } = deps
@@ -20,7 +21,8 @@ export function rawWorkers(deps: RawDeps): Worker[] {
       wakeOn: ['raw', 'catalog'],
       async tick(now) {
         return {
-          changed: (await completeCountedRuns(db, now)) + (await followCopies(db, now)),
+          changed:
+            (await completeCountedRuns(db, now)) + (await followCopies(db, now)) + (await settleRuns(db)),
           nextWake: null,
         }
       },

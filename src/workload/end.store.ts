@@ -68,10 +68,13 @@ export interface JobAtEnd {
   readonly pilotId: bigint | null
 }
 
+/** Of a job j with its body b. */
+export const NEEDS_INPUTS = sql`(jsonb_array_length(coalesce(j.item->'inputs', '[]')) > 0
+  and not coalesce((b.spec->>'readFromAfar')::boolean, false))`
+
 const AT_END = sql`j.id, j.vo, j.state, j.attempt, j.queue_id as "queueId", j.owner_id as "ownerId", j.losses,
   j.failures, coalesce((b.spec->>'tries')::int, 1) as tries, j.pilot_id as "pilotId",
-  (jsonb_array_length(coalesce(j.item->'inputs', '[]')) > 0 and not coalesce((b.spec->>'readFromAfar')::boolean, false))
-    as "needsInputs"`
+  ${NEEDS_INPUTS} as "needsInputs"`
 
 /** Locks jobs in the order of their ids. */
 export const lockJobs = (tx: Tx, vo: string | null, ids: readonly bigint[]): Promise<JobAtEnd[]> =>

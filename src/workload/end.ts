@@ -10,6 +10,10 @@ export type { EndedStart, Outcome } from './end.store.ts'
 /** Starts that may end by no fault of the job before it is given up: something about it kills pilots. */
 export const MOST_LOSSES = 10
 
+/** Before the next start, by how many were lost: a place that spoils all it gets must not use up a job in a moment. */
+const PAUSES_MS = [0, 0, 0, 30_000, 60_000, 180_000, 300_000]
+const LONGEST_PAUSE_MS = 600_000
+
 /**
  * What becomes of jobs whose starts ended without success. Lost starts and faults of a site cost the job nothing but
  * the site: it waits again, elsewhere if there is an elsewhere. Its own failures are counted against its tries.
@@ -49,7 +53,11 @@ export async function afterStarts(
       if (job.failures + 1 < job.tries) return again({ failures: 1 })
       return { id, attempt, to: STATES.Failed, minor: start.reason, failures: 1, ...told }
     }
-    if (job.losses + 1 < MOST_LOSSES) return again({ losses: 1 })
+    const losses = job.losses + 1
+    const pause = PAUSES_MS[losses] ?? LONGEST_PAUSE_MS
+    if (losses < MOST_LOSSES && pause === 0) return again({ losses: 1 })
+    if (losses < MOST_LOSSES)
+      return again({ losses: 1, to: STATES.Rescheduled, lookAt: new Date(now.getTime() + pause) })
     return {
       ...{ id, attempt, to: STATES.Failed, minor: 'Maximum of reschedulings reached', losses: 1 },
       application: start.reason,

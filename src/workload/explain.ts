@@ -149,6 +149,8 @@ function presently({ job, attempts }: { job: read.JobView; attempts: readonly re
   const last = attempts.at(-1)
   if (isWithPilot(state))
     return `${stateName(state)} at ${job.site}, start ${job.attempt} with pilot ${last?.pilot}: ${job.minor}.`
+  if (state === STATES.Rescheduled)
+    return `${job.losses} starts of it were lost or spoilt; it rests for up to ten minutes before the next one.`
   if ((BEFORE_PILOT as readonly number[]).includes(state))
     return state === STATES.Received
       ? 'Its inputs are being looked for.'

@@ -12,6 +12,8 @@ import {
   holdJobs,
   killJobs,
   type LeasedJob,
+  logParts,
+  logStart,
   makersOfFiles,
   ownPilot,
   pilotEnds,
@@ -129,6 +131,30 @@ describe('a job', () => {
     await expect(complete(stamp, completion(job))).rejects.toMatchObject({ code: 'attempt_over' })
   })
 
+  test('that wrote much is read from a position on, or from somewhere before the end', async () => {
+    const { id, stamp, job } = await started()
+    const logs = [0, 1, 2, 3].map((n) => ({
+      ...{
+        jobId: job.jobId,
+        attempt: job.attempt,
+        stream: 'out' as const,
+        at: BigInt(n * 10),
+        text: `line ${n}...\n`,
+      },
+    }))
+    await heartbeat(database.db, { vo, stamp, now: at(20), reports: [], logs })
+    const held = { jobId: id, attempt: 1, stream: 'out' as const }
+    const read = async (from: bigint, bytes: number) =>
+      (await logParts(database.db, { ...held, from, bytes })).map((part) => Number(part.at))
+    expect(await read(0n, 1000)).toEqual([0, 10, 20, 30])
+    expect(await read(0n, 15)).toEqual([0, 10])
+    expect(await read(10n, 1)).toEqual([10])
+    expect(await read(40n, 1000)).toEqual([])
+    expect(await logStart(database.db, { ...held, last: 12 })).toBe(20n)
+    expect(await logStart(database.db, { ...held, last: 1000 })).toBe(0n)
+    expect(await logStart(database.db, { ...held, stream: 'err', last: 12 })).toBe(0n)
+  })
+
   test('that fails by itself is Failed at once, or tried again as often as it allows', async () => {
     const failed = { outcome: 'failed', minor: 'Application Finished With Errors', exitCode: 3 } as const
     const once = await started()
@@ -157,7 +183,8 @@ describe('a job', () => {
       if (n < 2) await world.tick('forgiveness', at(20 + n))
       expect((await world.lease(await world.pilot('kek'))).jobs).toEqual([])
     }
-    await world.tick('forgiveness', at(30))
+    await world.tick('locate', at(200))
+    await world.tick('forgiveness', at(200))
     expect((await world.lease(await world.pilot('kek'))).jobs[0]).toMatchObject({ jobId: id, attempt: 4 })
   })
 
@@ -197,12 +224,36 @@ describe('a job', () => {
       const stamp = await world.pilot()
       const { jobs: got } = await world.lease(stamp)
       expect(got[0]?.attempt).toBe(n)
-      await pilotEnds(database.db, { vo, stamp, now: at(20 + n), reason: 'node crashed' })
+      await pilotEnds(database.db, { vo, stamp, now: at(1000 * n), reason: 'node crashed' })
+      await world.tick('locate', at(1000 * n + 600))
     }
     expect(await world.view(id!)).toMatchObject({
       status: 'Failed',
       minor: 'Maximum of reschedulings reached',
     })
+  })
+
+  test('that loses one start after the other rests before the next, longer each time', async () => {
+    const [id] = await world.submit([jobs()])
+    for (const rest of [0, 0, 30, 60]) {
+      const stamp = await world.pilot()
+      expect((await world.lease(stamp)).jobs).toHaveLength(1)
+      await pilotEnds(database.db, { vo, stamp, now: at(20), reason: 'node crashed' })
+      expect(await world.view(id!)).toMatchObject({
+        status: rest > 0 ? 'Rescheduled' : 'Waiting',
+        site: null,
+      })
+      if (rest === 0) continue
+      const told = await explainJob({ db: database.db, markets: world.markets }, { vo, id: id!, now: at(20) })
+      expect(told.because).toMatch(/starts of it were lost or spoilt; it rests/)
+      await world.tick('locate', at(20 + rest - 1))
+      expect(await world.view(id!)).toMatchObject({ status: 'Rescheduled' })
+      await world.tick('locate', at(20 + rest))
+      expect(await world.view(id!)).toMatchObject({ status: 'Waiting' })
+    }
+    // Its owner need not wait.
+    await rescheduleJobs(database.db, order([id!]))
+    expect(await world.view(id!)).toMatchObject({ status: 'Waiting', losses: 0 })
   })
 
   test('given to a pilot whose answer was lost is given to it again, under the same number', async () => {

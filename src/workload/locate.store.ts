@@ -1,4 +1,5 @@
 import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
+import { NEEDS_INPUTS } from './end.store.ts'
 import { STATES } from './states.ts'
 import type { JobItem } from './types.ts'
 
@@ -8,15 +9,21 @@ export interface Looking {
   readonly state: number
   readonly queueId: number
   readonly item: JobItem
+  /** It may run only where they are. */
+  readonly needsInputs: boolean
 }
+
+/** States in which somebody looks where a job can run. */
+export const LOOKING = [STATES.Received, STATES.Checking, STATES.Waiting, STATES.Rescheduled] as const
 
 /** Locks jobs whose inputs are to be looked for now; other processes pass over them. */
 export const lockLooking = (tx: Tx, now: Date, limit: number): Promise<Looking[]> =>
   rows(
     tx,
-    sql<Looking>`select id, vo, state, queue_id as "queueId", item from job
-      where look_at <= ${now} and state in (${sql.lit(STATES.Received)}, ${sql.lit(STATES.Checking)}, ${sql.lit(STATES.Waiting)})
-      order by look_at limit ${limit} for update skip locked`,
+    sql<Looking>`select j.id, j.vo, j.state, j.queue_id as "queueId", j.item, ${NEEDS_INPUTS} as "needsInputs"
+      from job j join job_body b on b.id = j.body_id
+      where j.look_at <= ${now} and j.state in (${sql.join(LOOKING.map((state) => sql.lit(state)))})
+      order by j.look_at limit ${limit} for update of j skip locked`,
   )
 
 export async function nextLook(db: Db): Promise<Date | null> {

@@ -1,7 +1,7 @@
 import type { RseTable } from '../catalog/index.ts'
 import { type Db, type Tx, transaction, type Worker, wake } from '../kernel/index.ts'
 import { sitesOfInputs } from './inputs.ts'
-import { type Looking, lockLooking, nextLook } from './locate.store.ts'
+import { LOOKING, type Looking, lockLooking, nextLook } from './locate.store.ts'
 import { type Move, moveJobs, setLookAt } from './move.store.ts'
 import { ensureQueues, queuesByIds } from './queue.store.ts'
 import { STATES } from './states.ts'
@@ -21,8 +21,18 @@ export function locateWorker({ db, rses }: { db: Db; rses: RseTable }): Worker {
         const jobs = await lockLooking(tx, now, BATCH)
         for (const vo of new Set(jobs.map((job) => job.vo))) {
           const own = jobs.filter((job) => job.vo === vo)
-          await place(tx, vo, own)
+          await place(
+            tx,
+            vo,
+            own.filter((job) => job.needsInputs),
+          )
         }
+        // Their pause is over.
+        const rested = jobs.filter((job) => !job.needsInputs)
+        await moveJobs(tx, {
+          ...{ now, from: [STATES.Rescheduled], source: 'JobManager' },
+          moves: rested.map(({ id }) => ({ id, to: STATES.Waiting, minor: 'Job Rescheduled', lookAt: null })),
+        })
         if (jobs.length > 0) await wake(tx, 'workload')
         return jobs.length
       })
@@ -72,13 +82,7 @@ export function locateWorker({ db, rses }: { db: Db; rses: RseTable }): Worker {
           if (state === STATES.Checking) continue
           moves.push({ id, to: STATES.Checking, minor: 'Input Data Not Available', lookAt: soon })
         }
-        const { Received, Checking, Waiting } = STATES
-        await moveJobs(tx, {
-          now,
-          from: [Received, Checking, Waiting],
-          source: 'InputData',
-          moves,
-        })
+        await moveJobs(tx, { now, from: LOOKING, source: 'InputData', moves })
       }
     },
   }

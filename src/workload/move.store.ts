@@ -26,6 +26,9 @@ export interface Moved {
   readonly queueId: number
 }
 
+/** States of jobs that nobody has. */
+const AT_NO_PLACE = [STATES.Received, STATES.Waiting, STATES.Rescheduled]
+
 /**
  * The one way in which a job's state changes: only from one of the states given, with its event, its deadline and the
  * counts of its queue. Returns those that moved; the others were not in such a state.
@@ -59,11 +62,11 @@ export async function moveJobs(
             losses = case when w.afresh then 0 else j.losses + w.losses end,
             failures = case when w.afresh then 0 else j.failures + w.failures end,
             pilot_id = case when w."to" = any(${[...WITH_PILOT]}::smallint[]) then j.pilot_id end,
-            site = case when w."to" in (${sql.lit(STATES.Received)}, ${sql.lit(STATES.Waiting)}) then null else j.site end,
+            site = case when w."to" = any(${[...AT_NO_PLACE]}::smallint[]) then null else j.site end,
             started_at = case when w.afresh then null
               when w."to" = ${sql.lit(STATES.Running)} then coalesce(j.started_at, ${now}) else j.started_at end,
             rescheduled_at = case when o.before = any(${[...WITH_PILOT, ...FINAL]}::smallint[])
-              and w."to" in (${sql.lit(STATES.Received)}, ${sql.lit(STATES.Waiting)}) then ${now}::timestamptz else j.rescheduled_at end,
+              and w."to" = any(${[...AT_NO_PLACE]}::smallint[]) then ${now}::timestamptz else j.rescheduled_at end,
             ended_at = case when w."to" = any(${[...FINAL]}::smallint[]) then coalesce(j.ended_at, ${now}) end
           from wanted w join old o on o.id = w.id where j.id = o.id
           returning j.id, o.before, o.queue_before, j.queue_id, j.attempt, j.state, j.minor, j.application),

@@ -1,4 +1,4 @@
-import { type Db, rows, sql, type Tx } from '../kernel/index.ts'
+import { type Db, row, rows, sql, type Tx } from '../kernel/index.ts'
 import { deadlineOf, STATES, WITH_PILOT } from './states.ts'
 import type { Held } from './types.ts'
 
@@ -74,15 +74,32 @@ export async function addLogs(tx: Tx, pilotId: bigint, parts: readonly LogPart[]
     on conflict do nothing`.execute(tx)
 }
 
+/** Where the part begins that holds the position so many bytes before the end; 0 when less was written. */
+export const logStart = async (
+  db: Db,
+  { jobId, attempt, stream, last }: Held & { stream: 'out' | 'err'; last: number },
+): Promise<bigint> =>
+  (
+    await row(
+      db,
+      sql<{ at: bigint }>`with part as (select at, at + octet_length(text) as "end" from job_log
+          where job_id = ${jobId} and attempt = ${attempt} and stream = ${stream})
+        select coalesce(min(at), 0)::bigint as at from part where "end" > (select max("end") from part) - ${last}::int`,
+    )
+  )?.at ?? 0n
+
+/** What was written from a position on, up to so many bytes, but a whole part at least. */
 export const logParts = (
   db: Db,
-  input: Held & { stream: 'out' | 'err'; from: bigint; limit: number },
+  input: Held & { stream: 'out' | 'err'; from: bigint; bytes: number },
 ): Promise<{ at: bigint; text: string }[]> =>
   rows(
     db,
     sql<{ at: bigint; text: string }>`select at, text from job_log
       where job_id = ${input.jobId} and attempt = ${input.attempt} and stream = ${input.stream} and at >= ${input.from}
-      order by at limit ${input.limit}`,
+        and at < ${input.bytes}::int + (select min(at) from job_log where job_id = ${input.jobId}
+          and attempt = ${input.attempt} and stream = ${input.stream} and at >= ${input.from})
+      order by at`,
   )
 
 export const isRunningState = (state: number): boolean =>

@@ -25,7 +25,13 @@ export const HELD = 16
 /** States in which a pilot has the job. */
 export const WITH_PILOT = [STATES.Matched, STATES.Running, STATES.Stalled, STATES.Completing] as const
 /** States in which a job can be given up, put back or stopped by its owner before anybody runs it. */
-export const BEFORE_PILOT = [STATES.Received, STATES.Checking, STATES.Waiting, HELD] as const
+export const BEFORE_PILOT = [
+  STATES.Received,
+  STATES.Checking,
+  STATES.Waiting,
+  STATES.Rescheduled,
+  HELD,
+] as const
 export const FINAL = [STATES.Done, STATES.Failed, STATES.Killed, STATES.Deleted] as const
 
 const names = new Map<number, StateName>([
@@ -69,6 +75,10 @@ export const ENDS: Readonly<Record<number, StateEnd>> = {
   [STATES.Checking]: {
     ...{ owner: 'locator', afterMs: 7 * DAY, action: 'fail' },
     minor: 'Input Data Not Available',
+  },
+  [STATES.Rescheduled]: {
+    ...{ owner: 'locator', afterMs: DAY, action: 'fail' },
+    minor: 'Not tried again for a day',
   },
   [STATES.Waiting]: {
     ...{ owner: 'matcher', afterMs: 30 * DAY, action: 'fail' },

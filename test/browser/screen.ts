@@ -24,8 +24,13 @@ export interface World {
 }
 
 /** A browser of this reader with the administrator logged in, and what is wrong with the screens it was shown. */
-export async function openScreens(browser: Browser, grid: StartedGrid, reader: Reader) {
-  mkdirSync(pictures, { recursive: true })
+export async function openScreens(
+  browser: Browser,
+  grid: Pick<StartedGrid, 'address' | 'password'>,
+  reader: Reader,
+  directory = pictures,
+) {
+  mkdirSync(directory, { recursive: true })
   const context: BrowserContext = await browser.newContext({
     ...{ viewport: { width: reader.width, height: reader.height }, colorScheme: reader.scheme },
     ...{ reducedMotion: 'reduce', locale: 'en-GB' },
@@ -58,7 +63,7 @@ export async function openScreens(browser: Browser, grid: StartedGrid, reader: R
     /** A picture of the screen, and what is wrong with it. */
     async look(screen: string) {
       await page.locator('.empty', { hasText: reader.t.app.loading }).first().waitFor({ state: 'detached' })
-      await page.screenshot({ path: join(pictures, `${screen}-${reader.language}.png`), fullPage: true })
+      await page.screenshot({ path: join(directory, `${screen}-${reader.language}.png`), fullPage: true })
       await page.evaluate(axe)
       const found = (await page.evaluate('axe.run(document)')) as {
         violations: { id: string; impact: string; nodes: { html: string }[] }[]

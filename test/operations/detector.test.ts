@@ -1,36 +1,68 @@
 import { beforeAll, describe, expect, it } from 'vitest'
 import { type Replayed, replay } from '../../bench/detector/replay.ts'
-import { type Score, scoreOfBaseline, scoreOfDetector } from '../../bench/detector/score.ts'
+import {
+  beatenBy,
+  qualityOf,
+  type Score,
+  scoreOfBaseline,
+  scoreOfDetector,
+  together,
+} from '../../bench/detector/score.ts'
 import { CORPUS, FIRST_UNKNOWN_SEED } from '../../bench/detector.ts'
 
+/** One replay has 98 incidents that do harm; the latest tenth of so few is a matter of luck. */
+const SEEDS = [FIRST_UNKNOWN_SEED, FIRST_UNKNOWN_SEED + 1]
+
 describe('the detector in the replay of days with many incidents', () => {
-  let replayed: Replayed
+  let replayed: readonly Replayed[]
   let ours: Score
+  let theirs: Readonly<Record<string, Score>>
   beforeAll(() => {
-    replayed = replay({ seed: FIRST_UNKNOWN_SEED, ...CORPUS })
-    ours = scoreOfDetector(replayed)
+    replayed = SEEDS.map((seed) => replay({ seed, ...CORPUS }))
+    ours = together(replayed.map(scoreOfDetector))
+    theirs = Object.fromEntries(
+      ['Banned', 'Degraded'].map((name) => [
+        name,
+        together(replayed.map((one) => scoreOfBaseline(one, one.baselines[name]!))),
+      ]),
+    )
     // Much to compute, and other tests beside it.
-  }, 900_000)
+  }, 1_800_000)
 
-  it('meets a hundred incidents of all kinds, several at a time', () => {
-    expect(replayed.incidents.length).toBeGreaterThanOrEqual(100)
-    expect(ours.kinds.every(({ incidents }) => incidents === CORPUS.each)).toBe(true)
+  it('meets a hundred incidents of all kinds in each, several at a time', () => {
+    expect(replayed.every(({ incidents }) => incidents.length >= 100)).toBe(true)
+    expect(ours.kinds.every(({ incidents }) => incidents === SEEDS.length * CORPUS.each)).toBe(true)
   })
 
-  it('finds 19 of 20, half of them within 20 minutes and nine of ten within 90', () => {
-    expect(ours.recall).toBeGreaterThanOrEqual(0.95)
+  it('finds 97 of a hundred, half of them within 20 minutes and nine of ten within 80', () => {
+    expect(ours.recall).toBeGreaterThanOrEqual(0.97)
     expect(ours.medianMinutes).toBeLessThanOrEqual(20)
-    expect(ours.p90Minutes).toBeLessThanOrEqual(90)
+    expect(ours.p90Minutes).toBeLessThanOrEqual(80)
   })
 
-  it('hardly ever opens a card for nothing, and seldom two for one incident', () => {
-    expect(ours.precision).toBeGreaterThanOrEqual(0.95)
-    expect(ours.episodesPerIncident).toBeLessThanOrEqual(1.4)
+  it('hardly ever opens a card for nothing, seldom two for one incident, and names nine of ten', () => {
+    expect(ours.precision).toBeGreaterThanOrEqual(0.98)
+    expect(ours.episodesPerIncident).toBeLessThanOrEqual(1.2)
+    expect(ours.wrongCause).toBeLessThanOrEqual(0.1)
+  })
+
+  it('takes few slots from sites that are well for those it takes from ill ones', () => {
+    const sum = (of: (one: Replayed) => number) => replayed.reduce((all, one) => all + of(one), 0)
+    expect(sum(({ lost }) => lost) / sum(({ saved }) => saved)).toBeLessThanOrEqual(0.09)
   })
 
   it.each(['Banned', 'Degraded'])('finds more than the ratio rule %s with far fewer alarms', (name) => {
-    const theirs = scoreOfBaseline(replayed, replayed.baselines[name]!)
-    expect(ours.recall).toBeGreaterThan(theirs.recall)
-    expect(ours.episodes).toBeLessThan(theirs.episodes / 5)
+    expect(ours.recall).toBeGreaterThan(theirs[name]!.recall)
+    expect(ours.episodes).toBeLessThan(theirs[name]!.episodes / 5)
+  })
+
+  it('is better than the rule Degraded at every kind, and nowhere much worse than Banned', () => {
+    expect(beatenBy(ours, theirs.Degraded!)).toEqual([])
+    // Banned raises many alarms for each incident, so that a wrong one counts little in its precision.
+    for (const [i, kind] of theirs.Banned!.kinds.entries()) {
+      if (kind.found === 0) continue
+      const banned = qualityOf(kind, theirs.Banned!.precision)
+      expect(qualityOf(ours.kinds[i]!, ours.precision)).toBeGreaterThan(banned - 0.05)
+    }
   })
 })

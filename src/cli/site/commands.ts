@@ -39,6 +39,46 @@ export function registerSiteCommands(program: Command): void {
     .addHelpText('after', '\nExamples:\n  kumi site test nagoya')
     .action(async (name, options) => (await import('./test.ts')).testSite(name, options))
   registerDowntimeCommands(site)
+  registerHoldCommands(site)
+}
+
+function registerHoldCommands(site: Command): void {
+  for (const [name, what, more] of [
+    [
+      'exclude',
+      'start no pilots at a site until a time, whatever the machine thinks',
+      ' --hours 4 --reason "wrong checksums"',
+    ],
+    [
+      'throttle',
+      'start only a tenth of the pilots at a site until a time',
+      ' --until 2026-12-01T18:00+09:00 --reason "slow disk"',
+    ],
+    [
+      'keep',
+      'start as many pilots as usual, whatever the machine thinks, until a time',
+      ' --hours 8 --reason "tests by the site"',
+    ],
+  ] as const) {
+    withShared(site.command(name))
+      .description(what)
+      .argument('<site>')
+      .requiredOption('--reason <text>', 'what those who wait for the site shall read')
+      .option('--until <time>', 'when it ends, at most 30 days ahead')
+      .option('--hours <number>', 'how long it lasts, instead of --until')
+      .option('--place <name>', 'only this place that runs jobs')
+      .addHelpText('after', `\nExamples:\n  kumi site ${name} osaka${more}`)
+      .action(async (of, options) => (await import('./hold.ts')).holdSite(name, of, options))
+  }
+  withShared(site.command('free'))
+    .description('end what was decided about a site: the machine judges it again')
+    .argument('<site>')
+    .option('--place <name>', 'only what was decided about this place')
+    .addHelpText('after', '\nExamples:\n  kumi site free osaka')
+    .action(async (of, options) => (await import('./hold.ts')).holdSite('free', of, options))
+  withShared(site.command('held'))
+    .description('list sites and places about which somebody, or the machine, decided, until when and why')
+    .action(async (options) => (await import('./hold.ts')).listHeld(options))
 }
 
 function registerDowntimeCommands(site: Command): void {

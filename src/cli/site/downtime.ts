@@ -1,9 +1,7 @@
-import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
 import { type SharedOptions, show } from '../common-options.ts'
 import { table } from '../terminal.ts'
-
-const badOption = defineError('invalid', 'bad_option')
+import { type EndOptions, endOf, timeOf } from './time-options.ts'
 
 interface Downtime {
   readonly id: number
@@ -18,10 +16,8 @@ interface Downtime {
   readonly state: string
 }
 
-export interface AddDowntimeOptions extends SharedOptions {
+export interface AddDowntimeOptions extends SharedOptions, EndOptions {
   readonly from?: string
-  readonly until?: string
-  readonly hours?: string
   readonly storage?: string
   readonly place?: string
   readonly warning?: boolean
@@ -31,7 +27,7 @@ export interface AddDowntimeOptions extends SharedOptions {
 /** Announces a downtime of a site, or of one storage or place of it. */
 export async function addDowntime(site: string, options: AddDowntimeOptions): Promise<void> {
   const startsAt = options.from === undefined ? new Date() : timeOf('--from', options.from)
-  const endsAt = endOf(startsAt, options)
+  const endsAt = endOf(startsAt, options, 'A downtime')
   await withClient(options, async (client) => {
     const made = await client.json<Downtime>('POST', '/kumi/v1/downtimes', {
       json: {
@@ -80,19 +76,3 @@ export async function endDowntime(id: string, options: SharedOptions): Promise<v
 
 const nameOf = ({ site, storage, resource }: Downtime): string =>
   storage || resource ? `${storage ?? resource} (${site})` : site
-
-function endOf(startsAt: Date, { until, hours }: AddDowntimeOptions): Date {
-  if ((until === undefined) === (hours === undefined))
-    throw badOption('A downtime needs its end: --until TIME or --hours N.')
-  if (until !== undefined) return timeOf('--until', until)
-  const length = Number(hours)
-  if (!(length > 0)) throw badOption(`--hours needs a number above 0, not "${hours}".`)
-  return new Date(startsAt.getTime() + length * 3_600_000)
-}
-
-function timeOf(option: string, text: string): Date {
-  // A time without a zone would mean something else on every machine.
-  if (!/T.*(Z|[+-]\d\d:?\d\d)$/.test(text) || Number.isNaN(Date.parse(text)))
-    throw badOption(`${option} needs a time with its zone, like 2026-12-01T09:00+09:00, not "${text}".`)
-  return new Date(text)
-}

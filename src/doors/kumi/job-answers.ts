@@ -130,7 +130,8 @@ export const Explained = Type.Object({
 export const Log = Type.Object({
   attempt: count,
   text,
-  /** Where to go on. */
+  /** Where the text begins, in bytes, and where to go on. */
+  from: count,
   next: count,
   /** Nothing more will come of this start. */
   over: Type.Boolean(),

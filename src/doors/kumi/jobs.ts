@@ -20,6 +20,7 @@ import {
   killJobs,
   limitsOf,
   logParts,
+  logStart,
   makersOfFiles,
   type Ordered,
   outputsOfJobs,
@@ -65,6 +66,9 @@ const ORDERS = {
   delete: deleteJobs,
 } as const
 const Order = literals('hold', 'release', 'kill', 'rerun', 'delete')
+
+/** So much of a log is sent at once; the rest follows when it is asked for. */
+const LOG_ANSWER_BYTES = 200_000
 
 /** As the job really gets them. */
 const argumentsOf = ({ spec, item }: { spec: JobSpec; item: JobItem | null }, id: bigint): string[] =>
@@ -196,6 +200,8 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
       querystring: Type.Object({
         stream: Type.Optional(literals('out', 'err')),
         from: Type.Optional(Type.Integer({ minimum: 0 })),
+        /** Instead of `from`: about so many bytes before the end. */
+        last: Type.Optional(Type.Integer({ minimum: 1, maximum: 2 ** 30 })),
         attempt: Type.Optional(Type.Integer({ minimum: 1 })),
       }),
     },
@@ -203,13 +209,15 @@ export function registerJobs(door: Operations, deps: JobDoorDeps): void {
     handler: async ({ principal, params, query }) => {
       const job = await one(principal.vo, params.id)
       const attempt = query.attempt ?? job.attempt
-      const from = BigInt(query.from ?? 0)
-      const held = { jobId: job.id, attempt }
-      const parts = await logParts(db, { ...held, stream: query.stream ?? 'out', from, limit: 64 })
+      const held = { jobId: job.id, attempt, stream: query.stream ?? ('out' as const) }
+      const from =
+        query.last === undefined ? BigInt(query.from ?? 0) : await logStart(db, { ...held, last: query.last })
+      const parts = await logParts(db, { ...held, from, bytes: LOG_ANSWER_BYTES })
       const last = parts.at(-1)
       return {
         attempt,
         text: parts.map((part) => part.text).join(''),
+        from: parts[0]?.at ?? from,
         next: last ? last.at + BigInt(Buffer.byteLength(last.text)) : from,
         over: isFinal(job.state) || attempt < job.attempt,
       }

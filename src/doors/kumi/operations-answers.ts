@@ -62,16 +62,12 @@ export const MatrixShown = Type.Object({
       state: literals('ok', 'degraded', 'down', 'unknown'),
       reason: maybe(text),
       explanation: maybe(text),
-      cells: Type.Array(
-        Type.Object({
-          at: time,
-          state: maybe(text),
-          n: count,
-          failed: count,
-          downtime: maybe(literals('OUTAGE', 'WARNING')),
-          excluded: Type.Boolean(),
-        }),
-      ),
+      // An element for each hour.
+      states: Type.Array(maybe(text)),
+      n: Type.Array(count),
+      failed: Type.Array(count),
+      downtimes: Type.Array(maybe(literals('OUTAGE', 'WARNING'))),
+      excluded: Type.Array(Type.Boolean()),
     }),
   ),
 })

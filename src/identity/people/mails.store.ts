@@ -67,6 +67,14 @@ export const administratorAddresses = (db: Db, vo: string) =>
     where a.vo = ${vo} and a.status = 'ACTIVE' and t.key = 'admin' and lower(t.value) = 'true'`,
   )
 
+export const addressesOf = (db: Db, vo: string, names: readonly string[]) =>
+  rows(
+    db,
+    sql<{ accountId: number; recipient: string }>`select a.id as "accountId", e.address as recipient
+    from account a join email e on e.account_id = a.id and e.is_primary
+    where a.vo = ${vo} and a.name = any(${names}::text[]) and a.status = 'ACTIVE'`,
+  )
+
 export const primaryAddresses = (db: Db, ids: readonly number[]) =>
   rows(
     db,

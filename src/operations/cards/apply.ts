@@ -27,6 +27,12 @@ export async function applyChanges(
     if (change.kind === 'update') {
       const title = titleOf(change.card)
       await store.updateCard(tx, card.id, { ...change.card, title })
+      if (change.card.key !== change.key) {
+        known.delete(change.key)
+        known.set(change.card.key, { id: card.id, title })
+        const text = `it was ${card.title}`
+        await noteCard(tx, now, vo, { id: card.id, title, kind: 'renamed', author: null, text })
+      }
       const before = open.find(({ id }) => id === card.id)
       if (before && before.severity !== change.card.severity) {
         const text = `${before.severity} → ${change.card.severity}`

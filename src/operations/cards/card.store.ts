@@ -100,7 +100,7 @@ export async function insertCard(
 
 export async function updateCard(tx: Tx, id: bigint, card: CardContent & { title: string }): Promise<void> {
   const json = (value: unknown) => (value === null ? null : JSON.stringify(value))
-  await sql`update card set title = ${card.title}, severity = ${card.severity}, entity = ${json(card.entity)}::jsonb,
+  await sql`update card set key = ${card.key}, title = ${card.title}, severity = ${card.severity}, entity = ${json(card.entity)}::jsonb,
       cause = ${json(card.cause)}::jsonb, entities = ${json(card.entities)}::jsonb, findings = ${json(card.findings)}::jsonb,
       first_seen = ${card.firstSeen}, last_seen = ${card.lastSeen}
     where id = ${id}`.execute(tx)

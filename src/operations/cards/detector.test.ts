@@ -4,12 +4,14 @@ import { type PastStarts, pastStarts, sitesWithEverything } from '../../../test/
 import { row, rows, sql, transaction } from '../../kernel/index.ts'
 import { acceptReport, exclusionOf, exclusionsNow, insertExclusion } from '../../sites/index.ts'
 import { createMarkets } from '../../workload/index.ts'
+import type { CardChange, CardContent } from '../detection/index.ts'
 import { announceDowntime } from '../downtimes.ts'
 import { entriesOf } from '../shifts/log.store.ts'
 import { endShift, planShift, shiftsNow, startShift, unplanShift, writeLog } from '../shifts/shifts.ts'
 import { insertTransferEnds } from '../statistics/rollup.store.ts'
 import { rollupWorker } from '../statistics/rollup.ts'
-import { listCards } from './card.store.ts'
+import { applyChanges } from './apply.ts'
+import { changesOf, listCards, openCards } from './card.store.ts'
 import { detectorWorker } from './detector.ts'
 import { explainEntity, holdEntity } from './entities.ts'
 import { siteMatrix } from './matrix.ts'
@@ -74,6 +76,7 @@ async function look(now: Date): Promise<void> {
     detectorWorker({
       ...{ db, vos: async () => ['demo'], markets: createMarkets(db) },
       local: async () => ({ expiries: [], disks: [] }),
+      ...{ tell: async () => undefined, consoleUrl: 'https://localhost:7443' },
     }).tick(now, signal)
   await Promise.all([detector(), detector()])
 }
@@ -145,12 +148,11 @@ describe('a gateway that stops', () => {
     expect(hours).toEqual([minutes(-60), minutes(0)])
     expect(sites[0]).toMatchObject({
       site: 'osaka',
-      cells: [
-        { state: 'ok', excluded: false },
-        { state: 'down', n: 60, failed: 60, excluded: true },
-      ],
+      ...{ states: ['ok', 'down'], excluded: [false, true] },
     })
-    expect(sites[1]!.cells.at(-1)).toMatchObject({ state: 'ok', excluded: false })
+    expect(sites[0]).toMatchObject({ n: [expect.any(Number), 60], failed: [expect.any(Number), 60] })
+    expect(sites[1]!.states.at(-1)).toBe('ok')
+    expect(sites[1]!.excluded.at(-1)).toBe(false)
   })
 
   test('closes by itself after it has come back, and gets pilots again', async () => {
@@ -216,5 +218,28 @@ describe('a shift', () => {
     const next = await startShift(db, minutes(570), { vo: 'demo', person: 'taro', kind: 'DP' })
     expect(next).toMatchObject({ person: 'taro', endsAt: minutes(570 + 480) })
     expect((await shiftsNow(db, minutes(571), 'demo')).before).toMatchObject({ person: 'noa' })
+  })
+})
+
+describe('a card that turns out to be about something else', () => {
+  test('stays the same card with its history, and makes room for another of its old name', async () => {
+    const { db } = database
+    const content = (key: string, entity: CardContent['entity']): CardContent => ({
+      ...{ key, entity, severity: 'error', cause: null, entities: [], findings: [] },
+      ...{ firstSeen: minutes(1100), lastSeen: minutes(1100) },
+    })
+    const site = content('site nagoya', { kind: 'site', name: 'nagoya' })
+    const release = content('release r7', { kind: 'release', name: 'r7' })
+    const apply = (...changes: CardChange[]) =>
+      transaction(db, async (tx) =>
+        applyChanges(tx, minutes(1100), 'demo', await openCards(tx, 'demo'), changes),
+      )
+    await apply({ kind: 'open', card: site })
+    const [before] = await openCards(db, 'demo')
+    await apply({ kind: 'update', key: site.key, card: release }, { kind: 'open', card: site })
+    const cards = await openCards(db, 'demo')
+    expect(cards.map(({ key }) => key)).toEqual(['release r7', 'site nagoya'])
+    expect(cards[0]!.id).toBe(before!.id)
+    expect((await changesOf(db, before!.id)).map(({ kind }) => kind)).toEqual(['opened', 'renamed'])
   })
 })

@@ -9,9 +9,10 @@ import { markOf } from '../statistics/rollup.store.ts'
 import { applyChanges } from './apply.ts'
 import * as store from './card.store.ts'
 import { applyGuard } from './exclusions.ts'
+import { type OnCallDeps, tellOnCall } from './on-call.ts'
 import { insertSiteChanges, lastSiteStates } from './site-changes.store.ts'
 
-export interface DetectorDeps extends PictureDeps {
+export interface DetectorDeps extends PictureDeps, OnCallDeps {
   readonly db: Db
   readonly vos: () => Promise<readonly string[]>
 }
@@ -43,10 +44,14 @@ async function look(tx: Tx, deps: DetectorDeps, vo: string, now: Date): Promise<
   // What is read once counts once: bins that are closed but not counted yet must not be taken for empty.
   const counted = await markOf(tx, 'bins counted')
   if (!counted || counted.getTime() < Math.floor(now.getTime() / BIN_MS) * BIN_MS) return
-  const picture = await pictureOf(tx, deps, { vo, now, upTo: turn.memory.upTo })
-  const { memory, findings, causes } = detect(turn.memory, now, picture)
+  // What an older version remembered is looked at anew.
+  const known = turn.memory.version === emptyMemory.version ? turn.memory : emptyMemory
+  const picture = await pictureOf(tx, deps, { vo, now, upTo: known.upTo })
+  const { memory, findings, causes } = detect(known, now, picture)
   const open = await store.openCards(tx, vo)
-  await applyChanges(tx, now, vo, open, groupIntoCards(now, open, findings, causes))
+  const changes = groupIntoCards(now, open, findings, causes)
+  await applyChanges(tx, now, vo, open, changes)
+  await tellOnCall(tx, deps, { vo, now, open, changes })
   await applyGuard(tx, now, vo, { findings, causes })
   await store.putMemory(tx, now, vo, memory)
 }

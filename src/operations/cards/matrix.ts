@@ -11,21 +11,18 @@ import { endsByHour, type SiteChange, siteChangesSince } from './site-changes.st
 
 const HOUR_MS = 3_600_000
 
-export interface MatrixCell {
-  readonly at: Date
-  /** The worst of the hour; null: nobody looked. */
-  readonly state: string | null
-  /** Ends of jobs, and how many of them failed. */
-  readonly n: number
-  readonly failed: number
-  readonly downtime: 'OUTAGE' | 'WARNING' | null
-  /** Fewer pilots were started there, or none. */
-  readonly excluded: boolean
-}
+/** A site; the lists have an element for each hour. */
 export interface MatrixRow extends Pick<Site, 'state' | 'reason' | 'explanation'> {
   readonly site: string
   readonly title: string
-  readonly cells: readonly MatrixCell[]
+  /** The worst of the hour; null: nobody looked. */
+  readonly states: readonly (string | null)[]
+  /** Ends of jobs, and how many of them failed. */
+  readonly n: readonly number[]
+  readonly failed: readonly number[]
+  readonly downtimes: readonly ('OUTAGE' | 'WARNING' | null)[]
+  /** Fewer pilots were started there, or none. */
+  readonly excluded: readonly boolean[]
 }
 export interface Matrix {
   readonly hours: readonly Date[]
@@ -51,16 +48,17 @@ export async function siteMatrix(db: Db, now: Date, vo: string, hours: number): 
     const own = changes.filter(({ site }) => site === name)
     const out = exclusions.filter(({ site, action }) => site === name && action !== 'keep')
     const away = downtimes.filter(({ site, cancelledAt }) => site === name && cancelledAt === null)
-    const cells = starts.map((at): MatrixCell => {
-      const end = new Date(at.getTime() + HOUR_MS)
-      const { n = 0, failed = 0 } = counts.get(`${name} ${at.getTime()}`) ?? {}
-      return {
-        ...{ at, n, failed, state: at > now ? null : worstOf(own, at, end) },
-        downtime: downtimeOf(away, at, end),
-        excluded: out.some((one) => touches(one, at, end)),
-      }
-    })
-    return { site: name, title, state, reason, explanation, cells }
+    const over = <T>(of: (at: Date, end: Date) => T): T[] =>
+      starts.map((at) => of(at, new Date(at.getTime() + HOUR_MS)))
+    const countsAt = (at: Date) => counts.get(`${name} ${at.getTime()}`)
+    return {
+      ...{ site: name, title, state, reason, explanation },
+      states: over((at, end) => (at > now ? null : worstOf(own, at, end))),
+      n: over((at) => countsAt(at)?.n ?? 0),
+      failed: over((at) => countsAt(at)?.failed ?? 0),
+      downtimes: over((at, end) => downtimeOf(away, at, end)),
+      excluded: over((at, end) => out.some((one) => touches(one, at, end))),
+    }
   })
   const rank = ({ state }: MatrixRow) => WORST.indexOf(state)
   return { hours: starts, sites: lines.sort((a, b) => rank(a) - rank(b) || (a.site < b.site ? -1 : 1)) }
@@ -73,7 +71,7 @@ function worstOf(changes: readonly SiteChange[], from: Date, to: Date): string |
   return WORST.find((state) => states.some((one) => one.state === state)) ?? null
 }
 
-function downtimeOf(downtimes: readonly Downtime[], from: Date, to: Date): MatrixCell['downtime'] {
+function downtimeOf(downtimes: readonly Downtime[], from: Date, to: Date): MatrixRow['downtimes'][number] {
   const here = downtimes.filter(({ startsAt, endsAt }) => startsAt < to && endsAt > from)
   if (here.some(({ severity }) => severity === 'OUTAGE')) return 'OUTAGE'
   return here.length > 0 ? 'WARNING' : null

@@ -44,7 +44,8 @@ export const endsByHour = (db: Db, vo: string, from: Date) =>
       at: Date
       n: number
       failed: number
-    }>`select name as site, date_trunc('hour', start, 'UTC') as at,
-        sum(n)::int as n, sum(failed)::int as failed
-      from activity_bin where start >= ${from} and vo = ${vo} and measure = 'jobs' and kind = 'site' group by 1, 2`,
+    }>`select s.name as site, date_trunc('hour', b.start, 'UTC') as at, sum(b.n)::int as n, sum(b.failed)::int as failed
+      from site s cross join lateral (select * from activity_bin b where b.vo = s.vo and b.kind = 'site' and b.name = s.name
+        and b.measure = 'jobs' and b.start >= ${from}) b
+      where s.vo = ${vo} group by 1, 2`,
   )

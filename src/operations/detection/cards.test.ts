@@ -37,8 +37,11 @@ function apply(cards: readonly Card[], changes: readonly CardChange[]): Card[] {
         ...{ ...change.card, state: 'NEW', acknowledgedAt: null, owner: null, expires: null },
         ...{ escalation: 'none', stale: false },
       })
-    } else if (change.kind === 'update') all.set(change.key, { ...all.get(change.key)!, ...change.card })
-    else if (change.kind === 'close') all.delete(change.key)
+    } else if (change.kind === 'update') {
+      const card = { ...all.get(change.key)!, ...change.card }
+      all.delete(change.key)
+      all.set(card.key, card)
+    } else if (change.kind === 'close') all.delete(change.key)
   }
   return [...all.values()]
 }
@@ -80,12 +83,40 @@ describe('cards', () => {
     expect(cards[0]!.findings).toHaveLength(3)
   })
 
-  it('of a site go into the card of the cause that is found later', () => {
+  it('of a site are about the cause that is found later, as the same card', () => {
     const early = apply([], group([finding('R08', site('kek'))]))
     const bad = cause(release, ['site kek'])
     const changes = group([named(bad), finding('R08', site('kek'))], [bad], early)
-    expect(changes).toContainEqual({ kind: 'close', key: 'site kek', reason: 'merged', into: 'release r7' })
-    expect(keys(apply(early, changes))).toEqual(['release r7'])
+    expect(changes).toMatchObject([
+      { kind: 'update', key: 'site kek', card: { key: 'release r7', entity: release } },
+    ])
+    expect(apply(early, changes)).toMatchObject([{ key: 'release r7', firstSeen: early[0]!.firstSeen }])
+  })
+
+  it('of one trouble become the one that a person took, else the oldest', () => {
+    const ill = [finding('R08', site('kek'), { since: ago(20 * MINUTE) }), finding('R08', site('osaka'))]
+    const both = ill.flatMap((one) => apply([], group([one])))
+    const bad = cause(release, ['site kek', 'site osaka'])
+    const lives = (cards: readonly Card[]) =>
+      group([named(bad), ...ill], [bad], cards).flatMap((one) =>
+        one.kind === 'update' ? `${one.key} lives` : one.kind === 'close' ? `${one.key} ${one.reason}` : [],
+      )
+    expect(lives(both)).toEqual(['site kek lives', 'site osaka merged'])
+    const taken = both.map((card) => (card.key === 'site osaka' ? { ...card, acknowledgedAt: NOW } : card))
+    expect(lives(taken)).toEqual(['site osaka lives', 'site kek merged'])
+  })
+
+  it('stay beside a cause that began long after them', () => {
+    const early = apply([], group([finding('R08', site('kek'), { since: ago(2 * HOUR) })]))
+    const bad = cause(release, ['site kek'])
+    const changes = group([named(bad), finding('R08', site('kek'))], [bad], early)
+    expect(keys(apply(early, changes))).toEqual(['release r7', 'site kek'])
+  })
+
+  it('of a link wait ten minutes: an end that falls ill shows itself at its links first', () => {
+    const link: Entity = { kind: 'link', name: 'A → B' }
+    expect(group([finding('R19', link, { since: ago(9 * MINUTE) })])).toEqual([])
+    expect(group([finding('R19', link, { since: ago(10 * MINUTE) })])).toMatchObject([{ kind: 'open' }])
   })
 
   it('leave a site that is ill by itself apart from a release that fails at the same time', () => {
@@ -108,6 +139,26 @@ describe('cards', () => {
     expect(apply(later, group([...five, sixth], [], later))).toHaveLength(1)
   })
 
+  it('of many places are not of one that falls ill hours later, is full, or has a black hole', () => {
+    const five = [1, 2, 3, 4, 5].map((i) => finding('R14', site(`s${i}`), { since: ago(i * MINUTE) }))
+    const cards = apply([], group(five))
+    expect(cards).toHaveLength(1)
+    const late = ago(-3 * HOUR)
+    const again = finding('R14', site('s1'), { since: late })
+    const next = finding('R14', site('s6'), { since: late })
+    const after = group([...five.slice(1), again, next], [], cards, ago(-4 * HOUR))
+    expect(keys(apply(cards, after))).toContain('site s6')
+    const storage = finding('R13', { kind: 'storage', name: 'D1' }, { within: [site('s1')] })
+    expect(keys(apply(cards, group([...five, storage], [], cards)))).toContain('site s1')
+    const hole = finding(
+      'R10',
+      { kind: 'node', name: 's7/wn1' },
+      { severity: 'critical', within: [site('s7')] },
+    )
+    const ill = finding('R08', site('s7'), { since: ago(0) })
+    expect(keys(apply(cards, group([...five, ill, hole], [], cards)))).toContain('site s7')
+  })
+
   it('are not opened for information, nor for what few jobs of one user did', () => {
     const mia = cause({ kind: 'user', name: 'mia' }, ['site kek'], { n: 12, failed: 12 })
     const info = finding('R20', mia.entity, { severity: 'info' })
@@ -124,6 +175,17 @@ describe('cards', () => {
     expect(group([finding('R08', site('kek'))], [], cards, ago(-30 * MINUTE))).toMatchObject([
       { kind: 'update' },
     ])
+  })
+
+  it('are not closed while something central fails: nobody can tell', () => {
+    const everywhere = cause({ kind: 'central', name: 'everywhere' })
+    let known = apply([], group([finding('R08', site('kek'), { since: ago(2 * HOUR) })]))
+    for (const minutes of [30, 70, 110]) {
+      known = apply(known, group([named(everywhere)], [everywhere], known, ago(-minutes * MINUTE)))
+    }
+    expect(keys(known)).toEqual(['central everywhere', 'site kek'])
+    expect(keys(apply(known, group([], [], known, ago(-169 * MINUTE))))).toHaveLength(2)
+    expect(apply(known, group([], [], known, ago(-170 * MINUTE)))).toEqual([])
   })
 
   it('that nobody takes go to the expert and to those on call, by their severity', () => {
@@ -183,6 +245,20 @@ describe('the guard of exclusions', () => {
     expect(ask({ findings: [ill('a')], causes: both })).toEqual(['a throttle site is ill'])
     const everywhere = cause({ kind: 'central', name: 'everywhere' })
     expect(ask({ findings: [ill('a')], causes: [everywhere] })).toEqual(['a none cause is elsewhere'])
+    expect(ask({ findings: [ill('a')], causes: [everywhere, cause(site('a'))] })).toEqual([
+      'a none cause is elsewhere',
+    ])
+  })
+  it('takes slots from a site whose own storage is the cause, not from those that use it', () => {
+    const storage = cause({ kind: 'storage', name: 'A-DISK' }, ['site a', 'site b'], { within: [site('a')] })
+    expect(ask({ findings: [ill('a'), ill('b')], causes: [storage] })).toEqual([
+      'a throttle site is ill',
+      'b none cause is elsewhere',
+    ])
+  })
+  it('waits ten minutes: what else may be the cause shows itself a little later', () => {
+    expect(ask({ findings: [ill('a', 90, ago(9 * MINUTE))] })).toEqual([])
+    expect(ask({ findings: [ill('a', 90, ago(10 * MINUTE))] })).toHaveLength(1)
   })
   it('takes no more than a fifth of all slots within an hour, the oldest first', () => {
     const three = ['a', 'b', 'c'].map((name, i) => ill(name, 90, ago((9 - 2 * i) * HOUR)))

@@ -1,6 +1,7 @@
 import { explainedBy } from './causes.ts'
 import { timerChanges } from './escalation.ts'
 import { HOUR_MS, isOf, MINUTE_MS, signKey, worst } from './finding.ts'
+import { EVERYWHERE_ENTITY } from './localise.ts'
 import {
   type Card,
   type CardChange,
@@ -16,10 +17,17 @@ export const QUIET_MS = HOUR_MS
 /** Alarms whose onsets follow each other so closely belong together when there are `TOGETHER` of them. */
 const LINK_MS = 30 * MINUTE_MS
 const TOGETHER = 5
-/** When a second place falls ill within half an hour, what both share has so long to show itself. */
+/** So long after the first of them others are taken for the same trouble. */
+const JOINING_MS = 2 * HOUR_MS
+/** A card so much older than a trouble is about something else. */
+const OLDER_MS = HOUR_MS
+/** When a second place falls ill within half an hour, what both share has so long to show itself; with a third, twice. */
 const HESITATION_MS = 20 * MINUTE_MS
+const LINK_HESITATION_MS = 10 * MINUTE_MS
 /** Rules that say that a place is ill. */
 const ILLNESS = /^R(03|08|14|19|20)$/
+/** Rules that say why a place is ill: it has a black hole, or is full. */
+const ITS_OWN = /^R(10|13)$/
 /** Rules about places that fall ill at once when something that they share does. */
 const SPREADING = /^R(03|04|05|06|07|08|09|14|19)$/
 
@@ -119,7 +127,7 @@ function causeOf(finding: Finding, causes: readonly Cause[]): Cause | undefined 
 /** The card of its site, else the card that has the finding, or another one of its site, already. */
 function knownHome(finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft | undefined {
   const own = drafts.get(cardKey(finding))
-  if (own) return own
+  if (own || ITS_OWN.test(finding.rule)) return own
   const key = signKey(finding)
   const all = [...drafts.values()]
   const ends = new Set(isLink(finding) ? finding.within.map(entityKey) : [])
@@ -131,14 +139,16 @@ function knownHome(finding: Finding, drafts: ReadonlyMap<string, Draft>): Draft 
 }
 
 const isTogether = ({ key }: Pick<Draft, 'key'>): boolean => key.startsWith('together ')
+const beginOf = ({ key }: Draft): number => Date.parse(key.slice('together '.length))
 const onsetOf = ({ findings }: Draft): number => Math.min(...findings.map(({ since }) => since.getTime()))
 const NOWHERE: Placed = { entity: { kind: 'central', name: '' }, within: [] }
 /** What these have is not told by their names. */
-const LOCAL: ReadonlySet<Entity['kind']> = new Set(['site', 'resource', 'node', 'storage'])
+const LOCAL: ReadonlySet<Entity['kind']> = new Set(['site', 'resource', 'storage'])
 /** Only a place is ill, and nobody knows why. */
 const isLonely = (draft: Draft): boolean =>
   !isTogether(draft) &&
   LOCAL.has((draft.cause ?? draft.card?.cause ?? null)?.entity.kind ?? 'site') &&
+  !draft.findings.some(({ rule }) => ITS_OWN.test(rule)) &&
   siteOf(draft.findings[0] ?? NOWHERE) !== null &&
   draft.findings.some(({ rule }) => SPREADING.test(rule))
 
@@ -149,9 +159,11 @@ function gatherTogether(drafts: Map<string, Draft>): void {
     .map((draft) => ({ draft, at: onsetOf(draft) }))
     .sort((a, b) => a.at - b.at || (a.draft.key < b.draft.key ? -1 : 1))
   const open = [...drafts.values()].find(isTogether)
-  const times = (open?.card?.findings ?? []).map(({ since }) => since.getTime())
+  // What joins it long after it began is the next trouble.
+  const latest = open ? beginOf(open) + JOINING_MS : 0
+  const times = (open?.card?.findings ?? []).map(sinceOf).filter((time) => time <= latest)
   for (const { draft, at } of onsets) {
-    if (times.some((time) => Math.abs(time - at) <= LINK_MS)) moveInto(open!, draft)
+    if (at <= latest && times.some((time) => Math.abs(time - at) <= LINK_MS)) moveInto(open!, draft)
   }
   for (const chain of chainsOf(onsets.filter(({ draft }) => draft.findings.length > 0))) {
     // Old cards are known for what they are; what is new makes them one.
@@ -177,46 +189,90 @@ function chainsOf<T extends { at: number }>(onsets: readonly T[]): T[][] {
 
 /** A place that is not alone with its trouble waits with its card, unless it is grave. */
 function hesitates(now: Date, draft: Draft, all: readonly Draft[]): boolean {
-  if (draft.card || draft.findings.length === 0 || !isLonely(draft)) return false
+  if (draft.card || draft.findings.length === 0) return false
+  // A storage that falls ill shows itself at its links first.
+  if (draft.findings.every(isLink)) return now.getTime() - onsetOf(draft) < LINK_HESITATION_MS
+  if (!isLonely(draft)) return false
   if (draft.findings.some(({ severity }) => severity === 'critical')) return false
   const at = onsetOf(draft)
-  if (now.getTime() - at >= HESITATION_MS) return false
-  return all.some(
+  const others = all.filter(
     (other) =>
       other !== draft &&
       other.findings.length > 0 &&
       isLonely(other) &&
       Math.abs(onsetOf(other) - at) <= LINK_MS,
   )
+  return now.getTime() - at < Math.min(others.length, 2) * HESITATION_MS
 }
 
 function contentChanges(now: Date, drafts: readonly Draft[], homes: ReadonlyMap<Cause, Draft>): CardChange[] {
-  const whither = new Map<string, string>()
-  for (const { key, findings } of drafts) for (const one of findings) whither.set(signKey(one), key)
+  const whither = new Map<string, Draft>()
+  for (const draft of drafts) for (const one of draft.findings) whither.set(signKey(one), draft)
   const opened: CardChange[] = []
   const closed: CardChange[] = []
-  for (const draft of drafts) {
-    const { key, card, findings } = draft
-    if (findings.length > 0) {
-      const content = contentOf(now, draft)
-      opened.push(card ? { kind: 'update', key, card: content } : { kind: 'open', card: content })
-      continue
-    }
-    if (!card) continue
+  const swallowed: { card: Card; into: Draft }[] = []
+  const central = drafts.find(({ key }) => key === entityKey(EVERYWHERE_ENTITY))?.card ?? null
+  for (const { card, key, findings } of drafts) {
+    if (!card || findings.length > 0) continue
     const into =
       card.findings.map((one) => whither.get(signKey(one))).find((other) => other !== undefined) ??
-      [...homes].find(([cause]) => card.findings.some((one) => explainedBy(cause, one)))?.[1].key
-    if (into !== undefined && into !== key) closed.push({ kind: 'close', key, reason: 'merged', into })
-    else if (card.lastSeen.getTime() <= now.getTime() - QUIET_MS) {
+      [...homes].find(([cause]) =>
+        card.findings.some((one) => explainedBy(cause, { ...one, facts: {} })),
+      )?.[1]
+    if (into && into.key !== key && !isOlder(card, into)) swallowed.push({ card, into })
+    else if (quietSince(card, central) <= now.getTime() - QUIET_MS) {
       closed.push({ kind: 'close', key, reason: 'over' })
+    }
+  }
+  for (const draft of drafts) {
+    if (draft.findings.length === 0) continue
+    const { key } = draft
+    const card = draft.card ?? successor(swallowed, draft)
+    const content = contentOf(now, { ...draft, card })
+    opened.push(card ? { kind: 'update', key: card.key, card: content } : { kind: 'open', card: content })
+    for (const other of swallowed) {
+      if (other.into === draft && other.card !== card) {
+        closed.push({ kind: 'close', key: other.card.key, reason: 'merged', into: key })
+      }
     }
   }
   return [...opened, ...closed]
 }
 
+/** While something central fails nobody can tell whether anything else is over. */
+const quietSince = ({ lastSeen }: Card, central: Card | null): number =>
+  central && central.firstSeen.getTime() <= lastSeen.getTime() + QUIET_MS
+    ? Math.max(lastSeen.getTime(), central.lastSeen.getTime())
+    : lastSeen.getTime()
+
+/** What was there long before another trouble began is not a part of it: nobody can tell before that is over. */
+const isOlder = (card: Card, { findings, card: other }: Draft): boolean =>
+  card.firstSeen.getTime() <
+  Math.min(...(other ? [other.firstSeen.getTime()] : findings.filter(isNew(card)).map(sinceOf))) - OLDER_MS
+
+const sinceOf = ({ since }: Finding): number => since.getTime()
+const isNew = (card: Card) => {
+  const known = new Set(card.findings.map(signKey))
+  return (one: Finding): boolean => !known.has(signKey(one))
+}
+
+/** Of the cards that turn out to be of one trouble the one lives on that a person took, else the oldest. */
+function successor(swallowed: readonly { card: Card; into: Draft }[], draft: Draft): Card | null {
+  const own = swallowed.filter(({ into }) => into === draft).map(({ card }) => card)
+  own.sort(
+    (a, b) =>
+      Number(a.acknowledgedAt === null) - Number(b.acknowledgedAt === null) ||
+      a.firstSeen.getTime() - b.firstSeen.getTime() ||
+      (a.key < b.key ? -1 : 1),
+  )
+  return own[0] ?? null
+}
+
 function contentOf(now: Date, draft: Draft): CardContent {
   const { key, card, findings } = draft
-  const cause = draft.cause ?? card?.cause ?? null
+  // A card that turned out to be about something else keeps what was seen, not what was held to be ill.
+  const same = card?.key === key ? card : null
+  const cause = draft.cause ?? same?.cause ?? null
   const places = (draft.cause?.sites ?? []).map((name): Entity => ({ kind: 'site', name }))
   const entities = [...(card?.entities ?? []), ...findings.map(({ entity }) => entity), ...places]
   const since = Math.min(
@@ -225,14 +281,14 @@ function contentOf(now: Date, draft: Draft): CardContent {
   )
   return {
     ...{ key, cause, findings, lastSeen: now, firstSeen: new Date(since) },
-    entity: isTogether(draft) ? null : (cause?.entity ?? gravest(draft)),
+    entity: isTogether(draft) ? null : (cause?.entity ?? gravest(key, same, findings)),
     severity: worst(findings.map(({ severity }) => severity)),
     entities: [...new Map(entities.map((one) => [entityKey(one), one])).values()],
   }
 }
 
 /** The site itself where it is ill, else the one part that is. */
-function gravest({ key, card, findings }: Draft): Entity | null {
+function gravest(key: string, card: Card | null, findings: readonly Finding[]): Entity | null {
   const own = findings.find(({ entity }) => entityKey(entity) === key)
   return own?.entity ?? card?.entity ?? findings[0]?.entity ?? null
 }

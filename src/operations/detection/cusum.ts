@@ -1,9 +1,8 @@
 import { clamp } from './statistics.ts'
 import { BIN_MS, type Bin, type EntityMemory, entityKey, type Measure } from './types.ts'
 
-/** Evidence above which an entity is held to be ill: of one kind, or of all together. */
-export const RAISE_ONE = 9
-export const RAISE_ALL = 11
+/** Evidence of all kinds together above which an entity is held to be ill. */
+export const RAISE = 9
 /** Below it for `CALM_BINS` bins in a row the alarm ends. */
 export const CALM = 2
 export const CALM_BINS = 3
@@ -12,75 +11,121 @@ const MOST = 14
 const MOST_OF_A_BIN = 5
 /** What must have been held against an entity before the bin that raises its alarm. */
 const LASTING = 3
+const MORE_THAN_COMMON = 1.25
 const FIRST_BASELINE = 0.05
 const LEARNING = 0.02
 const FORGET_MS = 86_400_000
+/** What nobody used for so long says nothing of now. */
+const UNUSED_MS = 7_200_000
 const RECENT = 3
 
-/** What is usual and what is ill; jobs are measured by what is usual for them. */
-const FRACTIONS: Readonly<Record<Exclude<Measure, 'jobs'>, readonly [usual: number, ill: number]>> = {
-  pilots: [0.05, 0.5],
+/** What is usual, and how ill something may be: partly, or altogether. Jobs are measured by what is usual for them. */
+type Fractions = readonly [usual: number, ...ill: readonly number[]]
+const FRACTIONS: Readonly<Record<Exclude<Measure, 'jobs'>, Fractions>> = {
+  pilots: [0.05, 0.5, 0.9],
   transfers: [0.05, 0.5],
-  tests: [0.05, 0.6],
+  tests: [0.05, 0.4],
 }
 
-function fractions(measure: Measure, baseline: number): readonly [number, number] {
+function fractions(measure: Measure, baseline: number): Fractions {
   if (measure !== 'jobs') return FRACTIONS[measure]
   const usual = clamp(1.5 * baseline, 0.02, 0.25)
-  return [usual, clamp(4 * usual, 0.25, 0.95)]
+  return [usual, clamp(2.5 * usual, 0.18, 0.6), clamp(4 * usual, 0.25, 0.95), clamp(10 * usual, 0.6, 0.95)]
 }
 
-/** How much more likely `failed` of `n` are where something is ill than as usual, as a logarithm. */
-export function evidenceOf(measure: Measure, baseline: number, n: number, failed: number): number {
-  const [usual, ill] = fractions(measure, baseline)
-  return clamp(
-    failed * Math.log(ill / usual) + (n - failed) * Math.log((1 - ill) / (1 - usual)),
-    -12,
-    MOST_OF_A_BIN,
-  )
+/**
+ * How much more likely `failed` of `n` are in each way to be ill than as usual, as logarithms. `common`: the part that
+ * fails at all others as well at that time, by something central; who is ill beside it fails more often than they.
+ */
+export function evidenceOf(
+  measure: Measure,
+  baseline: number,
+  n: number,
+  failed: number,
+  common = 0,
+): readonly number[] {
+  const [alone, ...waysToBeIll] = fractions(measure, baseline)
+  const usual = clamp(Math.max(alone, MORE_THAN_COMMON * common), 0, 0.97)
+  return waysToBeIll.map((one) => {
+    const ill = usual > alone ? Math.max(one, (1 + usual) / 2) : one
+    return clamp(
+      failed * Math.log(ill / usual) + (n - failed) * Math.log((1 - ill) / (1 - usual)),
+      -12,
+      MOST_OF_A_BIN,
+    )
+  })
 }
 
-export function isRaised(evidence: EntityMemory['evidence']): boolean {
-  const { jobs = 0, pilots = 0, transfers = 0 } = evidence
-  return Math.max(jobs, pilots, transfers) > RAISE_ONE || sumOf(evidence) > RAISE_ALL
+/** The entity with this part of what is held against it by some measures; 0 takes it all back. */
+export function weakened(one: EntityMemory, measures: readonly Measure[], factor: number): EntityMemory {
+  const sums = { ...one.sums }
+  const evidence = { ...one.evidence }
+  for (const measure of measures) {
+    if (evidence[measure] === undefined) continue
+    sums[measure] = sums[measure]?.map((sum) => factor * sum) ?? []
+    evidence[measure] = factor * evidence[measure]
+  }
+  return { ...one, sums, evidence }
 }
 
 const sumOf = ({ jobs = 0, pilots = 0, tests = 0, transfers = 0 }: EntityMemory['evidence']): number =>
   jobs + pilots + tests + transfers
 
 export const unknownEntity = ({ entity, within = [] }: Pick<Bin, 'entity' | 'within'>): EntityMemory => ({
-  ...{ entity, within, evidence: {}, baseline: FIRST_BASELINE },
+  ...{ entity, within, sums: {}, evidence: {}, baseline: FIRST_BASELINE },
   ...{ since: null, calm: 0, last: 0, recent: [] },
 })
 
+/** What is known beside the bins themselves. */
+export interface Beside {
+  /** The part that fails everywhere by something central; 0: nothing does. */
+  readonly common: (bin: Bin) => number
+  /** Whose failures have a cause already: they are nothing to get used to. */
+  readonly explained: (key: string) => boolean
+}
+
 /** One bin of time of one entity; `bins` are its rows of that bin, none when nothing happened there. */
-export function advance(before: EntityMemory, start: number, bins: readonly Bin[]): EntityMemory {
-  const alarmed = before.since !== null
+export function advance(
+  known: EntityMemory,
+  start: number,
+  bins: readonly Bin[],
+  { common, explained }: Beside,
+): EntityMemory {
+  const alarmed = known.since !== null
+  if (bins.length === 0 && known.last < start - UNUSED_MS) {
+    return { ...known, sums: {}, evidence: {}, since: null, calm: 0 }
+  }
+  const before = alarmed ? forgottenBehindGoodTests(known, bins) : known
+  const sums = { ...before.sums }
   const evidence = { ...before.evidence }
   let { baseline, last, recent } = before
-  const seen = new Set<Measure>()
-  for (const { measure, n, failed } of bins) {
+  for (const bin of bins) {
+    const { measure, n, failed } = bin
     if (n <= 0) continue
-    seen.add(measure)
     last = start
-    evidence[measure] = clamp((evidence[measure] ?? 0) + evidenceOf(measure, baseline, n, failed), 0, MOST)
+    const others = common(bin)
+    const gains = evidenceOf(measure, baseline, n, failed, others)
+    const after = gains.map((gain, way) => clamp((sums[measure]?.[way] ?? 0) + gain, 0, MOST))
+    sums[measure] = after
+    evidence[measure] = Math.max(...after)
     if (measure !== 'jobs') continue
     recent = [...recent, { start, n, failed }].slice(-RECENT)
-    if (!alarmed) baseline += LEARNING * Math.min(1, n / 10) * (failed / n - baseline)
+    const learns = !alarmed && others === 0 && !explained(entityKey(known.entity))
+    if (learns) baseline += LEARNING * Math.min(1, n / 10) * (failed / n - baseline)
   }
-  if (alarmed) forgetBehindGoodTests(evidence, seen, bins)
   const end = start + BIN_MS
   if (!alarmed) {
     // All that one bin tells, of jobs, pilots and tests together, may be one bad moment.
     const lasting = sumOf(before.evidence) >= LASTING
-    const since = isRaised(evidence) && lasting ? end : null
-    return { ...before, evidence, baseline, last, recent, since, calm: 0 }
+    const since = sumOf(evidence) > RAISE && lasting ? end : null
+    return { ...before, sums, evidence, baseline, last, recent, since, calm: 0 }
   }
   const quiet = Object.values(evidence).every((value) => value < CALM)
   const calm = quiet ? before.calm + 1 : 0
   const over = calm >= CALM_BINS
   return {
     ...before,
+    sums,
     evidence,
     baseline,
     last,
@@ -91,17 +136,12 @@ export function advance(before: EntityMemory, start: number, bins: readonly Bin[
 }
 
 /** A place that gets no work any more cannot show that it is well but by its tests: each good round weakens what was held against it. */
-function forgetBehindGoodTests(
-  evidence: Partial<Record<Measure, number>>,
-  seen: ReadonlySet<Measure>,
-  bins: readonly Bin[],
-): void {
+function forgottenBehindGoodTests(known: EntityMemory, bins: readonly Bin[]): EntityMemory {
   const tests = bins.filter(({ measure, n }) => measure === 'tests' && n > 0)
-  if (tests.length === 0 || tests.some(({ failed }) => failed > 0)) return
-  for (const measure of ['jobs', 'pilots', 'transfers'] as const) {
-    const held = evidence[measure]
-    if (held !== undefined && !seen.has(measure)) evidence[measure] = 0.7 * held
-  }
+  if (tests.length === 0 || tests.some(({ failed }) => failed > 0)) return known
+  const seen = new Set(bins.filter(({ n }) => n > 0).map(({ measure }) => measure))
+  const unseen = (['jobs', 'pilots', 'transfers'] as const).filter((measure) => !seen.has(measure))
+  return weakened(known, unseen, 0.7)
 }
 
 /**
@@ -114,6 +154,7 @@ export function advanceAll(
   now: number,
   bins: readonly Bin[],
   skip: (bin: Pick<Bin, 'entity' | 'within'>, start: number) => boolean,
+  beside: Beside,
 ): { entities: Record<string, EntityMemory>; upTo: number } {
   const end = Math.floor(now / BIN_MS) * BIN_MS
   const byStart = new Map<number, Map<string, Bin[]>>()
@@ -141,8 +182,8 @@ export function advanceAll(
       const list = slot.get(key)
       if (!list && known.since === null) continue
       after[key] = skip(known, start)
-        ? { ...known, evidence: {}, since: null, calm: 0 }
-        : advance(known, start, list ?? [])
+        ? { ...known, sums: {}, evidence: {}, since: null, calm: 0 }
+        : advance(known, start, list ?? [], beside)
     }
   }
   for (const [key, { last }] of Object.entries(after)) {

@@ -1,6 +1,15 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { BIN_MS, type Bin, type Detection, detect, emptyMemory, type Memory, type Picture } from './index.ts'
+import {
+  BIN_MS,
+  type Bin,
+  type Detection,
+  detect,
+  emptyMemory,
+  type JobFact,
+  type Memory,
+  type Picture,
+} from './index.ts'
 
 const T0 = Date.parse('2026-03-02T00:00:00Z')
 const at = (bin: number) => new Date(T0 + bin * BIN_MS)
@@ -86,6 +95,110 @@ describe('the evidence against a site', () => {
   it('waits for a bin to be over', () => {
     const { memory } = detect(emptyMemory, new Date(at(1).getTime() - 1), { bins: [bin(20, 20)(at(0))] })
     expect(memory.entities).toEqual({})
+  })
+})
+
+describe('the evidence beside a cause elsewhere', () => {
+  const SITES = ['osaka', 'kek', 's3', 's4', 's5', 's6']
+  /** Jobs of ten minutes at six sites, of nine productions and two releases, and what the bins say of them. */
+  const work = (
+    i: number,
+    fails: (site: string, production: number) => number,
+  ): Pick<Picture, 'bins' | 'jobs'> => {
+    const jobs = SITES.flatMap((site) =>
+      Array.from({ length: 9 }, (_, p): JobFact => {
+        const attributes = { site, production: `p${p}`, release: `r${p % 2}` }
+        return { attributes, start: at(i), n: 4, failed: Math.round(4 * fails(site, p)) }
+      }),
+    )
+    const bins = SITES.map((site): Bin => {
+      const own = jobs.filter(({ attributes }) => attributes.site === site)
+      const failed = own.reduce((sum, one) => sum + one.failed, 0)
+      return bin(36, failed, { entity: { kind: 'site', name: site } })(at(i))
+    })
+    return { bins, jobs }
+  }
+  const days = (n: number, fails: (site: string, production: number, i: number) => number): Detection[] => {
+    let memory = emptyMemory
+    const past: JobFact[][] = []
+    return Array.from({ length: n }, (_, i) => {
+      const { bins, jobs = [] } = work(i, (site, production) => fails(site, production, i))
+      past.push([...jobs])
+      const seen = detect(memory, at(i + 1), { bins, jobs: past.slice(-6).flat() })
+      memory = seen.memory
+      return seen
+    })
+  }
+
+  it('is of no site while a release fails, and no site learns that failing is usual', () => {
+    const last = days(40, (_, production) => (production % 2 === 1 ? 1 : 0)).at(-1)!
+    expect(rules(last)).toEqual(['R20 cause of failures'])
+    for (const { baseline, since } of Object.values(last.memory.entities)) {
+      expect(since).toBeNull()
+      expect(baseline).toBeLessThan(0.07)
+    }
+  })
+
+  it('is of a site that fails for itself beside the release', () => {
+    const last = days(30, (site, p, i) => (p % 2 === 1 || (site === 'osaka' && i >= 20) ? 1 : 0)).at(-1)!
+    expect(last.findings.map(({ rule, entity }) => `${rule} ${entity.name}`)).toContain('R08 osaka')
+    expect(last.findings.map(({ entity }) => entity.name)).not.toContain('kek')
+  })
+
+  it('is of a site that fails more than all the others by something central', () => {
+    const all = days(24, (site, _, i) => (i < 6 ? 0 : site === 'osaka' && i >= 14 ? 1 : 0.5))
+    const told = all.at(-1)!.findings.map(({ rule, entity }) => `${rule} ${entity.name}`)
+    expect(told).toContain('R20 everywhere')
+    expect(told).toContain('R08 osaka')
+    expect(told).not.toContain('R08 kek')
+  })
+})
+
+describe('a cause', () => {
+  it('is not named when it failed until half an hour ago and does well since', () => {
+    const jobs = (fails: (i: number) => boolean): JobFact[] =>
+      Array.from({ length: 6 }, (_, i) =>
+        ['osaka', 'kek', 's3'].map((site): JobFact => {
+          const bad = site === 'osaka' && fails(i)
+          return { attributes: { site }, start: at(i), n: 20, failed: bad ? 18 : 0 }
+        }),
+      ).flat()
+    const named = (fails: (i: number) => boolean) =>
+      detect(emptyMemory, at(6), { bins: [], jobs: jobs(fails) }).causes.map(({ entity }) => entity.name)
+    expect(named(() => true)).toEqual(['osaka'])
+    expect(named((i) => i >= 3)).toEqual(['osaka'])
+    expect(named((i) => i < 3)).toEqual([])
+  })
+})
+
+describe('the evidence of transfers', () => {
+  const storage = (name: string) => ({ kind: 'storage', name }) as const
+  const link = { kind: 'link', name: 'A → B' } as const
+
+  it('is of the worse of two ends', () => {
+    const rows = (i: number): JobFact[] => [
+      { attributes: { source: 'A', destination: 'B' }, start: at(i), n: 6, failed: 6 },
+      { attributes: { source: 'A', destination: 'C' }, start: at(i), n: 6, failed: 6 },
+      { attributes: { source: 'B', destination: 'C' }, start: at(i), n: 4, failed: 0 },
+    ]
+    const ends = [
+      bin(12, 12, { entity: storage('A'), measure: 'transfers' }),
+      bin(10, 6, { entity: storage('B'), measure: 'transfers' }),
+      bin(10, 6, { entity: storage('C'), measure: 'transfers' }),
+    ]
+    let memory = emptyMemory
+    for (let i = 0; i < 2; i++) {
+      const seen = detect(memory, at(i + 1), { bins: ends.map((one) => one(at(i))), transfers: rows(i) })
+      memory = seen.memory
+      if (i === 1) expect(new Set(seen.findings.map(({ entity }) => entity.name))).toEqual(new Set(['A']))
+    }
+  })
+
+  it('is no longer true of a link that nobody used for two hours', () => {
+    const bad = [bin(5, 5, { entity: link, measure: 'transfers' })]
+    const seen = watch([...repeat(3, bad), ...repeat(14, [])])
+    expect(seen.slice(1, 14).every((one) => one.findings.length === 1)).toBe(true)
+    expect(seen.at(-1)!.findings).toEqual([])
   })
 })
 

@@ -1,11 +1,21 @@
-import { causesNow, explainedBy, signOf, withoutExplained } from './causes.ts'
+import {
+  besideCauses,
+  causesNow,
+  explainedBy,
+  ownBins,
+  signOf,
+  unexplainedJobs,
+  withoutExplained,
+} from './causes.ts'
 import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
+import { withoutWorseEnds } from './ends.ts'
 import { closure, MINUTE_MS, minutes, percent, rank, type Sign, sign, signKey } from './finding.ts'
 import * as work from './pilots-and-jobs.ts'
 import * as services from './storage-and-services.ts'
 import {
   BIN_MS,
+  type Cause,
   type Detection,
   type Entity,
   type EntityMemory,
@@ -22,7 +32,7 @@ const PAUSE_MS = 30 * MINUTE_MS
 /** Evidence of one kind that is worth a finding of its own beside the strongest. */
 const WORTH = 5
 
-export const emptyMemory: Memory = { version: 1, upTo: 0, entities: {}, seen: {}, causes: {} }
+export const emptyMemory: Memory = { version: 2, upTo: 0, entities: {}, seen: {}, causes: {} }
 
 /**
  * One look at the grid: what is wrong now, and what is held to be the cause. Call it every few minutes with what it
@@ -31,12 +41,17 @@ export const emptyMemory: Memory = { version: 1, upTo: 0, entities: {}, seen: {}
 export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const at = now.getTime()
   const downtimes = picture.downtimes ?? []
+  // A link is within its storages and so within their sites, whose downtimes are its own.
+  const parts = wholesOf(picture, memory.entities)
+  const believed = Object.values(memory.causes).map(({ cause }) => cause)
   const { entities: weighed, upTo } = advanceAll(
     memory.entities,
     memory.upTo,
     at,
-    picture.bins,
-    (part, start) => inDowntime(downtimes, part, start),
+    ownBins(picture.bins, picture.jobs ?? [], believed),
+    ({ entity, within = [] }, start) =>
+      downtimes.length > 0 && inDowntime(downtimes, { entity, within: closure(within, parts) }, start),
+    besideCauses(picture.bins, believed),
   )
   const wholes = wholesOf(picture, weighed)
   const named = causesNow(memory.causes, now, picture, weighed, wholes)
@@ -45,10 +60,10 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const silent = causes.filter((cause) => inAftermath(downtimes, cause, at))
   const loud = causes.filter((cause) => !silent.includes(cause)).sort((a, b) => b.score - a.score)
 
-  const entities = withoutExplained(weighed, causes)
+  const entities = withoutWorseEnds(withoutExplained(weighed, causes, at), picture.transfers ?? [], at)
   const raw = [
     ...Object.values(entities).flatMap((one) => alarmSigns(one, at)),
-    ...ruleSigns(now, picture),
+    ...ruleSigns(now, picture, causes),
     ...loud.map((cause) => signOf(cause, named[entityKey(cause.entity)]!.since)),
   ].map((one) => ({ ...one, within: closure(one.within, wholes) }))
   const heard = raw.filter(
@@ -64,7 +79,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
     (a, b) => rank(b.severity) - rank(a.severity) || a.since.getTime() - b.since.getTime(),
   )
   const seen = { ...stillSeen(memory.seen, at), ...first.seen, ...second.seen }
-  return { memory: { version: 1, upTo, entities, seen, causes: named }, findings, causes: loud }
+  return { memory: { version: 2, upTo, entities, seen, causes: named }, findings, causes: loud }
 }
 
 const RULE_OF: Readonly<Record<Measure, readonly [RuleId, string]>> = {
@@ -100,7 +115,7 @@ function alarmSigns({ entity, within, evidence, since, recent }: EntityMemory, n
     })
 }
 
-const ruleSigns = (now: Date, picture: Picture): Sign[] => [
+const ruleSigns = (now: Date, picture: Picture, causes: readonly Cause[]): Sign[] => [
   ...work.failedSubmissions(picture),
   ...work.waitingPilots(now, picture),
   ...work.nothingRuns(picture),
@@ -108,7 +123,7 @@ const ruleSigns = (now: Date, picture: Picture): Sign[] => [
   ...work.unusual(picture),
   ...work.stuckJobs(now, picture),
   ...work.blackHoles(picture),
-  ...work.users(picture),
+  ...work.users(picture, picture.jobs && unexplainedJobs(picture.jobs, causes, 'user')),
   ...work.transformations(now, picture),
   ...work.rawData(now, picture),
   ...services.centralSystems(now, picture),

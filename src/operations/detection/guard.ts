@@ -1,5 +1,5 @@
-import { explainedBy } from './causes.ts'
-import { HOUR_MS, isOf, MINUTE_MS, rank } from './finding.ts'
+import { explainedBy, isPartOfSite } from './causes.ts'
+import { HOUR_MS, MINUTE_MS, rank } from './finding.ts'
 import { EVERYWHERE_ENTITY } from './localise.ts'
 import {
   type Cause,
@@ -15,7 +15,9 @@ const MOST_SHARE = 0.2
 const WORTH_PERCENT = 50
 const WORTH_JOBS = 5
 /** Where no job ended for so long, nobody knows; it may try again. */
-const WORTH_MINUTES = 20
+const WORTH_MINUTES = 10
+/** So long the alarm must hold: what else may be the cause shows itself a little later than the site does. */
+const WORTH_WAITING_MS = 10 * MINUTE_MS
 const SITES_AT_ONCE = 5
 const AT_ONCE_MS = 30 * MINUTE_MS
 
@@ -32,7 +34,7 @@ interface Wish {
  */
 export function guardExclusions(now: Date, question: ExclusionQuestion): ExclusionDecision[] {
   const { causes, slots, exclusions, held } = question
-  const wishes = wishesOf(question.findings)
+  const wishes = wishesOf(now, question.findings)
   const all = Object.values(slots).reduce((sum, n) => sum + n, 0)
   const out = new Set(
     exclusions
@@ -63,16 +65,17 @@ export function guardExclusions(now: Date, question: ExclusionQuestion): Exclusi
 }
 
 /** One wish a site: the gravest finding, the oldest first, so that those who waited longest have the share. */
-function wishesOf(findings: readonly Finding[]): Wish[] {
+function wishesOf(now: Date, findings: readonly Finding[]): Wish[] {
   const wishes = new Map<string, Wish>()
   const sorted = [...findings].sort(
     (a, b) => rank(b.severity) - rank(a.severity) || a.since.getTime() - b.since.getTime(),
   )
   for (const finding of sorted) {
-    const { entity, rule, code, facts } = finding
+    const { entity, rule, code, facts, since } = finding
     if (entity.kind !== 'site' || wishes.has(entity.name)) continue
     const ill =
       rule === 'R08' &&
+      now.getTime() - since.getTime() >= WORTH_WAITING_MS &&
       Number(facts.n) >= WORTH_JOBS &&
       Number(facts.lastMinutes) <= WORTH_MINUTES &&
       Math.min(Number(facts.lastPercent), Number(facts.failedPercent)) >= WORTH_PERCENT
@@ -86,16 +89,11 @@ function wishesOf(findings: readonly Finding[]): Wish[] {
 /** A cause that explains the site's failures and is not the site or a part of it. */
 function causeElsewhere(site: string, finding: Finding, causes: readonly Cause[]): Cause | undefined {
   const key = entityKey({ kind: 'site', name: site })
-  if (finding.rule !== 'R08') {
-    return causes.find((cause) => entityKey(cause.entity) === entityKey(EVERYWHERE_ENTITY))
-  }
+  const everywhere = causes.find((cause) => entityKey(cause.entity) === entityKey(EVERYWHERE_ENTITY))
+  if (everywhere || finding.rule !== 'R08') return everywhere
   if (causes.some((cause) => entityKey(cause.entity) === key)) return undefined
-  return causes.find((cause) => explainedBy(cause, finding) && !isPartOfSite(cause, key))
+  return causes.find((cause) => explainedBy(cause, finding) && !isPartOfSite(cause, site))
 }
-
-/** A storage is a part of its site and still another's business: jobs that need it not run well. */
-const isPartOfSite = (cause: Cause, key: string): boolean =>
-  (cause.entity.kind === 'node' || cause.entity.kind === 'resource') && isOf(cause, key)
 
 const crowd = (finding: Finding, wishes: readonly Wish[]): number =>
   wishes.filter(

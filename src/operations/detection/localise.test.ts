@@ -83,6 +83,58 @@ describe('the cause of failures', () => {
     expect(cause).toMatchObject({ entity: { kind: 'central', name: 'everywhere' } })
   })
 
+  it('is a production as well that fails far more than all do', () => {
+    const rows = grid((a) => (a.user === 'u2' && a.site !== 's0' ? 1 : 0.25), 40)
+    const told = named(
+      rows.map((row) => ({
+        ...row,
+        attributes: { ...row.attributes, production: `p${row.attributes.site}` },
+      })),
+    )
+    expect(told).toContain('user u2')
+    const all = grid(({ user }) => (user === 'u2' ? 1 : 0.5), 40).map((row, i): JobFact => {
+      const { user, ...others } = row.attributes
+      // Users have no production, productions no user.
+      const one = user === 'u2' ? { ...others, production: 'bad' } : { ...others, production: `p${i % 7}` }
+      return { ...row, attributes: one }
+    })
+    expect(named(all)).toEqual(['central everywhere', 'production bad'])
+  })
+
+  it('is not everything when three users have most of the jobs', () => {
+    const rows = grid(() => 0.9, 40)
+    const others = grid(() => 0, 2).map(
+      (row, i): JobFact => ({
+        ...row,
+        attributes: { ...row.attributes, user: `other${i % 8}` },
+      }),
+    )
+    expect(named([...rows, ...others])).not.toContain('central everywhere')
+  })
+
+  it('is a person, not the storage that nearly only this person reads', () => {
+    const rows = grid(() => 0, 4)
+    const batch = [0, 1, 2].map((bin): JobFact => {
+      const attributes = { site: `s${bin}`, user: 'mia', release: 'r1', 'input storage': 'd9' }
+      return { attributes, start: new Date(bin * 600_000), n: 9, failed: 9 }
+    })
+    const other: JobFact = {
+      attributes: { site: 's4', user: 'u0', release: 'r1', 'input storage': 'd9' },
+      ...{ start: new Date(0), n: 2, failed: 1 },
+    }
+    expect(named([...rows, ...batch, other])).toEqual(['user mia'])
+  })
+
+  it('explains a site that several causes together make fail, not one that fails beside them', () => {
+    const rows = grid(({ user, site }) => (user !== 'u0' ? 0.75 : site === 's7' ? 0.5 : 0), 8)
+    const causes = localise('jobs', rows).filter(({ entity }) => entity.kind === 'user')
+    expect(causes.map(({ entity }) => entity.name).sort()).toEqual(['u1', 'u2'])
+    for (const { explains } of causes) {
+      expect(explains).toContain('site s3')
+      expect(explains).not.toContain('site s7')
+    }
+  })
+
   it('needs more than one bad moment', () => {
     const rows = grid(({ site }) => (site === 's3' ? 1 : 0)).map((row): JobFact => {
       return row.start?.getTime() === 0 ? row : { ...row, failed: 0 }
@@ -97,6 +149,10 @@ describe('the cause of failures', () => {
     expect(named(rows)).toEqual(['site s3'])
     const suspects = new Map([['storage d-s3', 8]])
     expect(localise('jobs', rows, { suspects })[0]!.entity.name).toBe('d-s3')
+    const bad = grid((a) => (a['output storage'] === 'd1' ? 0.5 : 0), 2)
+    expect(named(bad)).toEqual(['storage d1'])
+    const well = new Map([['storage d1', -1000]])
+    expect(localise('jobs', bad, { suspects: well }).map(({ entity }) => entity.name)).not.toContain('d1')
   })
 
   it('of transfers is a storage or a link', () => {

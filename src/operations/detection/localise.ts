@@ -13,9 +13,15 @@ const NEEDED = 12
 const PAIR_PENALTY = 6
 /** And so much must set it apart from the rest: users have bad hours, which makes chance coarser than it is in theory. */
 const NEEDED_APART = 18
+/** And more where everything fails: who worked most in the worst minutes stands out a little. */
+const NEEDED_BESIDE = 30
 /** And still without its worst ten minutes: one bad moment is no cause. */
 const NEEDED_ELSEWHEN = 5
 const MOST_CAUSES = 6
+/** Fewer failures of one person whose jobs fail mostly are the person's, wherever they happen. */
+const FEW_OF_A_PERSON = 60
+/** Everything fails also without so many of those who fail most: users and productions, or storages. */
+const WORST = { jobs: 3, transfers: 5 }
 /** A cause whose jobs outside the other causes fail no more often than this was only their shadow. */
 const SHADOW_FRACTION = 0.06
 const SHADOW_GAIN = 4
@@ -27,7 +33,7 @@ const EVERYWHERE_SITES = 5
 export const EVERYWHERE_ENTITY: Entity = { kind: 'central', name: 'everywhere' }
 
 export interface LocaliserOptions {
-  /** Other evidence against entities, such as of active tests, as a logarithm; at most 6 of it counts. */
+  /** Other evidence against entities, such as of active tests, or for them, as a logarithm; at most 6 of it counts against. */
   readonly suspects?: ReadonlyMap<string, number>
 }
 
@@ -47,16 +53,23 @@ export function localise(
   const overall = cube.failed / cube.n
   const found: Found[] = []
   while (found.length < MOST_CAUSES && cube.failed > 0) {
-    const best = bestOf(cube, base, suspects)
+    const best = bestOf(cube, rows, base, suspects)
     if (!best) break
     found.push(best)
     subtract(cube, best.value)
   }
-  if (failsEverywhere(cube, rows, overall)) return [causeEverywhere(cube, rows, base)]
-  return causesOf(cube, rows, withoutShadows(cube, found), base)
+  if (!failsEverywhere(cube, rows, overall)) return causesOf(cube, rows, withoutShadows(cube, found), base)
+  // What fails far more than all the others has a cause of its own beside the common one.
+  const beside = found.filter(({ score }) => score >= NEEDED_BESIDE)
+  return [causeEverywhere(cube, rows, base), ...causesOf(cube, rows, beside, base)]
 }
 
-function bestOf(cube: Cube, base: number, suspects: ReadonlyMap<string, number>): Found | null {
+function bestOf(
+  cube: Cube,
+  rows: readonly JobFact[],
+  base: number,
+  suspects: ReadonlyMap<string, number>,
+): Found | null {
   const together = logLikelihood(cube.failed, cube.n, cube.failed / cube.n)
   let best: Found | null = null
   for (const value of cube.values) {
@@ -64,8 +77,10 @@ function bestOf(cube: Cube, base: number, suspects: ReadonlyMap<string, number>)
     if (n < LEAST || failed < LEAST_FRACTION * n) continue
     const penalty = value.pair ? PAIR_PENALTY : 0
     if (gainOver(failed, n, base) <= NEEDED + penalty || !lasts(value, cube, base)) continue
+    if (cube.of === 'jobs' && isOnePersons(value, cube, rows)) continue
     const restN = cube.n - n
     const restFailed = cube.failed - failed
+    if (failed * restN <= restFailed * n) continue
     const gain =
       logLikelihood(failed, n, failed / n) +
       (restN > 0 ? logLikelihood(restFailed, restN, restFailed / restN) : 0) -
@@ -104,6 +119,24 @@ function lasts({ rows }: Value, cube: Cube, base: number): boolean {
   return failed > base * n && gainOver(failed, n, base) > NEEDED_ELSEWHEN
 }
 
+const USER = KINDS.jobs.findIndex(([attribute]) => attribute === 'user')
+
+/** Whether few jobs of one person are nearly all that fails there: they say more of the person than of the place. */
+function isOnePersons({ entity, failed, rows: own }: Value, cube: Cube, rows: readonly JobFact[]): boolean {
+  if (entity.kind === 'user' || failed >= 2 * FEW_OF_A_PERSON) return false
+  const persons = cube.single[USER]!
+  const byPerson = new Map<string, number>()
+  for (const r of own) {
+    const { user, production } = rows[r]!.attributes
+    if (cube.taken[r] || user === undefined || production !== undefined) continue
+    byPerson.set(user, (byPerson.get(user) ?? 0) + cube.rowFailed[r]!)
+  }
+  return [...byPerson].some(([user, most]) => {
+    const { n, failed: all } = persons.get(user) ?? { n: 0, failed: 0 }
+    return most < FEW_OF_A_PERSON && failed - most <= 0.25 * failed && 2 * all >= n
+  })
+}
+
 /**
  * Whether the failures do not care about any attribute: without the best causes the rest fails as before, whatever
  * site, release or user it is of. What all of them share has no attribute: the server, the database, a token that
@@ -112,6 +145,7 @@ function lasts({ rows }: Value, cube: Cube, base: number): boolean {
 function failsEverywhere(cube: Cube, rows: readonly JobFact[], overall: number): boolean {
   if (overall < LEAST_FRACTION || cube.n < LEAST) return false
   if (cube.failed < EVERYWHERE_STILL * overall * cube.n) return false
+  if (!failsWithoutWorst(cube.of, rows, overall)) return false
   const kinds = KINDS[cube.of].filter(([attribute]) => attribute !== 'node')
   return kinds.every(([attribute], a) => {
     const counts = new Map<string, { n: number; failed: number }>()
@@ -129,6 +163,22 @@ function failsEverywhere(cube: Cube, rows: readonly JobFact[], overall: number):
     const bad = values.filter(({ n, failed }) => failed >= least * n).length
     return values.length < 2 || bad >= EVERYWHERE * values.length
   })
+}
+
+/** Three users with floods of jobs, or three storages where all the traffic is, look like everything. */
+function failsWithoutWorst(of: Cause['of'], rows: readonly JobFact[], overall: number): boolean {
+  const ownersOf = ({ attributes: { production, user, source, destination } }: JobFact): readonly string[] =>
+    (of === 'jobs' ? [production ?? user] : [source, destination]).filter((name) => name !== undefined)
+  const failures = new Map<string, number>()
+  for (const row of rows) {
+    for (const owner of ownersOf(row)) failures.set(owner, (failures.get(owner) ?? 0) + row.failed)
+  }
+  if (failures.size <= WORST[of]) return true
+  const worst = [...failures].sort(([a, m], [b, n]) => n - m || (a < b ? -1 : 1)).slice(0, WORST[of])
+  const others = rows.filter((row) => !ownersOf(row).some((owner) => worst.some(([name]) => name === owner)))
+  const n = others.reduce((sum, row) => sum + row.n, 0)
+  const failed = others.reduce((sum, row) => sum + row.failed, 0)
+  return n >= 2 * LEAST && failed >= EVERYWHERE_STILL * overall * n
 }
 
 /** The causes that still fail more than usual where no other cause is at work. */
@@ -164,10 +214,12 @@ function causesOf(cube: Cube, rows: readonly JobFact[], found: readonly Found[],
     if (!known) byEntity.set(value.key, { score, rows: new Set(value.rows), entity: value.entity })
     else for (const r of value.rows) known.rows.add(r)
   }
+  const all = new Set([...byEntity.values()].flatMap((one) => [...one.rows]))
+  const together = insideOf(cube, rows, all)
   return [...byEntity.values()].map(({ entity, score, rows: matched }) => ({
     ...{ entity, within: withinOf(cube, entity, matched), of: cube.of, score: round(score) },
     ...describe(cube, rows, matched),
-    explains: explainedBy(cube, rows, matched, base),
+    explains: explainedBy(insideOf(cube, rows, matched), together, byEntity, base),
   }))
 }
 
@@ -200,13 +252,10 @@ function describe(
   return { n, failed, sites: [...sites].sort(), templates: topTemplates(errors) }
 }
 
-/** Entities most of whose failures are among the matched rows, and which do well apart from them. */
-function explainedBy(
-  cube: Cube,
-  rows: readonly JobFact[],
-  matched: ReadonlySet<number>,
-  base: number,
-): string[] {
+type Inside = ReadonlyMap<Value, { n: number; failed: number }>
+
+/** How many jobs of each value, and how many failed ones, are among the matched rows. */
+function insideOf(cube: Cube, rows: readonly JobFact[], matched: ReadonlySet<number>): Inside {
   const inside = new Map<Value, { n: number; failed: number }>()
   for (const r of matched) {
     if (cube.rowFailed[r] === 0) continue
@@ -226,11 +275,27 @@ function explainedBy(
       if (known) known.n += cube.rowN[r]!
     }
   }
+  return inside
+}
+
+/**
+ * Entities most of whose failures are of one cause, and which do well apart from it; or much of whose failures are, and
+ * which do well apart from all causes.
+ */
+function explainedBy(
+  inside: Inside,
+  together: Inside,
+  causes: ReadonlyMap<string, unknown>,
+  base: number,
+): string[] {
   const explained = new Set<string>()
-  for (const [{ allN, allFailed, key }, { n, failed }] of inside) {
-    if (failed < 0.5 * allFailed) continue
-    const restFailed = allFailed - failed
-    if (restFailed <= 2 || restFailed <= Math.max(0.15, 1.5 * base) * (allN - n)) explained.add(key)
+  const well = (n: number, failed: number) => failed <= 2 || failed <= Math.max(0.15, 1.5 * base) * n
+  for (const [value, { n, failed }] of inside) {
+    const { allN, allFailed, key } = value
+    const all = together.get(value)!
+    const alone = failed >= 0.5 * allFailed && well(allN - n, allFailed - failed)
+    const shared = !causes.has(key) && failed >= 0.2 * allFailed && well(allN - all.n, allFailed - all.failed)
+    if (alone || shared) explained.add(key)
   }
   return [...explained].sort()
 }

@@ -1,6 +1,6 @@
 import { DAY_MS, HOUR_MS, hours, MINUTE_MS, minutes, percent, type Sign, sign, site } from './finding.ts'
 import { median, robustSpread, wilsonLower } from './statistics.ts'
-import type { Picture } from './types.ts'
+import type { JobFact, Picture } from './types.ts'
 
 const SIX_HOURS = 6 * HOUR_MS
 
@@ -110,13 +110,23 @@ export function blackHoles({ consumption = [] }: Picture): Sign[] {
   })
 }
 
-/** R11: somebody's jobs fail wherever they run, or somebody waits with far more than a share. */
-export function users({ users: all = [] }: Picture): Sign[] {
+/**
+ * R11: somebody's jobs fail wherever they run, or somebody waits with far more than a share. The day tells of what is
+ * over, too, and of the faults of others: half of the last hour's jobs that nothing else explains must have failed, and for
+ * two hours.
+ */
+export function users({ users: all = [] }: Picture, lately?: readonly JobFact[]): Sign[] {
+  const still = (user: string): boolean => {
+    const own = (lately ?? []).filter(({ attributes }) => attributes.user === user)
+    const bad = own.reduce((sum, one) => sum + one.failed, 0)
+    return bad >= 3 && 2 * bad >= own.reduce((sum, one) => sum + one.n, 0)
+  }
   return all.flatMap(({ user, n, failed, sites, waiting, fairShare }) => {
     const entity = { kind: 'user', name: user } as const
     const found: Sign[] = []
-    if (n >= 30 && sites >= 3 && wilsonLower(failed, n) > 0.5) {
-      found.push(sign('R11', 'jobs of a user fail', entity, 'warn', { n, failed, sites }))
+    if (n >= 30 && sites >= 3 && wilsonLower(failed, n) > 0.5 && (!lately || still(user))) {
+      const forMs = lately ? 2 * HOUR_MS : 0
+      found.push(sign('R11', 'jobs of a user fail', entity, 'warn', { n, failed, sites }, { forMs }))
     }
     if (fairShare > 0 && waiting > 20 * fairShare) {
       found.push(sign('R11', 'a user waits with many', entity, 'info', { waiting, fairShare }))

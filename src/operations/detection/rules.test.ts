@@ -94,6 +94,20 @@ describe('jobs', () => {
       'R11 a user waits with many (info): user mia',
     ])
   })
+
+  it('of one user are of no concern when the last hour was well, else after two hours', () => {
+    const user = { user: 'mia', n: 40, failed: 36, sites: 3, waiting: 0, fairShare: 10 }
+    const rulesAt = (failed: number) => {
+      const jobs = [{ attributes: { user: 'mia', site: 'kek' }, n: 6, failed }]
+      let { memory, findings } = detect(emptyMemory, ago(2 * HOUR), { bins: [], users: [user], jobs })
+      expect(findings).toEqual([])
+      for (let minutes = 100; minutes >= 0; minutes -= 20)
+        ({ memory, findings } = detect(memory, ago(minutes * MINUTE), { bins: [], users: [user], jobs }))
+      return findings.map(({ rule }) => rule)
+    }
+    expect(rulesAt(5)).toEqual(['R11'])
+    expect(rulesAt(1)).toEqual([])
+  })
 })
 
 describe('a step of a production', () => {

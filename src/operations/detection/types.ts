@@ -21,6 +21,8 @@ export interface Entity {
 /** One string for an entity, unique among all; used as a key in memory and of cards. */
 export const entityKey = ({ kind, name }: Entity): string => `${kind} ${name}`
 export const linkName = (source: string, destination: string): string => `${source} → ${destination}`
+/** Names of its source and its destination. */
+export const linkEnds = (name: string): readonly string[] => name.split(' → ')
 
 /** What is counted: ends of jobs, submissions of pilots, active tests, attempts of transfers. */
 export type Measure = 'jobs' | 'pilots' | 'tests' | 'transfers'
@@ -326,11 +328,13 @@ export interface Cause {
   readonly explains: readonly string[]
   /** The most frequent kinds of message, at most three. */
   readonly templates: readonly ErrorCount[]
+  /** When it was first named, ms since 1970. What began long before is not its doing. */
+  readonly since?: number
 }
 
 /** What the detector keeps between two calls: JSON, times in ms since 1970. Empty at first: `emptyMemory`. */
 export interface Memory {
-  readonly version: 1
+  readonly version: 2
   /** Start of the first bin that was not read yet. */
   readonly upTo: number
   readonly entities: Readonly<Record<string, EntityMemory>>
@@ -345,7 +349,9 @@ export interface EntityMemory {
   readonly within: readonly Entity[]
   /** Jobs of the last three bins in which any ended, oldest first. */
   readonly recent: readonly { readonly start: number; readonly n: number; readonly failed: number }[]
-  /** Sums of evidence by measure, 0 to 14. */
+  /** Sums of evidence by measure, each 0 to 14: one for each way to be ill. */
+  readonly sums: Readonly<Partial<Record<Measure, readonly number[]>>>
+  /** The largest of the sums. */
   readonly evidence: Readonly<Partial<Record<Measure, number>>>
   /** Usual fraction of failures of jobs; stands still while there is an alarm. */
   readonly baseline: number
@@ -409,6 +415,7 @@ export type CardContent = Pick<
 
 export type CardChange =
   | { readonly kind: 'open'; readonly card: CardContent }
+  /** `key` is the one that the card has had; its content may have another: it turned out to be about something else. */
   | { readonly kind: 'update'; readonly key: string; readonly card: CardContent }
   /** `merged`: `into` is the key of the card that explains it. */
   | { readonly kind: 'close'; readonly key: string; readonly reason: 'over' }

@@ -6,6 +6,7 @@ import {
   type Bin,
   type Entity,
   type JobFact,
+  linkEnds,
   linkName,
   type Picture,
   WINDOW_MS,
@@ -116,7 +117,7 @@ const COUNTED: Readonly<Record<string, readonly Entity['kind'][]>> = {
   jobs: ['site'],
   pilots: ['site', 'resource'],
   tests: ['site', 'storage'],
-  transfers: ['storage'],
+  transfers: ['storage', 'link'],
 }
 
 function binOf(
@@ -126,7 +127,12 @@ function binOf(
   const entity = { kind: kind as Entity['kind'], name }
   if (!COUNTED[measure]?.includes(entity.kind)) return []
   const site = siteOf.get(`${kind} ${name}`)
-  const within: readonly Entity[] = site ? [{ kind: 'site', name: site }] : []
+  const within: readonly Entity[] =
+    kind === 'link'
+      ? linkEnds(name).map((end) => ({ kind: 'storage', name: end }))
+      : site
+        ? [{ kind: 'site', name: site }]
+        : []
   return [{ entity, within, start, measure, n, failed }]
 }
 

@@ -77,8 +77,9 @@ export const stepFacts = (db: Db, vo: string, dayAgo: Date): Promise<StepFacts[]
         p.started_at as "startedAt", l.last as "lastDoneAt", l.n::int as "donePerDay",
         greatest(s.tasks - s.verified - s.failed, 0)::int as remaining
       from production p join production_step s on s.production_id = p.id
-      cross join lateral (select max(o.added_at) as last, count(*) filter (where o.added_at >= ${dayAgo}) as n
-        from production_block b join production_output o on o.block_id = b.id where b.step_id = s.id) l
+      cross join lateral (
+        select (select max(t.updated_at) from production_task t where t.step_id = s.id and t.state = 'verified') as last,
+          (select count(*) from production_task t where t.step_id = s.id and t.state = 'verified' and t.updated_at >= ${dayAgo}) as n) l
       where p.vo = ${vo} and p.life in ('active', 'finishing') and p.started_at is not null order by p.id, s.n`,
   )
 

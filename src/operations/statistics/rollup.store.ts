@@ -1,5 +1,5 @@
 import { affected, type Db, row, rows, sql, type Tx } from '../../kernel/database.ts'
-import { endedStarts } from './attempts.store.ts'
+import { endedStarts, endsBetween } from './attempts.store.ts'
 
 export interface TransferEnds {
   readonly vo: string
@@ -55,6 +55,20 @@ export const countJobs = (tx: Db, from: Date, to: Date): Promise<number> =>
         ('user', e.owner), ('production', e.production), ('transformation', nullif(e.production || '/' || e.step, '/')),
         ('release', e.release)) as what(kind, name)
       where what.name <> '' group by 1, 2, 3, 4, 5 ${PUT}`,
+  )
+
+/** What became of starts at sites: those that the site spoilt or lost, and those that say nothing of it. */
+export const countEnds = (tx: Db, from: Date, to: Date): Promise<number> =>
+  affected(
+    tx,
+    sql`insert into activity_bin (start, vo, measure, kind, name, n, failed, spoilt, other)
+      select ${bin(sql`a.ended_at`)}, p.vo, 'jobs', 'site', a.site, 0, 0,
+        (count(*) filter (where a.outcome in ('site_fault', 'lost')))::int,
+        (count(*) filter (where a.outcome in ('killed', 'returned')))::int
+      from (${endsBetween(from, to)}) a join pilot p on p.id = a.pilot_id
+      where a.outcome in ('site_fault', 'lost', 'killed', 'returned') group by 1, 2, 5
+      on conflict (start, vo, measure, kind, name) do update set spoilt = excluded.spoilt, other = excluded.other
+      where (activity_bin.spoilt, activity_bin.other) is distinct from (excluded.spoilt, excluded.other)`,
   )
 
 /** Pilots as they ended: failed are those that came to nothing before they reported. */
@@ -125,7 +139,7 @@ export const binsBetween = (db: Db, vo: string, from: Date, to: Date): Promise<B
   rows(
     db,
     sql<BinRow>`select start, measure, kind, name, n, failed from activity_bin
-      where start >= ${from} and start < ${to} and vo = ${vo} order by start, measure, kind, name`,
+      where start >= ${from} and start < ${to} and vo = ${vo} and n > 0 order by start, measure, kind, name`,
   )
 
 /** What was counted of one thing since a time. */
@@ -136,5 +150,5 @@ export const binsOf = (
   rows(
     db,
     sql<BinRow>`select start, measure, kind, name, n, failed from activity_bin
-      where vo = ${vo} and kind = ${kind} and name = ${name} and start >= ${from} order by measure, start`,
+      where vo = ${vo} and kind = ${kind} and name = ${name} and start >= ${from} and n > 0 order by measure, start`,
   )

@@ -3,6 +3,7 @@ import { testDatabase } from '../../../test/harness/database.ts'
 import { pastStarts, sitesWithEverything } from '../../../test/harness/history.ts'
 import { row, rows, sql, transaction } from '../../kernel/index.ts'
 import type { TransferOutcome } from '../../transfer/index.ts'
+import { siteOutcomes } from '../site-work.ts'
 import { endedStarts } from './attempts.store.ts'
 import { rollupWorker } from './rollup.ts'
 import { noteTransferEnds } from './transfer-ends.ts'
@@ -79,6 +80,27 @@ describe('statistics', () => {
       { site: 'kek', owner: 'mika', release: '', n: 8, failed: 0, wall: 240 },
       { site: 'kek', owner: 'noa', release: 'koto@r1', n: 2, failed: 2, wall: 120 },
       { site: 'osaka', owner: 'mika', release: '', n: 5, failed: 4, wall: 300 },
+    ])
+  })
+
+  test('tell of sites and hours what became of every start, also of those of the last minutes', async () => {
+    const { db } = database
+    await sql`insert into pilot (id, stamp, vo, site, resource, state, created_at) overriding system value
+      values (1, 'past', 'demo', 'kek', 'kek-farm', 'Done', ${noon})`.execute(db)
+    await pastStarts(db, [{ site: 'kek', at: minutes(11), n: 3, outcome: 'killed' }])
+    await sql`delete from operation_mark`.execute(db)
+    await count(minutes(12))
+    await pastStarts(db, [{ site: 'osaka', at: minutes(12), n: 2, outcome: 'site_fault' }])
+    const of = async (site: string) =>
+      (await siteOutcomes(db, minutes(13), 'demo', 2)).sites.find((one) => one.site === site)!.outcomes
+    const hour = { at: minutes(-60), done: 0, failed: 0, spoilt: 0, other: 0 }
+    expect(await of('kek')).toEqual([
+      { ...hour, done: 8, failed: 2, other: 3 },
+      { ...hour, at: noon, other: 3 },
+    ])
+    expect(await of('osaka')).toEqual([
+      { ...hour, done: 1, spoilt: 4 },
+      { ...hour, at: noon, spoilt: 2 },
     ])
   })
 

@@ -34,6 +34,7 @@ export function rollupWorker({ db }: { db: Db }): Worker {
         if (!(await store.takeTurn(tx))) return false
         const bins = await span(tx, now, { name: 'bins', step: BIN_MS, most: AT_ONCE })
         await store.countJobs(tx, bins.from, bins.to)
+        await store.countEnds(tx, bins.from, bins.to)
         await store.countPilots(tx, bins.from, bins.to)
         await store.countTransfers(tx, bins.from, bins.to)
         await store.countTests(tx, bins.from, bins.to)

@@ -1,19 +1,29 @@
 import { Link } from '@tanstack/react-router'
 import { Step, useRights } from '../common/acting.tsx'
-import { Time } from '../common/parts.tsx'
+import { Time, useFirst } from '../common/parts.tsx'
 import { type Card, orderCard } from '../doors/operations.ts'
 import { useMessages } from '../language/index.tsx'
 import { CardMark, SeverityMark, titleOf } from './parts.tsx'
 
 const EDGES = { info: 'quiet-edge', warn: 'degraded-edge', error: '', critical: '' }
 
-/** Cards by cause, each with who looks after it. */
+const SHOWN = 10
+const WORST = ['critical', 'error', 'warn', 'info']
+/** Behind all others are those of which people have said that they stay as they are. */
+const rankOf = ({ state, severity }: Card): number =>
+  (state === 'RETIRED' ? WORST.length : 0) + WORST.indexOf(severity)
+
+/** Cards by cause, worst first, each with who looks after it. */
 export function CardList({ cards }: { cards: readonly Card[] }) {
   const t = useMessages()
   const { may } = useRights()
-  return (
+  const { shown, rest } = useFirst(
+    [...cards].sort((a, b) => rankOf(a) - rankOf(b)),
+    SHOWN,
+  )
+  const list = (
     <ul className="attention cardlist" aria-label={t.cards.title}>
-      {cards.map((card) => (
+      {shown.map((card) => (
         <li key={card.id} className={card.state === 'RETIRED' ? 'quiet-edge' : EDGES[card.severity]}>
           <SeverityMark severity={card.severity} />
           <Link to="/cards/$id" params={{ id: String(card.id) }}>
@@ -35,5 +45,11 @@ export function CardList({ cards }: { cards: readonly Card[] }) {
         </li>
       ))}
     </ul>
+  )
+  return (
+    <>
+      {list}
+      {rest}
+    </>
   )
 }

@@ -2,7 +2,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { Asking, Panel, Step, useRights } from '../common/acting.tsx'
 import { count, percent } from '../common/format.ts'
-import { Empty, Pending, Scroll, Time } from '../common/parts.tsx'
+import { Empty, Pending, Time } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import {
   type Card,
   type CardShown,
@@ -193,49 +194,37 @@ function Cause({ card: { cause } }: { card: Card }) {
 
 function Findings({ card: { findings } }: { card: Card }) {
   const t = useMessages()
+  const columns = [
+    { title: t.cards.rule },
+    { title: t.cards.found },
+    { title: t.cards.where },
+    { title: t.cards.weight },
+    { title: t.raw.since },
+    { title: t.cards.facts },
+  ]
   return (
-    <Panel title={t.cards.findings} flush>
-      {findings.length === 0 ? (
-        <Empty>{t.cards.noFindings}</Empty>
-      ) : (
-        <Scroll label={t.cards.findings}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.cards.rule}</th>
-                <th scope="col">{t.cards.found}</th>
-                <th scope="col">{t.cards.where}</th>
-                <th scope="col">{t.cards.weight}</th>
-                <th scope="col">{t.raw.since}</th>
-                <th scope="col">{t.cards.facts}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {findings.map(({ rule, code, entity, severity, since, facts }) => (
-                <tr key={`${rule} ${code} ${entity.kind} ${entity.name}`}>
-                  <td>{rule}</td>
-                  <td>{codeWords(code, t)}</td>
-                  <td>
-                    <EntityLink entity={entity} />
-                  </td>
-                  <td>
-                    <SeverityMark severity={severity} />
-                  </td>
-                  <td>
-                    <Time at={since} />
-                  </td>
-                  <td className="break quiet">
-                    {Object.entries(facts)
-                      .map(([name, value]) => `${name} ${value}`)
-                      .join(' · ')}
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-    </Panel>
+    <TablePanel label={t.cards.findings} columns={columns} empty={t.cards.noFindings}>
+      {findings.map(({ rule, code, entity, severity, since, facts }) => (
+        <tr key={`${rule} ${code} ${entity.kind} ${entity.name}`}>
+          <td>{rule}</td>
+          <td>{codeWords(code, t)}</td>
+          <td>
+            <EntityLink entity={entity} />
+          </td>
+          <td>
+            <SeverityMark severity={severity} />
+          </td>
+          <td>
+            <Time at={since} />
+          </td>
+          <td className="break quiet">
+            {Object.entries(facts)
+              .map(([name, value]) => `${name} ${value}`)
+              .join(' · ')}
+          </td>
+        </tr>
+      ))}
+    </TablePanel>
   )
 }
 

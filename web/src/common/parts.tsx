@@ -98,6 +98,21 @@ export function CopyCommand({ command, label }: { command: string; label?: strin
   )
 }
 
+/** The first of a long list, and a button that shows the rest. */
+export function useFirst<T>(all: readonly T[], most: number): { shown: readonly T[]; rest: ReactNode } {
+  const t = useMessages()
+  const [open, setOpen] = useState(false)
+  if (open || all.length <= most) return { shown: all, rest: null }
+  const rest = (
+    <p className="empty">
+      <Button variant="default" size="xs" onClick={() => setOpen(true)}>
+        {t.app.rest(all.length - most)}
+      </Button>
+    </p>
+  )
+  return { shown: all.slice(0, most), rest }
+}
+
 /** The end of a list that goes on. */
 export function More({ onMore }: { onMore: () => void }) {
   const t = useMessages()

@@ -78,6 +78,8 @@ export interface Explained {
 export interface LogPart {
   attempt: number
   text: string
+  /** Where it begins, in bytes. */
+  from: number
   next: number
   over: boolean
 }
@@ -192,11 +194,11 @@ export const jobReasonQuery = (id: string) =>
   })
 export const jobLog = (
   id: number,
-  of: { stream: 'out' | 'err'; attempt: number; from: number },
+  of: { stream: 'out' | 'err'; attempt: number } & ({ from: number } | { last: number }),
   signal: AbortSignal,
 ) =>
   getJson<LogPart>(
-    `/kumi/v1/jobs/${id}/log?stream=${of.stream}&from=${of.from}${of.attempt > 0 ? `&attempt=${of.attempt}` : ''}`,
+    `/kumi/v1/jobs/${id}/log?stream=${of.stream}&${'last' in of ? `last=${of.last}` : `from=${of.from}`}${of.attempt > 0 ? `&attempt=${of.attempt}` : ''}`,
     signal,
   )
 

@@ -84,10 +84,32 @@ export interface SiteMatrix {
   hours: string[]
   sites: { site: string; title: string; state: SiteState; reason: string | null; cells: HourOfSite[] }[]
 }
+/** As the door sends it: of each site a list for each property, with an element for each hour. */
+interface MatrixShown {
+  hours: string[]
+  sites: (Omit<SiteMatrix['sites'][number], 'cells'> & {
+    states: HourOfSite['state'][]
+    n: number[]
+    failed: number[]
+    downtimes: HourOfSite['downtime'][]
+    excluded: boolean[]
+  })[]
+}
+const cellsOf = ({ hours, sites }: MatrixShown): SiteMatrix => ({
+  hours,
+  sites: sites.map(({ states, n, failed, downtimes, excluded, ...site }) => ({
+    ...site,
+    cells: hours.map((at, i) => ({
+      ...{ at, state: states[i] ?? null, n: n[i] ?? 0, failed: failed[i] ?? 0 },
+      ...{ downtime: downtimes[i] ?? null, excluded: excluded[i] ?? false },
+    })),
+  })),
+})
 export const siteMatrixQuery = (hours: number) =>
   queryOptions({
     queryKey: ['sites', 'matrix', hours],
-    queryFn: ({ signal }) => getJson<SiteMatrix>(`/kumi/v1/operations/matrix?hours=${hours}`, signal),
+    queryFn: async ({ signal }) =>
+      cellsOf(await getJson<MatrixShown>(`/kumi/v1/operations/matrix?hours=${hours}`, signal)),
     placeholderData: keepPreviousData,
     refetchInterval: 30_000,
   })

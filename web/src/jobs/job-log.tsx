@@ -1,5 +1,5 @@
 import { NativeSelect } from '@mantine/core'
-import { useEffect, useState } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { CopyCommand, Empty } from '../common/parts.tsx'
 import { type Attempt, type Job, jobLog } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
@@ -7,6 +7,7 @@ import { useMessages } from '../language/index.tsx'
 const PAUSE_MS = 2000
 /** More than this is not kept on the screen; the command shows all of it. */
 const MOST = 400_000
+const AT_FIRST = 100_000
 
 interface Log {
   text: string
@@ -23,15 +24,17 @@ function useLog(id: number, stream: 'out' | 'err', attempt: number): Log {
     const stop = new AbortController()
     setLog(NOTHING)
     const follow = async () => {
-      for (let from = 0; !stop.signal.aborted; ) {
-        const part = await jobLog(id, { stream, attempt, from }, stop.signal)
-        const more = part.next > from
+      for (let from: number | undefined; !stop.signal.aborted; ) {
+        // What it said last tells most.
+        const where = from === undefined ? { last: AT_FIRST } : { from }
+        const part = await jobLog(id, { stream, attempt, ...where }, stop.signal)
+        const more = part.next > part.from
         from = part.next
         setLog((before) => {
           const text = before.text + part.text
-          const cut = text.length > MOST
+          const cut = text.length > MOST || (before.text === '' && part.from > 0)
           return {
-            ...{ text: cut ? text.slice(-MOST) : text, cut: before.cut || cut },
+            ...{ text: text.slice(-MOST), cut: before.cut || cut },
             ...{ over: part.over && !more, problem: '' },
           }
         })
@@ -48,12 +51,26 @@ function useLog(id: number, stream: 'out' | 'err', attempt: number): Log {
   return log
 }
 
+/** Keeps the last line in sight, unless somebody reads further up. */
+function useEnd(text: string) {
+  const pane = useRef<HTMLPreElement>(null)
+  const at = useRef(0)
+  useEffect(() => {
+    const { current } = pane
+    if (!current || (text !== '' && current.scrollTop < at.current)) return
+    current.scrollTop = current.scrollHeight
+    at.current = current.scrollTop
+  }, [text])
+  return pane
+}
+
 export function JobLog({ job, attempts }: { job: Job; attempts: readonly Attempt[] }) {
   const t = useMessages()
   const [stream, setStream] = useState<'out' | 'err'>('out')
   const [chosen, setChosen] = useState(0)
   const attempt = chosen || job.attempt
   const log = useLog(job.id, stream, attempt)
+  const pane = useEnd(log.text)
   const command = [
     'kumi job logs',
     !log.over && '-f',
@@ -104,7 +121,7 @@ export function JobLog({ job, attempts }: { job: Job; attempts: readonly Attempt
         <Empty>{log.over ? t.jobs.noLogAtAll : t.jobs.noLog}</Empty>
       ) : (
         // biome-ignore lint/a11y/noNoninteractiveTabindex: a scrolling region must be reachable without a mouse
-        <pre className="log" tabIndex={0}>
+        <pre className="log" tabIndex={0} ref={pane}>
           {log.text}
         </pre>
       )}

@@ -2,7 +2,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useParams } from '@tanstack/react-router'
 import { Asking, Panel, Step, useRights } from '../common/acting.tsx'
 import { bytes, duration } from '../common/format.ts'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, Time } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import { isOver, type JobShown, jobQuery, orderJobs, submitAgain } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
 import { Course } from './course.tsx'
@@ -65,7 +66,7 @@ function Orders({ shown: { job } }: { shown: JobShown }) {
   if (me.account === null) return null
   const allowed = may('workload.control') || job.owner === me.account
   const held = job.minor.startsWith('Held by ')
-  const waits = ['Received', 'Checking', 'Waiting'].includes(job.status)
+  const waits = ['Received', 'Checking', 'Waiting', 'Rescheduled'].includes(job.status)
   return (
     <div className="moves above">
       {allowed && !isOver(job.status) && (
@@ -95,7 +96,7 @@ function Facts({ shown: { job, executable, arguments: words } }: { shown: JobSho
         <dd className="mono">{[executable, ...words].join(' ')}</dd>
         <dt>{t.jobs.owner}</dt>
         <dd>
-          <Link to="/jobs" search={{ owner: job.owner }}>
+          <Link className="in-text" to="/jobs" search={{ owner: job.owner }}>
             {job.owner}
           </Link>{' '}
           <span className="quiet">{job.group}</span>
@@ -185,63 +186,49 @@ const OUTCOMES = {
 
 function Starts({ shown: { attempts } }: { shown: JobShown }) {
   const t = useMessages()
+  const columns = [
+    { title: t.jobs.start, num: true },
+    { title: t.jobs.site },
+    { title: t.jobs.outcome },
+    { title: t.jobs.started },
+    { title: t.jobs.took, num: true },
+    { title: t.jobs.pilot },
+  ]
   return (
-    <Panel title={t.jobs.starts} flush>
-      {attempts.length === 0 ? (
-        <Empty>{t.jobs.noStarts}</Empty>
-      ) : (
-        <Scroll label={t.jobs.starts}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col" className="num">
-                  {t.jobs.start}
-                </th>
-                <th scope="col">{t.jobs.site}</th>
-                <th scope="col">{t.jobs.outcome}</th>
-                <th scope="col">{t.jobs.started}</th>
-                <th scope="col" className="num">
-                  {t.jobs.took}
-                </th>
-                <th scope="col">{t.jobs.pilot}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {attempts.map((one) => {
-                const took = seconds(one.startedAt ?? one.leasedAt, one.endedAt)
-                return (
-                  <tr key={one.n}>
-                    <td className="num">{one.n}</td>
-                    <td>
-                      <Link to="/sites/$name" params={{ name: one.site }}>
-                        {one.site}
-                      </Link>{' '}
-                      <span className="quiet">{one.resource}</span>
-                    </td>
-                    <td className="break">
-                      {one.outcome ? (
-                        <Mark tone={OUTCOMES[one.outcome]}>{t.jobs.outcomes[one.outcome]}</Mark>
-                      ) : (
-                        <Mark tone="moving">{t.jobs.going}</Mark>
-                      )}{' '}
-                      <span className="quiet">
-                        {[one.exitCode !== null && t.jobs.exit(one.exitCode), one.reason]
-                          .filter(Boolean)
-                          .join(' · ')}
-                      </span>
-                    </td>
-                    <td>
-                      <Time at={one.startedAt ?? one.leasedAt} />
-                    </td>
-                    <td className="num">{took === undefined ? '' : duration(took)}</td>
-                    <td className="mono break">{one.pilot}</td>
-                  </tr>
-                )
-              })}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-    </Panel>
+    <TablePanel label={t.jobs.starts} columns={columns} empty={t.jobs.noStarts}>
+      {attempts.map((one) => {
+        const took = seconds(one.startedAt ?? one.leasedAt, one.endedAt)
+        return (
+          <tr key={one.n}>
+            <td className="num" data-label={t.jobs.start}>
+              {one.n}
+            </td>
+            <td>
+              <Link className="in-text" to="/sites/$name" params={{ name: one.site }}>
+                {one.site}
+              </Link>{' '}
+              <span className="quiet">{one.resource}</span>
+            </td>
+            <td className="break">
+              {one.outcome ? (
+                <Mark tone={OUTCOMES[one.outcome]}>{t.jobs.outcomes[one.outcome]}</Mark>
+              ) : (
+                <Mark tone="moving">{t.jobs.going}</Mark>
+              )}{' '}
+              <span className="quiet">
+                {[one.exitCode !== null && t.jobs.exit(one.exitCode), one.reason].filter(Boolean).join(' · ')}
+              </span>
+            </td>
+            <td>
+              <Time at={one.startedAt ?? one.leasedAt} />
+            </td>
+            <td className="num" data-label={t.jobs.took}>
+              {took === undefined ? '' : duration(took)}
+            </td>
+            <td className="mono break">{one.pilot}</td>
+          </tr>
+        )
+      })}
+    </TablePanel>
   )
 }

@@ -15,6 +15,7 @@ const PARTS = {
   Waiting: 's-waiting',
   Checking: 's-waiting',
   Received: 's-waiting',
+  Rescheduled: 's-waiting',
   Killed: 's-killed',
   Failed: 's-failed',
 } as const satisfies Partial<Record<JobState, string>>

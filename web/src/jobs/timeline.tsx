@@ -18,6 +18,7 @@ const ALIVE = [
   'Held',
   'Received',
   'Checking',
+  'Rescheduled',
 ] as const
 const ENDED = ['Done', 'Failed', 'Killed'] as const
 const WIDTH = 1000

@@ -15,7 +15,7 @@ export function Why({ job }: { job: Job }) {
   const t = useMessages()
   const asked = useQuery(jobReasonQuery(String(job.id)))
   const over = isOver(job.status)
-  const waits = ['Received', 'Checking', 'Waiting'].includes(job.status)
+  const waits = ['Received', 'Checking', 'Waiting', 'Rescheduled'].includes(job.status)
   const title = over ? t.jobs.why.over : waits ? t.jobs.why.title : t.jobs.why.now
   if (over)
     return (
@@ -56,6 +56,7 @@ function reasonOf({ job, owner, places, ahead, share, limits }: Explained, t: Me
   const { why } = t.jobs
   if (job.status === 'Received') return why.looking
   if (job.status === 'Checking') return why.apart
+  if (job.status === 'Rescheduled') return why.rests
   if (job.status === 'Stalled') return why.silent
   if (job.status !== 'Waiting') return why.at(job.site ?? '–', job.attempt)
   if (owner === 'submitter') return why.held

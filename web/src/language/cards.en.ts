@@ -136,5 +136,6 @@ export const cards = {
     escalated: 'escalated',
     stale: 'stale',
     merged: 'merged',
+    renamed: 'renamed',
   },
 }

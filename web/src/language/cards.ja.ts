@@ -137,5 +137,6 @@ export const cards: Messages['cards'] = {
     escalated: '報告',
     stale: '放置',
     merged: '統合',
+    renamed: '改題',
   },
 }

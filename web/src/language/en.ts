@@ -39,6 +39,7 @@ export const en = {
     copyCommand: 'Copy as command',
     copied: 'Copied',
     back: 'Back',
+    rest: (n: number) => `${n} more`,
     navigation: 'Screens',
     notFound: 'There is no such page.',
   },

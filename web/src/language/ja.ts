@@ -39,6 +39,7 @@ export const ja: Messages = {
     copyCommand: 'コマンドとしてコピー',
     copied: 'コピーしました',
     back: '戻る',
+    rest: (n) => `ほか${n}件`,
     navigation: '画面',
     notFound: 'このページはありません。',
   },

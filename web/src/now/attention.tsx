@@ -1,15 +1,18 @@
 import { Link } from '@tanstack/react-router'
 import { CardList } from '../cards/card-list.tsx'
-import { Mark, Time } from '../common/parts.tsx'
+import { Mark, Time, useFirst } from '../common/parts.tsx'
 import type { Attention as Item } from '../doors/kumi.ts'
 import type { Card } from '../doors/operations.ts'
 import { useMessages } from '../language/index.tsx'
 import { SoftwareConcern } from '../software/concern.tsx'
 
+const SHOWN = 10
+
 /** What needs someone, worst first. */
 export function Attention({ items: all, cards }: { items: readonly Item[]; cards: readonly Card[] }) {
   const t = useMessages()
   const items = all.filter((item) => !isSaid(item, cards))
+  const { shown, rest } = useFirst(items, SHOWN)
   const waiting = cards.filter(({ state }) => state !== 'RETIRED').length
   return (
     <section aria-live="polite">
@@ -20,11 +23,14 @@ export function Attention({ items: all, cards }: { items: readonly Item[]; cards
           <Mark tone="ok">{t.now.calm}</Mark>
         </div>
       ) : (
-        <ul className="attention">
-          {items.map((item) => (
-            <Line key={JSON.stringify(item)} item={item} />
-          ))}
-        </ul>
+        <>
+          <ul className="attention">
+            {shown.map((item) => (
+              <Line key={JSON.stringify(item)} item={item} />
+            ))}
+          </ul>
+          {rest}
+        </>
       )}
     </section>
   )

@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { lazy, Suspense } from 'react'
 import { bytes, count, percent, rate } from '../common/format.ts'
-import { Empty, Fill, Mark, Pending, Scroll } from '../common/parts.tsx'
+import { Empty, Fill, Mark, Pending, Scroll, useFirst } from '../common/parts.tsx'
 import { type Now, nowQuery } from '../doors/kumi.ts'
 import { cardsQuery } from '../doors/operations.ts'
 import { useMessages } from '../language/index.tsx'
@@ -117,17 +117,27 @@ function Flows({ flows }: Pick<Now, 'flows'>) {
   )
 }
 
+/** As many as there is place for beside the map. */
+const SITES_SHOWN = 8
+
+/** Those that are not well come first. */
 function Sites({ sites }: Pick<Now, 'sites'>) {
   const t = useMessages()
+  const { shown, rest } = useFirst(
+    [...sites].sort((a, b) => Number(a.state === 'ok') - Number(b.state === 'ok')),
+    SITES_SHOWN,
+  )
   return (
     <section className="panel">
       <h2>{t.now.sites}</h2>
       {sites.length === 0 && <Empty>{t.now.noSites}</Empty>}
       <ul className="sitelist">
-        {sites.map((site) => (
+        {shown.map((site) => (
           <li key={site.name}>
             <div className="row">
-              <b>{site.title}</b>
+              <Link to="/sites/$name" params={{ name: site.name }}>
+                <b>{site.title}</b>
+              </Link>
               <Mark tone={site.state}>{t.state[site.state]}</Mark>
             </div>
             <div className="quiet">
@@ -137,6 +147,7 @@ function Sites({ sites }: Pick<Now, 'sites'>) {
           </li>
         ))}
       </ul>
+      {rest}
     </section>
   )
 }

@@ -7,6 +7,8 @@ import { shapeOf } from '../common/parts.tsx'
 import type { Link, Site } from '../doors/kumi.ts'
 import { useMessages } from '../language/index.tsx'
 
+/** Of more sites only those that are not well have their names on the map: they would cover each other. */
+const NAMED = 20
 const WIDTH = 960
 const HEIGHT = 440
 // biome-ignore lint/suspicious/noExplicitAny: the atlas comes as plain JSON, without the topology's types
@@ -77,13 +79,15 @@ export function WorldMap({ sites, flows }: { sites: readonly Site[]; flows: read
           <g className="spot" stroke="var(--sea)" strokeWidth="1.500" transform="scale(1.250)">
             {shapeOf(site.state)}
           </g>
-          <text
-            x={label === 0 ? 11 : -11}
-            y={label === 0 ? -5 : 14}
-            textAnchor={label === 0 ? 'start' : 'end'}
-          >
-            {site.name}
-          </text>
+          {(sites.length <= NAMED || site.state !== 'ok') && (
+            <text
+              x={label === 0 ? 11 : -11}
+              y={label === 0 ? -5 : 14}
+              textAnchor={label === 0 ? 'start' : 'end'}
+            >
+              {site.name}
+            </text>
+          )}
           <title>{`${site.title}: ${t.state[site.state]}`}</title>
         </g>
       ))}

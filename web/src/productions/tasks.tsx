@@ -1,7 +1,8 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link, useSearch } from '@tanstack/react-router'
 import { count } from '../common/format.ts'
-import { Empty, Pending, Scroll } from '../common/parts.tsx'
+import { Empty, Pending } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import {
   MOST_TASKS,
   type ProductionShown,
@@ -20,37 +21,46 @@ export function Tasks({ of }: { of: ProductionShown }) {
   const telling = TASK_STATES.find((one) => numberOf(of, one) > 0) ?? 'submitted'
   const state = TASK_STATES.find((one) => one === given) ?? telling
   const asked = useQuery(tasksQuery(of.name, state))
+  const columns = [
+    { title: t.productions.task, num: true },
+    { title: t.productions.step },
+    { title: t.productions.run, num: true },
+    { title: t.productions.eventsTitle, num: true },
+    { title: t.productions.tries, num: true },
+    { title: t.jobs.job },
+    { title: state === 'failed' ? t.productions.why : t.productions.lastWhy },
+  ]
   return (
-    <section className="panel flush" aria-label={t.productions.tasksTitle}>
-      <div className="row headrow inset-head">
-        <h2>{t.productions.tasksTitle}</h2>
-      </div>
-      <div className="tabs">
-        {TASK_STATES.map((one) => (
-          <Link
-            key={one}
-            to="/productions/$name"
-            params={{ name: of.name }}
-            search={{ tasks: one }}
-            data-on={one === state}
-            aria-current={one === state ? 'true' : undefined}
-          >
-            {t.productions.taskState[one]} <b>{count(numberOf(of, one))}</b>
-          </Link>
-        ))}
-      </div>
-      {state === 'failed' && <Failures of={of} />}
-      {!asked.data ? (
-        <Pending of={asked} />
-      ) : asked.data.length === 0 ? (
-        <Empty>{t.productions.noTasks[state]}</Empty>
-      ) : (
+    <TablePanel
+      label={t.productions.tasksTitle}
+      above={
         <>
-          <Table tasks={asked.data} state={state} />
-          {asked.data.length === MOST_TASKS && <Empty>{t.productions.first(MOST_TASKS)}</Empty>}
+          <div className="tabs">
+            {TASK_STATES.map((one) => (
+              <Link
+                key={one}
+                to="/productions/$name"
+                params={{ name: of.name }}
+                search={{ tasks: one }}
+                data-on={one === state}
+                aria-current={one === state ? 'true' : undefined}
+              >
+                {t.productions.taskState[one]} <b>{count(numberOf(of, one))}</b>
+              </Link>
+            ))}
+          </div>
+          {state === 'failed' && <Failures of={of} />}
         </>
-      )}
-    </section>
+      }
+      columns={columns}
+      empty={t.productions.noTasks[state]}
+      pending={!asked.data && <Pending of={asked} />}
+      below={asked.data?.length === MOST_TASKS && <Empty>{t.productions.first(MOST_TASKS)}</Empty>}
+    >
+      {(asked.data ?? []).map((task) => (
+        <Line key={task.id} task={task} />
+      ))}
+    </TablePanel>
   )
 }
 
@@ -101,63 +111,36 @@ function Reason({ text }: { text: string }) {
 
 const failureWord = (failure: string, words: Readonly<Record<string, string>>) => words[failure] ?? failure
 
-function Table({ tasks, state }: { tasks: readonly Task[]; state: TaskState }) {
+function Line({ task }: { task: Task }) {
   const t = useMessages()
   return (
-    <Scroll label={t.productions.tasksTitle}>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col" className="num">
-              {t.productions.task}
-            </th>
-            <th scope="col">{t.productions.step}</th>
-            <th scope="col" className="num">
-              {t.productions.run}
-            </th>
-            <th scope="col" className="num">
-              {t.productions.eventsTitle}
-            </th>
-            <th scope="col" className="num">
-              {t.productions.tries}
-            </th>
-            <th scope="col">{t.jobs.job}</th>
-            <th scope="col">{state === 'failed' ? t.productions.why : t.productions.lastWhy}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {tasks.map((task) => (
-            <tr key={task.id}>
-              <td className="num" data-label={t.productions.task}>
-                {task.id}
-              </td>
-              <td>
-                {task.step} {task.scout && <span className="quiet">{t.productions.scout}</span>}
-              </td>
-              <td className="num" data-label={t.productions.run}>
-                {task.run === null ? '' : `${task.experiment ?? '–'} / ${task.run}`}
-              </td>
-              <td className="num" data-label={t.productions.eventsTitle}>
-                {task.events === null ? '' : count(task.events)}
-              </td>
-              <td className="num" data-label={t.productions.tries}>
-                {task.tries}
-              </td>
-              <td>
-                {task.job !== null && (
-                  <Link to="/jobs/$id" params={{ id: String(task.job) }}>
-                    {task.job}
-                  </Link>
-                )}
-              </td>
-              <td className="break">
-                {task.failure !== null && <b>{failureWord(task.failure, t.productions.failure)}</b>}{' '}
-                <Reason text={task.reason} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </Scroll>
+    <tr>
+      <td className="num" data-label={t.productions.task}>
+        {task.id}
+      </td>
+      <td>
+        {task.step} {task.scout && <span className="quiet">{t.productions.scout}</span>}
+      </td>
+      <td className="num" data-label={t.productions.run}>
+        {task.run === null ? '' : `${task.experiment ?? '–'} / ${task.run}`}
+      </td>
+      <td className="num" data-label={t.productions.eventsTitle}>
+        {task.events === null ? '' : count(task.events)}
+      </td>
+      <td className="num" data-label={t.productions.tries}>
+        {task.tries}
+      </td>
+      <td>
+        {task.job !== null && (
+          <Link to="/jobs/$id" params={{ id: String(task.job) }}>
+            {task.job}
+          </Link>
+        )}
+      </td>
+      <td className="break">
+        {task.failure !== null && <b>{failureWord(task.failure, t.productions.failure)}</b>}{' '}
+        <Reason text={task.reason} />
+      </td>
+    </tr>
   )
 }

@@ -3,7 +3,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
 import { Panel } from '../common/acting.tsx'
 import { bytes, count, duration, percent } from '../common/format.ts'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, Time } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import { flowsQuery, type RawFlow, type RawRun, type RawState, runsQuery } from '../doors/raw.ts'
 import { useMessages } from '../language/index.tsx'
 import { DataTabs } from './data-tabs.tsx'
@@ -104,76 +105,64 @@ function Runs({
   const asked = useQuery(runsQuery(flow, before))
   const of = flow === undefined ? {} : { flow }
   const next = asked.data?.next
+  const columns = [
+    { title: t.raw.run },
+    { title: t.raw.condition },
+    { title: t.raw.filesTitle, num: true },
+    { title: t.raw.progress },
+    { title: t.raw.size, num: true },
+    { title: t.raw.events, num: true },
+    { title: t.raw.secondCopyAt },
+    { title: t.raw.unsafe },
+  ]
   return (
-    <section className="panel flush" aria-label={t.raw.runs}>
-      <h2>{t.raw.runs}</h2>
-      {flows.length > 1 && (
-        <div className="tabs">
-          {[undefined, ...flows.map(({ name }) => name)].map((one) => (
-            <Link
-              key={one ?? ''}
-              to="/raw"
-              search={one === undefined ? {} : { flow: one }}
-              data-on={one === flow}
-              aria-current={one === flow ? 'true' : undefined}
-            >
-              {one ?? t.raw.allFlows}
-            </Link>
-          ))}
-        </div>
-      )}
-      {!asked.data ? (
-        <Pending of={asked} />
-      ) : asked.data.runs.length === 0 ? (
-        <Empty>{t.raw.noRuns}</Empty>
-      ) : (
-        <Scroll label={t.raw.runs}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.raw.run}</th>
-                <th scope="col">{t.raw.condition}</th>
-                <th scope="col" className="num">
-                  {t.raw.filesTitle}
-                </th>
-                <th scope="col">{t.raw.progress}</th>
-                <th scope="col" className="num">
-                  {t.raw.size}
-                </th>
-                <th scope="col" className="num">
-                  {t.raw.events}
-                </th>
-                <th scope="col">{t.raw.secondCopyAt}</th>
-                <th scope="col">{t.raw.unsafe}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {asked.data.runs.map((run) => (
-                <Line key={run.id} run={run} />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-      {(before || next) && (
-        <nav className="pages" aria-label={t.people.pages}>
-          {before && (
-            <Button size="xs" variant="default" onClick={() => void navigate({ to: '/raw', search: of })}>
-              {t.jobs.newest}
-            </Button>
-          )}
-          {next && (
-            <Button
-              size="xs"
-              variant="default"
-              onClick={() => void navigate({ to: '/raw', search: { ...of, before: String(next) } })}
-            >
-              {t.raw.older}
-            </Button>
-          )}
-        </nav>
-      )}
-    </section>
+    <TablePanel
+      label={t.raw.runs}
+      above={
+        flows.length > 1 && (
+          <div className="tabs">
+            {[undefined, ...flows.map(({ name }) => name)].map((one) => (
+              <Link
+                key={one ?? ''}
+                to="/raw"
+                search={one === undefined ? {} : { flow: one }}
+                data-on={one === flow}
+                aria-current={one === flow ? 'true' : undefined}
+              >
+                {one ?? t.raw.allFlows}
+              </Link>
+            ))}
+          </div>
+        )
+      }
+      columns={columns}
+      empty={t.raw.noRuns}
+      pending={!asked.data && <Pending of={asked} />}
+      below={
+        (before || next) && (
+          <nav className="pages" aria-label={t.people.pages}>
+            {before && (
+              <Button size="xs" variant="default" onClick={() => void navigate({ to: '/raw', search: of })}>
+                {t.jobs.newest}
+              </Button>
+            )}
+            {next && (
+              <Button
+                size="xs"
+                variant="default"
+                onClick={() => void navigate({ to: '/raw', search: { ...of, before: String(next) } })}
+              >
+                {t.raw.older}
+              </Button>
+            )}
+          </nav>
+        )
+      }
+    >
+      {(asked.data?.runs ?? []).map((run) => (
+        <Line key={run.id} run={run} />
+      ))}
+    </TablePanel>
   )
 }
 

@@ -4,7 +4,8 @@ import { Link, useParams, useSearch } from '@tanstack/react-router'
 import { useState } from 'react'
 import { Asking, Panel, useRights } from '../common/acting.tsx'
 import { bytes, count } from '../common/format.ts'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
+import { CopyCommand, Mark, Pending, Time } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import {
   MOST_FILES,
   type RawFile,
@@ -132,56 +133,42 @@ function Files({ experiment, run, state }: { experiment: string; run: string; st
   const [after, setAfter] = useState('')
   const asked = useQuery(rawFilesQuery(experiment, run, state, after))
   const last = asked.data?.length === MOST_FILES ? asked.data.at(-1) : undefined
+  const columns = [
+    { title: t.data.name },
+    { title: t.raw.condition },
+    { title: t.raw.size, num: true },
+    { title: t.raw.events, num: true },
+    { title: t.raw.since },
+    { title: t.data.copies },
+  ]
   return (
-    <section className="panel flush" aria-label={t.raw.filesTitle}>
-      <h2>
-        {t.raw.filesTitle}
-        {state && `: ${t.raw.state[state]}`}
-      </h2>
-      {!asked.data ? (
-        <Pending of={asked} />
-      ) : asked.data.length === 0 ? (
-        <Empty>{t.raw.noFiles}</Empty>
-      ) : (
-        <Scroll label={t.raw.filesTitle}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.data.name}</th>
-                <th scope="col">{t.raw.condition}</th>
-                <th scope="col" className="num">
-                  {t.raw.size}
-                </th>
-                <th scope="col" className="num">
-                  {t.raw.events}
-                </th>
-                <th scope="col">{t.raw.since}</th>
-                <th scope="col">{t.data.copies}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {asked.data.map((file) => (
-                <FileLine key={file.name} file={file} />
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-      {(after || last) && (
-        <nav className="pages" aria-label={t.people.pages}>
-          {after && (
-            <Button size="xs" variant="default" onClick={() => setAfter('')}>
-              {t.raw.firstFiles}
-            </Button>
-          )}
-          {last && (
-            <Button size="xs" variant="default" onClick={() => setAfter(last.name)}>
-              {t.raw.nextFiles}
-            </Button>
-          )}
-        </nav>
-      )}
-    </section>
+    <TablePanel
+      label={t.raw.filesTitle}
+      beside={state && `: ${t.raw.state[state]}`}
+      columns={columns}
+      empty={t.raw.noFiles}
+      pending={!asked.data && <Pending of={asked} />}
+      below={
+        (after || last) && (
+          <nav className="pages" aria-label={t.people.pages}>
+            {after && (
+              <Button size="xs" variant="default" onClick={() => setAfter('')}>
+                {t.raw.firstFiles}
+              </Button>
+            )}
+            {last && (
+              <Button size="xs" variant="default" onClick={() => setAfter(last.name)}>
+                {t.raw.nextFiles}
+              </Button>
+            )}
+          </nav>
+        )
+      }
+    >
+      {(asked.data ?? []).map((file) => (
+        <FileLine key={file.name} file={file} />
+      ))}
+    </TablePanel>
   )
 }
 

@@ -4,7 +4,7 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Asking, ChangeForm, Panel, Step, useRights } from '../common/acting.tsx'
 import { utc } from '../common/format.ts'
-import { CopyCommand, Empty, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
+import { CopyCommand, Empty, Mark, Pending, Scroll, Time, useFirst } from '../common/parts.tsx'
 import {
   type Entry,
   endShift,
@@ -111,10 +111,14 @@ function Running() {
 const KINDS = ['DP', 'expert', 'DC'] as const satisfies ShiftKind[]
 const utcOf = (local: string | undefined) => new Date(`${local ?? ''}Z`).toISOString()
 
+/** Three days of shifts of two kinds. */
+const SHOWN = 10
+
 function Roster() {
   const t = useMessages()
   const { may } = useRights()
   const asked = useQuery(rosterQuery)
+  const { shown, rest } = useFirst(asked.data ?? [], SHOWN)
   const plan = (values: Readonly<Record<string, string>>) =>
     planShift({
       kind: KINDS.find((kind) => kind === values.kind) ?? 'DP',
@@ -132,13 +136,14 @@ function Roster() {
         <Scroll label={t.shift.roster}>
           <table>
             <tbody>
-              {asked.data.map((shift) => (
+              {shown.map((shift) => (
                 <Planned key={shift.id} shift={shift} may={may('operations.shift')} />
               ))}
             </tbody>
           </table>
         </Scroll>
       )}
+      {rest}
       {may('operations.shift') && (
         <details className="more inset">
           <summary>{t.shift.plan}</summary>
@@ -186,10 +191,13 @@ function Planned({ shift, may }: { shift: Shift; may: boolean }) {
 }
 
 /** What happened and what people wrote, newest first. */
+const ENTRIES_SHOWN = 50
+
 function Log() {
   const t = useMessages()
   const { may } = useRights()
   const asked = useQuery(logQuery)
+  const { shown, rest } = useFirst(asked.data ?? [], ENTRIES_SHOWN)
   return (
     <Panel title={t.shift.log}>
       {may('operations.shift') && (
@@ -203,11 +211,12 @@ function Log() {
         <Empty>{t.shift.noLog}</Empty>
       ) : (
         <ol className="plainlist log">
-          {asked.data.map((entry) => (
+          {shown.map((entry) => (
             <Line key={entry.id} entry={entry} />
           ))}
         </ol>
       )}
+      {rest}
     </Panel>
   )
 }

@@ -3,7 +3,8 @@ import { useQuery } from '@tanstack/react-query'
 import { Link, useParams } from '@tanstack/react-router'
 import { Panel } from '../common/acting.tsx'
 import { bytes, count } from '../common/format.ts'
-import { CopyCommand, Empty, Fill, Mark, Pending, Scroll, Time } from '../common/parts.tsx'
+import { CopyCommand, Empty, Fill, Mark, Pending, Time } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import { outcomesQuery, type SiteDetails, type SitePilot, siteQuery } from '../doors/sites.ts'
 import { useMessages } from '../language/index.tsx'
 import { Downtimes } from './downtimes.tsx'
@@ -178,44 +179,30 @@ const PILOT_TONES = {
 
 function Pilots({ pilots }: { pilots: readonly SitePilot[] }) {
   const t = useMessages()
+  const columns = [
+    { title: t.sites.pilot },
+    { title: t.sites.state },
+    { title: t.sites.jobs, num: true },
+    { title: t.sites.created },
+    { title: t.sites.reason },
+  ]
   return (
-    <Panel title={t.sites.newestPilots} flush>
-      {pilots.length === 0 ? (
-        <Empty>{t.sites.noPilots}</Empty>
-      ) : (
-        <Scroll label={t.sites.newestPilots}>
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">{t.sites.pilot}</th>
-                <th scope="col">{t.sites.state}</th>
-                <th scope="col" className="num">
-                  {t.sites.jobs}
-                </th>
-                <th scope="col">{t.sites.created}</th>
-                <th scope="col">{t.sites.reason}</th>
-              </tr>
-            </thead>
-            <tbody>
-              {pilots.map((pilot) => (
-                <tr key={pilot.stamp}>
-                  <td className="mono break">{pilot.stamp}</td>
-                  <td>
-                    <Mark tone={PILOT_TONES[pilot.state]}>{t.sites.pilotState[pilot.state]}</Mark>
-                  </td>
-                  <td className="num" data-label={t.sites.jobs}>
-                    {count(pilot.jobs)}
-                  </td>
-                  <td>
-                    <Time at={pilot.createdAt} />
-                  </td>
-                  <td className="break quiet">{pilot.reason}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </Scroll>
-      )}
-    </Panel>
+    <TablePanel label={t.sites.newestPilots} columns={columns} empty={t.sites.noPilots}>
+      {pilots.map((pilot) => (
+        <tr key={pilot.stamp}>
+          <td className="mono break">{pilot.stamp}</td>
+          <td>
+            <Mark tone={PILOT_TONES[pilot.state]}>{t.sites.pilotState[pilot.state]}</Mark>
+          </td>
+          <td className="num" data-label={t.sites.jobs}>
+            {count(pilot.jobs)}
+          </td>
+          <td>
+            <Time at={pilot.createdAt} />
+          </td>
+          <td className="break quiet">{pilot.reason}</td>
+        </tr>
+      ))}
+    </TablePanel>
   )
 }

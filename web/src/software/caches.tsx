@@ -2,9 +2,9 @@ import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { count } from '../common/format.ts'
 import { Fill, Mark, Pending } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import { type GatewaySoftware, softwareStateQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
-import { TablePanel } from './table-panel.tsx'
 
 /** Which part of what clients asked for a cache had. */
 export function Share({ of: { hits, misses } }: { of: Pick<GatewaySoftware, 'hits' | 'misses'> }) {

@@ -3,10 +3,10 @@ import { Link } from '@tanstack/react-router'
 import { useRights } from '../common/acting.tsx'
 import { count } from '../common/format.ts'
 import { CopyCommand, Mark, Pending, Time } from '../common/parts.tsx'
+import { TablePanel } from '../common/table-panel.tsx'
 import { type Repository, softwareStateQuery, usesQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { Share } from './caches.tsx'
-import { TablePanel } from './table-panel.tsx'
 
 /** Which sites see which revision, and which jobs run with which tree. */
 export function Use({ repository }: { repository: Repository }) {

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { Empty, Scroll } from '../common/parts.tsx'
+import { Empty, Scroll } from './parts.tsx'
 
 export interface Column {
   readonly title: string
@@ -12,9 +12,11 @@ export function TablePanel({
   label,
   beside,
   action,
+  above,
   columns,
   empty,
   pending,
+  below,
   children,
 }: {
   label: string
@@ -22,9 +24,13 @@ export function TablePanel({
   beside?: ReactNode
   /** At the end of the line of the title. */
   action?: ReactNode
+  /** Between the title and the table. */
+  above?: ReactNode
   columns: readonly Column[]
   empty: string
   pending?: ReactNode
+  /** Behind the table: where the list goes on. */
+  below?: ReactNode
   children: readonly ReactNode[]
 }) {
   return (
@@ -36,6 +42,7 @@ export function TablePanel({
         </h2>
         {action}
       </div>
+      {above}
       {pending ? (
         pending
       ) : children.length === 0 ? (
@@ -56,6 +63,7 @@ export function TablePanel({
           </table>
         </Scroll>
       )}
+      {below}
     </section>
   )
 }
