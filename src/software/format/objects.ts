@@ -34,8 +34,8 @@ function deflated(plain: Uint8Array): Buffer {
 export const inflated = (stored: Uint8Array, most: number): Buffer =>
   inflateSync(stored, { maxOutputLength: most, chunkSize: roomFor(Math.min(most, 3 * stored.length)) })
 
-/** Bytes of a piece that zlib writes into. */
-const roomFor = (bytes: number): number => Math.max(64, Math.min(1 << 24, bytes))
+/** Bytes of a piece that zlib writes into: what is greater is put together of several, and holds no more than it needs. */
+const roomFor = (bytes: number): number => Math.max(64, Math.min(1 << 16, bytes))
 
 /**
  * A certificate or a description of a repository as it is stored: the replicator of CVMFS packs them anew and keeps the
