@@ -19,7 +19,7 @@ export function bothTimes(time: string): string {
 const MARKS = { ok: '●', degraded: '▲', down: '■', maintenance: '◇', unknown: '◆' } as const
 
 const STYLE = `:root{color-scheme:light dark}
-a{color:inherit}body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
+a{color:inherit}body{background:Canvas;color:CanvasText;font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}
 table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.5rem;border-bottom:1px solid #8888}
 .ok{color:#00664d}.degraded{color:#8a5a00}.down{color:#b03a00}.maintenance{color:#0059a0}.unknown{color:#666}
 .days{display:flex;gap:1px;height:1.25rem}.days i{flex:1;background:#009e73}.days .some{background:#e69f00}
