@@ -207,7 +207,8 @@ describe('a job', () => {
         ]),
       )
     }
-    for (const id of ids) expect(await world.view(id)).toMatchObject({ status: 'Waiting' })
+    // Those that lost several rest before the next.
+    for (const id of ids) expect(['Waiting', 'Rescheduled']).toContain((await world.view(id)).status)
   })
 
   test('whose end is told twice at the same moment is done once, and neither is refused', async () => {
