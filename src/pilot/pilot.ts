@@ -1,4 +1,5 @@
 import { mkdir, readFileSync, rmSync } from 'node:fs'
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
@@ -32,6 +33,12 @@ const FIRST_BEAT_MS = 1_000
 const LOG_PARTS = 16
 /** An idle pilot lets the server take so long to find work for it. */
 const WAIT_SECONDS = 20
+
+/** Without what no name of a machine has. */
+const node =
+  hostname()
+    .replaceAll(/[^A-Za-z0-9._:-]/g, '-')
+    .slice(0, 255) || undefined
 
 /** Leases jobs while there is room and work, and reports about them until all are over. */
 export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; log: Logger }): Pilot {
@@ -87,7 +94,7 @@ export function startPilot(config: PilotConfig, { clock, log }: { clock: Clock; 
       const holding = [...running.values()].map(({ job }) => ({ jobId: job.jobId, attempt: job.attempt }))
       const idleLeft = config.idleSeconds - (clock.now().getTime() - idleSince) / 1000
       const wait = running.size > 0 ? 0 : Math.max(0, Math.min(WAIT_SECONDS, Math.ceil(idleLeft)))
-      const question = { free: room, most: Math.min(16, room.cores), holding, wait }
+      const question = { free: room, most: Math.min(16, room.cores), holding, node, wait }
       const lease = await server.ask<Lease>('lease', question, {
         ...(wait > 0 && { signal: drained.signal }),
         unwanted: () => draining !== undefined,

@@ -77,7 +77,7 @@ export {
   summariseJobs,
 } from './read.store.ts'
 export { type Recipe, recipeOf, scriptOf } from './recipe.ts'
-export { logParts, logStart } from './report.store.ts'
+export { logParts, logStart, noteStorages } from './report.store.ts'
 export { type HeartbeatAnswer, heartbeat, LOG_BYTES, type LogPart, type StartReport } from './report.ts'
 export {
   assignOutput,

@@ -113,7 +113,7 @@ const SEEN_EVERY_MS = 10_000
 export const pilotAsks = (
   db: Db,
   now: Date,
-  pilot: { vo: string; stamp: string; until: Date },
+  pilot: { vo: string; stamp: string; until: Date; node?: string | undefined },
 ): Promise<AskingPilot | undefined> =>
   row(
     db,
@@ -121,8 +121,8 @@ export const pilotAsks = (
       with known as (select ${PILOT}, state in (${ALIVE}) as alive,
           state <> 'Running' or seen_at is null or seen_at <= ${new Date(now.getTime() - SEEN_EVERY_MS)} as late
           from pilot where vo = ${pilot.vo} and stamp = ${pilot.stamp}),
-        noted as (update pilot p set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running'
-          from known k where p.id = k.id and k.late and p.state in (${ALIVE}))
+        noted as (update pilot p set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running',
+          node = coalesce(${pilot.node ?? null}::text, p.node) from known k where p.id = k.id and k.late and p.state in (${ALIVE}))
       select k.*, array(select j.id || ' ' || j.attempt from job j
         where j.pilot_id = k.id and j.state in (${HELD_STATES})) as starts from known k`,
   )

@@ -73,12 +73,14 @@ export async function leaseJobs(
     most: number
     /** Starts the pilot has in hand. */
     holding: readonly Held[]
+    /** The machine on which it runs. */
+    node?: string | undefined
   },
 ): Promise<Lease> {
   const { db, markets, rng } = deps
-  const { vo, stamp, now, free, most, holding } = input
+  const { vo, stamp, now, free, most, holding, node } = input
   const until = new Date(now.getTime() + PILOT_SILENT_MS)
-  const pilot = await store.pilotAsks(db, now, { vo, stamp, until })
+  const pilot = await store.pilotAsks(db, now, { vo, stamp, until, node })
   if (!pilot) throw pilotMissing(`There is no pilot ${stamp}.`)
   if (!pilot.alive) throw pilotOver(`The pilot ${stamp} was given up; end it.`)
   const given = await givenBefore(db, now, pilot, holding)

@@ -104,3 +104,14 @@ export const logParts = (
 
 export const isRunningState = (state: number): boolean =>
   state === STATES.Running || state === STATES.Completing
+
+/** Notes to which storages a start was sent first. */
+export async function noteStorages(
+  db: Db,
+  { jobId, attempt }: Held,
+  { input = null, output = null }: { input?: string | null; output?: string | null },
+): Promise<void> {
+  await sql`update job_attempt set input_rse = coalesce(input_rse, ${input}::text),
+      output_rse = coalesce(output_rse, ${output}::text)
+    where job_id = ${jobId} and n = ${attempt} and ended_at is null`.execute(db)
+}

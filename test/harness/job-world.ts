@@ -167,10 +167,16 @@ export function jobWorld(database: Database) {
     },
     async lease(
       stamp: string,
-      options: { now?: Date; most?: number; holding?: LeasedJob[]; free?: Partial<typeof room> } = {},
+      options: {
+        now?: Date
+        most?: number
+        holding?: LeasedJob[]
+        free?: Partial<typeof room>
+        node?: string
+      } = {},
     ) {
-      const { now = at(10), most = 1, holding = [], free = {} } = options
-      return leaseJobs(this.deps, { vo, stamp, now, most, holding, free: { ...room, ...free } })
+      const { now = at(10), most = 1, holding = [], free = {}, node } = options
+      return leaseJobs(this.deps, { vo, stamp, now, most, holding, node, free: { ...room, ...free } })
     },
     async view(id: bigint): Promise<JobView & { status: string }> {
       const [job] = await jobsByIds(database.db, vo, [id])

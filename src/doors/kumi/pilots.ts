@@ -11,6 +11,7 @@ import {
   jobsByIds,
   type Lease,
   leaseJobs,
+  noteStorages,
   ownPilot,
   pilotAccount,
   pilotEnds,
@@ -50,6 +51,8 @@ const LeaseAsked = Type.Object({
   }),
   most: Type.Integer({ minimum: 1, maximum: 100 }),
   holding: Type.Array(Type.Object(Held), { maxItems: 1000 }),
+  /** The machine on which the pilot runs. */
+  node: Type.Optional(Type.String({ minLength: 1, maxLength: 255, pattern: '^[A-Za-z0-9._:-]+$' })),
   /** The answer may take so many seconds, should there be no work before. */
   wait: Type.Optional(Type.Integer({ minimum: 0, maximum: 25 })),
 })
@@ -130,6 +133,9 @@ const TOKEN_SECONDS = 6 * 3600
 const PLACE_SCOPES = ['compute.create', 'compute.read', 'compute.modify', 'compute.cancel']
 const PLACE_SECONDS = 3600
 
+const firstPlace = (files: readonly { readonly places: readonly { readonly rse: string }[] }[]) =>
+  files.find(({ places }) => places.length > 0)?.places[0]?.rse ?? null
+
 const partOf = ({ jobId, attempt, stream, at, text }: Static<typeof LogPart>) => ({
   ...{ jobId: BigInt(jobId), attempt, stream, at: BigInt(at) },
   // PostgreSQL keeps no NUL.
@@ -164,9 +170,9 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
     ...{ ...pilot, url: `${base}/lease` },
     schema: { params: Stamp, body: LeaseAsked },
     handler: async (request) => {
-      const { free, most, holding: held, wait = 0 } = request.body
+      const { free, most, holding: held, node, wait = 0 } = request.body
       const holding = held.map(({ jobId, attempt }) => ({ jobId: BigInt(jobId), attempt }))
-      const asked = { vo: request.principal.vo, stamp: request.params.stamp, free, most, holding }
+      const asked = { vo: request.principal.vo, stamp: request.params.stamp, free, most, holding, node }
       let lease: Lease
       const look = async () => {
         lease = await leaseJobs(deps, { ...asked, now: clock.now() })
@@ -205,7 +211,10 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
       if (details?.pilotId !== id)
         throw workloadErrors.attemptOver(`Job ${body.jobId} is not yours any more.`)
       const dids = (details.item?.inputs ?? []).slice(body.from, body.from + body.count)
-      return { files: dids.length === 0 ? [] : await inputAddresses(deps, { vo, site, dids }) }
+      if (dids.length === 0) return { files: [] }
+      const files = await inputAddresses(deps, { vo, site, dids })
+      await noteStorages(db, { ...body, jobId: BigInt(body.jobId) }, { input: firstPlace(files) })
+      return { files }
     },
   })
 
@@ -217,7 +226,9 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
       const { site, id: pilotId } = await ownPilot(db, vo, params.stamp)
       const { jobId, attempt, files } = body
       const wished = { jobId: BigInt(jobId), attempt, vo, pilotId, site, now: clock.now(), files }
-      return { files: await promiseOutputs(deps, wished) }
+      const promised = await promiseOutputs(deps, wished)
+      await noteStorages(db, wished, { output: firstPlace(promised) })
+      return { files: promised }
     },
   })
 

@@ -260,7 +260,7 @@ describe('what everybody depends on', () => {
         },
       }).sort(),
     ).toEqual([
-      'R12 clock is off (warn): central kek',
+      'R12 clock is off (warn): site kek',
       'R12 disk is full (error): central database',
       'R12 expires soon (critical): central host certificate',
       'R12 queue is long (warn): central transfers',

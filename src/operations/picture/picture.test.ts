@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
-import { at, jobs, jobWorld, noa, vo } from '../../../test/harness/job-world.ts'
+import { at, completion, jobs, jobWorld, noa, vo } from '../../../test/harness/job-world.ts'
 import { rawWorld, recorded } from '../../../test/harness/raw-world.ts'
 import { rows, sql, transaction } from '../../kernel/index.ts'
-import { createMarkets } from '../../workload/index.ts'
+import { completeStart, createMarkets, noteStorages, ownPilot } from '../../workload/index.ts'
 import { detect, emptyMemory } from '../detection/index.ts'
 import { noteLevels } from '../statistics/levels.store.ts'
 import { pictureOf } from './picture.ts'
+import { wallsOfSites } from './work.store.ts'
 
 const HOUR = 3600
 const DAY = 24 * HOUR
@@ -85,6 +86,41 @@ describe('what the detector sees of a grid', () => {
     expect(shares?.map(([user]) => user)).toEqual(['mika', 'noa'])
     expect(picture.users?.[0]).toMatchObject({ fairShare: 0.5 })
     expect(told).toContain('R11 a user waits with many: mika')
+  })
+
+  test('knows of each end on which machine it was, and to which storages it was sent', async () => {
+    const { db } = database
+    const end = async (site: string, node: string, outcome: 'done' | 'site_fault', n: number) => {
+      const stamp = await world.pilot(site, at(NOW - 600))
+      const { id: pilotId } = await ownPilot(db, vo, stamp)
+      for (let i = 0; i < n; i++) {
+        const [job] = (await world.lease(stamp, { now: at(NOW - 600), node })).jobs
+        await noteStorages(db, job!, { input: 'OSAKA-DISK' })
+        await noteStorages(db, job!, { input: 'KEK-DISK', output: 'KEK-DISK' })
+        const deps = { db, rses: world.rses, verifyArrivals: async () => undefined }
+        const ended = completion(job!, { outcome, minor: 'No disk' })
+        await completeStart(deps, { vo, pilotId, now: at(NOW - 300), completion: ended })
+      }
+    }
+    await world.submit([jobs({ count: 8 })], { now: at(NOW - 600) })
+    await end('kek', 'wn1', 'done', 4)
+    await end('kek', 'wn2', 'site_fault', 2)
+    const { picture } = await look()
+    const told = picture.jobs?.map(({ attributes, n, failed }) => [attributes.node, n, failed]).sort()
+    expect(told).toEqual([
+      ['kek/wn1', 4, 0],
+      ['kek/wn2', 2, 2],
+    ])
+    for (const { attributes } of picture.jobs ?? [])
+      expect(attributes).toMatchObject({ 'input storage': 'OSAKA-DISK', 'output storage': 'KEK-DISK' })
+    const walls = await wallsOfSites(db, vo, at(NOW - 3600), at(NOW))
+    expect(walls.map(({ node, nodes, n }) => [node, nodes, n])).toEqual(
+      expect.arrayContaining([
+        [null, 2, 6],
+        ['wn1', 1, 4],
+        ['wn2', 1, 2],
+      ]),
+    )
   })
 
   test('knows what storages held on the days before', async () => {

@@ -142,7 +142,9 @@ const given = (attributes: Record<string, string>): Record<string, string> =>
 const jobFact = (one: work.StartFacts): JobFact => ({
   attributes: given({
     ...{ site: one.site, resource: one.resource, user: one.owner, production: one.production },
-    ...{ release: one.release, 'output storage': one.outputStorage },
+    ...{ release: one.release, 'output storage': one.outputStorage, 'input storage': one.inputStorage },
+    // Names of machines are unique at a site only.
+    node: one.node === '' ? '' : `${one.site}/${one.node}`,
   }),
   ...{ start: one.start, n: one.n, failed: one.failed, errors: one.errors },
 })
@@ -171,12 +173,15 @@ async function consumption(db: Db, vo: string, now: Date): Promise<NonNullable<P
       one,
     ]),
   )
-  return walls.flatMap(({ site, n, failed, medianMs, elsewhereMs }) => {
-    const before = usual.get(site)?.usualPerHour
+  const nodesOf = new Map(walls.filter(({ node }) => node === null).map(({ site, nodes }) => [site, nodes]))
+  return walls.flatMap(({ site, node, n, failed, medianMs, elsewhereMs }) => {
+    const whole = usual.get(site)?.usualPerHour
+    // Of one among many the usual part.
+    const before = node === null || whole === undefined ? whole : whole / Math.max(1, nodesOf.get(site) ?? 1)
     // Nobody knows what is usual at a new site, or how long these jobs take elsewhere.
     if (before === undefined || elsewhereMs === null) return []
     const rates = { perHour: n, usualPerHour: before, medianWallMs: medianMs, usualWallMs: elsewhereMs }
-    return [{ site, node: null, n, failed, ...rates }]
+    return [{ site, node: node && `${site}/${node}`, n, failed, ...rates }]
   })
 }
 

@@ -14,6 +14,8 @@ export interface StartFacts {
   readonly production: string
   readonly release: string
   readonly outputStorage: string
+  readonly inputStorage: string
+  readonly node: string
   readonly n: number
   readonly failed: number
   readonly errors: { text: string; n: number }[]
@@ -25,13 +27,13 @@ export const startFacts = (db: Db, vo: string, from: Date, to: Date): Promise<St
     db,
     sql<StartFacts>`with e as (select *, date_bin('10 minutes', ended_at, timestamptz '2000-01-01 00:00:00+00') as start,
           case when failed then ${kindOf(sql`reason`)} end as message from (${endedStarts(from, to)}) all_of where vo = ${vo}),
-        m as (select start, site, resource, owner, production, release, output_storage, message, count(*)::int as n,
-          (count(*) filter (where failed))::int as failed from e group by 1, 2, 3, 4, 5, 6, 7, 8)
-      select start, site, resource, owner, production, release, output_storage as "outputStorage", sum(n)::int as n,
-        sum(failed)::int as failed,
+        m as (select start, site, resource, node, owner, production, release, output_storage, input_storage, message,
+          count(*)::int as n, (count(*) filter (where failed))::int as failed from e group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)
+      select start, site, resource, node, owner, production, release, output_storage as "outputStorage",
+        input_storage as "inputStorage", sum(n)::int as n, sum(failed)::int as failed,
         coalesce((jsonb_agg(jsonb_build_object('text', message, 'n', n) order by n desc, message)
           filter (where message <> '')), '[]') as errors
-      from m group by 1, 2, 3, 4, 5, 6, 7`,
+      from m group by 1, 2, 3, 4, 5, 6, 7, 8, 9`,
   )
 
 export interface TransferFacts {
@@ -146,6 +148,9 @@ export const usualEating = (db: Db, vo: string, since: Date, before: Date): Prom
 
 export interface Walls {
   readonly site: string
+  /** null: the site as a whole; `nodes`: how many different ones. */
+  readonly node: string | null
+  readonly nodes: number
   readonly n: number
   readonly failed: number
   readonly medianMs: number
@@ -153,13 +158,14 @@ export interface Walls {
   readonly elsewhereMs: number | null
 }
 
+/** Of sites as a whole, and of their nodes where pilots name them. */
 export const wallsOfSites = (db: Db, vo: string, from: Date, to: Date): Promise<Walls[]> =>
   rows(
     db,
-    sql<Walls>`with e as materialized (select site, seconds, failed from (${endedStarts(from, to)}) a where vo = ${vo})
-      select s.site, count(*)::int as n, (count(*) filter (where s.failed))::int as failed,
+    sql<Walls>`with e as materialized (select site, node, seconds, failed from (${endedStarts(from, to)}) a where vo = ${vo})
+      select s.site, nullif(s.node, '') as node, count(distinct s.node)::int as nodes, count(*)::int as n, (count(*) filter (where s.failed))::int as failed,
         1000 * percentile_cont(0.5) within group (order by s.seconds) as "medianMs",
         (select 1000 * percentile_cont(0.5) within group (order by o.seconds) from e o
           where o.site <> s.site and not o.failed) as "elsewhereMs"
-      from e s group by s.site`,
+      from e s group by grouping sets ((s.site), (s.site, s.node)) having grouping(s.node) = 1 or s.node <> ''`,
   )

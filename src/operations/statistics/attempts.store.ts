@@ -17,12 +17,14 @@ export const endsBetween = (from: Date, to: Date) => sql`
  */
 export const endedStarts = (from: Date, to: Date) => sql`
   select j.vo, a.site, a.resource, q.owner, a.ended_at, a.outcome <> 'done' as failed, a.reason,
-    coalesce(b.spec ->> 'destination', '') as output_storage,
+    coalesce(a.output_rse, b.spec ->> 'destination', '') as output_storage, coalesce(a.input_rse, '') as input_storage,
+    coalesce(w.node, '') as node,
     coalesce(b.spec #>> '{software,release}', '') as release,
     coalesce(p.name, '') as production, coalesce(s.name, '') as step,
     coalesce(extract(epoch from a.ended_at - a.started_at), 0)::float8 as seconds
   from (${endsBetween(from, to)}) a
   join job j on j.id = a.job_id join job_queue q on q.id = j.queue_id join job_body b on b.id = j.body_id
+  left join pilot w on w.id = a.pilot_id
   left join production_job pj on pj.job_id = a.job_id
   left join production_task pt on pt.id = pj.task_id
   left join production_step s on s.id = pt.step_id
