@@ -1,6 +1,6 @@
 import { DAY_MS, HOUR_MS, hours, MINUTE_MS, minutes, percent, type Sign, sign, site } from './finding.ts'
 import { median, robustSpread, wilsonLower } from './statistics.ts'
-import type { JobFact, Picture } from './types.ts'
+import type { JobFact, Picture, RawInput } from './types.ts'
 
 const SIX_HOURS = 6 * HOUR_MS
 
@@ -160,23 +160,8 @@ export function transformations(now: Date, { transformations: all = [] }: Pictur
 
 /** R15 and R16: files of the experiment that are not processed, and how late the chain is. */
 export function rawData(now: Date, { rawInputs = [], rawLatencies = [] }: Picture): Sign[] {
-  const files = rawInputs.flatMap((one) => {
-    const { name, run, availableCopies, failedAttempts, failedSites, registeredAt, processed } = one
-    const age = now.getTime() - registeredAt.getTime()
-    const code =
-      availableCopies === 0
-        ? 'raw file without a copy'
-        : !one.consistent
-          ? 'raw file differs'
-          : !processed && failedAttempts >= 3 && failedSites >= 2
-            ? 'raw file fails'
-            : !processed && age > DAY_MS
-              ? 'raw file is late'
-              : null
-    if (!code) return []
-    const facts = { run, availableCopies, failedAttempts, failedSites, ageHours: hours(age) }
-    return sign('R15', code, { kind: 'file', name }, 'critical', facts)
-  })
+  const troubles = grouped(rawInputs, (one) => troubleOf(now, one))
+  const files = [...troubles].flatMap(([code, all]) => (code === null ? [] : rawFiles(now, code, all)))
   const stages = rawLatencies.flatMap(({ stage, p95Ms, n }) => {
     const limit = PROMISED_MS[stage]
     if (n === 0 || p95Ms <= limit) return []
@@ -184,6 +169,40 @@ export function rawData(now: Date, { rawInputs = [], rawLatencies = [] }: Pictur
     return sign('R16', 'raw data late', { kind: 'central', name: `raw data: ${stage}` }, 'error', facts)
   })
   return [...files, ...stages]
+}
+
+function troubleOf(now: Date, one: RawInput): string | null {
+  if (one.availableCopies === 0) return 'raw file without a copy'
+  if (!one.consistent) return 'raw file differs'
+  if (one.processed) return null
+  if (one.failedAttempts >= 3 && one.failedSites >= 2) return 'raw file fails'
+  return now.getTime() - one.registeredAt.getTime() > DAY_MS ? 'raw file is late' : null
+}
+
+/** More than this are one trouble: of a run, or of the chain when there are as many runs. */
+const EACH = 3
+
+function rawFiles(now: Date, code: string, all: readonly RawInput[]): Sign[] {
+  const tell = (name: string, some: readonly RawInput[]) =>
+    sign('R15', code, { kind: 'central', name }, 'critical', {
+      ...{ files: some.length, first: some.map((one) => one.name).sort()[0]! },
+    })
+  if (all.length > EACH) {
+    const runs = grouped(all, ({ run }) => run)
+    if (runs.size > EACH) return [tell('raw data', all)]
+    return [...runs].map(([run, some]) => tell(`raw data of run ${run}`, some))
+  }
+  return all.map(({ name, run, availableCopies, failedAttempts, failedSites, registeredAt }) => {
+    const ageHours = hours(now.getTime() - registeredAt.getTime())
+    const facts = { run, availableCopies, failedAttempts, failedSites, ageHours }
+    return sign('R15', code, { kind: 'file', name }, 'critical', facts)
+  })
+}
+
+function grouped<T, K>(all: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
+  const groups = new Map<K, T[]>()
+  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one])
+  return groups
 }
 
 const PROMISED_MS = { registered: HOUR_MS, 'second copy': DAY_MS, processed: 3 * DAY_MS } as const

@@ -152,6 +152,22 @@ describe('raw data', () => {
     ])
     expect(codes({ registeredAt: ago(25 * HOUR), processed: true })).toEqual([])
   })
+  it('are one trouble of their run, or of all, when they are many', () => {
+    const files = (runs: number) =>
+      Array.from({ length: 12 }, (_, i) => ({
+        ...file,
+        name: `f${i + 10}`,
+        run: `26/${i % runs}`,
+        availableCopies: 0,
+      }))
+    expect(told({ rawInputs: files(1) })).toEqual([
+      'R15 raw file without a copy (critical): central raw data of run 26/0',
+    ])
+    expect(told({ rawInputs: files(3) })).toHaveLength(3)
+    expect(told({ rawInputs: files(12) })).toEqual([
+      'R15 raw file without a copy (critical): central raw data',
+    ])
+  })
   it('later than promised is told of by stage', () => {
     const late = (stage: 'registered' | 'second copy' | 'processed', hours: number) =>
       told({ rawLatencies: [{ stage, p95Ms: hours * HOUR, n: 9 }] })
