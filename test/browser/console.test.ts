@@ -98,7 +98,7 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
     await page.getByText('User name or password is not right.').waitFor()
     await page.locator('input[type=password]').fill(grid.password)
     await page.getByRole('button', { name: 'Log in' }).click()
-    await page.getByRole('navigation').waitFor()
+    await page.getByRole('navigation').first().waitFor()
     await page.getByRole('button', { name: 'Log out' }).click()
     await page.getByLabel('User name').waitFor()
     complaints.length = 0
@@ -107,7 +107,7 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
   test('the one-time link from the terminal logs in once', async () => {
     await page.goto('about:blank')
     await page.goto(grid.link)
-    await page.getByRole('navigation').waitFor()
+    await page.getByRole('navigation').first().waitFor()
     await settled()
     expect(new URL(page.url()).hash).toBe('#/')
     expect(complaints).toEqual([])
