@@ -51,9 +51,9 @@ export const deleteJobs = (db: Db, order: Order): Promise<Ordered> => {
 export const rescheduleJobs = (db: Db, order: Order): Promise<Ordered> => {
   const { Failed, Killed } = STATES
   const from = [...BEFORE_PILOT, ...WITH_PILOT, Failed, Killed]
-  const move = (job: store.JobAtEnd, queueId: number): Move => ({
+  const move = (job: store.JobAtEnd): Move => ({
     ...entry(job, order.now, 'Job Rescheduled'),
-    ...{ application: 'Unknown', afresh: true, queueId },
+    ...{ application: 'Unknown', afresh: true },
   })
   return change(db, order, from, 'can be rescheduled', move, (tx, ids) =>
     dropSandboxesOfJobs(tx, ids, 'output'),
@@ -70,7 +70,7 @@ async function change(
   order: Order,
   from: readonly number[],
   what: string,
-  moveOf: (job: store.JobAtEnd, queueId: number) => Move,
+  moveOf: (job: store.JobAtEnd) => Move,
   also?: (tx: Tx, ids: readonly bigint[]) => Promise<void>,
 ): Promise<Ordered> {
   const { vo, now, source } = order
@@ -87,8 +87,11 @@ async function change(
     }
     const chosen = jobs.filter(({ id }) => !refused.has(id))
     await stopStarts(tx, now, chosen, source)
-    const queues = await anywhere(tx, now, chosen)
-    const moves = chosen.map((job, i) => moveOf(job, queues[i]!))
+    const planned = chosen.map(moveOf)
+    // Who begins anew may go to every site again.
+    const fresh = planned.some(({ afresh }) => afresh)
+    const queues = fresh ? await anywhere(tx, now, chosen) : []
+    const moves = fresh ? planned.map((move, i) => ({ ...move, queueId: queues[i]! })) : planned
     await moveJobs(tx, { now, from, source, moves })
     await announce(
       tx,

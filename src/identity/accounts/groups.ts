@@ -1,6 +1,6 @@
+import { grouped } from '../../kernel/grouped.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import { grouped } from '../grouped.ts'
 import { checkedText } from '../people/names.ts'
 import { accountsById } from './accounts.store.ts'
 import type { Group, Membership, NewGroup } from './group.ts'

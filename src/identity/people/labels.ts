@@ -1,7 +1,7 @@
+import { grouped } from '../../kernel/grouped.ts'
 import { createGroups } from '../accounts/groups.ts'
 import type { Context } from '../context.ts'
 import * as e from '../errors.ts'
-import { grouped } from '../grouped.ts'
 import type { Attribute, Label, Owner } from './labels.store.ts'
 import * as store from './labels.store.ts'
 

@@ -1,6 +1,6 @@
+import { grouped } from '../../kernel/grouped.ts'
 import type { Worker } from '../../kernel/workers.ts'
 import type { Context } from '../context.ts'
-import { grouped } from '../grouped.ts'
 import type { EndingFacts } from './lifecycle.store.ts'
 import * as store from './lifecycle.store.ts'
 import { membershipEnds, policyReminder } from './mail-texts.ts'

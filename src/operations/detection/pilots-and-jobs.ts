@@ -1,3 +1,4 @@
+import { grouped } from '../../kernel/grouped.ts'
 import { DAY_MS, HOUR_MS, hours, MINUTE_MS, minutes, percent, type Sign, sign, site } from './finding.ts'
 import { median, robustSpread, wilsonLower } from './statistics.ts'
 import type { JobFact, Picture, RawInput } from './types.ts'
@@ -197,12 +198,6 @@ function rawFiles(now: Date, code: string, all: readonly RawInput[]): Sign[] {
     const facts = { run, availableCopies, failedAttempts, failedSites, ageHours }
     return sign('R15', code, { kind: 'file', name }, 'critical', facts)
   })
-}
-
-function grouped<T, K>(all: readonly T[], keyOf: (one: T) => K): Map<K, T[]> {
-  const groups = new Map<K, T[]>()
-  for (const one of all) groups.set(keyOf(one), [...(groups.get(keyOf(one)) ?? []), one])
-  return groups
 }
 
 const PROMISED_MS = { registered: HOUR_MS, 'second copy': DAY_MS, processed: 3 * DAY_MS } as const

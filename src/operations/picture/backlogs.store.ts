@@ -1,4 +1,5 @@
 import { type Db, row, rows, sql } from '../../kernel/database.ts'
+import type { RawInput } from '../detection/types.ts'
 
 export interface StuckRow {
   readonly state: number
@@ -58,15 +59,7 @@ export const ruleBacklog = async (
         where r.vo = ${vo}) e`,
   ))!
 
-export interface RawTrouble {
-  readonly name: string
-  readonly run: string
-  readonly availableCopies: number
-  readonly failedAttempts: number
-  readonly failedSites: number
-  readonly registeredAt: Date
-  readonly processed: boolean
-}
+export type RawTrouble = Omit<RawInput, 'consistent'>
 
 /** More than so many files say the same as the first of them. */
 const MOST_FILES = 200
