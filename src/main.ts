@@ -203,9 +203,11 @@ const originals = guardedOutbound({
   ...{ publicDocuments: true, listedPlain: true, ca: [...rootCertificates, String(ca)], connectMs: 5_000 },
 })
 const software = createSoftware({
-  ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit },
+  ...{ db, clock, ids, log, sealKey, storage: softwareStorage, audit: identity.audit, tell: identity.tell },
+  approvers: (vo, path) => identity.whoMay('software.approve', { vo, path }),
   workDirectory: join(home, 'run', 'software'),
   graceSeconds: config.softwareGraceDays * 86_400,
+  proposalSeconds: config.softwareProposalDays * 86_400,
   originals: {
     outbound: originals,
     // Several processes of one home would count each other's files.

@@ -100,6 +100,14 @@ export const serverSettings = {
     max: 365,
     help: 'Days for which software is kept after nothing refers to it any more: clients and jobs may still have it open.',
   },
+  softwareProposalDays: {
+    type: 'integer',
+    env: 'KUMI_SOFTWARE_PROPOSAL_DAYS',
+    default: 14,
+    min: 1,
+    max: 365,
+    help: 'Days for which a publication that needs approval waits for it; then it expires and what it brought may be collected.',
+  },
   softwareMirrorBytes: {
     type: 'integer',
     env: 'KUMI_SOFTWARE_MIRROR_BYTES',

@@ -110,7 +110,7 @@ export function createIdentity(options: IdentityOptions): Identity {
     verifyAuditChain: context.verifyAuditChain,
     authorize: policies.authorize,
     explain: policies.explain,
-    ...createExplain(policies, afterLogin),
+    ...createExplain(context, policies, afterLogin),
     rulesOf: policies.rulesOf,
     addRule: policies.addRule,
     removeRule: policies.removeRule,

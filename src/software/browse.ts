@@ -7,6 +7,7 @@ import { noSuchRevision } from './errors.ts'
 import type { Entry } from './format/entry.ts'
 import { hashFromText } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
+import type { ProposalRow } from './proposal.store.ts'
 import { checkPath } from './publications.ts'
 import * as store from './repository.store.ts'
 
@@ -25,9 +26,12 @@ export interface Browser {
   look(name: string, vo: string, at: { revision?: bigint | undefined; path: string }): Promise<SeenEntry>
   /** How two revisions differ. Throws software_no_such_revision. */
   compare(name: string, vo: string, revisions: readonly [bigint, bigint]): Promise<TreeDifference>
+  /** What a proposal that waits would change. */
+  compareProposal(proposal: ProposalRow): Promise<TreeDifference>
   close(): Promise<void>
 }
 
+const NO_DIFFERENCE: TreeDifference = { added: 0, changed: 0, removed: 0, paths: [], whole: true }
 const MOST_ENTRIES = 2000
 const MOST_PATHS = 1000
 const MOST_COMPARED = 500_000
@@ -62,6 +66,16 @@ export function openBrowser(context: Context): Browser {
     async compare(name, vo, [before, after]) {
       const repository = await context.repository(name, vo)
       const roots = [await rootOf(repository, before), await rootOf(repository, after)] as const
+      return (await run(repository, {
+        ...{ do: 'compare', roots, most: MOST_PATHS, mostEntries: MOST_COMPARED },
+      })) as TreeDifference
+    },
+    async compareProposal({ repository: name, vo, kind, base, ofRevision, rootHash, state }) {
+      const repository = await context.repository(name, vo)
+      if (rootHash === null || state !== 'proposed') return NO_DIFFERENCE
+      const upon = kind === 'publish' ? ofRevision! : base
+      const kept = (await store.keptRevisions(context.db, repository.id)).some((one) => one.revision === upon)
+      const roots = [await rootOf(repository, kept ? upon : repository.revision), rootHash] as const
       return (await run(repository, {
         ...{ do: 'compare', roots, most: MOST_PATHS, mostEntries: MOST_COMPARED },
       })) as TreeDifference

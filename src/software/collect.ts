@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { type Tx, transaction } from '../kernel/database.ts'
+import { type Db, type Tx, transaction } from '../kernel/database.ts'
 import { publish } from '../kernel/events.ts'
 import type { Worker } from '../kernel/workers.ts'
 import type { Context } from './context.ts'
@@ -11,6 +11,8 @@ import { storedForm } from './format/objects.ts'
 import { readPackList, writePack } from './format/pack.ts'
 import * as objects from './object.store.ts'
 import { catalogBytes, oneChunk, packPath, wholePack } from './objects.ts'
+import * as proposals from './proposal.store.ts'
+import { changesPath, DECIDING_MS } from './propose.ts'
 import { expirePublications, openPublications } from './publication.store.ts'
 import * as store from './repository.store.ts'
 import { signAgain } from './revisions.ts'
@@ -54,27 +56,38 @@ export async function planCollection(
   keep: number,
 ): Promise<CollectionPlan> {
   const { kept, dropped } = await choose(context, repository.id, keep)
-  const used = await reachable(context, repository, kept)
   const before = await safeBefore(context, repository.id)
+  const used = await reachable(context, repository, [...kept, ...(await proposedTrees(context, repository))])
   const unused = await objects.unusedObjects(context.db, repository.id, used, before)
   return { revisions: dropped, kept: kept.map(({ revision }) => revision), ...unused }
 }
 
 async function choose(context: Context, id: number, keep: number) {
   const all = await store.keptRevisions(context.db, id)
-  const tagged = new Set((await store.tagsOf(context.db, id)).map((tag) => tag.revision))
+  const tagged = await named(context.db, id)
   const since = new Date(context.clock.now().getTime() - context.graceSeconds * 1000)
   const chosen = chooseKept(all, tagged, { keep, since })
   return { kept: all.filter(({ revision }) => chosen.kept.includes(revision)), dropped: chosen.dropped }
 }
+
+/** Revisions that have a tag, or that a proposal is about. */
+async function named(db: Db, id: number): Promise<Set<bigint>> {
+  const proposed = (await proposals.proposed(db, id)).flatMap(({ ofRevision }) => ofRevision ?? [])
+  return new Set([...(await store.tagsOf(db, id)).map((tag) => tag.revision), ...proposed])
+}
+
+/** Trees that wait for somebody who approves them; whoever asks knew before which publications were open. */
+const proposedTrees = async ({ db }: Context, { id }: store.RepositoryRow): Promise<{ rootHash: string }[]> =>
+  (await proposals.proposed(db, id)).flatMap(({ rootHash }) => (rootHash === null ? [] : { rootHash }))
 
 /** Objects on which somebody counted since then stay: of those who publish now, and of clients with an older manifest. */
 async function safeBefore({ db, clock, graceSeconds }: Context, id: number): Promise<Date> {
   const now = clock.now()
   await expirePublications(db, now)
   const [oldest] = await openPublications(db, id)
+  const deciding = await proposals.decidingSince(db, id, new Date(now.getTime() - DECIDING_MS))
   const grace = new Date(now.getTime() - graceSeconds * 1000)
-  return oldest && oldest.openedAt < grace ? oldest.openedAt : grace
+  return [oldest?.openedAt, deciding].reduce<Date>((first, at) => (at && at < first ? at : first), grace)
 }
 
 /**
@@ -91,14 +104,14 @@ export async function collect(
   const { dropped } = await choose(context, id, input.keep)
   if (dropped.length > 0)
     await signAgain(context, repository, async (tx, now, locked) => {
-      const tagged = new Set((await store.tagsOf(tx, locked.id)).map((tag) => tag.revision))
+      const tagged = await named(tx, locked.id)
       const still = dropped.filter((revision) => revision !== locked.revision && !tagged.has(revision))
       await store.dropRevisions(tx, now, locked.id, still)
     })
   // The trees are read without a lock; what was published since then is wanted since then, and stays by that.
   const before = await safeBefore(context, id)
   const kept = await store.keptRevisions(db, id)
-  const used = await reachable(context, repository, kept)
+  const used = await reachable(context, repository, [...kept, ...(await proposedTrees(context, repository))])
   const unused = await objects.unusedObjects(db, id, used, before)
   await transaction(db, async (tx: Tx) => {
     const now = clock.now()
@@ -123,7 +136,7 @@ export async function collect(
 async function reachable(
   context: Context,
   repository: store.RepositoryRow,
-  kept: readonly store.RevisionRow[],
+  kept: readonly { readonly rootHash: string }[],
 ): Promise<string[]> {
   const current = await context.repository(repository.name)
   const found = new Set<string>(documentsOf(current))
@@ -196,6 +209,18 @@ export async function compact(context: Context, repository: store.RepositoryRow)
 const READERS_MS = 60_000
 const SWEEP_MS = 3_600_000
 
+/** Removes the changes of proposals that wait no more. */
+async function sweepChanges({ db, storage }: Context, repository: string, before: Date): Promise<void> {
+  const top = [repository, 'proposals']
+  if (!(await storage.stat(top))) return
+  const old = (await storage.list(top)).filter(({ modified }) => modified < before)
+  const needed = await proposals.unfinished(
+    db,
+    old.map(({ name }) => name),
+  )
+  for (const { name } of old) if (!needed.includes(name)) await storage.remove(changesPath(repository, name))
+}
+
 /** Removes the files of packs that are used no more, and files that a crash left without a row. */
 export function packWorker(context: Context): Worker {
   const { db, storage, log } = context
@@ -204,6 +229,7 @@ export function packWorker(context: Context): Worker {
     const before = new Date(now.getTime() - SWEEP_MS)
     for (const repository of await storage.list([])) {
       const top = [repository.name, 'packs']
+      if (repository.directory) await sweepChanges(context, repository.name, before)
       if (!repository.directory || !(await storage.stat(top))) continue
       for (const directory of await storage.list(top)) {
         const files = (await storage.list([...top, directory.name])).filter(

@@ -23,10 +23,16 @@ export interface SoftwareOptions {
   /** Opens and closes the private keys in the database. */
   readonly sealKey: Uint8Array
   readonly audit: Identity['audit']
+  /** Puts a mail to accounts into the outbox, in the transaction of what it tells. */
+  readonly tell: Identity['tell']
+  /** Accounts that may approve what others propose at `/koto.example.org/releases`. */
+  readonly approvers: (vo: string, path: string) => Promise<readonly string[]>
   /** A directory for what is being uploaded; its content is worth nothing after a restart. */
   readonly workDirectory: string
   /** Seconds for which an object that nothing refers to is kept. */
   readonly graceSeconds: number
+  /** Seconds for which a proposal waits for somebody who approves it. */
+  readonly proposalSeconds: number
   /** Memory for packs that many read from; 96 MiB when absent. */
   readonly packCacheBytes?: number
   /** How repositories of others are asked for. */

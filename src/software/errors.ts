@@ -21,3 +21,13 @@ export const noMirror = defineError('missing', 'software_no_mirror')
 export const badMirror = defineError('invalid', 'software_bad_mirror')
 /** None of the addresses of a mirrored repository gives what is asked for, or gives it right. */
 export const originalsAway = defineError('transient', 'software_originals_away')
+export const noSuchApproval = defineError('missing', 'software_no_such_approval')
+/** What waits for somebody else cannot be done by oneself at once. */
+export const approvalNeeded = defineError('conflict', 'software_approval_needed')
+export const noSuchProposal = defineError('missing', 'software_no_such_proposal')
+/** It was decided, withdrawn, or has expired. */
+export const proposalOver = defineError('conflict', 'software_proposal_over')
+/** What was published since does not go together with a proposal. */
+export const proposalConflict = defineError('conflict', 'software_proposal_conflict')
+/** Four eyes: nobody approves or rejects their own, and only they withdraw it. */
+export const fourEyes = defineError('denied', 'software_four_eyes')

@@ -107,7 +107,7 @@ async function accept(tx: Tx, now: Date, id: number, seen: Seen): Promise<void> 
       put: 0n,
       removed: 0n,
     },
-    ...{ files: null, bytes: null, account: '', source: new URL(locked.mirrorOf[0]!).host },
+    ...{ files: null, bytes: null, account: '', source: new URL(locked.mirrorOf[0]!).host, approvedBy: null },
   })
   const { vo, name } = locked
   const payload = { revision: manifest.revision }

@@ -11,7 +11,7 @@ export interface PublicationRow {
   readonly base: bigint
   readonly openedAt: Date
   readonly expiresAt: Date
-  readonly state: 'open' | 'committed' | 'cancelled' | 'expired'
+  readonly state: 'open' | 'proposed' | 'committed' | 'rejected' | 'cancelled' | 'expired'
   readonly revision: bigint | null
 }
 const columns = sql`p.id, p.repository_id as "repositoryId", r.name as repository, r.vo, p.path, p.account, p.source, p.base,

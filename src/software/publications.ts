@@ -3,6 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { transaction } from '../kernel/database.ts'
+import { approvalFor } from './approval.ts'
 import type { Context } from './context.ts'
 import { badPath, noSuchPublication, noWhitelist, publicationConflict } from './errors.ts'
 import { isWithin } from './format/entry.ts'
@@ -10,6 +11,8 @@ import { type Algorithm, textOf } from './format/hash.ts'
 import { CHUNK_BYTES } from './local/pieces.ts'
 import { knownContents } from './object.store.ts'
 import { storePack } from './objects.ts'
+import { approvalsOf } from './proposal.store.ts'
+import { propose } from './propose.ts'
 import * as store from './publication.store.ts'
 import { lastTouched, lockRepository } from './repository.store.ts'
 import { type Changes, type MadeRevision, makeRevision } from './revisions.ts'
@@ -116,7 +119,10 @@ export async function acceptPack(context: Context, id: string, pack: Buffer): Pr
   return { objects: entries.length }
 }
 
-/** Makes the revision of a publication from its changes, one a line, and begins while they still come. */
+/**
+ * Makes the revision of a publication from its changes, one a line, and begins while they still come. Where somebody else
+ * has to approve, it is proposed.
+ */
 export async function commitPublication(
   context: Context,
   id: string,
@@ -151,6 +157,9 @@ export async function commitPublication(
         changes: growingFile,
         publication: { id, openedAt, extend },
       },
+      approvalFor(await approvalsOf(context.db, repositoryId), { path, tag: tag?.name })
+        ? propose
+        : undefined,
     )
   } finally {
     early?.()
@@ -162,7 +171,7 @@ export async function commitPublication(
 const WORTH_TELLING = 1 << 17
 
 /** Writes what comes into a file; `received` when that is all. */
-function growing(file: string, coming: Readable): Changes & { readonly received: Promise<void> } {
+export function growing(file: string, coming: Readable): Changes & { readonly received: Promise<void> } {
   let [there, over] = [0, false]
   let wake = (): void => undefined
   async function receive(): Promise<void> {

@@ -6,6 +6,7 @@ import { badName, repositoryExists } from './errors.ts'
 import * as keys from './keys.ts'
 import { type MirrorRow, mirrorOf } from './mirror.store.ts'
 import { usageOf } from './object.store.ts'
+import { type ApprovalRow, approvalsOf } from './proposal.store.ts'
 import * as store from './repository.store.ts'
 import { makeRevision, signAgain } from './revisions.ts'
 
@@ -32,6 +33,8 @@ export interface RepositoryState {
   readonly masterPublicPem: string
   readonly certificates: readonly { createdAt: Date; listedUntil: Date | null }[]
   readonly tags: readonly store.TagRow[]
+  /** Below which paths somebody else has to approve what is published. */
+  readonly approvals: readonly ApprovalRow[]
   readonly objects: bigint
   readonly usedBytes: bigint
   readonly storedBytes: bigint
@@ -87,9 +90,10 @@ export async function describeRepository(
 ): Promise<RepositoryState> {
   const repository = await context.repository(name, vo)
   const { db, clock } = context
-  const [mirror, tags, certificates, usage] = [
+  const [mirror, tags, approvals, certificates, usage] = [
     (repository.mirrorOf && (await mirrorOf(db, repository.id))) ?? null,
     await store.tagsOf(db, repository.id),
+    await approvalsOf(db, repository.id),
     await store.keysOf(db, repository.id, clock.now()),
     await usageOf(db, repository.id),
   ]
@@ -97,6 +101,7 @@ export async function describeRepository(
     repository
   return {
     ...{ name, title, algorithm, revision, rootHash, publishedAt, whitelistExpiresAt, masterPublicPem, tags },
+    approvals,
     renewsItself: repository.masterKey !== null,
     certificates: certificates.map(({ createdAt, listedUntil }) => ({ createdAt, listedUntil })),
     ...usage,

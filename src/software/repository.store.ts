@@ -146,10 +146,12 @@ export interface RevisionRow {
   /** Of its tree; null: not counted. */
   readonly files: bigint | null
   readonly bytes: bigint | null
+  /** Null: nobody had to. */
+  readonly approvedBy: string | null
   readonly droppedAt: Date | null
 }
 const revisionColumns = sql`revision, root_hash as "rootHash", root_size as "rootSize", kind, path, account, source, at,
-  put, removed, files, bytes, dropped_at as "droppedAt"`
+  put, removed, files, bytes, approved_by as "approvedBy", dropped_at as "droppedAt"`
 
 export const insertRevision = (
   tx: Tx,
@@ -158,9 +160,9 @@ export const insertRevision = (
 ): Promise<number> =>
   affected(
     tx,
-    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed, files, bytes)
+    sql`insert into software_revision (repository_id, revision, root_hash, root_size, kind, path, account, source, at, put, removed, files, bytes, approved_by)
     values (${repositoryId}, ${r.revision}, ${r.rootHash}, ${r.rootSize}, ${r.kind}, ${r.path}, ${r.account},
-      ${r.source}, ${r.at}, ${r.put}, ${r.removed}, ${r.files}, ${r.bytes})`,
+      ${r.source}, ${r.at}, ${r.put}, ${r.removed}, ${r.files}, ${r.bytes}, ${r.approvedBy})`,
   )
 
 export const revisionsOf = (db: Db, repositoryId: number, limit: number): Promise<RevisionRow[]> =>

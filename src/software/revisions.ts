@@ -1,5 +1,6 @@
-import { type Tx, transaction } from '../kernel/database.ts'
+import { type Db, type Tx, transaction } from '../kernel/database.ts'
 import { publish } from '../kernel/events.ts'
+import { endApproved, refuseUnapproved } from './approval.ts'
 import type { Context } from './context.ts'
 import {
   badTag,
@@ -18,6 +19,7 @@ import { writeReflog } from './format/reflog.ts'
 import { openSigningKey } from './keys.ts'
 import { missingHashes } from './object.store.ts'
 import { gatherObjects, storeObjects } from './objects.ts'
+import type { ProposalRow } from './proposal.store.ts'
 import * as publications from './publication.store.ts'
 import * as store from './repository.store.ts'
 import type { ComposeResult } from './server-thread.ts'
@@ -34,6 +36,8 @@ export interface RevisionRequest {
   /** It must still be open when the revision is made. What it refers to was wanted since it was opened. */
   readonly publication?: { readonly id: string; readonly openedAt: Date; extend(): Promise<void> }
   readonly tag?: { readonly name: string; readonly description: string } | undefined
+  /** The proposal that it was, and who approves it; without, the repository must not need that. */
+  readonly approved?: { readonly proposal: ProposalRow; readonly by: string } | undefined
 }
 
 /** Changes, one a line, in a file that may still grow. */
@@ -48,7 +52,22 @@ export interface MadeRevision {
   readonly rootHash: string
   readonly put: number
   readonly removed: number
+  /** Set: it waits for somebody who approves it. `revision` is then the one that stays the newest until that. */
+  readonly proposal: { readonly id: string; readonly expiresAt: Date } | null
 }
+
+/** What was composed, with the catalogues that are not stored yet. */
+export interface Composed extends ComposeResult {
+  readonly last: readonly PackedObject[]
+}
+
+/** What is done with what was composed upon a revision; undefined: it is not the newest any more. */
+export type Finish = (
+  context: Context,
+  repository: store.RepositoryRow,
+  composed: Composed,
+  request: RevisionRequest,
+) => Promise<MadeRevision | undefined>
 
 /** How often a revision is tried anew because another one was made meanwhile; each try is a whole composition. */
 const TRIES = 8
@@ -61,11 +80,14 @@ export async function makeRevision(
   context: Context,
   { id, name }: Pick<store.RepositoryRow, 'id' | 'name'>,
   request: RevisionRequest,
+  finish: Finish = commit,
 ): Promise<MadeRevision> {
   for (let attempt = 1; ; attempt++) {
     const repository = await context.repository(name)
     const root =
-      request.from === undefined ? repository.rootHash : (await revision(context, id, request.from)).rootHash
+      request.from === undefined
+        ? repository.rootHash
+        : (await keptRevision(context.db, id, request.from)).rootHash
     const next = repository.revision + 1n
     const now = context.clock.now()
     const catalogs = gatherObjects(context, now, repository)
@@ -88,7 +110,7 @@ export async function makeRevision(
       },
     )
     await catalogs.add(emptyFile(repository))
-    const done = await commit(context, repository, next, { ...composed, last: catalogs.rest() }, request)
+    const done = await finish(context, repository, { ...composed, last: catalogs.rest() }, request)
     if (done) return done
     if (attempt === TRIES) throw publicationConflict(`${name} changes too often at the moment; try again.`)
   }
@@ -98,11 +120,11 @@ export async function makeRevision(
 async function commit(
   context: Context,
   repository: store.RepositoryRow,
-  next: bigint,
-  composed: ComposeResult & { readonly last: readonly PackedObject[] },
+  composed: Composed,
   request: RevisionRequest,
 ): Promise<MadeRevision | undefined> {
   const { db, clock, audit } = context
+  const next = repository.revision + 1n
   const rootHash = textOf(composed.root.hash)
   const rootSize = composed.root.size
   const now = clock.now()
@@ -111,6 +133,7 @@ async function commit(
     ...{ account: request.account, source: request.source },
     ...{ put: BigInt(composed.put), removed: BigInt(composed.removed) },
     ...{ files: BigInt(composed.files), bytes: BigInt(composed.bytes) },
+    approvedBy: request.approved?.by ?? null,
   }
   // The documents name the tag and the revision that this transaction is about to make.
   return transaction(db, async (tx) => {
@@ -121,16 +144,11 @@ async function commit(
       (await publications.endPublication(tx, request.publication.id, 'committed', next)) === 0
     )
       throw publicationConflict('This publication has expired or was cancelled; begin anew.')
+    if (request.approved) await endApproved(context, tx, now, { ...request.approved, revision: next })
+    else await refuseUnapproved(tx, locked, { path: request.path, tag: request.tag?.name })
     // A collection may have given up the tree while it was composed.
-    if (request.from !== undefined) await revision({ ...context, db: tx }, repository.id, request.from)
-    const since = request.publication?.openedAt ?? now
-    const absent: string[] = []
-    for (const block of composed.referred)
-      absent.push(...(await missingHashes(tx, now, repository.id, block, since)))
-    if (absent.length > 0)
-      throw objectsMissing(`${absent.length} objects were not uploaded, the first is ${absent[0]}.`, {
-        missing: absent.slice(0, 100),
-      })
+    if (request.from !== undefined) await keptRevision(tx, repository.id, request.from)
+    await checkUploaded(tx, now, repository.id, composed, request.publication?.openedAt ?? now)
     await store.insertRevision(tx, repository.id, row)
     if (request.tag)
       await addTag(tx, now, locked, { ...request.tag, revision: next, account: request.account })
@@ -141,12 +159,29 @@ async function commit(
       path: request.path,
       source: request.source,
       tag: request.tag?.name,
+      approvedBy: request.approved?.by,
     }
     await publish(tx, now, [{ vo, kind: 'software.published', subject: name, payload: detail }])
     const action = request.kind === 'publish' ? 'software.published' : 'software.rolled_back'
     await audit(tx, { vo, actor: request.account, action, target: name, detail })
-    return { revision: next, rootHash, put: composed.put, removed: composed.removed }
+    return { revision: next, rootHash, put: composed.put, removed: composed.removed, proposal: null }
   })
+}
+
+/** Throws software_objects_missing unless all is there that changes refer to; from now on it is wanted. */
+export async function checkUploaded(
+  tx: Tx,
+  now: Date,
+  repositoryId: number,
+  { referred }: Pick<ComposeResult, 'referred'>,
+  since: Date,
+): Promise<void> {
+  const absent: string[] = []
+  for (const block of referred) absent.push(...(await missingHashes(tx, now, repositoryId, block, since)))
+  if (absent.length > 0)
+    throw objectsMissing(`${absent.length} objects were not uploaded, the first is ${absent[0]}.`, {
+      missing: absent.slice(0, 100),
+    })
 }
 
 /** Nested catalogues that the grid makes are marked with an empty file. */
@@ -237,16 +272,18 @@ export async function signAgain(
   })
 }
 
-async function addTag(
+export function checkTag(tag: string): void {
+  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(tag) || tag.startsWith(TRUNK))
+    throw badTag(`"${tag}" cannot be a tag: letters, digits, ".", "_" and "-", not beginning with trunk.`)
+}
+
+export async function addTag(
   tx: Tx,
   now: Date,
   { id, name }: store.RepositoryRow,
   tag: { name: string; revision: bigint; description: string; account: string },
 ): Promise<void> {
-  if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(tag.name) || tag.name.startsWith(TRUNK))
-    throw badTag(
-      `"${tag.name}" cannot be a tag: letters, digits, ".", "_" and "-", not beginning with trunk.`,
-    )
+  checkTag(tag.name)
   if ((await store.insertTag(tx, now, id, tag)) === 0)
     throw tagExists(`${name} has a tag ${tag.name} already.`)
 }
@@ -256,13 +293,16 @@ export async function tagRevision(
   context: Context,
   repository: store.RepositoryRow,
   tag: { name: string; revision?: bigint | undefined; description: string; account: string },
+  approved?: RevisionRequest['approved'],
 ): Promise<void> {
   await signAgain(context, repository, async (tx, now, locked) => {
     const wanted = tag.revision ?? locked.revision
     if (!(await store.keptRevisions(tx, locked.id)).some((kept) => kept.revision === wanted))
       throw noSuchRevision(`${locked.name} has no revision ${wanted}, or its tree is gone.`)
+    if (approved) await endApproved(context, tx, now, { ...approved, revision: wanted })
+    else await refuseUnapproved(tx, locked, { path: '', tag: tag.name })
     await addTag(tx, now, locked, { ...tag, revision: wanted })
-    const detail = { tag: tag.name, revision: Number(wanted) }
+    const detail = { tag: tag.name, revision: Number(wanted), approvedBy: approved?.by }
     await context.audit(tx, {
       vo: locked.vo,
       actor: tag.account,
@@ -277,11 +317,15 @@ export async function removeTag(
   context: Context,
   repository: store.RepositoryRow,
   tag: { name: string; account: string },
+  approved?: RevisionRequest['approved'],
 ): Promise<void> {
-  await signAgain(context, repository, async (tx, _now, locked) => {
-    if ((await store.deleteTag(tx, locked.id, tag.name)) === 0)
+  await signAgain(context, repository, async (tx, now, locked) => {
+    const named = (await store.tagsOf(tx, locked.id)).find(({ name }) => name === tag.name)
+    if (!named || (await store.deleteTag(tx, locked.id, tag.name)) === 0)
       throw noSuchRevision(`${locked.name} has no tag ${tag.name}.`)
-    const detail = { tag: tag.name }
+    if (approved) await endApproved(context, tx, now, { ...approved, revision: named.revision })
+    else await refuseUnapproved(tx, locked, { path: '', tag: tag.name })
+    const detail = { tag: tag.name, approvedBy: approved?.by }
     await context.audit(tx, {
       vo: locked.vo,
       actor: tag.account,
@@ -298,17 +342,26 @@ export async function rollback(
   repository: store.RepositoryRow,
   to: { tag?: string | undefined; revision?: bigint | undefined; account: string },
 ): Promise<MadeRevision> {
-  const tags = await store.tagsOf(context.db, repository.id)
-  const from = to.revision ?? tags.find(({ name }) => name === to.tag)?.revision
-  if (from === undefined) throw noSuchRevision(`${repository.name} has no tag ${to.tag ?? ''}.`)
-  const source = to.tag ?? `#${from}`
+  const { from, source } = await rollbackTo(context, repository, to)
   return makeRevision(context, repository, {
     ...{ kind: 'rollback', path: '', account: to.account, source, changes: undefined, from },
   })
 }
 
-async function revision(context: Context, id: number, wanted: bigint): Promise<store.RevisionRow> {
-  const kept = await store.keptRevisions(context.db, id)
+/** Which revision is meant, and by what name. */
+export async function rollbackTo(
+  { db }: Context,
+  { id, name }: store.RepositoryRow,
+  to: { tag?: string | undefined; revision?: bigint | undefined },
+): Promise<{ from: bigint; source: string }> {
+  const from = to.revision ?? (await store.tagsOf(db, id)).find((tag) => tag.name === to.tag)?.revision
+  if (from === undefined) throw noSuchRevision(`${name} has no tag ${to.tag ?? ''}.`)
+  return { from, source: to.tag ?? `#${from}` }
+}
+
+/** Throws software_no_such_revision when its tree is given up. */
+export async function keptRevision(db: Db, id: number, wanted: bigint): Promise<store.RevisionRow> {
+  const kept = await store.keptRevisions(db, id)
   const found = kept.find((one) => one.revision === wanted)
   if (!found) throw noSuchRevision(`There is no revision ${wanted}, or its tree is gone.`)
   return found

@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Worker } from '../kernel/workers.ts'
 import type { ByteRange } from '../storage/index.ts'
+import { setApproval } from './approval.ts'
 import { type Browser, openBrowser } from './browse.ts'
 import { type CollectionPlan, collect, packWorker, planCollection } from './collect.ts'
 import { openContext, type SoftwareOptions } from './context.ts'
@@ -14,12 +15,14 @@ import { placeOf } from './object.store.ts'
 import { readObject, wholePack } from './objects.ts'
 import { createPackCache } from './pack-cache.ts'
 import { type PinnedRelease, pinRelease } from './pin.ts'
+import { type ApprovalRow, type ProposalRow, proposalOf, proposalsOf } from './proposal.store.ts'
+import * as proposals from './proposals.ts'
 import type { PublicationRow } from './publication.store.ts'
 import * as publications from './publications.ts'
 import type { NewRepository, RepositoryState } from './repositories.ts'
 import * as repositories from './repositories.ts'
 import * as store from './repository.store.ts'
-import * as revisions from './revisions.ts'
+import type { MadeRevision } from './revisions.ts'
 
 /** What is served of a repository besides its objects. */
 export interface ServedDocument {
@@ -45,23 +48,40 @@ export interface Software {
   publicationOf(id: string): Promise<PublicationRow>
   knownObjects(id: string, plains: readonly string[]): Promise<{ plain: string; hash: string }[]>
   acceptPack(id: string, pack: Buffer): Promise<{ objects: number }>
-  commit(
-    id: string,
-    changes: Readable,
-    tag?: { name: string; description: string },
-  ): Promise<revisions.MadeRevision>
+  commit(id: string, changes: Readable, tag?: { name: string; description: string }): Promise<MadeRevision>
   cancel(id: string): Promise<boolean>
   tag(
     name: string,
     vo: string,
     tag: { name: string; revision?: bigint | undefined; description: string; account: string },
-  ): Promise<void>
-  removeTag(name: string, vo: string, tag: { name: string; account: string }): Promise<void>
+  ): Promise<MadeRevision['proposal']>
+  removeTag(
+    name: string,
+    vo: string,
+    tag: { name: string; account: string },
+  ): Promise<MadeRevision['proposal']>
   rollback(
     name: string,
     vo: string,
     to: { tag?: string | undefined; revision?: bigint | undefined; account: string },
-  ): Promise<revisions.MadeRevision>
+  ): Promise<MadeRevision>
+  /** Below which paths somebody else has to approve from now on, or not any more. */
+  setApproval(
+    name: string,
+    vo: string,
+    change: { path: string; needed: boolean; account: string },
+  ): Promise<ApprovalRow[]>
+  proposals(
+    vo: string,
+    which: { repository?: string | undefined; all: boolean; limit: number },
+  ): Promise<ProposalRow[]>
+  /** Throws software_no_such_proposal. */
+  proposal(vo: string, id: string): Promise<ProposalRow>
+  /** Undefined when the VO has none of this id. */
+  findProposal(vo: string, id: string): Promise<ProposalRow | undefined>
+  approve(vo: string, by: { id: string; account: string }): Promise<ProposalRow>
+  reject(vo: string, by: { id: string; account: string; reason: string }): Promise<ProposalRow>
+  withdraw(vo: string, by: { id: string; account: string }): Promise<ProposalRow>
   pin(vo: string, release: string): Promise<PinnedRelease>
   planCollection(name: string, vo: string, keep: number): Promise<CollectionPlan>
   collect(name: string, vo: string, input: { keep: number; account: string }): Promise<CollectionPlan>
@@ -116,9 +136,22 @@ export function createSoftware(options: SoftwareOptions): Software {
     acceptPack: (id, pack) => publications.acceptPack(context, id, pack),
     commit: (id, changes, tag) => publications.commitPublication(context, id, changes, tag),
     cancel: (id) => publications.cancelPublication(context, id),
-    tag: async (name, vo, tag) => revisions.tagRevision(context, await context.own(name, vo), tag),
-    removeTag: async (name, vo, tag) => revisions.removeTag(context, await context.own(name, vo), tag),
-    rollback: async (name, vo, to) => revisions.rollback(context, await context.own(name, vo), to),
+    tag: async (name, vo, tag) => proposals.tag(context, await context.own(name, vo), tag),
+    removeTag: async (name, vo, tag) => proposals.removeTag(context, await context.own(name, vo), tag),
+    rollback: async (name, vo, to) => proposals.rollback(context, await context.own(name, vo), to),
+    setApproval: (name, vo, change) => setApproval(context, name, vo, change),
+    async proposals(vo, which) {
+      if (which.repository !== undefined) await context.repository(which.repository, vo)
+      return proposalsOf(db, vo, which)
+    },
+    proposal: (vo, id) => proposals.proposalOf(context, vo, id),
+    async findProposal(vo, id) {
+      const found = await proposalOf(db, id)
+      return found?.vo === vo ? found : undefined
+    },
+    approve: (vo, by) => proposals.approveProposal(context, vo, by),
+    reject: (vo, by) => proposals.rejectProposal(context, vo, by),
+    withdraw: (vo, by) => proposals.withdrawProposal(context, vo, by),
     pin: (vo, release) => pinRelease(context, vo, release),
     planCollection: async (name, vo, keep) => planCollection(context, await context.own(name, vo), keep),
     collect: async (name, vo, input) => collect(context, await context.own(name, vo), input),
@@ -186,7 +219,7 @@ export function createSoftware(options: SoftwareOptions): Software {
       }
     },
     workers: [
-      ...[repositories.whitelistWorker(context), packWorker(context)],
+      ...[repositories.whitelistWorker(context), packWorker(context), proposals.proposalWorker(context)],
       ...[mirrors.mirrorWorker(context), copyWorker(context)],
     ],
     close: async () => void (await Promise.all([browser.close(), context.close()])),

@@ -66,6 +66,7 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
       sealKey: Buffer.alloc(32, 7),
     },
     ...{ workDirectory: join(directory, 'work'), graceSeconds: 0, audit: async () => undefined },
+    ...{ proposalSeconds: 86_400, tell: async () => undefined, approvers: async () => [] },
     originals: {
       ...{ outbound: guardedOutbound({ allowed: [] }), directory: join(directory, 'mirrors'), mostBytes: 0 },
     },

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
+import type { MailToAccounts } from '../../src/identity/index.ts'
 import { type Clock, type Database, silentLogger, systemPorts } from '../../src/kernel/index.ts'
 import { hashFromPath, hashFromText } from '../../src/software/format/hash.ts'
 import { publicKeysFrom } from '../../src/software/format/signed.ts'
@@ -16,6 +17,7 @@ import { guardedOutbound, posixDriver, type StorageDriver } from '../../src/stor
 export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex')
 
 export const REPOSITORY = 'koto.example.org'
+export const PROPOSAL_SECONDS = 14 * 86_400
 export const who = { vo: 'demo', account: 'mika', source: 'laptop:/home/mika' }
 
 /** The software room on a database and a directory, and a publisher and a reader beside it, without HTTP between. */
@@ -35,6 +37,7 @@ export function softwareWorld(
   const directory = options.directory ?? mkdtempSync(join(tmpdir(), 'kumi-software-'))
   const clock = options.clock ?? systemPorts.clock
   const audited: string[] = []
+  const told: MailToAccounts[] = []
   const files = posixDriver(join(directory, 'store'))
   const storage = options.storage ?? files
   const outbound = guardedOutbound({ allowed: options.mirrored ?? [], listedPlain: true })
@@ -55,6 +58,9 @@ export function softwareWorld(
     // What is served is what is stored: a test sees at once when something is missing.
     packCacheBytes: 0,
     audit: async (_tx, ...entries) => void audited.push(...entries.map(({ action }) => action)),
+    proposalSeconds: PROPOSAL_SECONDS,
+    tell: async (_tx, _now, mail) => void told.push(mail),
+    approvers: async () => ['aki', who.account],
   })
   const fetch: Fetch = (path) => fetchFrom(software, REPOSITORY, path)
   const reader = async (): Promise<Repository> => {
@@ -74,7 +80,7 @@ export function softwareWorld(
     }),
     async commit(id, lines: Readable, tag) {
       const made = await software.commit(id, lines, tag)
-      return { revision: Number(made.revision), rootHash: made.rootHash }
+      return { ...made, revision: Number(made.revision) }
     },
     tag: (revision, tag) =>
       software.tag(REPOSITORY, 'demo', { ...tag, revision: BigInt(revision), account: who.account }),
@@ -89,7 +95,7 @@ export function softwareWorld(
     },
   }
   return {
-    ...{ directory, software, storage, fetch, reader, door, audited, clock },
+    ...{ directory, software, storage, fetch, reader, door, audited, told, clock },
     /** What a server does when it starts. */
     prepare: () => files.sweep(),
     begin: async () => {

@@ -38,6 +38,7 @@ import { registerSigningKeys } from './signing-keys.ts'
 import { registerSiteWork } from './site-work.ts'
 import { registerSites } from './sites.ts'
 import { registerSoftware } from './software.ts'
+import { registerProposals } from './software-proposals.ts'
 import { registerSoftwareState } from './software-state.ts'
 import { registerSoftwareTrees } from './software-trees.ts'
 
@@ -62,6 +63,7 @@ export async function registerKumiDoor(app: FastifyInstance, deps: KumiDoorDeps)
   registerIssuers(door, deps)
   registerSigningKeys(door, deps)
   await registerSoftware(app, door, deps.software)
+  registerProposals(door, deps.software, deps)
   registerSoftwareTrees(door, deps.software)
   registerSoftwareState(door, deps)
   registerJobs(door, deps.jobs)

@@ -40,8 +40,41 @@ export const Tag = Type.Object({
   account: text,
   at: time,
 })
+/** Below this path somebody else has to approve what is published; who said so. */
+export const Approval = Type.Object({ path: text, account: text, at: time })
+/** Of a proposal: it waits until then for somebody who approves it. */
+const Proposed = maybe(Type.Object({ id: text, expiresAt: time }))
+export const Proposal = Type.Object({
+  id: text,
+  repository: text,
+  /** publish, rollback, tag or untag */
+  kind: text,
+  path: text,
+  account: text,
+  source: text,
+  base: count,
+  proposedAt: time,
+  expiresAt: time,
+  /** proposed, committed, rejected, cancelled or expired */
+  state: text,
+  tag: maybe(text),
+  description: text,
+  ofRevision: maybe(count),
+  rootHash: maybe(text),
+  put: count,
+  removed: count,
+  files: maybe(count),
+  bytes: maybe(count),
+  decidedAt: maybe(time),
+  decidedBy: maybe(text),
+  reason: text,
+  revision: maybe(count),
+  /** This revision changed the same since; it cannot be approved any more. */
+  overtakenBy: maybe(count),
+})
 export const Repository = Type.Object({
   ...RepositoryLine.properties,
+  approvals: Type.Array(Approval),
   renewsItself: Type.Boolean(),
   masterPublicPem: text,
   certificates: Type.Array(Type.Object({ createdAt: time, listedUntil: maybe(time) })),
@@ -64,6 +97,7 @@ export const Revision = Type.Object({
   /** Of its tree; null: not counted. */
   files: maybe(count),
   bytes: maybe(count),
+  approvedBy: maybe(text),
   droppedAt: maybe(time),
 })
 export const Opened = Type.Object({
@@ -74,7 +108,15 @@ export const Opened = Type.Object({
   touchedBy: count,
   expiresAt: time,
 })
-export const Made = Type.Object({ revision: count, rootHash: text, put: count, removed: count })
+export const Made = Type.Object({
+  /** The newest one, as before, when it is a proposal. */
+  revision: count,
+  rootHash: text,
+  put: count,
+  removed: count,
+  proposal: Proposed,
+})
+export const Tagged = Type.Object({ ...Repository.properties, proposal: Proposed })
 export const Plan = Type.Object({
   revisions: Type.Array(count),
   kept: Type.Array(count),

@@ -4,7 +4,7 @@ import { Type } from 'typebox'
 import { actorOf, type Principal } from '../../identity/index.ts'
 import { checkPath, MAX_PACK_BYTES, type RepositoryRow, type Software } from '../../software/index.ts'
 import { type Operations, operations } from './operation.ts'
-import { Made, Opened, Plan, Repository, RepositoryLine, Revision } from './software-answers.ts'
+import { Made, Opened, Plan, Repository, RepositoryLine, Revision, Tagged } from './software-answers.ts'
 import { registerMirrors } from './software-mirrors.ts'
 
 const name = Type.String({ maxLength: 60 })
@@ -95,39 +95,40 @@ function registerRepositories(door: Operations, software: Software): void {
   door.post({
     url: `${base}/repositories/:name/tags`,
     action: 'software.publish',
-    summary: 'Names a revision; the newest unless one is given',
+    summary: 'Names a revision, the newest unless one is given; or proposes it',
     schema: {
       params: Named,
       body: Type.Object({ name: tagName, revision: Type.Optional(count), description: Type.Optional(words) }),
     },
     resource: whole,
-    answer: Repository,
+    answer: Tagged,
     handler: async ({ principal, params, body }) => {
-      await software.tag(params.name, principal.vo, {
+      const proposal = await software.tag(params.name, principal.vo, {
         name: body.name,
         revision: body.revision === undefined ? undefined : BigInt(body.revision),
         description: body.description ?? '',
         account: actorOf(principal),
       })
-      return software.describe(params.name, principal.vo)
+      return { ...(await software.describe(params.name, principal.vo)), proposal }
     },
   })
   door.delete({
     url: `${base}/repositories/:name/tags/:tag`,
     action: 'software.publish',
-    summary: 'Takes a name from a revision',
+    summary: 'Takes a name from a revision, or proposes it',
     schema: { params: Type.Object({ name, tag: tagName }) },
     resource: whole,
-    answer: Repository,
+    answer: Tagged,
     handler: async ({ principal, params }) => {
-      await software.removeTag(params.name, principal.vo, { name: params.tag, account: actorOf(principal) })
-      return software.describe(params.name, principal.vo)
+      const tag = { name: params.tag, account: actorOf(principal) }
+      const proposal = await software.removeTag(params.name, principal.vo, tag)
+      return { ...(await software.describe(params.name, principal.vo)), proposal }
     },
   })
   door.post({
     url: `${base}/repositories/:name/rollback`,
     action: 'software.publish',
-    summary: 'Publishes the tree of a tag or of an earlier revision again',
+    summary: 'Publishes the tree of a tag or of an earlier revision again, or proposes it',
     schema: {
       params: Named,
       body: Type.Object({ tag: Type.Optional(tagName), revision: Type.Optional(count) }),
@@ -265,7 +266,8 @@ function registerStreams(door: Operations, software: Software): void {
   door.post({
     url: `${base}/publications/:id/commit`,
     action: 'software.publish',
-    summary: 'Makes the next revision from changes, one JSON value a line (application/x-ndjson)',
+    summary:
+      'Makes the next revision from changes, one JSON value a line (application/x-ndjson), or proposes it',
     schema: {
       params: Publication,
       querystring: Type.Object({ tag: Type.Optional(tagName), description: Type.Optional(words) }),

@@ -45,6 +45,7 @@ export const ACTIONS = {
   'gateway.report': 'report as the gateway of a site',
   'software.read': 'see software repositories and their revisions',
   'software.publish': 'publish, tag and roll back software below a path, as /koto.example.org/releases',
+  'software.approve': 'approve or reject what others propose to publish below a path',
   'software.admin': 'make repositories, collect what is unused, change keys',
   'operations.read': 'see the state of the grid',
   'operations.shift':

@@ -1,8 +1,10 @@
+import type { Context } from '../context.ts'
 import { anonymous, type Principal } from '../principal.ts'
 import { formatScope, parseScope, pathAllowed, segmentsOf } from '../tokens/scope.ts'
 import { ACTIONS, type Action, type Resource, type StorageOperation } from './actions.ts'
 import type { AfterLogin } from './after-login.ts'
-import { compilePolicy, type Rule } from './decide.ts'
+import { actionMatches, compilePolicy, type Rule } from './decide.ts'
+import { peopleNamed } from './policies.store.ts'
 import type { Policies, StoredRule } from './policies.ts'
 
 export interface AccessAnswer {
@@ -29,11 +31,16 @@ export interface Explain {
   explainAccess(principal: Principal, action: Action, resource: Resource): AccessAnswer
   /** For each subject the rules name, what it may do by itself: with what. */
   accessMatrix(vo: string): Promise<AccessRow[]>
+  /** Names of active people who are allowed something by a rule for them, their groups or attributes, and are not refused it. */
+  whoMay(action: Action, resource: Resource): Promise<string[]>
   /** Who somebody would be after an ordinary login; for questions only, it lets nobody in. */
   readonly asAfterLogin: AfterLogin
 }
 
-export function createExplain(policies: Policies, afterLogin: AfterLogin): Explain {
+/** Nobody asks more than so many people for one thing. */
+const MOST_TOLD = 100
+
+export function createExplain({ db, now }: Context, policies: Policies, afterLogin: AfterLogin): Explain {
   return {
     explainAccess(principal, action, resource) {
       const operation = storageOperation(action)
@@ -60,6 +67,17 @@ export function createExplain(policies: Policies, afterLogin: AfterLogin): Expla
         const actions = (Object.keys(ACTIONS) as Action[]).filter((action) => !storageOperation(action))
         return { subjectKind, subject, cells: actions.map(cell) }
       })
+    },
+    async whoMay(action, resource) {
+      const rules = (await policies.rulesOf(resource.vo)).filter(
+        (rule) => rule.effect === 'allow' && actionMatches(rule.action, action),
+      )
+      const names: string[] = []
+      for (const { id, name } of await peopleNamed(db, resource.vo, rules, now())) {
+        if (names.length === MOST_TOLD) break
+        if (policies.explain(await afterLogin(id), action, resource).allow) names.push(name)
+      }
+      return names
     },
     asAfterLogin: afterLogin,
   }

@@ -16,6 +16,9 @@ export interface Opened {
   readonly touchedBy: number
 }
 
+/** What waits for somebody who approves it; null: it is done. */
+export type Proposed = { readonly id: string; readonly expiresAt: Date | string } | null
+
 /** The server, as a publisher needs it. */
 export interface PublishDoor {
   open(path: string, source: string): Promise<Opened>
@@ -24,9 +27,9 @@ export interface PublishDoor {
     publication: string,
     lines: Readable,
     tag: { name: string; description: string } | undefined,
-  ): Promise<{ revision: number; rootHash: string }>
+  ): Promise<{ revision: number; rootHash: string; proposal: Proposed }>
   /** Names the present revision: for a tree that did not change. */
-  tag(revision: number, tag: { name: string; description: string }): Promise<void>
+  tag(revision: number, tag: { name: string; description: string }): Promise<Proposed>
   cancel(publication: string): Promise<void>
   /** What is published at a path, in the order of paths; empty when nothing is. */
   published(root: string, path: string): AsyncIterable<{ readonly path: string; readonly line: string }>
@@ -48,6 +51,8 @@ export interface PublishReport {
   readonly revision: number
   readonly rootHash: string | null
   readonly unchanged: boolean
+  /** What somebody else has to approve first: the tree, or the tag of a tree that did not change. */
+  readonly proposal: Proposed
   readonly entries: number
   readonly added: number
   readonly changed: number
@@ -58,6 +63,8 @@ export interface PublishReport {
   readonly unreadable: readonly string[]
 }
 
+/** Noted of what is only proposed: its files need not be read again, but it is not what is published. */
+const NOT_PUBLISHED = -1
 /** With so many lines the server begins while the rest is still read. */
 const MANY_LINES = 2000
 
@@ -129,14 +136,14 @@ export async function publishTree(
     const report = { entries, ...difference.counts, ...storing, leftOut, unreadable }
     if (spool.lines === 0) {
       await door.cancel(opened.id)
-      if (tag) await door.tag(opened.revision, tag)
+      const proposal = tag ? await door.tag(opened.revision, tag) : null
       keep(opened.revision)
-      return { ...report, revision: opened.revision, rootHash: opened.rootHash, unchanged: true }
+      return { ...report, revision: opened.revision, rootHash: opened.rootHash, unchanged: true, proposal }
     }
     signal?.throwIfAborted()
     spool.end()
     const made = await (committing ?? commit())
-    keep(made.revision)
+    keep(made.proposal ? NOT_PUBLISHED : made.revision)
     return { ...report, ...made, unchanged: false }
   } catch (error) {
     spool.close()
