@@ -1,7 +1,6 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
@@ -11,6 +10,7 @@ import {
   softwareWorld,
   who,
 } from '../../test/harness/software-world.ts'
+import { sql } from '../kernel/database.ts'
 import { approvalFor } from './approval.ts'
 import type { ProposalRow } from './proposal.store.ts'
 
@@ -32,7 +32,8 @@ afterAll(async () => {
 /** A directory with one file of this text. */
 function directory(text: string): string {
   const path = join(local, text)
-  mkdirSync(path, { recursive: true })
+  if (existsSync(path)) return path
+  mkdirSync(path)
   writeFileSync(join(path, 'news'), text)
   return path
 }
@@ -78,7 +79,7 @@ describe('where somebody else has to approve', () => {
     expect(await news('/releases/02')).toBeUndefined()
     const [waiting] = await open()
     expect(waiting).toMatchObject({
-      ...{ id, account: 'mika', path: '/releases/02', tag: 'release-02', put: 3n, removed: 0n, files: 2n },
+      ...{ id, account: 'mika', path: '/releases/02', tag: 'release-02', put: 2n, removed: 0n, files: 2n },
       ...{ state: 'proposed', overtakenBy: null },
     })
     const { added, paths } = await world.software.browser.compareProposal(waiting!)
@@ -160,9 +161,10 @@ describe('where somebody else has to approve', () => {
     await world.publish(directory('quick'), '/releases/05')
     await demand('/releases')
     expect((await open())[0]).toMatchObject({ id: late, overtakenBy: BigInt(await revision()) })
+    const overtaken = `Revision ${await revision()} changed /releases/05`
     await expect(approve(late)).rejects.toMatchObject({
       code: 'software_proposal_conflict',
-      message: expect.stringContaining(`Revision ${await revision()} changed /releases/05`),
+      message: expect.stringContaining(overtaken),
     })
     const again = await proposed('again', '/releases/05')
     expect((await open()).map(({ id }) => id)).toEqual([again])

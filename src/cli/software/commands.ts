@@ -8,6 +8,7 @@ const RELEASE = 'a repository, and behind @ a tag, #revision or root hash; the n
 export function registerSoftwareCommands(program: Command): void {
   const software = program.command('software').description('releases as repositories of CVMFS')
   registerPublishing(software)
+  registerApproval(software)
   registerReading(software)
   registerCare(software)
   registerMirrors(software)
@@ -34,6 +35,7 @@ function registerPublishing(software: Command): void {
     .option('--exclude <name>', 'files and directories of this name are left out; several times', several)
     .option('--xattrs', 'with extended attributes: user.* and capabilities; needs getfattr')
     .option('--no-cache', 'read every file, even those that look as they did last time')
+    .option('--wait', 'where it needs approval: until it is decided')
     .addHelpText(
       'after',
       '\nExamples:\n  kumi software publish ./release-08 --to /releases/08 --tag release-08\n  kumi software publish . --repo koto.example.org --exclude .git',
@@ -49,6 +51,7 @@ function registerPublishing(software: Command): void {
     .option('--image <name>', 'which one, when there are several: its name or digest')
     .option('--platform <platform>', 'for which machines, such as linux/amd64')
     .option('--no-cache', 'read every file, even those of layers that were published last time')
+    .option('--wait', 'where it needs approval: until it is decided')
     .addHelpText(
       'after',
       '\nExamples:\n  kumi software ingest-image debian.tar --path /images/debian-12 --tag debian-12\n  skopeo copy docker://debian:12 oci:debian && kumi software ingest-image ./debian --path /images/debian-12',
@@ -76,6 +79,45 @@ function registerPublishing(software: Command): void {
       "\nExamples:\n  kumi software rollback koto.example.org release-07\n  kumi software rollback koto.example.org '#12'",
     )
     .action(async (name, to, options) => (await import('./manage.ts')).rollback(name, to, options))
+}
+
+function registerApproval(software: Command): void {
+  withShared(software.command('approval'))
+    .description('where somebody else has to approve what is published; "on" and "off" change it')
+    .argument('<repository>', REPOSITORY)
+    .argument('[change]', 'on or off')
+    .option('--path <path>', 'directory of the repository', '/')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software approval koto.example.org\n  kumi software approval koto.example.org on --path /releases',
+    )
+    .action(async (name, change, options) => (await import('./proposals.ts')).approval(name, change, options))
+  withShared(software.command('proposals'))
+    .description('what waits for somebody who approves it')
+    .argument('[repository]', REPOSITORY)
+    .option('--all', 'also those that are over')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software proposals\n  kumi software proposals koto.example.org --all',
+    )
+    .action(async (name, options) => (await import('./proposals.ts')).proposals(name, options))
+  withShared(software.command('proposal'))
+    .description('what a proposal changes, who made it, and what became of it')
+    .argument('<id>')
+    .action(async (id, options) => (await import('./proposals.ts')).showProposal(id, options))
+  withShared(software.command('approve'))
+    .description('let what somebody else proposed be published')
+    .argument('<id>', 'of the proposal')
+    .action(async (id, options) => (await import('./proposals.ts')).approve(id, options))
+  withShared(software.command('reject'))
+    .description('turn down what somebody else proposed')
+    .argument('<id>', 'of the proposal')
+    .requiredOption('--reason <text>', 'why; the person reads it')
+    .action(async (id, options) => (await import('./proposals.ts')).reject(id, options))
+  withShared(software.command('withdraw'))
+    .description('take back what you proposed')
+    .argument('<id>', 'of the proposal')
+    .action(async (id, options) => (await import('./proposals.ts')).withdraw(id, options))
 }
 
 function withSource(command: Command): Command {

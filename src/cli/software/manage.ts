@@ -1,9 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
+import type { Proposed } from '../../software/local/publish.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { type SharedOptions, show } from '../common-options.ts'
 import { bytesText, table } from '../terminal.ts'
+import { waits } from './proposals.ts'
 
 const badOption = defineError('invalid', 'bad_option')
 const base = '/kumi/v1/software'
@@ -23,6 +25,7 @@ interface Line {
 interface Repository extends Line {
   readonly renewsItself: boolean
   readonly masterPublicPem: string
+  readonly approvals: readonly { path: string; account: string; at: string }[]
   readonly tags: readonly {
     name: string
     revision: number
@@ -35,6 +38,9 @@ interface Repository extends Line {
   readonly storedBytes: number
   readonly mirror: { urls: readonly string[]; checkedAt: string; failure: string | null } | null
 }
+interface Tagged extends Repository {
+  readonly proposal: Proposed
+}
 interface Revision {
   readonly revision: number
   readonly kind: string
@@ -44,6 +50,7 @@ interface Revision {
   readonly at: string
   readonly put: number
   readonly removed: number
+  readonly approvedBy: string | null
   readonly droppedAt: string | null
 }
 
@@ -101,6 +108,9 @@ export async function showRepository(name: string, options: SharedOptions): Prom
         ...(found.mirror?.failure ? [`not since then: ${found.mirror.failure}`] : []),
         `${found.objects} objects, ${bytesText(found.usedBytes)} used of ${bytesText(found.storedBytes)} stored`,
         `whitelist until ${found.whitelistExpiresAt ?? '(none yet)'}, ${found.renewsItself ? 'renews itself' : 'signed elsewhere'}`,
+        ...(found.approvals.length > 0
+          ? [`needs approval: ${found.approvals.map(({ path }) => path || '/').join(', ')}`]
+          : []),
         '',
         table(found.tags, [
           { title: 'TAG', value: (tag) => tag.name },
@@ -113,6 +123,9 @@ export async function showRepository(name: string, options: SharedOptions): Prom
           { title: 'REVISION', right: true, value: (one) => one.revision },
           { title: 'AT', value: (one) => one.at },
           { title: 'BY', value: (one) => one.account },
+          ...(revisions.some((one) => one.approvedBy)
+            ? [{ title: 'APPROVED BY', value: (one: Revision) => one.approvedBy }]
+            : []),
           { title: 'WHAT', value: (one) => one.kind },
           { title: 'PATH', value: (one) => one.path || '/' },
           { title: 'FROM', value: (one) => one.source },
@@ -131,13 +144,18 @@ export async function tag(
   await withClient(options, async (client) => {
     const revision = options.revision === undefined ? undefined : whole('--revision', options.revision)
     const found = options.delete
-      ? await client.json<Repository>('DELETE', at(name, 'tags', tagName))
-      : await client.json<Repository>('POST', at(name, 'tags'), {
+      ? await client.json<Tagged>('DELETE', at(name, 'tags', tagName))
+      : await client.json<Tagged>('POST', at(name, 'tags'), {
           json: { name: tagName, revision, description: options.description },
         })
     const now = found.tags.find((one) => one.name === tagName)
-    show(options, found.tags, () =>
-      now ? `${tagName} is revision ${now.revision} of ${name}.` : `${tagName} is gone.`,
+    const { tags, proposal } = found
+    show(options, proposal ? { tags, proposal } : tags, () =>
+      proposal
+        ? waits(proposal, options.delete ? `That ${tagName} goes` : `That ${tagName} is given`)
+        : now
+          ? `${tagName} is revision ${now.revision} of ${name}.`
+          : `${tagName} is gone.`,
     )
   })
 }
@@ -145,8 +163,14 @@ export async function tag(
 export async function rollback(name: string, to: string, options: SharedOptions): Promise<void> {
   await withClient(options, async (client) => {
     const json = /^#\d+$/.test(to) ? { revision: Number(to.slice(1)) } : { tag: to }
-    const made = await client.json<{ revision: number }>('POST', at(name, 'rollback'), { json })
-    show(options, made, () => `Revision ${made.revision} of ${name} is the tree of ${to} again.`)
+    const made = await client.json<{ revision: number; proposal: Proposed }>('POST', at(name, 'rollback'), {
+      json,
+    })
+    show(options, made, () =>
+      made.proposal
+        ? waits(made.proposal, `The tree of ${to}`)
+        : `Revision ${made.revision} of ${name} is the tree of ${to} again.`,
+    )
   })
 }
 

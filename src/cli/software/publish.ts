@@ -6,6 +6,7 @@ import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
 import {
   type Opened,
+  type Proposed,
   type PublishDoor,
   type PublishOptions,
   type PublishReport,
@@ -17,6 +18,7 @@ import { interruption, type SharedOptions, show } from '../common-options.ts'
 import { type Progress, showProgress } from '../progress.ts'
 import { bytesText, secondsText } from '../terminal.ts'
 import { cacheDirectory } from './cache.ts'
+import { decision, outcomeOf, refuseUnapproved, waits } from './proposals.ts'
 
 const whichRepository = defineError('invalid', 'which_repository')
 const base = '/kumi/v1/software'
@@ -31,6 +33,8 @@ export interface PublishCommand extends SharedOptions {
   readonly exclude?: readonly string[]
   readonly cache?: boolean
   readonly xattrs?: boolean
+  /** Until what needs approval is decided. */
+  readonly wait?: boolean
 }
 
 /** `kumi software publish DIR`: only what changed since last time is read, sent and written. */
@@ -88,20 +92,28 @@ export async function publication(
       progress?.done()
       const seconds = secondsText(performance.now() - started)
       const get = `kumi software get ${repository}${options.tag ? `@${options.tag}` : ''} DIRECTORY`
-      show(options, { repository, path: to, ...report }, () =>
+      const { proposal, unchanged } = report
+      const what = `${proposal && !unchanged ? `Proposed for ${to || '/'}` : `Revision ${report.revision}`} of ${repository}`
+      if (proposal && options.wait && !options.quiet)
+        process.stderr.write(`Proposed; waiting for somebody else: kumi software approve ${proposal.id}\n`)
+      const decided = proposal && options.wait ? await decision(client, proposal.id, signal) : undefined
+      show(options, { repository, path: to, ...report, ...(decided && { decided }) }, () =>
         [
-          report.unchanged
+          unchanged
             ? `${to || '/'} of ${repository} is as it was: revision ${report.revision}, ${report.entries} entries, ${seconds}.`
-            : `Revision ${report.revision} of ${repository}: ${report.added} added, ${report.changed} changed, ${report.removed} removed; ${report.uploadedObjects} objects, ${bytesText(report.uploadedBytes)} sent, ${seconds}.`,
+            : `${what}: ${report.added} added, ${report.changed} changed, ${report.removed} removed; ${report.uploadedObjects} objects, ${bytesText(report.uploadedBytes)} sent, ${seconds}.`,
           ...(report.leftOut.length > 0 ? [`Left out (sockets and devices): ${some(report.leftOut)}`] : []),
           ...(report.unreadable.length > 0
             ? [
                 `Not readable by everybody, so clients may not be able to read them: ${some(report.unreadable)}`,
               ]
             : []),
-          `Fetch it: ${get}`,
+          ...(proposal && !decided ? [waits(proposal, unchanged ? `The tag ${options.tag}` : 'It')] : []),
+          ...(decided ? [outcomeOf(decided)] : []),
+          ...(proposal && decided?.state !== 'committed' ? [] : [`Fetch it: ${get}`]),
         ].join('\n'),
       )
+      if (decided) refuseUnapproved(decided)
     })
   } finally {
     progress?.done()
@@ -170,7 +182,9 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
         patienceMs: COMPOSING_MS,
       }),
     async tag(revision, tag) {
-      await client.json('POST', `${base}/repositories/${repository}/tags`, { json: { ...tag, revision } })
+      const path = `${base}/repositories/${repository}/tags`
+      return (await client.json<{ proposal: Proposed }>('POST', path, { json: { ...tag, revision } }))
+        .proposal
     },
     async cancel(id) {
       await client.json('DELETE', of(id))
