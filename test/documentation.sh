@@ -3,7 +3,7 @@
 # grid in a fresh home. Blocks marked ```console show what a terminal looks like and are not run.
 set -uo pipefail
 cd "$(dirname "$0")/.."
-documents=(README.md docs/newcomer.en.md docs/newcomer.ja.md docs/productions.md docs/operate/shift.md)
+documents=(README.md docs/newcomer.en.md docs/newcomer.ja.md docs/productions.md docs/operate/shift.md docs/approval.md)
 work=$(mktemp -d)
 passed=0 failed=0
 export KUMI_HOME=$work/home PATH=$PWD:$PATH

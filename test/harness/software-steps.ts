@@ -21,6 +21,8 @@ export interface StepsOptions {
   readonly stopAt: number
   /** How far its clock is ahead. */
   readonly hours: number
+  /** `publish`: publishes, goes back and collects. `approve`: proposes, lets that be approved, and collects. */
+  readonly work: 'publish' | 'approve'
   /** What the published files say, and the tag. */
   readonly letter: string
   /** Ends everything at once. */
@@ -28,7 +30,7 @@ export interface StepsOptions {
 }
 /** The number of steps, when it came to its end; never anything when it died. `gone` is what remains of it then. */
 export function runSteps(options: StepsOptions): { done: Promise<number>; gone(): Promise<void> } {
-  const { url, directory, stopAt, hours, letter, die } = options
+  const { url, directory, stopAt, hours, work, letter, die } = options
   let steps = 0
   /** The dead do nothing: what they began never ends. */
   const never = new Promise<never>(() => undefined)
@@ -72,9 +74,9 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
     },
   })
 
-  async function publish(text: string): Promise<void> {
+  async function publish(path: string, text: string, tag?: string) {
     const opened = await software.openPublication({
-      ...{ vo: 'demo', account: 'mika', source: 'test', repository: REPOSITORY, path: '/a' },
+      ...{ vo: 'demo', account: 'mika', source: 'test', repository: REPOSITORY, path },
     })
     const bytes = Buffer.from(text)
     const object = storedForm(bytes, opened.algorithm)
@@ -84,17 +86,31 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
     )
     const common = { mode: 0o644, mtime: 1, mtimeNs: 0, size: bytes.length, content: object.hash }
     // Two files that must always say the same.
-    const lines = ['/a/one', '/a/two'].map((path) =>
-      writeChange({ put: { ...common, path, kind: 'file', compression: 'zlib' } }),
+    const lines = [`${path}/one`, `${path}/two`].map((file) =>
+      writeChange({ put: { ...common, path: file, kind: 'file', compression: 'zlib' } }),
     )
-    const tag = { name: text, description: '' }
-    await software.commit(opened.id, Readable.from(`${lines.join('\n')}\n`), tag)
+    const named = tag === undefined ? undefined : { name: tag, description: '' }
+    return software.commit(opened.id, Readable.from(`${lines.join('\n')}\n`), named)
+  }
+
+  async function publishing(): Promise<void> {
+    await publish('/a', letter, letter)
+    const { revision } = await software.describe(REPOSITORY, 'demo')
+    await software.rollback(REPOSITORY, 'demo', { revision: revision - 1n, account: 'mika' })
+  }
+
+  async function approving(): Promise<void> {
+    const by = (id: string) => ({ id, account: 'aki' })
+    await software.setApproval(REPOSITORY, 'demo', { path: '/b', needed: true, account: 'mika' })
+    const { proposal } = await publish('/b', letter, letter)
+    const back = await software.rollback(REPOSITORY, 'demo', { revision: 1n, account: 'mika' })
+    await software.reject('demo', { ...by(back.proposal!.id), reason: 'no' })
+    await software.approve('demo', by(proposal!.id))
+    await publish('/b', `${letter} waits`)
   }
 
   async function all(): Promise<number> {
-    await publish(letter)
-    const { revision } = await software.describe(REPOSITORY, 'demo')
-    await software.rollback(REPOSITORY, 'demo', { revision: revision - 1n, account: 'mika' })
+    await (work === 'publish' ? publishing() : approving())
     await software.collect(REPOSITORY, 'demo', { keep: 1, account: 'mika' })
     for (const worker of software.workers)
       await worker.tick(new Date(clock.now().getTime() + 600_000), new AbortController().signal)

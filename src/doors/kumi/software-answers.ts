@@ -71,6 +71,10 @@ export const Proposal = Type.Object({
   revision: maybe(count),
   /** This revision changed the same since; it cannot be approved any more. */
   overtakenBy: maybe(count),
+  /** Whoever asks proposed it. */
+  mine: Type.Boolean(),
+  /** Whoever asks may approve or reject it. */
+  mayDecide: Type.Boolean(),
 })
 export const Repository = Type.Object({
   ...RepositoryLine.properties,

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
-import { actorOf, type Principal } from '../../identity/index.ts'
+import { actorOf, type Identity, type Principal } from '../../identity/index.ts'
 import type { Clock, Wakeups } from '../../kernel/index.ts'
-import { checkPath, type Software } from '../../software/index.ts'
+import { checkPath, type ProposalRow, type Software } from '../../software/index.ts'
 import { awaited } from './awaited.ts'
 import type { Operations } from './operation.ts'
 import { Approval, Compared, Proposal } from './software-answers.ts'
@@ -16,10 +16,17 @@ const MOST = 500
 export function registerProposals(
   door: Operations,
   software: Software,
-  deps: { readonly clock: Clock; readonly wakeups: Wakeups },
+  deps: { readonly clock: Clock; readonly wakeups: Wakeups; readonly identity: Pick<Identity, 'explain'> },
 ): void {
+  /** A proposal, and what of it is up to whoever asks. */
+  const seenBy = (principal: Principal, proposal: ProposalRow) => {
+    const mine = proposal.account === actorOf(principal)
+    const place = { vo: proposal.vo, path: `/${proposal.repository}${proposal.path}` }
+    const may = !mine && deps.identity.explain(principal, 'software.approve', place).allow
+    return { ...proposal, mine, mayDecide: may && proposal.state === 'proposed' }
+  }
   registerDemands(door, software)
-  registerDecisions(door, software)
+  registerDecisions(door, software, seenBy)
   const found = ({ vo }: Principal, id: string) => software.proposal(vo, id)
   door.get({
     url: `${base}/proposals`,
@@ -30,9 +37,11 @@ export function registerProposals(
     },
     answer: Type.Object({ proposals: Type.Array(Proposal) }),
     handler: async ({ principal, query }) => ({
-      proposals: await software.proposals(principal.vo, {
-        ...{ repository: query.repository, all: query.all === true, limit: MOST },
-      }),
+      proposals: (
+        await software.proposals(principal.vo, {
+          ...{ repository: query.repository, all: query.all === true, limit: MOST },
+        })
+      ).map((one) => seenBy(principal, one)),
     }),
   })
   door.get({
@@ -47,7 +56,7 @@ export function registerProposals(
     async handler(request) {
       const { principal, params, query } = request
       const first = await found(principal, params.id)
-      if (first.state !== 'proposed' || !query.wait) return first
+      if (first.state !== 'proposed' || !query.wait) return seenBy(principal, first)
       const decided = await awaited(request, deps, {
         ...{ topics: ['software'], seconds: query.wait, restMs: 500 },
         async look() {
@@ -55,7 +64,7 @@ export function registerProposals(
           return one.state === 'proposed' ? undefined : one
         },
       })
-      return decided ?? first
+      return seenBy(principal, decided ?? first)
     },
   })
   door.get({
@@ -108,7 +117,14 @@ interface Asked {
   readonly body: { readonly path?: string }
 }
 
-function registerDecisions(door: Operations, software: Software): void {
+function registerDecisions(
+  door: Operations,
+  software: Software,
+  seenBy: (
+    principal: Principal,
+    proposal: ProposalRow,
+  ) => ProposalRow & { mine: boolean; mayDecide: boolean },
+): void {
   /** Where it is about; who may do nothing anywhere does not learn whether there is such a proposal. */
   const placeOf = async ({ principal, params }: { principal: Principal; params: { id: string } }) => {
     const found = await software.findProposal(principal.vo, params.id)
@@ -124,7 +140,8 @@ function registerDecisions(door: Operations, software: Software): void {
     schema: { params: Identified },
     resource: placeOf,
     answer: Proposal,
-    handler: (request) => software.approve(request.principal.vo, by(request)),
+    handler: async (request) =>
+      seenBy(request.principal, await software.approve(request.principal.vo, by(request))),
   })
   door.post({
     url: `${base}/proposals/:id/reject`,
@@ -136,8 +153,13 @@ function registerDecisions(door: Operations, software: Software): void {
     },
     resource: placeOf,
     answer: Proposal,
-    handler: (request) =>
-      software.reject(request.principal.vo, { ...by(request), reason: request.body.reason.trim() }),
+    handler: async (request) => {
+      const reason = request.body.reason.trim()
+      return seenBy(
+        request.principal,
+        await software.reject(request.principal.vo, { ...by(request), reason }),
+      )
+    },
   })
   door.post({
     url: `${base}/proposals/:id/withdraw`,
@@ -146,6 +168,7 @@ function registerDecisions(door: Operations, software: Software): void {
     schema: { params: Identified },
     resource: placeOf,
     answer: Proposal,
-    handler: (request) => software.withdraw(request.principal.vo, by(request)),
+    handler: async (request) =>
+      seenBy(request.principal, await software.withdraw(request.principal.vo, by(request))),
   })
 }

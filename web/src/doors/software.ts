@@ -35,7 +35,28 @@ export interface Tag {
   account: string
   at: string
 }
+/** What waits for somebody who approves it. */
+export interface Proposal {
+  id: string
+  repository: string
+  kind: 'publish' | 'rollback' | 'tag' | 'untag'
+  path: string
+  account: string
+  source: string
+  proposedAt: string
+  expiresAt: string
+  tag: string | null
+  ofRevision: number | null
+  put: number
+  removed: number
+  files: number | null
+  bytes: number | null
+  overtakenBy: number | null
+  mine: boolean
+  mayDecide: boolean
+}
 export interface Repository extends RepositoryLine {
+  approvals: { path: string; account: string; at: string }[]
   renewsItself: boolean
   masterPublicPem: string
   certificates: { createdAt: string; listedUntil: string | null }[]
@@ -58,6 +79,7 @@ export interface Revision {
   /** Of its tree; null: not counted. */
   files: number | null
   bytes: number | null
+  approvedBy: string | null
   droppedAt: string | null
 }
 export type EntryKind = 'directory' | 'file' | 'symlink' | 'fifo' | 'socket' | 'character' | 'block'
@@ -172,6 +194,22 @@ export const compareQuery = (name: string, from: number, to: number) =>
     queryFn: ({ signal }) => getJson<Compared>(`${of(name)}/compare?from=${from}&to=${to}`, signal),
     ...FOREVER,
   })
+const proposals = '/kumi/v1/software/proposals'
+/** Those that wait, of all repositories. */
+export const proposalsQuery = queryOptions({
+  queryKey: ['software', 'proposals'],
+  queryFn: async ({ signal }) => (await getJson<{ proposals: Proposal[] }>(proposals, signal)).proposals,
+})
+export const proposalChangesQuery = (id: string) =>
+  queryOptions({
+    queryKey: ['software-tree', 'proposal', id],
+    queryFn: ({ signal }) => getJson<Compared>(`${proposals}/${segment(id)}/changes`, signal),
+    ...FOREVER,
+  })
+export const approveProposal = (id: string) => call('POST', `${proposals}/${segment(id)}/approve`)
+export const rejectProposal = (id: string, reason: string) =>
+  call('POST', `${proposals}/${segment(id)}/reject`, { reason })
+export const withdrawProposal = (id: string) => call('POST', `${proposals}/${segment(id)}/withdraw`)
 export const planQuery = (name: string, keep: number) =>
   queryOptions({
     queryKey: ['software', 'plan', name, keep],

@@ -1,6 +1,7 @@
 import { NativeSelect } from '@mantine/core'
 import { useQuery } from '@tanstack/react-query'
 import { Link, useNavigate, useSearch } from '@tanstack/react-router'
+import type { ReactNode } from 'react'
 import { bytes } from '../common/format.ts'
 import { CopyCommand, Empty, Mark, Pending, Scroll } from '../common/parts.tsx'
 import { type Compared, compareQuery, type Repository, revisionsQuery } from '../doors/software.ts'
@@ -63,10 +64,32 @@ export function Compare({ repository }: { repository: Repository }) {
 const TONES = { added: 'ok', changed: 'moving', removed: 'down' } as const
 
 function Difference({ name, from, to }: { name: string; from: number; to: number }) {
-  const t = useMessages()
   const asked = useQuery(compareQuery(name, from, to))
   if (!asked.data) return <Pending of={asked} />
-  const { added, changed, removed, paths, whole } = asked.data
+  return (
+    <Differences compared={asked.data}>
+      {({ path, what }) => (
+        <Link
+          to="/software/$name"
+          params={{ name }}
+          search={{ view: 'files', revision: String(what === 'removed' ? from : to), path }}
+        >
+          {path || '/'}
+        </Link>
+      )}
+    </Differences>
+  )
+}
+
+/** What differs; `children` shows a path. */
+export function Differences({
+  compared: { added, changed, removed, paths, whole },
+  children,
+}: {
+  compared: Compared
+  children: (one: Compared['paths'][number]) => ReactNode
+}) {
+  const t = useMessages()
   const all = added + changed + removed
   if (all === 0 && whole) return <Empty>{t.software.same}</Empty>
   return (
@@ -92,19 +115,7 @@ function Difference({ name, from, to }: { name: string; from: number; to: number
                 <td>
                   <Mark tone={TONES[one.what]}>{t.software.what[one.what]}</Mark>
                 </td>
-                <td className="break">
-                  <Link
-                    to="/software/$name"
-                    params={{ name }}
-                    search={{
-                      view: 'files',
-                      revision: String(one.what === 'removed' ? from : to),
-                      path: one.path,
-                    }}
-                  >
-                    {one.path || '/'}
-                  </Link>
-                </td>
+                <td className="break">{children(one)}</td>
                 <td className="num">{sizes(one)}</td>
               </tr>
             ))}

@@ -43,6 +43,16 @@ export function Keys({ repository }: { repository: Repository }) {
             </ul>
           </Panel>
         )}
+        {!mirror && (
+          <Panel title={t.software.approval}>
+            <p className="flat">
+              {repository.approvals.length === 0
+                ? t.software.noApproval
+                : t.software.approvalBelow(repository.approvals.map(({ path }) => path || '/'))}
+            </p>
+            <CopyCommand command={`kumi software approval ${name} on --path /`} />
+          </Panel>
+        )}
         <Panel title={t.software.masterKey}>
           <pre className="mono pem">{masterPublicPem.trim()}</pre>
         </Panel>

@@ -8,6 +8,7 @@ import { useMessages } from '../language/index.tsx'
 import { Caches } from './caches.tsx'
 import { SoftwareConcern } from './concern.tsx'
 import { Expiry } from './parts.tsx'
+import { Proposals } from './proposals.tsx'
 
 export function RepositoriesPage() {
   const t = useMessages()
@@ -21,6 +22,7 @@ export function RepositoriesPage() {
         </div>
       </div>
       <Concerns />
+      <Proposals />
       <div className="panel flush">
         {!asked.data ? (
           <Pending of={asked} />

@@ -6,6 +6,7 @@ import { repositoryQuery } from '../doors/software.ts'
 import { useMessages } from '../language/index.tsx'
 import { Compare } from './compare.tsx'
 import { Keys } from './keys.tsx'
+import { Proposals } from './proposals.tsx'
 import { Revisions } from './revisions.tsx'
 import { Tree } from './tree.tsx'
 import { Use } from './use.tsx'
@@ -45,6 +46,7 @@ export function RepositoryPage() {
           </Link>
         ))}
       </div>
+      {view === 'revisions' && <Proposals repository={name} />}
       <Shown repository={asked.data} />
     </>
   )

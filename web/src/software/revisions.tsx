@@ -57,6 +57,7 @@ function Line({
     droppedAt,
     files,
     bytes: size,
+    approvedBy,
   } = revision
   const own = tags.filter((tag) => tag.revision === number)
   return (
@@ -87,6 +88,7 @@ function Line({
           {account && `${account} · `}
           <Time at={at} />
           {source && ` · ${t.software.from} ${source}`}
+          {approvedBy && ` · ${t.software.approvedBy(approvedBy)}`}
         </div>
         {tagging && (
           <ChangeForm
