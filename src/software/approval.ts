@@ -11,7 +11,7 @@ import {
 import { isWithin } from './format/entry.ts'
 import * as store from './proposal.store.ts'
 import { decidedMail } from './proposal-mails.ts'
-import { openPublications } from './publication.store.ts'
+import { expirePublications, openPublications } from './publication.store.ts'
 import { lockRepository, type RepositoryRow } from './repository.store.ts'
 
 /** What is about to be changed: below a path; with a tag, or with `path` empty, it is about the whole tree. */
@@ -79,6 +79,7 @@ export async function endApproved(
   if ((await store.endProposal(tx, now, id, { state: 'committed', by, revision })) === 0)
     throw proposalOver('Meanwhile this proposal was decided or withdrawn, or it has expired.')
   if (changesTree(proposal)) {
+    await expirePublications(tx, now)
     const others = await openPublications(tx, proposal.repositoryId)
     const other = others.find((one) => isWithin(one.path, path) || isWithin(path, one.path))
     // Whoever publishes there compared with what is published now.

@@ -63,7 +63,7 @@ afterAll(async () => {
 
 const get = (path: string, headers: Record<string, string> = {}, method: 'GET' | 'HEAD' = 'GET') =>
   http.app.inject({ method, url: `/cvmfs/${path}`, headers })
-const call = (account: string, method: 'GET' | 'POST' | 'DELETE', url: string, payload?: object) =>
+const call = (account: string, method: 'GET' | 'POST' | 'PUT' | 'DELETE', url: string, payload?: object) =>
   http.app.inject({
     ...{ method, url: `/kumi/v1/software${url}`, headers: { authorization: `Bearer ${tokens[account]}` } },
     ...(payload && { payload }),
@@ -163,5 +163,73 @@ describe('publishing', () => {
     expect(
       (await call('boss', 'POST', `/repositories/${REPOSITORY}/gc`, { keep: 1, dryRun: true })).json().kept,
     ).toEqual([3])
+  })
+
+  test('that needs approval is decided by somebody else whom a rule allows that', async () => {
+    const approvals = `/repositories/${REPOSITORY}/approvals`
+    expect((await call('aki', 'PUT', approvals, { path: '/releases' })).statusCode).toBe(403)
+    expect((await call('boss', 'PUT', approvals, { path: '/releases/' })).json().approvals).toMatchObject([
+      { path: '/releases', account: 'boss' },
+    ])
+    const { id } = (await open('aki', '/releases/10')).json()
+    const made = await http.app.inject({
+      ...{ method: 'POST', url: `/kumi/v1/software/publications/${id}/commit?tag=v10` },
+      headers: { authorization: `Bearer ${tokens.aki}`, 'content-type': 'application/x-ndjson' },
+      payload: `${JSON.stringify({ put: { path: '/releases/10', kind: 'directory', mode: 0o755, mtime: 1 } })}\n`,
+    })
+    expect(made.json()).toMatchObject({ revision: 3, put: 1, proposal: { id } })
+    const list = async (account: string) => (await call(account, 'GET', '/proposals')).json().proposals
+    expect(await list('ben')).toMatchObject([
+      { id, account: 'aki', kind: 'publish', put: 1, mine: false, mayDecide: false },
+    ])
+    expect(await list('aki')).toMatchObject([{ mine: true, mayDecide: false }])
+    expect(await list('boss')).toMatchObject([{ mine: false, mayDecide: true }])
+    expect((await call('ben', 'GET', `/proposals/${id}/changes`)).json()).toMatchObject({
+      ...{ added: 1, paths: [{ path: '/releases/10', what: 'added' }] },
+    })
+    // Whoever may not decide does not learn whether there is something to decide.
+    const nothing = '00000000-0000-4000-8000-000000000000'
+    const decide = async (account: string, of: string, how: string, payload?: object) =>
+      (await call(account, 'POST', `/proposals/${of}/${how}`, payload)).statusCode
+    for (const of of [id, nothing]) {
+      expect(await decide('ben', of, 'approve'), of).toBe(403)
+      expect(await decide('ben', of, 'reject', { reason: 'no' }), of).toBe(403)
+      expect(await decide('ben', of, 'withdraw'), of).toBe(403)
+    }
+    expect(await decide('boss', nothing, 'approve')).toBe(404)
+    expect(await decide('aki', id, 'approve')).toBe(403)
+    // Not even with the right to.
+    const rule = { subjectKind: 'account', subject: 'aki', action: 'software.approve', effect: 'allow' }
+    await http.app.inject({
+      ...{ method: 'POST', url: '/kumi/v1/access/rules' },
+      headers: { authorization: `Bearer ${tokens.boss}` },
+      payload: { ...rule, resource: `/${REPOSITORY}` },
+    })
+    const own = await call('aki', 'POST', `/proposals/${id}/approve`)
+    expect([own.statusCode, own.json().code]).toEqual([403, 'software_four_eyes'])
+    expect(
+      await identity.whoMay('software.approve', { vo: 'demo', path: `/${REPOSITORY}/releases` }),
+    ).toEqual([...['aki', 'boss']])
+    expect(await identity.whoMay('software.approve', { vo: 'demo', path: '/other.example.org' })).toEqual([
+      'boss',
+    ])
+    expect(await decide('boss', id, 'reject', { reason: ' ' })).toBe(400)
+    expect((await call('boss', 'POST', `/proposals/${id}/approve`)).json()).toMatchObject({
+      ...{ state: 'committed', decidedBy: 'boss', revision: 4, mayDecide: false },
+    })
+    expect(await list('boss')).toEqual([])
+    const { revisions } = (await call('ben', 'GET', `/repositories/${REPOSITORY}/revisions`)).json()
+    expect(revisions[0]).toMatchObject({ revision: 4, account: 'aki', approvedBy: 'boss' })
+    // Going back and taking a tag away are about everything.
+    const back = await call('boss', 'POST', `/repositories/${REPOSITORY}/rollback`, { tag: 'v9' })
+    const untag = await call('boss', 'DELETE', `/repositories/${REPOSITORY}/tags/v9`)
+    expect(untag.json().tags).toMatchObject([{ name: 'v9' }, { name: 'v10' }])
+    for (const answer of [back, untag]) {
+      const { proposal } = answer.json()
+      expect(await decide('boss', proposal.id, 'approve')).toBe(403)
+      expect(await decide('boss', proposal.id, 'withdraw')).toBe(200)
+    }
+    expect((await call('boss', 'DELETE', `${approvals}?path=/releases`)).json()).toEqual({ approvals: [] })
+    expect((await call('boss', 'DELETE', approvals)).statusCode).toBe(404)
   })
 })
