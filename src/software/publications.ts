@@ -27,6 +27,8 @@ export interface OpenedPublication {
   readonly rootHash: string | null
   /** The newest revision that changed something where is to be published. */
   readonly touchedBy: bigint
+  /** When the repository was made: another one of its name is not this one. */
+  readonly madeAt: Date
   readonly expiresAt: Date
 }
 
@@ -68,13 +70,14 @@ export async function openPublication(
     await store.insertPublication(tx, now, {
       ...{ id, repositoryId: repository.id, path, account, source, base: current.revision, expiresAt },
     })
-    const { algorithm, revision, rootHash } = current
+    const { algorithm, revision, rootHash, createdAt: madeAt } = current
     return {
       id,
       algorithm,
       revision,
       rootHash,
       touchedBy: await lastTouched(tx, repository.id, path),
+      madeAt,
       expiresAt,
     }
   })

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { rmSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
 import {
@@ -73,7 +73,7 @@ export async function publication(
         .join('')
       const noted = options.cache === false ? undefined : cacheFile(client, repository, to, of)
       const publishing = {
-        ...{ to, signal, door: doorOf(client, repository, options), cacheFile: noted },
+        ...{ to, signal, door: doorOf(client, repository, options, noted), cacheFile: noted },
         tag:
           options.tag === undefined
             ? undefined
@@ -85,7 +85,7 @@ export async function publication(
       }
       const report = await work(publishing).catch((error) => {
         if (noted === undefined || !isGridError(error, 'software_objects_missing')) throw error
-        // What was noted is of another repository that was here, or of objects that were collected since.
+        // What was noted is of objects that were collected since.
         rmSync(noted, { force: true })
         return work(publishing)
       })
@@ -146,7 +146,21 @@ function cacheFile(client: GridClient, repository: string, to: string, of: strin
   return join(cacheDirectory(), 'published', `${key.digest('hex').slice(0, 32)}.tsv`)
 }
 
-function doorOf(client: GridClient, repository: string, options: PublishCommand): PublishDoor {
+/** Forgets what was noted of another repository that had this name at this address. */
+function forgetOthers(noted: string, madeAt: string): void {
+  const mark = `${noted}.of`
+  if (existsSync(mark) && readFileSync(mark, 'utf8') === madeAt) return
+  rmSync(noted, { force: true })
+  mkdirSync(dirname(mark), { recursive: true })
+  writeFileSync(mark, madeAt)
+}
+
+function doorOf(
+  client: GridClient,
+  repository: string,
+  options: PublishCommand,
+  noted: string | undefined,
+): PublishDoor {
   const of = (id: string) => `${base}/publications/${id}`
   const sent = async (method: string, path: string, call: Parameters<GridClient['send']>[2]) => {
     const answer = await client.send(method, client.place.server + path, call)
@@ -155,8 +169,13 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
     return JSON.parse(text)
   }
   return {
-    open: (path, source) =>
-      client.json<Opened>('POST', `${base}/publications`, { json: { repository, path, source } }),
+    async open(path, source) {
+      const opened = await client.json<Opened & { madeAt: string }>('POST', `${base}/publications`, {
+        json: { repository, path, source },
+      })
+      if (noted) forgetOthers(noted, opened.madeAt)
+      return opened
+    },
     content: (id) => ({
       async known(plains) {
         const answer = await client.json<{ known: { plain: string; hash: string }[] }>(

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { publicKeysFrom } from '../../software/format/signed.ts'
@@ -46,12 +47,13 @@ export async function openRelease(
     if (answer.status >= 300) throw failureOf(answer.status, bytes.toString(), `GET ${address}/${path}`)
     return bytes
   }
-  const seen = join(cacheDirectory(), 'seen', `${new URL(address).host.replace(':', '_')}-${name}`)
+  const masterPem = options.key ? readFileSync(options.key, 'utf8') : await masterKeyOf(client, name)
+  // Another repository of this name at this address begins with small numbers again.
+  const key = createHash('sha256').update(masterPem.trim()).digest('hex').slice(0, 16)
+  const seen = join(cacheDirectory(), 'seen', `${new URL(address).host.replace(':', '_')}-${name}-${key}`)
   const repository = await openRepository({
     ...{ name, fetch, now: new Date(), atLeast: revisionSeen(seen) },
-    masterKeys: publicKeysFrom(
-      options.key ? readFileSync(options.key, 'utf8') : await masterKeyOf(client, name),
-    ),
+    masterKeys: publicKeysFrom(masterPem),
   })
   mkdirSync(dirname(seen), { recursive: true })
   writeFileSync(seen, String(repository.manifest.revision))
