@@ -1,5 +1,5 @@
 import type { Db } from '../kernel/database.ts'
-import { codesOf, HELD, STATES, stateName, summariseJobs } from '../workload/index.ts'
+import { codesOf, HELD, type JobCondition, STATES, stateName, summariseJobs } from '../workload/index.ts'
 import {
   countNewest,
   type JobFilter,
@@ -70,14 +70,14 @@ async function firstFull(db: Db, filter: JobFilter, before: bigint, limit: numbe
   return lookForJobs(db, filter, { before, look: LOOK, limit })
 }
 
-/** Jobs by state. Kept counts know owners and groups; for the rest the newest are counted. */
+/** Jobs by state. Kept counts know owners and groups, or sites; for the rest the newest are counted. */
 export async function jobCounts(db: Db, question: JobQuestion): Promise<JobCounts> {
   const { vo, owner, group, site, name, since } = question
-  if (site === undefined && name === undefined && since === undefined) {
-    const conditions = [
-      ...(owner === undefined ? [] : [{ column: 'owner', operator: 'eq', values: [owner] } as const]),
-      ...(group === undefined ? [] : [{ column: 'group', operator: 'eq', values: [group] } as const]),
-    ]
+  const ofPeople = owner !== undefined || group !== undefined
+  if (name === undefined && since === undefined && !(ofPeople && site !== undefined)) {
+    const conditions = Object.entries({ owner, group, site }).flatMap(([column, value]) =>
+      value === undefined ? [] : [{ column, operator: 'eq', values: [value] } as JobCondition],
+    )
     const lines = await summariseJobs(db, { vo, conditions, grouping: ['state'] })
     const counts = lines.map(({ values: [status], count }) => ({ status: status ?? '', count }))
     return { counts: counts.filter(({ status }) => status !== 'Deleted'), among: null }
