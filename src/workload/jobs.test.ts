@@ -24,6 +24,7 @@ import {
   resourcesOf,
   STATES,
   submitJobs,
+  summariseJobs,
 } from './index.ts'
 
 const database = testDatabase()
@@ -327,8 +328,8 @@ describe('states', () => {
   })
 
   test('are counted at the sites where jobs are or were, until they are there no more', async () => {
-    const { id: done, ...first } = await started()
-    await world.complete(first.stamp, done, first.attempt)
+    const first = await started()
+    await complete(first.stamp, completion(first.job))
     const { id: lost } = await started()
     await world.submit([jobs({ count: 4 })])
     const counts = async () =>
@@ -337,13 +338,13 @@ describe('states', () => {
           ({ values, count }) => [values.join(' '), Number(count)],
         ),
       )
-    const expected = { 'osaka Done': 1, 'osaka Running': 1, 'ANY Waiting': 4 }
+    const expected = { 'kek Done': 1, 'kek Running': 1, 'ANY Waiting': 4 }
     expect(await counts()).toEqual(expected)
     await world.fold(at(30))
     expect(await counts()).toEqual(expected)
     await killJobs(database.db, order([lost]))
     await rescheduleJobs(database.db, order([lost]))
-    const afterwards = { 'osaka Done': 1, 'ANY Waiting': 5 }
+    const afterwards = { 'kek Done': 1, 'ANY Waiting': 5 }
     expect(await counts()).toEqual(afterwards)
     await world.fold(at(60))
     expect(await counts()).toEqual(afterwards)

@@ -217,15 +217,20 @@ export const searchJobs = (db: Db, search: JobSearch): Promise<JobView[]> => {
   )
 }
 
-/** Jobs of the same queue that come first, counted up to a most. */
+/**
+ * Jobs of the same queue that come first, counted up to a most; those behind are not looked at, for there may be a
+ * million of them.
+ */
 export async function aheadOf(db: Db, jobId: bigint, most: number): Promise<number> {
+  const same = sql`select from job w where w.state = 5 and w.queue_id = j.queue_id`
   const found = await row(
     db,
     sql<{ n: number }>`
       select count(*)::int as n from (
-        select from job w join job j on j.id = ${jobId}
-        where w.state = 5 and w.queue_id = j.queue_id and (w.priority > j.priority or (w.priority = j.priority and w.id < j.id))
-        limit ${most}) a`,
+        select from job j cross join lateral (
+          (${same} and w.priority > j.priority order by w.priority desc, w.id limit ${most})
+          union all (${same} and w.priority = j.priority and w.id < j.id limit ${most})) w
+        where j.id = ${jobId} limit ${most}) a`,
   )
   return found?.n ?? 0
 }
