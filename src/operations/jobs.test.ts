@@ -127,7 +127,7 @@ describe('the list of jobs', () => {
     for (const question of [...asked, { site: 'osaka', status: 'Done' }, {}]) {
       const reads = await readsOf(db, (tx) => jobLines(tx, { vo, ...question }, { limit: 10 }))
       expect(reads.whole, JSON.stringify(question)).toEqual([])
-      expect(reads.entries, JSON.stringify(question)).toBeLessThan(3000)
+      expect(reads.entries, JSON.stringify(question)).toBeLessThan(2000)
     }
     const counted = await readsOf(db, (tx) => jobCounts(tx, { vo, site: 'kek' }))
     expect(counted).toEqual({ whole: [], entries: 0 })

@@ -38,7 +38,7 @@ export interface JobCounts {
   readonly among: number | null
 }
 
-/** So many rows are looked at in a moment, however many there are; fewer as long as those fill the page. */
+/** So many rows are looked at in a moment, however many there are; fewer, from those of a page on, as long as they fill it. */
 const LOOK = 50_000
 const SHORT_LOOKS = [1000, 10_000]
 /** Numbers are given at the submission, but a long submission may commit after a later one. */
@@ -63,7 +63,7 @@ export async function jobLines(
 }
 
 async function firstFull(db: Db, filter: JobFilter, before: bigint, limit: number): Promise<JobLook> {
-  for (const look of SHORT_LOOKS) {
+  for (const look of [limit, ...SHORT_LOOKS]) {
     const found = await lookForJobs(db, filter, { before, look, limit })
     if (found.jobs.length >= limit || found.looked < look) return found
   }
