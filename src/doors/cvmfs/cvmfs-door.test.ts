@@ -191,10 +191,10 @@ describe('publishing', () => {
     const nothing = '00000000-0000-4000-8000-000000000000'
     const decide = async (account: string, of: string, how: string, payload?: object) =>
       (await call(account, 'POST', `/proposals/${of}/${how}`, payload)).statusCode
-    for (const of of [id, nothing]) {
-      expect(await decide('ben', of, 'approve'), of).toBe(403)
-      expect(await decide('ben', of, 'reject', { reason: 'no' }), of).toBe(403)
-      expect(await decide('ben', of, 'withdraw'), of).toBe(403)
+    for (const one of [id, nothing]) {
+      expect(await decide('ben', one, 'approve'), one).toBe(403)
+      expect(await decide('ben', one, 'reject', { reason: 'no' }), one).toBe(403)
+      expect(await decide('ben', one, 'withdraw'), one).toBe(403)
     }
     expect(await decide('boss', nothing, 'approve')).toBe(404)
     expect(await decide('aki', id, 'approve')).toBe(403)
