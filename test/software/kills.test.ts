@@ -17,7 +17,9 @@ beforeAll(async () => {
 afterAll(() => world.close())
 
 /** Every step is tried, and of these, whose kinds differ, each in a process of its own; KUMI_KILLS=all takes one for all. */
-const IN_A_PROCESS = { publish: [1, 4, 9], approve: [8] }
+const IN_A_PROCESS = { publish: [1, 4, 9], approve: [7] }
+/** Of proposing and approving every third step is tried, unless all are. */
+const STRIDE = process.env.KUMI_KILLS === 'all' ? 1 : 3
 /** A process takes seconds to start, and a minute where others work. */
 const LIMIT_MS = process.env.KUMI_KILLS === 'all' ? 3_600_000 : 600_000
 
@@ -101,7 +103,7 @@ describe('publishing, going back and collecting', () => {
     'may be killed after any step of proposing and approving: what is proposed is whole, or not proposed',
     async () => {
       const approved = new Set<string>()
-      for (let step = 1; ; step++) {
+      for (let step = 1; ; step += STRIDE) {
         const { done } = await killedAt(step, 'approve')
         expect(await world.problems(), `after step ${step}`).toEqual([])
         const { '/b/one': one, '/b/two': two } = await world.contents()
@@ -123,7 +125,7 @@ describe('publishing, going back and collecting', () => {
         expect(done).toBeGreaterThan(10)
         break
       }
-      expect(approved.size).toBeGreaterThan(3)
+      expect(approved.size).toBeGreaterThan(1)
       for (const name of approved) {
         expect(await world.problems(name), name).toEqual([])
         expect((await world.contents(name))['/b/one']).toBe(name)
