@@ -8,9 +8,10 @@ import type {
   UserJobs,
 } from '../../src/operations/detection/index.ts'
 import { BIN_MS, linkName } from '../../src/operations/detection/index.ts'
+import type { Party } from '../../src/transfer/classify.ts'
 import type { Incident } from './incidents.ts'
-import { loadOf, type Slice, startOf } from './traffic.ts'
-import { JOBS_PER_SLOT_AND_BIN, USER_SHARE, type World } from './world.ts'
+import { loadOf, type Slice } from './traffic.ts'
+import { JOBS_PER_SLOT_AND_BIN, startOf, USER_SHARE, type World } from './world.ts'
 
 const WINDOW_BINS = 6
 const DAY_BINS = 144
@@ -46,9 +47,8 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
       users.push(usersOf(slice.jobs))
       if (users.length > DAY_BINS) users.shift()
       const now = startOf(slice.bin + 1).getTime()
-      for (const [resource, ok] of slice.submitted) {
-        const known = submissions.get(resource) ?? []
-        submissions.set(resource, [...known, { at: startOf(slice.bin), ok }].slice(-5))
+      for (const [resource, tries] of slice.submitted) {
+        submissions.set(resource, [...(submissions.get(resource) ?? []), ...tries].slice(-20))
       }
       for (const [site, offsetMs] of slice.clocks) clocks.set(site, offsetMs)
       const idle = slice.harm.active.some(({ kind }) => kind === 'idle')
@@ -161,6 +161,11 @@ function consumptionOf(world: World, jobs: readonly JobFact[], holes: ReadonlySe
 const USUAL_RATE = 50e6
 
 function linksOf(window: readonly Slice[], slow: ReadonlySet<string>): LinkCounts[] {
+  const failedAt = (link: string) => {
+    const all = window.map((one) => one.failedAt.get(link))
+    const sum = (party: Party) => all.reduce((total, one) => total + (one?.[party] ?? 0), 0)
+    return { source: sum('source'), destination: sum('destination'), transfer: sum('transfer') }
+  }
   const counts = new Map<string, { source: string; destination: string; attempts: number; failed: number }>()
   for (const { transfers } of window) {
     for (const { attributes, n, failed } of transfers) {
@@ -175,7 +180,7 @@ function linksOf(window: readonly Slice[], slow: ReadonlySet<string>): LinkCount
   }
   return [...counts].map(([key, one]) => ({
     ...{ ...one, queued: 1, active: 1, longestSilenceMs: 0, usualBytesPerSecond: USUAL_RATE },
-    failedAt: { source: 0, destination: 0, transfer: one.failed },
+    failedAt: failedAt(key),
     // Half of the slow links are slow, the others only fail.
     bytesPerSecond: slow.has(key) && one.source < one.destination ? 0.3 * USUAL_RATE : 0.9 * USUAL_RATE,
   }))

