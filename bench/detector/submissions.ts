@@ -61,7 +61,14 @@ export function submit(
 function judged(place: Place): Place {
   const { ends, pauseMs, pausedUntil } = place
   const pilots = ends.map(({ ok, at }) => ({
-    ...{ resourceId: 0, jobs: ok ? 1 : 0, spoilt: 0, state: ok ? 'Done' : 'Aborted', reason: '', endedAt: at },
+    ...{
+      resourceId: 0,
+      jobs: ok ? 1 : 0,
+      spoilt: 0,
+      state: ok ? 'Done' : 'Aborted',
+      reason: '',
+      endedAt: at,
+    },
   }))
   const pause = judgePlace({ ...RESOURCE, pauseMs, pausedUntil }, pilots, ends[0]!.at)
   return pause ? { ends, pauseMs: pause.pauseMs, pausedUntil: pause.until } : place

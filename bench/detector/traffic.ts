@@ -1,10 +1,5 @@
 import { type Rng, seededRng } from '../../src/kernel/ports.ts'
-import {
-  type Bin,
-  type ErrorCount,
-  type JobFact,
-  linkName,
-} from '../../src/operations/detection/index.ts'
+import { type Bin, type ErrorCount, type JobFact, linkName } from '../../src/operations/detection/index.ts'
 import { type Harm, harmOf, type Work } from './harm.ts'
 import type { Incident } from './incidents.ts'
 import { NEW_PLACE, type Place, type Submission, submit } from './submissions.ts'

@@ -6,8 +6,6 @@ import type { Harm } from './harm.ts'
 import { normal, poisson, startOf, type World } from './world.ts'
 
 const FAILS = 0.02
-/** Of all files, those that no attempt moves. */
-const CURSED = 0.001
 const PARTIES: readonly Party[] = ['source', 'destination', 'transfer']
 const LIFETIME_MS = 7 * 86_400_000
 /** How long a storage is left alone, ms: the first time, and at most. */
@@ -18,7 +16,6 @@ interface Waiting {
   at: number
   readonly source: string
   readonly destination: string
-  readonly cursed: boolean
   readonly deadline: Date
   tries: { failures: number; waits: number }
 }
@@ -68,8 +65,8 @@ export function makeTransfers(world: World) {
       for (let left = poisson(rng, perBin * load); left > 0; left--) {
         const at = begin + BIN_MS * rng.next()
         waiting.push({
-          ...{ at, source, destination, cursed: rng.next() < CURSED },
-          ...{ deadline: new Date(at + LIFETIME_MS), tries: { failures: 0, waits: 0 } },
+          ...{ at, source, destination, deadline: new Date(at + LIFETIME_MS) },
+          tries: { failures: 0, waits: 0 },
         })
       }
     }
@@ -92,7 +89,7 @@ export function makeTransfers(world: World) {
 
     /** What is to be tried again, and when. */
     function attempt(one: Waiting): Waiting | null {
-      const { at, source, destination, cursed, deadline } = one
+      const { at, source, destination, deadline } = one
       const both = [sideOf('source', source), sideOf('destination', destination)]
       const blocked = Math.max(...both.map(({ blockedUntil }) => blockedUntil ?? 0))
       if (blocked > at) return { ...one, at: blocked + 1_000 * rng.next() }
@@ -105,12 +102,12 @@ export function makeTransfers(world: World) {
       count.n++
       const { chance, party: ill, failure } = harm.transfer(source, destination)
       const harmed = rng.next() < chance
-      if (!harmed && !cursed && rng.next() >= moods.get(link)!) {
+      if (!harmed && rng.next() >= moods.get(link)!) {
         for (const side of both) Object.assign(side, { blockedUntil: null, pauseMs: 0 })
         for (const side of both) seen(side, at, false)
         return null
       }
-      const party = harmed ? ill : cursed ? 'source' : PARTIES[Math.floor(3 * rng.next())]!
+      const party = harmed ? ill : PARTIES[Math.floor(3 * rng.next())]!
       count.failed++
       count.failedAt[party]++
       if (party !== 'transfer') seen(sideOf(party, party === 'source' ? source : destination), at, true)

@@ -1,6 +1,6 @@
 import { isAbout, isPartOfSite } from './causes.ts'
 import { percent, type Sign, sign, site } from './finding.ts'
-import { clamp } from './statistics.ts'
+import { clamp, gainOver } from './statistics.ts'
 import type { Cause, JobFact } from './types.ts'
 
 /** Of the machines of a site so many are held to be ill before anything is known, and so much fails on those. */
@@ -13,6 +13,7 @@ const MORE_THAN_OTHERS = 1.25
 const SUSPECTED = 2
 const NEEDED = 10
 const FEWEST_MACHINES = 3
+const FEWEST_FAILURES = 4
 /** A fault of the software is everywhere, a fault of machines is on few of them. */
 const MOST_MACHINES = 0.6
 
@@ -31,12 +32,17 @@ interface Machine {
  * of the last hour; what causes elsewhere explain is left out.
  */
 export function illMachines(jobs: readonly JobFact[], causes: readonly Cause[]): Sign[] {
-  const named = causes.filter(({ entity }) => entity.kind !== 'central')
+  // What fails everywhere fails on all machines.
+  if (causes.some(({ entity }) => entity.kind === 'central')) return []
+  const failures = new Map<string, number>()
+  for (const { attributes, failed } of jobs) {
+    if (failed > 0) failures.set(attributes.site ?? '', (failures.get(attributes.site ?? '') ?? 0) + failed)
+  }
   const bySite = new Map<string, Map<string, Machine>>()
   for (const { attributes, start, n, failed } of jobs) {
     const { site: at, node } = attributes
-    if (at === undefined || node === undefined) continue
-    if (named.some((cause) => isAbout(cause, attributes) && !isPartOfSite(cause, at))) continue
+    if (at === undefined || node === undefined || (failures.get(at) ?? 0) < FEWEST_FAILURES) continue
+    if (causes.some((cause) => isAbout(cause, attributes) && !isPartOfSite(cause, at))) continue
     const machines = bySite.get(at) ?? new Map<string, Machine>()
     bySite.set(at, machines)
     const machine = machines.get(node) ?? {
@@ -63,10 +69,14 @@ function illOnes(at: string, machines: readonly Machine[]): Sign[] {
   const failed = others.reduce((sum, one) => sum + one.failed, 0)
   const usual = clamp(n > 0 ? (MORE_THAN_OTHERS * failed) / n : 0, USUAL.least, USUAL.most)
   const ill = suspects(usual)
-  const evidence = machines.reduce(
+  // Each is ill or well, against: all of them fail alike, as often as they do.
+  const each = machines.reduce(
     (sum, one) => sum + Math.log(1 - PRIOR + PRIOR * Math.exp(Math.min(gain(one, usual), 20))),
     0,
   )
+  const bad = machines.reduce((sum, one) => sum + countedOf(one), 0)
+  const all = machines.reduce((sum, one) => sum + one.n - one.failed, bad)
+  const evidence = each - (bad > usual * all ? gainOver(bad, all, usual) : 0)
   const moments = new Set(ill.flatMap(({ starts }) => [...starts]))
   const owners = new Set(ill.flatMap(({ byOwner }) => [...byOwner.keys()]))
   if (evidence < NEEDED || ill.length < 2 || moments.size < 2 || owners.size < 2) return []
@@ -78,8 +88,11 @@ function illOnes(at: string, machines: readonly Machine[]): Sign[] {
   })
 }
 
-/** How much likelier its jobs are on an ill machine; of one owner two failures count. */
-function gain({ n, failed, byOwner }: Machine, usual: number): number {
-  const counted = [...byOwner.values()].reduce((sum, one) => sum + Math.min(one, 2), 0)
-  return counted * Math.log(ILL / usual) + (n - failed) * Math.log((1 - ILL) / (1 - usual))
-}
+/** Of one owner two failures count. */
+const countedOf = ({ byOwner }: Machine): number =>
+  [...byOwner.values()].reduce((sum, one) => sum + Math.min(one, 2), 0)
+
+/** How much likelier its jobs are on an ill machine. */
+const gain = (machine: Machine, usual: number): number =>
+  countedOf(machine) * Math.log(ILL / usual) +
+  (machine.n - machine.failed) * Math.log((1 - ILL) / (1 - usual))

@@ -118,12 +118,12 @@ describe('jobs', () => {
 
 describe('some machines of a site', () => {
   const HOSTS = Array.from({ length: 10 }, (_, i) => `kek/wn${i}`)
-  /** Three jobs of an hour on each machine. */
+  /** Five jobs of an hour on each machine. */
   const jobs = (failed: (host: number, i: number) => boolean, owner = (i: number) => `p${i}`): JobFact[] =>
     HOSTS.flatMap((node, host) =>
-      [0, 1, 2].map((i) => ({
+      [0, 1, 2, 3, 4].map((i) => ({
         attributes: { site: 'kek', node, production: owner(i) },
-        ...{ start: ago((50 - 20 * i) * MINUTE), n: 1, failed: failed(host, i) ? 1 : 0 },
+        ...{ start: ago((50 - 10 * i) * MINUTE), n: 1, failed: failed(host, i) ? 1 : 0 },
       })),
     )
   const machines = (facts: readonly JobFact[]) => told({ jobs: facts }).filter((one) => one.startsWith('R10'))
@@ -136,7 +136,14 @@ describe('some machines of a site', () => {
   it('are not ill when as much fails on the others, at one moment, or of one owner', () => {
     expect(machines(jobs((host, i) => (host + i) % 3 === 0))).toEqual([])
     expect(machines(jobs((_, i) => i === 1))).toEqual([])
-    expect(machines(jobs((host) => host < 4, () => 'mine'))).toEqual([])
+    expect(
+      machines(
+        jobs(
+          (host) => host < 4,
+          () => 'mine',
+        ),
+      ),
+    ).toEqual([])
   })
 })
 
