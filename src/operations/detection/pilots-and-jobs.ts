@@ -9,22 +9,29 @@ const SIX_HOURS = 6 * HOUR_MS
 const SUBMISSIONS = { usual: 0.05, ill: [0.5, 0.9] }
 const SUBMISSION_EVIDENCE = 9
 const SUBMISSION_SPAN_MS = 10 * MINUTE_MS
+/** What is older says nothing of now; and without a failure of the last half an hour nobody knows. */
+const SUBMISSION_WINDOW_MS = HOUR_MS
+const SUBMISSION_NEWEST_MS = 30 * MINUTE_MS
 
 /**
  * R03: the last submissions at a place failed for ten minutes or longer, all or so many of them that they are far likelier
  * where something is ill. They are judged as they came on, not as their pilots end: those that were started before an
- * incident end well for hours. A place whose pilots fail is tried with one pilot after ever longer pauses, so that few tell.
+ * incident end well for hours. A place whose pilots fail is tried with one pilot after ever longer pauses, so that few
+ * tell. What failed while something central did (until `after`, ms since 1970) is no place's fault.
  */
-export function failedSubmissions({ resources = [] }: Picture): Sign[] {
-  return resources.flatMap(({ resource, site: at, submissions }) => {
+export function failedSubmissions(now: Date, { resources = [] }: Picture, after = 0): Sign[] {
+  const begin = Math.max(after, now.getTime() - SUBMISSION_WINDOW_MS)
+  return resources.flatMap(({ resource, site: at, submissions: all }) => {
+    const submissions = all.filter((one) => one.at.getTime() > begin)
+    if ((submissions.at(-1)?.at.getTime() ?? 0) < now.getTime() - SUBMISSION_NEWEST_MS) return []
     const entity = { kind: 'resource', name: resource } as const
     const found = SUBMISSIONS.ill
       .map((ill) => worstEnd(submissions, ill))
       .filter(({ evidence, spanMs }) => evidence > SUBMISSION_EVIDENCE && spanMs >= SUBMISSION_SPAN_MS)
       .sort((a, b) => b.evidence - a.evidence)[0]
     if (!found) return []
-    const { since, n, failed } = found
-    return sign('R03', 'submissions fail', entity, 'error', { n, failed }, { within: [site(at)], since })
+    const { n, failed } = found
+    return sign('R03', 'submissions fail', entity, 'error', { n, failed }, { within: [site(at)] })
   })
 }
 
@@ -32,7 +39,7 @@ export function failedSubmissions({ resources = [] }: Picture): Sign[] {
 function worstEnd(submissions: readonly { readonly at: Date; readonly ok: boolean }[], ill: number) {
   const { usual } = SUBMISSIONS
   const newest = submissions.at(-1)
-  let worst = { evidence: 0, n: 0, failed: 0, since: newest?.at ?? new Date(0), spanMs: 0 }
+  let worst = { evidence: 0, n: 0, failed: 0, spanMs: 0 }
   if (!newest || newest.ok) return worst
   let evidence = 0
   let failed = 0
@@ -42,7 +49,7 @@ function worstEnd(submissions: readonly { readonly at: Date; readonly ok: boolea
     if (ok) continue
     failed++
     const spanMs = newest.at.getTime() - at.getTime()
-    if (evidence >= worst.evidence) worst = { evidence, n, failed, since: at, spanMs }
+    if (evidence >= worst.evidence) worst = { evidence, n, failed, spanMs }
   }
   return worst
 }
