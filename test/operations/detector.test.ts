@@ -9,8 +9,8 @@ import {
 } from '../../bench/detector/score.ts'
 import { CORPUS, FIRST_UNKNOWN_SEED } from '../../bench/detector.ts'
 
-/** One replay has 98 incidents that do harm; the latest tenth of so few is a matter of luck. */
-const SEEDS = [FIRST_UNKNOWN_SEED, FIRST_UNKNOWN_SEED + 1]
+/** Nobody looked at it while the rules were written. It has 98 incidents that do harm: what the latest tenth is, is also luck. */
+const SEEDS = [FIRST_UNKNOWN_SEED]
 
 describe('the detector in the replay of days with many incidents', () => {
   let replayed: readonly Replayed[]
@@ -47,8 +47,7 @@ describe('the detector in the replay of days with many incidents', () => {
 
   it('takes few slots from sites that are well for those it takes from ill ones', () => {
     const sum = (of: (one: Replayed) => number) => replayed.reduce((all, one) => all + of(one), 0)
-    // We want 0.05: most of it are the ten minutes after an incident is over.
-    expect(sum(({ lost }) => lost) / sum(({ saved }) => saved)).toBeLessThanOrEqual(0.09)
+    expect(sum(({ lost }) => lost) / sum(({ saved }) => saved)).toBeLessThanOrEqual(0.05)
   })
 
   it.each(['Banned', 'Degraded'])('is better than the ratio rule %s at every kind of incident', (name) => {
