@@ -11,6 +11,7 @@ import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
 import { withoutWorseEnds } from './ends.ts'
 import { closure, MINUTE_MS, minutes, percent, rank, type Sign, sign, signKey } from './finding.ts'
+import { illMachines } from './machines.ts'
 import * as work from './pilots-and-jobs.ts'
 import * as services from './storage-and-services.ts'
 import {
@@ -123,6 +124,7 @@ const ruleSigns = (now: Date, picture: Picture, causes: readonly Cause[]): Sign[
   ...work.unusual(picture),
   ...work.stuckJobs(now, picture),
   ...work.blackHoles(picture),
+  ...illMachines(picture.jobs ?? [], causes),
   ...work.users(picture, picture.jobs && unexplainedJobs(picture.jobs, causes, 'user')),
   ...work.transformations(now, picture),
   ...work.rawData(now, picture),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { detect, emptyMemory, type Picture, type Trend } from './index.ts'
+import { detect, emptyMemory, type JobFact, type Picture, type Trend } from './index.ts'
 
 const NOW = new Date('2026-03-02T12:00:00Z')
 const MINUTE = 60_000
@@ -20,13 +20,19 @@ const resource = {
 describe('pilots', () => {
   const failing = (spanMs: number) => [4, 3, 2, 1, 0].map((i) => ({ at: ago((spanMs * i) / 4), ok: false }))
 
-  it('that cannot be submitted five times over twenty minutes are a fault of the place', () => {
-    expect(told({ resources: [{ ...resource, submissions: failing(20 * MINUTE) }] })).toEqual([
-      'R03 submissions fail (error): resource kek-slurm',
-    ])
-    expect(told({ resources: [{ ...resource, submissions: failing(15 * MINUTE) }] })).toEqual([])
-    const once = [...failing(HOUR).slice(1), { at: NOW, ok: true }]
-    expect(told({ resources: [{ ...resource, submissions: once }] })).toEqual([])
+  it('that cannot be submitted again and again for ten minutes are a fault of the place', () => {
+    const toldOf = (submissions: readonly { at: Date; ok: boolean }[]) =>
+      told({ resources: [{ ...resource, submissions }] })
+    const fault = ['R03 submissions fail (error): resource kek-slurm']
+    expect(toldOf(failing(20 * MINUTE))).toEqual(fault)
+    // Three at once, then one after each pause.
+    expect(toldOf([15, 15, 15, 14, 12, 8, 0].map((m) => ({ at: ago(m * MINUTE), ok: false })))).toEqual(fault)
+    expect(toldOf(failing(5 * MINUTE))).toEqual([])
+    expect(toldOf([...failing(HOUR).slice(1), { at: NOW, ok: true }])).toEqual([])
+    const some = (every: number) =>
+      Array.from({ length: 20 }, (_, i) => ({ at: ago((19 - i) * MINUTE), ok: (19 - i) % every !== 0 }))
+    expect(toldOf(some(2))).toEqual(fault)
+    expect(toldOf(some(8))).toEqual([])
   })
 
   it('that wait longer than three times the usual are told of where there is room', () => {
@@ -107,6 +113,37 @@ describe('jobs', () => {
     }
     expect(rulesAt(5)).toEqual(['R11'])
     expect(rulesAt(1)).toEqual([])
+  })
+})
+
+describe('some machines of a site', () => {
+  const HOSTS = Array.from({ length: 10 }, (_, i) => `kek/wn${i}`)
+  /** Five jobs of an hour on each machine. */
+  const jobs = (failed: (host: number, i: number) => boolean, owner = (i: number) => `p${i}`): JobFact[] =>
+    HOSTS.flatMap((node, host) =>
+      [0, 1, 2, 3, 4].map((i) => ({
+        attributes: { site: 'kek', node, production: owner(i) },
+        ...{ start: ago((50 - 10 * i) * MINUTE), n: 1, failed: failed(host, i) ? 1 : 0 },
+      })),
+    )
+  const machines = (facts: readonly JobFact[]) => told({ jobs: facts }).filter((one) => one.startsWith('R10'))
+
+  it('are told of when all fails on them, few as their jobs are', () => {
+    expect(machines(jobs((host) => host < 4))).toEqual(
+      [0, 1, 2, 3].map((i) => `R10 machine fails (error): node kek/wn${i}`),
+    )
+  })
+  it('are not ill when as much fails on the others, at one moment, or of one owner', () => {
+    expect(machines(jobs((host, i) => (host + i) % 3 === 0))).toEqual([])
+    expect(machines(jobs((_, i) => i === 1))).toEqual([])
+    expect(
+      machines(
+        jobs(
+          (host) => host < 4,
+          () => 'mine',
+        ),
+      ),
+    ).toEqual([])
   })
 })
 

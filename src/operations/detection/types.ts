@@ -117,7 +117,7 @@ export interface ResourcePilots {
   readonly freeSlots: number | null
   /** Waiting jobs that would fit it. */
   readonly demand: number
-  /** The last five submissions, oldest first. */
+  /** The last submissions, at most twenty, oldest first: whether their pilots came on. */
   readonly submissions: readonly { readonly at: Date; readonly ok: boolean }[]
   /** Pilots that ended in the last 60 min, and those of them that ran no job. */
   readonly ended: number

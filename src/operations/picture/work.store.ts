@@ -97,7 +97,7 @@ export interface PilotFacts {
   readonly submissions: { at: string; ok: boolean }[]
 }
 
-/** Pilots of each place: those there are, those that ended since a time, and how the last five came on. */
+/** Pilots of each place: those there are, those that ended since a time, and how the last twenty came on. */
 export const pilotFacts = (db: Db, vo: string, since: Date): Promise<PilotFacts[]> =>
   rows(
     db,
@@ -112,7 +112,7 @@ export const pilotFacts = (db: Db, vo: string, since: Date): Promise<PilotFacts[
       cross join lateral (select jsonb_agg(jsonb_build_object('at', created_at, 'ok', ok) order by created_at) as submissions
         from (select created_at, not (state in ('Failed', 'Aborted') and jobs = 0) as ok from pilot
           where resource_id = r.id and id > (select max(id) - 100000 from pilot) and (deadline is null or state = 'Running')
-          order by id desc limit 5) p) l
+          order by id desc limit 20) p) l
       where r.vo = ${vo} order by r.name`,
   )
 

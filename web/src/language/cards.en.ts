@@ -58,6 +58,7 @@ export const cards = {
     'fewer pilots': 'fewer pilots than usual',
     'fewer jobs': 'fewer jobs than usual',
     'black hole': 'it swallows jobs',
+    'machine fails': 'jobs fail on it, and not on other machines of its site',
     'jobs of a user fail': 'jobs fail at many sites',
     'a user waits with many': 'very many jobs wait',
     'a step fails': 'tasks fail',

@@ -60,6 +60,7 @@ export const cards: Messages['cards'] = {
     'fewer pilots': 'パイロットが普段より少ない',
     'fewer jobs': 'ジョブが普段より少ない',
     'black hole': 'ジョブを次々に失敗させています',
+    'machine fails': 'このマシンでジョブが失敗しています（同じサイトの他のマシンは正常です）',
     'jobs of a user fail': '多くの拠点でジョブが失敗しています',
     'a user waits with many': '非常に多くのジョブが待機しています',
     'a step fails': 'タスクが失敗しています',
