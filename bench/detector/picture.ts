@@ -180,9 +180,12 @@ function linksOf(window: readonly Slice[], slow: ReadonlySet<string>): LinkCount
     }
   }
   return [...counts].map(([key, one]) => ({
-    ...{ ...one, queued: 1, active: 1, longestSilenceMs: 0, usualBytesPerSecond: USUAL_RATE },
+    ...one,
     failedAt: failedAt(key),
-    // Half of the slow links are slow, the others only fail.
-    bytesPerSecond: slow.has(key) && one.source < one.destination ? 0.3 * USUAL_RATE : 0.9 * USUAL_RATE,
+    full: {
+      // Half of the slow links are slow, the others only fail.
+      bytesPerSecond: slow.has(key) && one.source < one.destination ? 0.3 * USUAL_RATE : 0.9 * USUAL_RATE,
+      usualBytesPerSecond: USUAL_RATE,
+    },
   }))
 }

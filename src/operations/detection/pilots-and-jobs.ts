@@ -168,7 +168,7 @@ export function users({ users: all = [] }: Picture, lately?: readonly JobFact[])
 /** R17 and R18: a step of a production fails too often, or does not get on. */
 export function transformations(now: Date, { transformations: all = [] }: Picture): Sign[] {
   return all.flatMap((one) => {
-    const { done, failed, waiting, held, startedAt, lastDoneAt, medianJobMs, donePerDay, remaining } = one
+    const { done, failed, waiting, held, startedAt, lastDoneAt, usualJobMs, donePerDay, remaining } = one
     const entity = { kind: 'transformation', name: one.transformation } as const
     const within = [{ kind: 'production', name: one.production } as const]
     const found: Sign[] = []
@@ -178,7 +178,7 @@ export function transformations(now: Date, { transformations: all = [] }: Pictur
       found.push(sign('R17', 'a step fails', entity, 'error', facts, { within }))
     }
     const idle = now.getTime() - Math.max(startedAt.getTime(), lastDoneAt?.getTime() ?? 0)
-    if (!held && waiting > 0 && idle > Math.max(SIX_HOURS, 5 * (medianJobMs ?? 0))) {
+    if (!held && waiting > 0 && idle > Math.max(SIX_HOURS, 5 * (usualJobMs ?? 0))) {
       found.push(sign('R18', 'no progress', entity, 'warn', { waiting, idleHours: hours(idle) }, { within }))
     } else if (!held && donePerDay > 0 && remaining / donePerDay > 365) {
       const facts = { remaining, days: Math.round(remaining / donePerDay) }

@@ -1,4 +1,4 @@
-import { type Db, rows, sql } from '../../kernel/database.ts'
+import { type Db, row, rows, sql } from '../../kernel/database.ts'
 import { endedStarts } from '../statistics/attempts.store.ts'
 
 // Numbers and long hexadecimal words make every message another one.
@@ -45,7 +45,6 @@ export interface TransferFacts {
   readonly failed: number
   readonly failedSource: number
   readonly failedDestination: number
-  readonly bytes: bigint
   readonly errors: { text: string; n: number }[]
 }
 
@@ -55,35 +54,27 @@ export const transferFacts = (db: Db, vo: string, from: Date, to: Date): Promise
     db,
     sql<TransferFacts>`with e as (
           select date_bin('10 minutes', t.at, timestamptz '2000-01-01 00:00:00+00') as start, s.name as source,
-            d.name as destination, t.activity, t.n, t.failed, t.failed_source, t.failed_destination, t.bytes,
+            d.name as destination, t.activity, t.n, t.failed, t.failed_source, t.failed_destination,
             case when t.failed > 0 then ${kindOf(sql`t.error`)} end as message
           from transfer_end t join rse s on s.id = t.src_rse_id join rse d on d.id = t.dst_rse_id
           where t.vo = ${vo} and t.at >= ${from} and t.at < ${to}),
         m as (select start, source, destination, activity, message, sum(n)::int as n, sum(failed)::int as failed,
-          sum(failed_source)::int as fs, sum(failed_destination)::int as fd, sum(bytes)::bigint as bytes
+          sum(failed_source)::int as fs, sum(failed_destination)::int as fd
           from e group by 1, 2, 3, 4, 5)
       select start, source, destination, activity, sum(n)::int as n, sum(failed)::int as failed,
-        sum(fs)::int as "failedSource", sum(fd)::int as "failedDestination", sum(bytes)::bigint as bytes,
+        sum(fs)::int as "failedSource", sum(fd)::int as "failedDestination",
         coalesce((jsonb_agg(jsonb_build_object('text', message, 'n', failed) order by failed desc, message)
           filter (where message <> '')), '[]') as errors
       from m group by 1, 2, 3, 4`,
   )
 
-export interface Queueing {
-  readonly source: string | null
-  readonly destination: string
-  readonly queued: number
-  readonly active: number
-}
-
-export const movingNow = (db: Db, vo: string): Promise<Queueing[]> =>
-  rows(
+export async function queuedTransfers(db: Db, vo: string): Promise<number> {
+  const found = await row(
     db,
-    sql<Queueing>`select s.name as source, d.name as destination, (count(*) filter (where t.state = 'queued'))::int as queued,
-        (count(*) filter (where t.state <> 'queued'))::int as active
-      from transfer t join rse d on d.id = t.dst_rse_id left join rse s on s.id = t.src_rse_id
-      where t.vo = ${vo} group by 1, 2`,
+    sql<{ n: number }>`select count(*)::int as n from transfer where vo = ${vo} and state = 'queued'`,
   )
+  return found!.n
+}
 
 export interface PilotFacts {
   readonly resource: string
