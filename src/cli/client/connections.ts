@@ -103,6 +103,8 @@ const late = (): Error =>
 
 /** Whoever breaks off, the other one hears of it. */
 function send(body: Readable, asked: http.ClientRequest): void {
+  // Whoever takes what comes may have to prepare for it.
+  asked.flushHeaders()
   body.once('error', (error) => asked.destroy(error))
   asked.once('close', () => body.destroy())
   body.pipe(asked)
