@@ -8,10 +8,10 @@ chmod 711 "$work"
 passed=0 failed=0
 trap 'rm -rf "$work"' EXIT
 
-check() { # name, command…
+check() { # name, command…: fails with the command, so that its words can be shown
   local name=$1
   shift
-  if "$@"; then echo "ok - $name"; passed=$((passed + 1)); else echo "FAIL - $name"; failed=$((failed + 1)); fi
+  if "$@"; then echo "ok - $name"; passed=$((passed + 1)); else echo "FAIL - $name"; failed=$((failed + 1)); return 1; fi
 }
 good_summary() { node test/good-summary.mjs "$1"; } # file
 nothing_runs() { ! pgrep -f -- "$1" >/dev/null; }

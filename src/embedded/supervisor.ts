@@ -15,7 +15,8 @@ const SERVER = 'server'
 /** A child that dies again and again is restarted at most this often. */
 const RESTART_MS = [500, 1000, 2000, 5000, 10_000]
 const STABLE_MS = 30_000
-const READY_TIMEOUT_MS = 60_000
+/** What dies is seen at once; this is for what hangs, and a busy machine needs its time. */
+const READY_TIMEOUT_MS = 180_000
 const STOP_TIMEOUT_MS = 15_000
 
 interface Part {

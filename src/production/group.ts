@@ -9,11 +9,11 @@ export interface PlacedInput extends FreeInput {
 
 /**
  * Free inputs in groups, one for each task to be made. Event types are never mixed, nor runs by `by_run`; files of the
- * same sites go together. A group that is not full waits for company until `flush`, or until its oldest file has waited
+ * same sites go together, and only those unless the step reads from afar. A group that is not full waits for company until `flush`, or until its oldest file has waited
  * as long as the step allows.
  */
 export function groupInputs(
-  step: Pick<Step, 'kind' | 'filesPerJob' | 'gigabytesPerJob' | 'waitSeconds'>,
+  step: Pick<Step, 'kind' | 'filesPerJob' | 'gigabytesPerJob' | 'readFromAfar' | 'waitSeconds'>,
   inputs: readonly PlacedInput[],
   now: Date,
   flush: boolean,
@@ -26,7 +26,7 @@ export function groupInputs(
   }
   const late = now.getTime() - step.waitSeconds * 1000
   return [...families.values()].flatMap((family) =>
-    (step.kind === 'by_size' ? bySize(family, step.gigabytesPerJob * 1e9) : byCount(family, step.filesPerJob))
+    (step.kind === 'by_size' ? bySize(family, step.gigabytesPerJob * 1e9) : byCount(family, step))
       .filter(({ full, files }) => full || flush || files.some(({ addedAt }) => addedAt.getTime() <= late))
       .map(({ files }) => files),
   )
@@ -37,10 +37,13 @@ interface Group {
   readonly files: PlacedInput[]
 }
 
-function byCount(family: readonly PlacedInput[], perJob: number): Group[] {
+function byCount(
+  family: readonly PlacedInput[],
+  { filesPerJob, readFromAfar }: Pick<Step, 'filesPerJob' | 'readFromAfar'>,
+): Group[] {
   const byName = new Map(family.map((input) => [`${input.scope}:${input.name}`, input]))
-  return splitInputs(family, perJob).map((names) => ({
-    full: names.length === perJob,
+  return splitInputs(family, { perJob: filesPerJob, readFromAfar }).map((names) => ({
+    full: names.length === filesPerJob,
     files: names.map(({ scope, name }) => byName.get(`${scope}:${name}`)!),
   }))
 }

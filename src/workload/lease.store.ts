@@ -16,7 +16,7 @@ export interface StartedJob {
 /**
  * Gives the first waiting jobs of a queue to a pilot: each locked, a new numbered start, its event, the counts of the
  * queue and the charge to its owner. Rows that another matcher holds are passed over; a pilot that is being given up, or
- * was, gets nothing.
+ * was, gets nothing: it is not waited for, because whoever ends it may wait for limits that are held here.
  */
 export async function startJobs(
   db: Db,
@@ -37,7 +37,8 @@ export async function startJobs(
     db,
     sql<StartedJob>`
       with alive as materialized (
-          select id from pilot where id = ${pilot.id}::bigint and state in (${ALIVE}) for key share),
+          select id from pilot where id = ${pilot.id}::bigint and state in (${ALIVE})
+            for key share skip locked),
         free as materialized (
           select id from job where state = ${sql.lit(Waiting)} and queue_id = ${queueId}::int and exists (select from alive)
           order by priority desc, id limit ${most}::int for update skip locked),

@@ -177,10 +177,11 @@ describe('limits', () => {
 describe('inputs', () => {
   test('are split without losing one, none twice, no group too large, and near each other', () => {
     const file = fc.record({ sites: fc.subarray(['kek', 'osaka', 'chicago']) })
+    const perJobs = fc.integer({ min: 1, max: 7 })
     fc.assert(
-      fc.property(fc.array(file, { maxLength: 60 }), fc.integer({ min: 1, max: 7 }), (list, perJob) => {
+      fc.property(fc.array(file, { maxLength: 60 }), perJobs, fc.boolean(), (list, perJob, readFromAfar) => {
         const files = list.map(({ sites }, i) => ({ scope: 's', name: String(i), sites }))
-        const groups = splitInputs(files, perJob)
+        const groups = splitInputs(files, { perJob, readFromAfar })
         expect(
           groups
             .flat()
@@ -188,8 +189,9 @@ describe('inputs', () => {
             .sort(),
         ).toEqual(files.map(({ name }) => name).sort())
         const sitesOf = (name: string) => files.find((f) => f.name === name)!.sites
+        for (const group of groups) expect(group.length).toBeLessThanOrEqual(perJob)
+        if (readFromAfar) return
         for (const group of groups) {
-          expect(group.length).toBeLessThanOrEqual(perJob)
           const common = group.map(({ name }) => sitesOf(name))
           const nowhere = common.every((sites) => sites.length === 0)
           const shared = common.reduce((a, b) => a.filter((site) => b.includes(site)))
@@ -197,6 +199,18 @@ describe('inputs', () => {
         }
       }),
     )
+  })
+
+  test('of a job that reads from afar are one group, wherever they lie, as long as they are not too many', () => {
+    const lyingAt = (sites: string[], i: number) => ({ scope: 's', name: String(i), sites })
+    const files = [['kek'], ['osaka'], [], ['chicago'], ['kek', 'osaka']].map(lyingAt)
+    const sizes = (perJob: number, readFromAfar: boolean) =>
+      splitInputs(files, { perJob, readFromAfar })
+        .map(({ length }) => length)
+        .sort()
+    expect(sizes(1000, true)).toEqual([5])
+    expect(sizes(1000, false)).toEqual([1, 1, 1, 2])
+    expect(sizes(3, true)).toEqual([2, 3])
   })
 })
 

@@ -127,12 +127,13 @@ export async function lockStartsAt(tx: Tx, vo: string | null, stamps: readonly s
     order by j.id for update of j`.execute(tx)
 }
 
-/** Ends pilots; answers what was running at them. */
+/** Ends pilots, or of them those whose end has come; answers what was running at them. */
 export async function endPilots(
   tx: Tx,
   now: Date,
   vo: string | null,
   ended: readonly EndedPilot[],
+  onlyOverdue: boolean,
 ): Promise<{ stamp: string; resourceId: number | null; jobs: number; starts: Held[] }[]> {
   if (ended.length === 0) return []
   // Whoever is just giving one of them a job comes before this, and the job is seen below; after it nobody does.
@@ -143,7 +144,8 @@ export async function endPilots(
     sql<{ id: bigint; stamp: string; resourceId: number | null; jobs: number }>`
       update pilot p set state = e.state, reason = left(e.reason, 500), ended_at = ${now}, deadline = null
       from jsonb_to_recordset(${JSON.stringify(ended)}::jsonb) as e(stamp text, state text, reason text)
-      where p.stamp = e.stamp and p.deadline is not null and (${vo}::text is null or p.vo = ${vo})
+      where p.stamp = e.stamp and p.deadline is not null and (not ${onlyOverdue} or p.deadline <= ${now})
+        and (${vo}::text is null or p.vo = ${vo})
       returning p.id, p.stamp, p.resource_id as "resourceId", p.jobs`,
   )
   const starts = await rows(
@@ -157,16 +159,11 @@ export async function endPilots(
   }))
 }
 
-/** Pilots whose end has come, locked; other processes pass over them. */
-export const overduePilots = (
-  tx: Tx,
-  now: Date,
-  limit: number,
-): Promise<{ stamp: string; state: string }[]> =>
+/** Pilots whose end has come, unless they are heard of before they are locked. */
+export const overduePilots = (db: Db, now: Date, limit: number): Promise<{ stamp: string }[]> =>
   rows(
-    tx,
-    sql<{ stamp: string; state: string }>`select stamp, state from pilot where deadline <= ${now}
-      order by deadline limit ${limit} for update skip locked`,
+    db,
+    sql<{ stamp: string }>`select stamp from pilot where deadline <= ${now} order by deadline limit ${limit}`,
   )
 
 export async function setPilotState(

@@ -238,13 +238,14 @@ async function endWithJobs(
   now: Date,
   vo: string | null,
   ended: readonly store.EndedPilot[],
+  onlyOverdue = false,
 ): Promise<void> {
   await store.lockStartsAt(
     tx,
     vo,
     ended.map(({ stamp }) => stamp),
   )
-  for (const { starts } of await store.endPilots(tx, now, vo, ended)) {
+  for (const { starts } of await store.endPilots(tx, now, vo, ended, onlyOverdue)) {
     if (starts.length > 0) await loseStarts(tx, now, starts, 'The pilot ended without them')
   }
 }
@@ -255,17 +256,12 @@ export function pilotDeadlineWorker({ db }: { db: Db }): Worker {
     name: 'pilot-deadlines',
     wakeOn: [],
     async tick(now) {
-      const changed = await transaction(db, async (tx) => {
-        const overdue = await store.overduePilots(tx, now, BATCH)
-        await endWithJobs(
-          tx,
-          now,
-          null,
-          overdue.map(({ stamp }) => ({ stamp, state: 'Aborted' as const, reason: 'Not heard of in time' })),
-        )
-        return overdue.length
-      })
-      return { changed: changed === BATCH ? changed : 0, nextWake: null }
+      const overdue = await store.overduePilots(db, now, BATCH)
+      const ended = overdue.map(({ stamp }) => ({
+        ...{ stamp, state: 'Aborted' as const, reason: 'Not heard of in time' },
+      }))
+      await transaction(db, (tx) => endWithJobs(tx, now, null, ended, true))
+      return { changed: ended.length === BATCH ? ended.length : 0, nextWake: null }
     },
   }
 }

@@ -7,10 +7,13 @@ export interface InputFile extends Did {
 
 /**
  * Inputs in groups of at most `perJob`. Files that lie at the same sites go together first, so that most jobs can run
- * beside all of their inputs; what is left over is joined with others only where a common site remains, else it makes a
- * smaller job. The order within a group is that given.
+ * beside all of their inputs; what is left over is joined with others where a common site remains. Where none does it makes
+ * a smaller job, or, by jobs that read from afar, is joined with anything. The order within a group is that given.
  */
-export function splitInputs(files: readonly InputFile[], perJob: number): Did[][] {
+export function splitInputs(
+  files: readonly InputFile[],
+  { perJob, readFromAfar }: { readonly perJob: number; readonly readFromAfar: boolean },
+): Did[][] {
   const bySites = new Map<string, { sites: readonly string[]; files: InputFile[] }>()
   for (const file of files) {
     const key = [...file.sites].sort().join('\n')
@@ -29,12 +32,13 @@ export function splitInputs(files: readonly InputFile[], perJob: number): Did[][
   rest.sort((a, b) => b.files.length - a.files.length)
   const open: { sites: readonly string[]; files: InputFile[] }[] = []
   for (const group of rest) {
-    const fitting = open.find(
-      (other) =>
-        other.files.length + group.files.length <= perJob &&
-        (other.sites.some((site) => group.sites.includes(site)) ||
-          (other.sites.length === 0 && group.sites.length === 0)),
-    )
+    const roomy = open.filter((other) => other.files.length + group.files.length <= perJob)
+    const fitting =
+      roomy.find(
+        (other) =>
+          other.sites.some((site) => group.sites.includes(site)) ||
+          (other.sites.length === 0 && group.sites.length === 0),
+      ) ?? (readFromAfar ? roomy[0] : undefined)
     if (!fitting) open.push({ sites: group.sites, files: [...group.files] })
     else {
       fitting.sites = fitting.sites.filter((site) => group.sites.includes(site))

@@ -23,19 +23,21 @@ is() { # expected, expression; JSON on standard input
   [ "$got" = "$1" ]
 }
 has() { command -v "$1" >/dev/null; }
-says() { # text, command…: what it says is in `$work/said`
-  local text=$1
+says() { # pattern, command…: it succeeds and says so; what it says is in `$work/said`
+  local pattern=$1 status
   shift
   "$@" >"$work/said" 2>&1
+  status=$?
   cat "$work/said"
-  grep -q -- "$text" "$work/said"
+  [ "$status" -eq 0 ] && grep -qE -- "$pattern" "$work/said"
 }
-refused() { # text, command…: it ends with an error that says so
-  local text=$1
+refused() { # pattern, command…: it ends with an error that says so
+  local pattern=$1 status
   shift
-  ! "$@" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+  "$@" >"$work/said" 2>&1
+  status=$?
   cat "$work/said"
-  grep -qE -- "$text" "$work/said"
+  [ "$status" -ne 0 ] && grep -qE -- "$pattern" "$work/said"
 }
 until_true() { # seconds, command…
   local end=$((SECONDS + $1))

@@ -12,8 +12,6 @@ fi
 export DIRACX_CREDENTIALS_PATH=$work/credentials.json DIRACX_OUTPUT_FORMAT=JSON PYTHONUNBUFFERED=1
 vo=${issuer##*/}
 dirac() { "$venv/bin/dirac" "$@"; }
-# jq is not everywhere: js EXPRESSION reads JSON as `it`.
-js() { node -e 'let t="";process.stdin.on("data",d=>t+=d).on("end",()=>{const it=JSON.parse(t);console.log(eval(process.argv[1]))})' "$1"; }
 
 login() {
   timeout 120 "$venv/bin/dirac" login "$vo" >"$work/login" 2>&1 &

@@ -18,7 +18,7 @@ export GFAL_PYTHONBIN=/usr/bin/python3 BEARER_TOKEN
 BEARER_TOKEN=$(cat "$BEARER_TOKEN_FILE")
 bearer="Authorization: Bearer $BEARER_TOKEN"
 work=$(mktemp -d)
-passed=0 failed=0
+. "$here/checks.sh"
 dir=full-$$ scope=full.$(date +%s)
 small=$KUMI_HOME/sites/chicago/storage/demo   # the area on the small disk
 ample=$KUMI_HOME/sites/kek/storage/demo       # the area with room
@@ -57,18 +57,6 @@ finish() {
 }
 trap finish EXIT
 
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
 # complains PATTERN COMMAND…: the command says so; whether it also fails depends on the client.
 complains() {
   local pattern=$1

@@ -3,20 +3,7 @@
 : "${KUMI_SERVER:?eval \"\$(kumi env)\" says where the grid is}" "${KUMI_CA:?}" "${KUMI_HOME:?}" "${BEARER_TOKEN_FILE:?}"
 issuer=$KUMI_SERVER/iam/${RUCIO_VO:-demo}
 work=$(mktemp -d)
-passed=0 failed=0
-
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
+. "$(dirname "${BASH_SOURCE[0]}")/checks.sh"
 api() { # METHOD path [json]: as administrator
   curl -sS --fail-with-body --cacert "$KUMI_CA" -X "$1" -H "Authorization: Bearer $(cat "$BEARER_TOKEN_FILE")" \
     ${3:+-H 'content-type: application/json' -d "$3"} "$issuer$2"

@@ -47,7 +47,7 @@ profile() {
   [ "$(claim "$one" wlcg.ver)" = '"1.0"' ] && [ "$(claim "$one" iss)" = "\"$issuer\"" ] &&
     [ "$(claim "$one" aud)" = '"https://wlcg.cern.ch/jwt/v1/any"' ]
 }
-refused() { ! token -f -s "$1"; }
+not_granted() { ! token -f -s "$1"; }
 userinfo() {
   curl -sS --fail --cacert "$KUMI_CA" -H "Authorization: Bearer $(token -f)" "$issuer/userinfo" | grep -q preferred_username
 }
@@ -64,9 +64,9 @@ check 'a token for one path' narrow storage.read:/x
 check 'a token for a path below what was granted' narrow storage.modify:/home/mika
 check 'writing of new files out of the right to change' narrow storage.create:/home/new
 check 'a token for one service' audience
-check 'a sibling of the granted path is refused' refused storage.modify:/homework
-check 'more than was granted is refused' refused compute.create
-check 'a path that climbs is refused' refused storage.read:/a/../b
+check 'a sibling of the granted path is refused' not_granted storage.modify:/homework
+check 'more than was granted is refused' not_granted compute.create
+check 'a path that climbs is refused' not_granted storage.read:/a/../b
 check 'userinfo knows the person' userinfo
 check 'no token after the person took the permission back' revoked
 echo "$passed passed, $failed failed"

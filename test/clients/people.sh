@@ -7,24 +7,12 @@ set -uo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. "$root/test/clients/checks.sh"
 iam=$KUMI_SERVER/iam/demo
 token=$(cat "$BEARER_TOKEN_FILE")
 user=u$$
 indigo=urn:indigo-dc:scim:schemas:IndigoUser
 
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
 status() { # wanted status, method, URL, curl arguments…: the body is left in $work/body
   local wanted=$1 method=$2 url=$3 got
   shift 3
@@ -34,15 +22,7 @@ status() { # wanted status, method, URL, curl arguments…: the body is left in 
 scim() { status "$@" -H 'content-type: application/scim+json'; }
 rest() { status "$@" -H 'content-type: application/json'; }
 field() { node -p "const b = JSON.parse(require('fs').readFileSync('$work/body', 'utf8')); $1"; }
-is() { local found; found=$(field "$1"); [ "$found" = "$2" ] || { echo "$1 is $found, not $2"; return 1; }; }
-kumi() { "$root/kumi" "$@"; }
-says() { # pattern, command…
-  local pattern=$1
-  shift
-  "$@" >"$work/said" 2>&1
-  cat "$work/said"
-  grep -Eq -- "$pattern" "$work/said"
-}
+field_is() { local found; found=$(field "$1"); [ "$found" = "$2" ] || { echo "$1 is $found, not $2"; return 1; }; }
 exits() { # status, command…
   local wanted=$1
   shift
@@ -66,12 +46,12 @@ check "create a user" scim 201 POST "$iam/scim/Users" --data "@$work/user"
 id=$(field b.id)
 check "a second time: conflict" scim 409 POST "$iam/scim/Users" --data "@$work/user"
 check "find it by name" rest 200 GET "$iam/iam/account/find/byusername?username=$user"
-check "the one that was made" is 'b.Resources[0].id' "$id"
+check "the one that was made" field_is 'b.Resources[0].id' "$id"
 check "find it by address" rest 200 GET "$iam/iam/account/find/byemail?email=$user@EXAMPLE.org"
-check "one" is b.totalResults 1
+check "one" field_is b.totalResults 1
 check "label it" rest 200 PUT "$iam/iam/account/$id/labels" --data '{"prefix": "voms.demo", "name": "id", "value": "17"}'
 check "find it by label" rest 200 GET "$iam/iam/account/find/bylabel?name=id&value=17"
-check "one" is b.totalResults 1
+check "one" field_is b.totalResults 1
 check "a nickname" rest 200 PUT "$iam/iam/account/$id/attributes" --data '{"name": "nickname", "value": "mika"}'
 check "the end of the membership" rest 200 PUT "$iam/iam/account/$id/endTime" --data '{"endTime": "2035-03-31T15:00:00.000Z"}'
 check "a group below another" scim 200 GET "$iam/scim/Groups?filter=displayName%20eq%20%22demo/analysis%22"
@@ -82,22 +62,22 @@ cat >"$work/group" <<END
 END
 check "create it" scim 201 POST "$iam/scim/Groups" --data "@$work/group"
 group=$(field b.id)
-check "its name is whole" is b.displayName "demo/analysis/g$$"
+check "its name is whole" field_is b.displayName "demo/analysis/g$$"
 cat >"$work/member" <<END
 {"schemas": ["urn:ietf:params:scim:api:messages:2.0:PatchOp"],
  "operations": [{"op": "add", "path": "members", "value": [{"value": "$id", "display": "$user"}]}]}
 END
 check "add the user as IAM's scripts do" scim 204 PATCH "$iam/scim/Groups/$group" --data "@$work/member"
 check "read the user" scim 200 GET "$iam/scim/Users/$id"
-check "in the group and all above it" is 'b.groups.map((g) => g.display).join(" ")' "demo demo/analysis demo/analysis/g$$"
-check "with label, attribute and end" is "const u = b['$indigo']; [u.labels[0].value, u.attributes[0].value, u.endTime].join(' ')" \
+check "in the group and all above it" field_is 'b.groups.map((g) => g.display).join(" ")' "demo demo/analysis demo/analysis/g$$"
+check "with label, attribute and end" field_is "const u = b['$indigo']; [u.labels[0].value, u.attributes[0].value, u.endTime].join(' ')" \
   "17 mika 2035-03-31T15:00:00.000Z"
 check "members by page" scim 200 GET "$iam/scim/Groups/$group/members?startIndex=1&count=1"
-check "one" is 'b.Resources[0].value' "$id"
+check "one" field_is 'b.Resources[0].value' "$id"
 check "sign on behalf" rest 201 PATCH "$iam/iam/aup/signature/$id"
 check "deactivate" scim 204 PATCH "$iam/scim/Users/$id" --data '{"Operations": [{"op": "replace", "path": "active", "value": false}]}'
 check "find the inactive" scim 200 GET "$iam/scim/Users?filter=active%20eq%20false%20and%20userName%20eq%20%22$user%22"
-check "one" is b.totalResults 1
+check "one" field_is b.totalResults 1
 check "activate" scim 204 PATCH "$iam/scim/Users/$id" --data '{"Operations": [{"op": "replace", "value": {"active": true}}]}'
 token=none check "a token that is none" scim 401 GET "$iam/scim/Users"
 

@@ -7,32 +7,15 @@ export X509_CERT_DIR BEARER_TOKEN GFAL_PYTHONBIN=/usr/bin/python3
 BEARER_TOKEN=$(cat "$BEARER_TOKEN_FILE")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-passed=0 failed=0
+. "$(dirname "$0")/checks.sh"
 dir=clients-$$
 kek=$KUMI_KEK/$dir osaka=$KUMI_OSAKA/$dir
 bearer="Authorization: Bearer $BEARER_TOKEN"
 passive="TransferHeaderAuthorization: Bearer $BEARER_TOKEN"
 
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
 web() { curl -sS --fail-with-body --cacert "$KUMI_CA" -H "$bearer" "$@"; }
 same() { web -o "$work/back" "$1" && cmp "$work/back" "${2:-$work/data}"; } # URL [file]
 gone() { test "$(curl -s --cacert "$KUMI_CA" -H "$bearer" -o "$work/back" -w '%{http_code}' "$1")" = 404; }
-says() { # pattern, command…
-  local pattern=$1
-  shift
-  "$@" | tee "$work/said" && grep -q -- "$pattern" "$work/said"
-}
 # davix-mv 0.8.4 ends with 255 whatever the server answers: what counts is that it complains of nothing.
 silent() { "$@" >"$work/said" 2>&1; cat "$work/said"; test ! -s "$work/said"; }
 refuses() { ! "$@"; }

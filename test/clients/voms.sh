@@ -12,34 +12,7 @@ trap 'rm -rf "$work" ${installed[@]+"${installed[@]}"}' EXIT
 home=$HOME
 export HOME=$work
 touch "$HOME/.rnd"
-passed=0 failed=0
-
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 12
-    failed=$((failed + 1))
-  fi
-}
-says() { # pattern, command…
-  local pattern=$1
-  shift
-  "$@" 2>&1 | tee "$work/said"
-  grep -qE -- "$pattern" "$work/said"
-}
-refused() { # pattern, command…: must fail, and say so
-  local pattern=$1
-  shift
-  "$@" >"$work/said" 2>&1
-  local status=$?
-  cat "$work/said"
-  [ "$status" -ne 0 ] && grep -qE -- "$pattern" "$work/said"
-}
+. "$(dirname "$0")/checks.sh"
 api() { # method, path, [body]
   local method=$1 path=$2
   shift 2

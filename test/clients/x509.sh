@@ -17,27 +17,10 @@ vo=${RUCIO_VO:-demo}
 work=$(mktemp -d)
 trap 'rm -rf "$work"; rm -f "${added[@]}"' EXIT
 added=()
-passed=0 failed=0
+. "$root/test/clients/checks.sh"
 kek=$KUMI_KEK/x509-$$
 cd "$work" || exit 1
 
-check() { # name, command…
-  local name=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then
-    echo "ok - $name"
-    passed=$((passed + 1))
-  else
-    echo "FAIL - $name"
-    sed 's/^/    /' "$work/out" | tail -n 8
-    failed=$((failed + 1))
-  fi
-}
-says() { # pattern, command…
-  local pattern=$1
-  shift
-  "$@" | tee "$work/said" && grep -qE -- "$pattern" "$work/said"
-}
 kumi() { BEARER_TOKEN_FILE=$token_file "$root/kumi" "$@"; }
 # web FILE …: curl with a proxy file or with "certificate:key".
 web() {
@@ -57,7 +40,7 @@ works() { # as: who one is at the server, a file in and out of the gateway
     web "$1" -T "$work/data" "$kek/file" && web "$1" -o "$work/back" "$kek/file" && cmp "$work/back" "$work/data" &&
     web "$1" -X DELETE "$kek/file"
 }
-refused() { status 401 "$1" "$KUMI_SERVER/rucio/accounts/whoami" && status 401 "$1" "$KUMI_KEK/x"; }
+unknown() { status 401 "$1" "$KUMI_SERVER/rucio/accounts/whoami" && status 401 "$1" "$KUMI_KEK/x"; }
 
 # An authority that this grid did not make, its person, and proxies as OpenSSL makes them.
 key() { openssl genpkey -quiet -algorithm RSA -pkeyopt rsa_keygen_bits:2048 -out "$1" && chmod 600 "$1"; }
@@ -124,9 +107,9 @@ for name in rfc limited child gt3 gt2 last; do
   check "curl works with a proxy by OpenSSL: $name" works "$name.proxy"
 done
 for name in beyond mixed forged; do
-  check "curl is refused with a bad proxy: $name" refused "$name.proxy"
+  check "curl is refused with a bad proxy: $name" unknown "$name.proxy"
 done
-check "curl is refused with somebody else's certificate" refused rin.proxy
+check "curl is refused with somebody else's certificate" unknown rin.proxy
 check "a limited proxy gets no certificate" status 403 limited.proxy -X POST -H 'content-type: application/json' -d '{"csr":"x"}' "$KUMI_SERVER/iam/$vo/certificates/issue"
 check "a token beside the certificate decides" status 401 rfc.proxy -H 'Authorization: Bearer none' "$KUMI_SERVER/rucio/accounts/whoami"
 

@@ -66,7 +66,6 @@ for _ in $(seq 120); do
   read -rt 0.5 <> <(:) || :
 done
 
-kumi() { "$root/kumi" "$@"; }
 token() { kumi token --scope "$1" --aud "${2:-$endpoint}"; } # scope [audience]
 status() { curl -sS -o "$work/body" -w '%{http_code}' --cacert "$KUMI_CA" -H "Authorization: Bearer $1" "${@:3}" "$endpoint$2"; }
 gets() { [ "$(status "$(token "$1" "${4:-$endpoint}")" "$2")" = "$3" ]; } # scope path status [audience]

@@ -2,8 +2,8 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rootCertificates } from 'node:tls'
 import { defaultHome, homeAt, requireGrid, writeWhole } from '../../embedded/index.ts'
-import { isGridError } from '../../kernel/errors.ts'
 import { proxyPlace } from '../certificate/place.ts'
+import { orMissing } from '../client/failure.ts'
 import { withClient } from '../client/http.ts'
 import { installVomsContact, vomsVariables } from '../voms/setup.ts'
 import { adminToken } from './login.ts'
@@ -58,13 +58,13 @@ function caBundle(authority: string, directory: string): string {
 
 /** Where the clients of VOMS find the attribute authority; nothing when the grid has none. */
 async function voms(home: string, server: string, directory: string): Promise<Record<string, string>> {
-  return withClient({ home, server }, async (client) => {
-    await installVomsContact(client, directory)
-    return vomsVariables(directory)
-  }).catch((error) => {
-    if (isGridError(error) && error.kind === 'missing') return {}
-    throw error
-  })
+  const variables = await orMissing(
+    withClient({ home, server }, async (client) => {
+      await installVomsContact(client, directory)
+      return vomsVariables(directory)
+    }),
+  )
+  return variables ?? {}
 }
 
 function quote(value: string): string {

@@ -99,11 +99,11 @@ export async function jobsOfRequest(deps: JobDoorDeps, vo: string, request: JobR
 }
 
 async function itemsOf(deps: JobDoorDeps, vo: string, request: JobRequest): Promise<JobItem[]> {
-  const { inputs = [], perJob, count = 1 } = request
+  const { inputs = [], perJob, readFromAfar = false, count = 1 } = request
   let groups: Did[][] = [[]]
   if (inputs.length > 0) {
     const files = await inputFiles(deps.db, { vo, dids: inputs.map(didOf), rses: deps.rses })
-    groups = splitInputs(files, perJob ?? Math.max(1, files.length))
+    groups = splitInputs(files, { perJob: perJob ?? Math.max(1, files.length), readFromAfar })
   }
   return Array.from({ length: groups.length * count }, (_, n) => ({
     n,

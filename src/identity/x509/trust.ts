@@ -1,5 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { grouped } from '../../kernel/grouped.ts'
 import type { Clock } from '../../kernel/ports.ts'
 import { type Certificate, readCertificates } from './certificate.ts'
 import type { Authority, TrustAnchors } from './chain.ts'
@@ -178,17 +179,6 @@ function indexed(all: readonly TrustedAuthority[]) {
 }
 
 const byIssuer = (policies: readonly SigningPolicy[]) => grouped(policies, ({ issuer }) => keyOf(issuer))
-
-function grouped<T>(list: readonly T[], keyFor: (item: T) => string): ReadonlyMap<string, readonly T[]> {
-  const groups = new Map<string, T[]>()
-  for (const item of list) {
-    const key = keyFor(item)
-    const group = groups.get(key)
-    if (group) group.push(item)
-    else groups.set(key, [item])
-  }
-  return groups
-}
 
 /** Both files may limit an authority: each that is there must agree, and one must be there. */
 function permitsOf(

@@ -1,6 +1,6 @@
 import { Link } from '@tanstack/react-router'
+import { useRights } from '../common/acting.tsx'
 import { useMessages } from '../language/index.tsx'
-import { useRights } from './parts.tsx'
 
 /** Each screen, and the action that opens it; `null`: everybody who sees groups may look. */
 const TABS = [
