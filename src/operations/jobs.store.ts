@@ -43,23 +43,43 @@ const { Matched, Running, Stalled, Completing, Done, Failed, Killed } = STATES
 /** States of jobs that somebody has, or had: only they have a site. */
 const PLACED = [Matched, Running, Stalled, Completing, Done, Failed, Killed]
 
+const LOOKED = sql`j.id, j.state, j.owner_id, j.queue_id, j.site, j.name, j.submitted_at`
+
 /**
- * The newest jobs before an id, at most `look` of them, along the index that leaves out most: of states, of an owner, of
- * all. What a question costs is bounded by this number, not by the number of jobs.
+ * The newest jobs before an id, at most `look` of them, along the index that leaves out most: of a site, of states, of an
+ * owner, of all. What a question costs is bounded by this number, not by the number of jobs.
  */
 function looked(filter: JobFilter, before: bigint, look: number) {
-  const columns = sql`j.id, j.state, j.owner_id, j.queue_id, j.site, j.name, j.submitted_at`
-  const newest = sql`j.id < ${before} order by j.id desc limit ${look}`
   const { vo, ownerId, site } = filter
-  // Hundreds of thousands may wait behind the newest job of a site.
+  // Each state of a site has its own part of the index.
   const states = filter.states.length === 0 && site !== undefined ? PLACED : filter.states
-  if (states.length > 0)
-    return sql`select j.* from unnest(${states}::smallint[]) s(state) cross join lateral (
-        select ${columns} from job j where j.vo = ${vo} and j.state = s.state and ${newest}) j
-      order by j.id desc limit ${look}`
-  if (ownerId !== undefined)
-    return sql`select ${columns} from job j where j.vo = ${vo} and j.owner_id = ${ownerId} and ${newest}`
-  return sql`select ${columns} from job j where j.vo = ${vo} and ${newest}`
+  if (site !== undefined)
+    return along(vo, { site: ['text', states.map(() => site)], state: ['smallint', states] }, before, look)
+  if (states.length > 0) return along(vo, { state: ['smallint', states] }, before, look)
+  if (ownerId !== undefined) return along(vo, { owner_id: ['int', [ownerId]] }, before, look)
+  return sql`select ${LOOKED} from job j where j.vo = ${vo} and j.id < ${before} order by j.id desc limit ${look}`
+}
+
+type Keys = Readonly<Record<string, readonly [type: 'text' | 'smallint' | 'int', values: readonly unknown[]]>>
+
+/**
+ * The newest jobs under each of some keys, along the one index that has these columns between the VO and the id: they
+ * are compared and ordered as rows, which no other index can do. From equalities the planner would conclude, while nearly
+ * all jobs are in one state, that another state is found as soon along the ids alone: among millions, if nobody is in it.
+ */
+function along(vo: string, keys: Keys, before: bigint, look: number) {
+  const names = Object.keys(keys)
+  const columns = (table: string, order = sql``) =>
+    sql.join(names.map((name) => sql`${sql.ref(`${table}.${name}`)}${order}`))
+  const there = names.map((name) => sql`and ${sql.ref(`j.${name}`)} is not null`)
+  const lists = Object.values(keys).map(([type, values]) => sql`${values}::${sql.raw(type)}[]`)
+  return sql`select j.* from unnest(${sql.join(lists)}) k(${sql.join(names.map((name) => sql.ref(name)))})
+    cross join lateral (
+      select ${LOOKED} from job j
+      where j.vo = ${vo} and (${columns('j')}, j.id) < (${columns('k')}, ${before}::bigint)
+        and (${columns('j')}) >= (${columns('k')}) ${sql.join(there, sql` `)}
+      order by ${columns('j', sql` desc`)}, j.id desc limit ${look}) j
+    order by j.id desc limit ${look}`
 }
 
 function fits(filter: JobFilter) {

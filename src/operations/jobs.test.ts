@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import { at, jobs, jobWorld, noa, vo } from '../../test/harness/job-world.ts'
+import { readsOf } from '../../test/harness/reads.ts'
 import { sql } from '../kernel/index.ts'
-import { deleteJobs, holdJobs, killJobs } from '../workload/index.ts'
+import { deleteJobs, holdJobs, killJobs, STATES } from '../workload/index.ts'
 import { jobCounts, jobLines } from './index.ts'
 
 const database = testDatabase()
@@ -54,9 +55,10 @@ describe('the list of jobs', () => {
     const [{ jobId: leased } = { jobId: 0n }] = (await world.lease(stamp)).jobs
     const late = await world.submit([jobs({ count: 20 })], { now: at(5) })
     await killJobs(database.db, order([late.at(-1)!]))
+    await world.lease(await world.pilot('chicago'))
     const found = await list({ site: 'osaka' })
     expect(found.jobs.map(({ id }) => id)).toEqual([leased])
-    expect(found.looked).toBe(2)
+    expect(found.looked).toBe(1)
     expect(await counts({ site: 'osaka' })).toEqual({ Matched: 1, among: null })
     expect(await list({ site: 'mars' })).toMatchObject({ jobs: [], next: null })
   })
@@ -75,13 +77,18 @@ describe('the list of jobs', () => {
     expect(await counts()).toEqual({ Waiting: 1, Killed: 1, among: null })
   })
 
-  test('is counted by state, of an owner from the kept counts and of a site among the newest', async () => {
+  test('is counted by state, of an owner or a site from the kept counts and of both among the newest', async () => {
     await world.submit([jobs({ count: 3 })])
     await world.submit([jobs()], { by: noa })
-    await world.lease(await world.pilot('osaka'))
+    const [{ jobId } = { jobId: 0n }] = (await world.lease(await world.pilot('osaka'))).jobs
+    const [taken] = (await list({ site: 'osaka' })).jobs
+    expect(taken).toMatchObject({ id: jobId, status: 'Matched' })
+    const other = taken!.owner === 'noa' ? 'mika' : 'noa'
     expect(await counts()).toEqual({ Waiting: 3, Matched: 1, among: null })
     expect(await counts({ owner: 'noa' })).toMatchObject({ among: null })
     expect(await counts({ site: 'osaka' })).toEqual({ Matched: 1, among: null })
+    expect(await counts({ site: 'osaka', owner: taken!.owner })).toEqual({ Matched: 1, among: null })
+    expect(await counts({ site: 'osaka', owner: other })).toEqual({ among: null })
     expect(await counts({ site: 'kek' })).toEqual({ among: null })
   })
 
@@ -96,5 +103,33 @@ describe('the list of jobs', () => {
     expect(rest.jobs.map(({ id }) => id)).toEqual([first])
     expect(await ids({ name: 'first', status: 'Waiting' })).toEqual([first])
     expect(await counts({ name: 'other' })).toEqual({ Done: 50_000, among: 50_000 })
+  })
+
+  test('is read along one index, also while statistics say that all jobs are alike', async () => {
+    const { db } = database
+    const [first] = await world.submit([jobs()])
+    const add = (state: number, site: string | null, n: number) =>
+      sql`insert into job (vo, queue_id, body_id, owner_id, name, state, minor, priority, site, deadline, submitted_at, updated_at)
+        select vo, queue_id, body_id, owner_id, 'other', ${state}::smallint, '', 1, ${site}::text, deadline, submitted_at, updated_at
+        from job, generate_series(1, ${n}::int) where id = ${first}`.execute(db)
+    await add(STATES.Done, 'kek', 20_000)
+    await add(STATES.Waiting, null, 20_000)
+    await sql`vacuum analyze job`.execute(db)
+    await add(STATES.Failed, 'osaka', 3)
+    await world.submit([jobs()], { by: noa })
+    const asked = [
+      { status: 'Waiting' },
+      { status: 'Failed' },
+      { site: 'osaka' },
+      { site: 'mars' },
+      { owner: 'noa' },
+    ]
+    for (const question of [...asked, { site: 'osaka', status: 'Done' }, {}]) {
+      const reads = await readsOf(db, (tx) => jobLines(tx, { vo, ...question }, { limit: 10 }))
+      expect(reads.whole, JSON.stringify(question)).toEqual([])
+      expect(reads.entries, JSON.stringify(question)).toBeLessThan(2000)
+    }
+    const counted = await readsOf(db, (tx) => jobCounts(tx, { vo, site: 'kek' }))
+    expect(counted).toEqual({ whole: [], entries: 0 })
   })
 })

@@ -1,5 +1,5 @@
 import type { Db } from '../kernel/database.ts'
-import { codesOf, HELD, STATES, stateName, summariseJobs } from '../workload/index.ts'
+import { codesOf, HELD, type JobCondition, STATES, stateName, summariseJobs } from '../workload/index.ts'
 import {
   countNewest,
   type JobFilter,
@@ -38,7 +38,7 @@ export interface JobCounts {
   readonly among: number | null
 }
 
-/** So many rows are looked at in a moment, however many there are; fewer as long as those fill the page. */
+/** So many rows are looked at in a moment, however many there are; fewer, from those of a page on, as long as they fill it. */
 const LOOK = 50_000
 const SHORT_LOOKS = [1000, 10_000]
 /** Numbers are given at the submission, but a long submission may commit after a later one. */
@@ -63,21 +63,21 @@ export async function jobLines(
 }
 
 async function firstFull(db: Db, filter: JobFilter, before: bigint, limit: number): Promise<JobLook> {
-  for (const look of SHORT_LOOKS) {
+  for (const look of [limit, ...SHORT_LOOKS]) {
     const found = await lookForJobs(db, filter, { before, look, limit })
     if (found.jobs.length >= limit || found.looked < look) return found
   }
   return lookForJobs(db, filter, { before, look: LOOK, limit })
 }
 
-/** Jobs by state. Kept counts know owners and groups; for the rest the newest are counted. */
+/** Jobs by state. Kept counts know owners and groups, or sites; for the rest the newest are counted. */
 export async function jobCounts(db: Db, question: JobQuestion): Promise<JobCounts> {
   const { vo, owner, group, site, name, since } = question
-  if (site === undefined && name === undefined && since === undefined) {
-    const conditions = [
-      ...(owner === undefined ? [] : [{ column: 'owner', operator: 'eq', values: [owner] } as const]),
-      ...(group === undefined ? [] : [{ column: 'group', operator: 'eq', values: [group] } as const]),
-    ]
+  const ofPeople = owner !== undefined || group !== undefined
+  if (name === undefined && since === undefined && !(ofPeople && site !== undefined)) {
+    const conditions = Object.entries({ owner, group, site }).flatMap(([column, value]) =>
+      value === undefined ? [] : [{ column, operator: 'eq', values: [value] } as JobCondition],
+    )
     const lines = await summariseJobs(db, { vo, conditions, grouping: ['state'] })
     const counts = lines.map(({ values: [status], count }) => ({ status: status ?? '', count }))
     return { counts: counts.filter(({ status }) => status !== 'Deleted'), among: null }

@@ -67,14 +67,6 @@ export const reasonsAt = (
       group by 1, 2 order by count(*) desc, max(a.ended_at) desc limit ${limit}`,
   )
 
-/** Jobs that are with pilots now, by site. */
-export const runningBySite = (db: Db, vo: string): Promise<{ site: string; jobs: number }[]> =>
-  rows(
-    db,
-    sql<{ site: string; jobs: number }>`select site, count(*)::int as jobs from job
-      where vo = ${vo} and state in (6, 8, 9, 10) and site is not null group by 1`,
-  )
-
 export interface SitePilotRow {
   readonly stamp: string
   readonly resource: string

@@ -1,6 +1,15 @@
 import type { Db } from '../kernel/database.ts'
 import { listSites } from '../sites/index.ts'
-import { type Markets, matchable, pilotCounts, type ResourceRow, resourcesOf } from '../workload/index.ts'
+import {
+  type Markets,
+  matchable,
+  pilotCounts,
+  type ResourceRow,
+  resourcesOf,
+  stateName,
+  summariseJobs,
+  WITH_PILOT,
+} from '../workload/index.ts'
 import { siteMissing } from './errors.ts'
 import * as store from './site-work.store.ts'
 import { type SiteLine, siteLines } from './sites.ts'
@@ -55,13 +64,12 @@ interface Deps {
 export async function siteWork({ db, markets }: Deps, now: Date, vo: string): Promise<SiteWorkLine[]> {
   const [sites, running, storages, resources, counts, market] = await Promise.all([
     siteLines(db, now, vo),
-    store.runningBySite(db, vo),
+    runningBySite(db, vo),
     store.storagesBySite(db, vo),
     resourcesOf(db, vo),
     pilotCounts(db),
     markets.of(vo, now),
   ])
-  const jobs = new Map(running.map(({ site, jobs: n }) => [site, n]))
   const pilots = new Map(counts.map((one) => [one.resourceId, one]))
   const lines = resources.map((resource): ResourceLine => {
     const { name, site, kind, cores, memoryMb, seconds, maxPilots, maxWaiting, pausedUntil, pauseReason } =
@@ -78,10 +86,17 @@ export async function siteWork({ db, markets }: Deps, now: Date, vo: string): Pr
   })
   return sites.map((site) => ({
     ...site,
-    jobsRunning: jobs.get(site.name) ?? 0,
+    jobsRunning: running.get(site.name) ?? 0,
     resources: lines.filter((line) => line.site === site.name),
     storage: storages.filter((line) => line.site === site.name).map(({ site: _, ...line }) => line),
   }))
+}
+
+/** Jobs that are with pilots now. */
+async function runningBySite(db: Db, vo: string): Promise<Map<string, number>> {
+  const conditions = [{ column: 'state', operator: 'in', values: WITH_PILOT.map(stateName) }] as const
+  const lines = await summariseJobs(db, { vo, conditions, grouping: ['site'] })
+  return new Map(lines.map(({ values: [site], count }) => [site ?? '', Number(count)]))
 }
 
 /** How jobs ended at each site in each of the last hours, the present one last. */

@@ -15,7 +15,7 @@ import { followJobs, type InHand } from './follow.ts'
 import { inputCollector } from './inputs.ts'
 import { noteGivenUp, usedUp } from './output.store.ts'
 import * as store from './production.store.ts'
-import { progressOf, stepsDone } from './progress.ts'
+import { type Progress, progressOf, stepsDone } from './progress.ts'
 import { scoutTotals } from './task.store.ts'
 import type { Production, StepRow } from './types.ts'
 
@@ -107,14 +107,20 @@ export async function workOn(deps: ProductionDeps, id: number, now: Date): Promi
         changed += await fabricate(tx, deps, work)
       }
     }
-    changed += await cleanUp(tx, now, production, rows)
-    await conclude(tx, now, production)
-    return changed
+    const { over, progress } = await conclude(tx, now, production)
+    // After the look that found all to be done: what the last task used is among what is given up.
+    const gone = await cleanUp(tx, now, production, rows)
+    if (over && gone === 0) await complete(tx, now, production, progress)
+    return changed + gone
   })
 }
 
-/** What the counts say of the whole: scouts that decide, trouble, the end; and progress in events. */
-async function conclude(tx: Tx, now: Date, production: Production): Promise<void> {
+/** What the counts say of the whole: scouts that decide, trouble, progress in events, and whether nothing is left to do. */
+async function conclude(
+  tx: Tx,
+  now: Date,
+  production: Production,
+): Promise<{ over: boolean; progress: Progress }> {
   const { id, vo, name, operation, scouted, definition } = production
   const rows = await store.stepsOf(tx, [id])
   const cells = await store.cellTotals(tx, id)
@@ -150,15 +156,13 @@ async function conclude(tx: Tx, now: Date, production: Production): Promise<void
   const progress = progressOf(rows, cells)
   if (await store.tellProgress(tx, id, Math.floor(progress.fraction * 20)))
     await tell('progress', { ...progress })
-  if ([...done.values()].every(Boolean)) {
-    await store.changeProduction(tx, now, id, {
-      life: 'completed',
-      operation: 'normal',
-      reason: '',
-      ended: true,
-    })
-    await tell('completed', { ...progress })
-  }
+  return { over: [...done.values()].every(Boolean), progress }
+}
+
+async function complete(tx: Tx, now: Date, { id, vo, name }: Production, progress: Progress): Promise<void> {
+  const end = { life: 'completed', operation: 'normal', reason: '', ended: true } as const
+  await store.changeProduction(tx, now, id, end)
+  await publish(tx, now, [{ vo, kind: 'production.completed', subject: name, payload: { ...progress } }])
 }
 
 async function scout(

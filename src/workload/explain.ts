@@ -61,11 +61,13 @@ export async function explainJob(
 ): Promise<JobExplained> {
   const { db, markets } = deps
   const { vo, id, now } = input
-  const [job] = await read.jobsByIds(db, vo, [id])
-  const details = await read.jobDetails(db, vo, id)
+  const [[job], details, attempts] = await Promise.all([
+    read.jobsByIds(db, vo, [id]),
+    read.jobDetails(db, vo, id),
+    read.attemptsOf(db, [id]),
+  ])
   if (!job || !details) throw jobMissing(`There is no job ${id}.`)
   const [queue] = await queuesByIds(db, [details.queueId])
-  const attempts = await read.attemptsOf(db, [id])
   const common = {
     ...{ job, attempts, demand: queue!.demand, dataSites: queue!.dataSites },
     owner: ENDS[job.state]?.owner ?? null,
@@ -74,10 +76,11 @@ export async function explainJob(
   if (!waits) {
     return { ...common, places: [], ahead: 0, share: null, limits: [], because: presently(common) }
   }
-  const [market, resources, sites] = await Promise.all([
+  const [market, resources, sites, ahead] = await Promise.all([
     markets.of(vo, now),
     resourcesOf(db, vo),
     listSites(db, now, vo),
+    read.aheadOf(db, id, MOST_AHEAD),
   ])
   const states = new Map(sites.map((site) => [site.name, site]))
   const places = resources.map((resource): PlaceExplained => {
@@ -87,7 +90,6 @@ export async function explainJob(
       pauseOf(resource, states.get(site), market.exclusions, now)
     return { resource: name, site, obstacles: obstacles(queue!, offerOf(resource)), paused }
   })
-  const ahead = await read.aheadOf(db, id, MOST_AHEAD)
   const limits = market.limits.filter(
     (limit) =>
       roomOf(limit, now) < 1 &&

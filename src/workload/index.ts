@@ -60,7 +60,6 @@ export { createMarkets, HALF_LIFE_MS, type Markets } from './queues.ts'
 export {
   type AttemptView,
   attemptsOf,
-  countJobs,
   eventsOf,
   isJobColumn,
   type JobColumn,
@@ -74,7 +73,6 @@ export {
   makersOfFiles,
   outputsOfJobs,
   searchJobs,
-  summariseJobs,
 } from './read.store.ts'
 export { type Recipe, recipeOf, scriptOf } from './recipe.ts'
 export { logParts, logStart, noteStorages } from './report.store.ts'
@@ -109,7 +107,9 @@ export {
   STATES,
   type StateName,
   stateName,
+  WITH_PILOT,
 } from './states.ts'
 export { MOST_JOBS, type Submission, submitJobs } from './submit.ts'
+export { countJobs, summariseJobs } from './summary.store.ts'
 export type * from './types.ts'
 export { type WorkloadDeps, workloadWorkers } from './workers.ts'

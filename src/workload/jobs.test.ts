@@ -24,6 +24,7 @@ import {
   resourcesOf,
   STATES,
   submitJobs,
+  summariseJobs,
 } from './index.ts'
 
 const database = testDatabase()
@@ -324,6 +325,29 @@ describe('states', () => {
     expect(await world.fold(at(30))).toBeGreaterThan(0)
     expect(await counts()).toEqual(expected)
     expect(await world.fold(at(31))).toBe(0)
+  })
+
+  test('are counted at the sites where jobs are or were, until they are there no more', async () => {
+    const first = await started()
+    await complete(first.stamp, completion(first.job))
+    const { id: lost } = await started()
+    await world.submit([jobs({ count: 4 })])
+    const counts = async () =>
+      Object.fromEntries(
+        (await summariseJobs(database.db, { vo, conditions: [], grouping: ['site', 'state'] })).map(
+          ({ values, count }) => [values.join(' '), Number(count)],
+        ),
+      )
+    const expected = { 'kek Done': 1, 'kek Running': 1, 'ANY Waiting': 4 }
+    expect(await counts()).toEqual(expected)
+    await world.fold(at(30))
+    expect(await counts()).toEqual(expected)
+    await killJobs(database.db, order([lost]))
+    await rescheduleJobs(database.db, order([lost]))
+    const afterwards = { 'kek Done': 1, 'ANY Waiting': 5 }
+    expect(await counts()).toEqual(afterwards)
+    await world.fold(at(60))
+    expect(await counts()).toEqual(afterwards)
   })
 })
 

@@ -15,8 +15,8 @@ export interface StartedJob {
 
 /**
  * Gives the first waiting jobs of a queue to a pilot: each locked, a new numbered start, its event, the counts of the
- * queue and the charge to its owner. Rows that another matcher holds are passed over; a pilot that is being given up, or
- * was, gets nothing: it is not waited for, because whoever ends it may wait for limits that are held here.
+ * queue and the site, and the charge to its owner. Rows that another matcher holds are passed over; a pilot that is being
+ * given up, or was, gets nothing: it is not waited for, because whoever ends it may wait for limits that are held here.
  */
 export async function startJobs(
   db: Db,
@@ -53,9 +53,9 @@ export async function startJobs(
             ${charged}::double precision, ${limits}::int[] from taken),
         told as (insert into job_event (job_id, attempt, at, state, minor, application, source)
           select id, attempt, ${now}::timestamptz, ${sql.lit(Matched)}, 'Assigned', 'Unknown', 'Matcher' from taken),
-        counted as (insert into job_delta (queue_id, state, n, core_seconds)
-          select queue_id, ${sql.lit(Waiting)}, -count(*), count(*) * ${charged}::double precision from taken group by 1
-          union all select queue_id, ${sql.lit(Matched)}, count(*), 0 from taken group by 1)
+        counted as (insert into job_delta (queue_id, state, site, n, core_seconds)
+          select queue_id, ${sql.lit(Waiting)}, null, -count(*), count(*) * ${charged}::double precision from taken group by 1
+          union all select queue_id, ${sql.lit(Matched)}, ${pilot.site}::text, count(*), 0 from taken group by 1)
       select id, attempt, vo, queue_id as "queueId", owner_id as "ownerId", name, body_id as "bodyId", item from taken
       order by id`,
   )

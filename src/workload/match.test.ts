@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import { at, jobs, jobWorld, noa, room, vo } from '../../test/harness/job-world.ts'
+import { readsOf } from '../../test/harness/reads.ts'
 import { type Db, row, rows, seededRng, sql, transaction } from '../kernel/index.ts'
 import { normalDemand, queueKey } from './demand.ts'
 import {
@@ -30,6 +31,7 @@ import {
   sampleOrder,
 } from './match.ts'
 import { judgePlace, pilotsToStart } from './provision.ts'
+import { aheadOf } from './read.store.ts'
 import type { Demand, JobLimit, Offer, Queue } from './types.ts'
 
 const offer: Offer = { ...room, vo, site: 'kek', resource: 'kek-farm', tags: ['gpu', 'avx'] }
@@ -359,6 +361,23 @@ describe('the matcher', () => {
       sql`explain (format json) select id from job where vo = 'demo' and owner_id = 7 order by id desc limit 100`,
     )
     expect(JSON.stringify(newest)).toMatch(/job_owner/)
+  })
+
+  test('tells the first of very many jobs what is ahead of it without a look at those behind', async () => {
+    const { db } = database
+    const [first] = await world.submit([jobs({ count: 2000 })])
+    const urgent = await world.submit([jobs({ count: 3, priority: 9 })])
+    for (const analyzed of [false, true]) {
+      if (analyzed) await sql`vacuum analyze job`.execute(db)
+      let ahead = 0
+      const reads = await readsOf(db, async (tx) => {
+        ahead = await aheadOf(tx, first!, 1000)
+      })
+      expect(ahead).toBe(urgent.length)
+      expect(reads.whole).toEqual([])
+      expect(reads.entries).toBeLessThan(500)
+    }
+    expect(await aheadOf(db, first! + 1500n, 1000)).toBe(1000)
   })
 
   test('in several processes gives no job twice', async () => {

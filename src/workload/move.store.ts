@@ -31,7 +31,7 @@ const AT_NO_PLACE = [STATES.Received, STATES.Waiting, STATES.Rescheduled]
 
 /**
  * The one way in which a job's state changes: only from one of the states given, with its event, its deadline and the
- * counts of its queue. Returns those that moved; the others were not in such a state.
+ * counts of its queue and site. Returns those that moved; the others were not in such a state.
  */
 export async function moveJobs(
   tx: Tx,
@@ -51,7 +51,7 @@ export async function moveJobs(
       with wanted as (select * from jsonb_to_recordset(${list}::jsonb) as w(id bigint, attempt int, "to" smallint,
           minor text, application text, queue int, afresh boolean, look timestamptz, losses smallint, failures smallint,
           deadline timestamptz)),
-        old as (select j.id, j.state as before, j.queue_id as queue_before
+        old as (select j.id, j.state as before, j.queue_id as queue_before, j.site as site_before
           from job j join wanted w on w.id = j.id
           where j.state = any(${from}::smallint[]) and (w.attempt is null or j.attempt = w.attempt)
           order by j.id for update of j),
@@ -69,14 +69,14 @@ export async function moveJobs(
               and w."to" = any(${[...AT_NO_PLACE]}::smallint[]) then ${now}::timestamptz else j.rescheduled_at end,
             ended_at = case when w."to" = any(${[...FINAL]}::smallint[]) then coalesce(j.ended_at, ${now}) end
           from wanted w join old o on o.id = w.id where j.id = o.id
-          returning j.id, o.before, o.queue_before, j.queue_id, j.attempt, j.state, j.minor, j.application),
+          returning j.id, o.before, o.queue_before, o.site_before, j.queue_id, j.site, j.attempt, j.state, j.minor, j.application),
         told as (insert into job_event (job_id, attempt, at, state, minor, application, source)
           select id, attempt, ${now}::timestamptz, state, minor, application, ${source} from moved),
-        counted as (insert into job_delta (queue_id, state, n)
-          select queue_id, state, sum(n) from (
-            select queue_before as queue_id, before as state, -1 as n from moved
-            union all select queue_id, state, 1 from moved) c
-          group by 1, 2 having sum(n) <> 0 order by 1, 2)
+        counted as (insert into job_delta (queue_id, state, site, n)
+          select queue_id, state, site, sum(n) from (
+            select queue_before as queue_id, before as state, site_before as site, -1 as n from moved
+            union all select queue_id, state, site, 1 from moved) c
+          group by 1, 2, 3 having sum(n) <> 0 order by 1, 2, 3)
       select id, before, attempt, queue_id as "queueId" from moved`,
   )
 }

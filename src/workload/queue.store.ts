@@ -84,12 +84,17 @@ export async function foldJobCounts(db: Db, now: Date, halfLifeMs: number): Prom
       gone as (
         delete from job_delta where id in (
           select d.id from job_delta d, turn where turn.mine order by d.id limit ${BATCH})
-        returning queue_id, state, n, core_seconds),
+        returning queue_id, state, site, n, core_seconds),
       counts as (
         insert into job_count as c (queue_id, state, n, arrived)
         select queue_id, state, sum(n), coalesce(sum(n) filter (where n > 0), 0)
         from gone group by 1, 2 having sum(n) <> 0 or bool_or(n > 0) order by 1, 2
         on conflict (queue_id, state) do update set n = c.n + excluded.n, arrived = c.arrived + excluded.arrived),
+      places as (
+        insert into job_site_count as c (vo, site, state, n)
+        select q.vo, g.site, g.state, sum(g.n) from gone g join job_queue q on q.id = g.queue_id
+        where g.site is not null group by 1, 2, 3 having sum(g.n) <> 0 order by 1, 2, 3
+        on conflict (vo, site, state) do update set n = c.n + excluded.n),
       uses as (
         insert into job_usage as u (vo, group_name, owner, core_seconds, at)
         select q.vo, q.group_name, q.owner, sum(g.core_seconds), ${now}::timestamptz

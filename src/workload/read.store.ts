@@ -31,7 +31,8 @@ export interface JobView {
   readonly deadline: Date | null
 }
 
-const FROM = sql`from job j join job_queue q on q.id = j.queue_id join job_body b on b.id = j.body_id`
+/** Jobs with their queue and body. */
+export const FROM = sql`from job j join job_queue q on q.id = j.queue_id join job_body b on b.id = j.body_id`
 const VIEW = sql`j.id, j.vo, j.owner_id as "ownerId", q.owner, q.group_name as "group", q.job_type as "jobType",
   b.job_group as "jobGroup", j.name, j.state, j.minor, j.application, j.site, j.priority, j.attempt, j.losses, j.failures,
   j.submitted_at as "submittedAt", j.updated_at as "updatedAt", j.started_at as "startedAt",
@@ -124,7 +125,7 @@ export const makersOfFiles = (
   )
 
 /** What can be asked of jobs, by the names of this room. `text` columns compare as texts, `time` ones as times. */
-const COLUMNS = {
+export const COLUMNS = {
   id: { sql: sql`j.id`, kind: 'number' },
   owner: { sql: sql`q.owner`, kind: 'text' },
   group: { sql: sql`q.group_name`, kind: 'text' },
@@ -191,7 +192,7 @@ export interface JobSearch {
   readonly limit: number
 }
 
-const whereOf = ({ vo, ownerId, conditions }: Pick<JobSearch, 'vo' | 'ownerId' | 'conditions'>) =>
+export const whereOf = ({ vo, ownerId, conditions }: Pick<JobSearch, 'vo' | 'ownerId' | 'conditions'>) =>
   sql`where ${sql.join(
     [
       sql`j.vo = ${vo}`,
@@ -216,97 +217,20 @@ export const searchJobs = (db: Db, search: JobSearch): Promise<JobView[]> => {
   )
 }
 
-export async function countJobs(
-  db: Db,
-  search: Pick<JobSearch, 'vo' | 'ownerId' | 'conditions'>,
-): Promise<bigint> {
-  const quick = quickFilter(search)
-  const found = quick
-    ? await row(
-        db,
-        sql<{ n: bigint }>`select coalesce(sum(n), 0)::bigint as n from (${COUNTS}) c where ${quick}`,
-      )
-    : await row(db, sql<{ n: bigint }>`select count(*) as n ${FROM} ${whereOf(search)}`)
-  return found?.n ?? 0n
-}
-
-/** Jobs by what their queue and state say, from the kept counts: the cost does not grow with the number of jobs. */
-const COUNTS = sql`select q.vo, q.owner_id, q.owner, q.group_name, q.job_type, c.state, c.n
-  from (select queue_id, state, n from job_count union all select queue_id, state, n from job_delta) c
-  join job_queue q on q.id = c.queue_id`
-
-const QUICK: Partial<Record<JobColumn, string>> = {
-  owner: 'owner',
-  group: 'group_name',
-  jobType: 'job_type',
-  vo: 'vo',
-  state: 'state',
-}
-
-function quickFilter({ vo, ownerId, conditions }: Pick<JobSearch, 'vo' | 'ownerId' | 'conditions'>) {
-  if (conditions.some(({ column, operator }) => !QUICK[column] || !['eq', 'in'].includes(operator)))
-    return undefined
-  const parts = [
-    sql`c.vo = ${vo}`,
-    ...(ownerId === undefined ? [] : [sql`c.owner_id = ${ownerId}`]),
-    ...conditions.map(({ column, values }) =>
-      column === 'state'
-        ? sql`c.state = any(${values.flatMap(codesOf)}::smallint[])`
-        : sql`c.${sql.ref(QUICK[column]!)} = any(${values}::text[])`,
-    ),
-  ]
-  return sql.join(parts, sql` and `)
-}
-
-export interface SummaryLine {
-  readonly values: readonly (string | null)[]
-  readonly count: bigint
-}
-
-/** How many jobs there are of each combination of values. */
-export async function summariseJobs(
-  db: Db,
-  search: Pick<JobSearch, 'vo' | 'ownerId' | 'conditions'> & { grouping: readonly JobColumn[] },
-): Promise<SummaryLine[]> {
-  const { grouping } = search
-  const quick = grouping.every((column) => QUICK[column]) ? quickFilter(search) : undefined
-  const value = (column: JobColumn) =>
-    quick ? sql`c.${sql.ref(QUICK[column]!)}::text` : sql`(${COLUMNS[column].sql})::text`
-  const columns = grouping.length > 0 ? sql.join(grouping.map(value)) : sql`null::text`
-  const found = await rows(
-    db,
-    quick
-      ? sql<SummaryLine>`select array[${columns}] as values, sum(c.n)::bigint as count from (${COUNTS}) c where ${quick}
-          group by 1 having sum(c.n) <> 0`
-      : sql<SummaryLine>`select array[${columns}] as values, count(*) as count ${FROM} ${whereOf(search)} group by 1`,
-  )
-  return merged(found, grouping)
-}
-
-/** Codes become names, and codes of the same name one line. */
-function merged(found: readonly SummaryLine[], grouping: readonly JobColumn[]): SummaryLine[] {
-  const lines = new Map<string, { values: (string | null)[]; count: bigint }>()
-  for (const { values, count } of found) {
-    const named = values
-      .slice(0, grouping.length)
-      .map((value, i) => (grouping[i] === 'state' && value !== null ? stateName(Number(value)) : value))
-    const key = JSON.stringify(named)
-    const known = lines.get(key)
-    if (known) known.count += count
-    else lines.set(key, { values: named, count })
-  }
-  return [...lines.values()].sort((a, b) => (JSON.stringify(a.values) < JSON.stringify(b.values) ? -1 : 1))
-}
-
-/** Jobs of the same queue that come first, counted up to a most. */
+/**
+ * Jobs of the same queue that come first, counted up to a most; those behind are not looked at, for there may be a
+ * million of them.
+ */
 export async function aheadOf(db: Db, jobId: bigint, most: number): Promise<number> {
+  const same = sql`select from job w where w.state = 5 and w.queue_id = j.queue_id`
   const found = await row(
     db,
     sql<{ n: number }>`
       select count(*)::int as n from (
-        select from job w join job j on j.id = ${jobId}
-        where w.state = 5 and w.queue_id = j.queue_id and (w.priority > j.priority or (w.priority = j.priority and w.id < j.id))
-        limit ${most}) a`,
+        select from job j cross join lateral (
+          (${same} and w.priority > j.priority order by w.priority desc, w.id limit ${most})
+          union all (${same} and w.priority = j.priority and w.id < j.id limit ${most})) w
+        where j.id = ${jobId} limit ${most}) a`,
   )
   return found?.n ?? 0
 }

@@ -39,18 +39,18 @@ export async function renewStarts(
             updated_at = case when o.before <> t.state or o.minor_before <> t.minor then ${now}::timestamptz else j.updated_at end,
             started_at = coalesce(j.started_at, ${now})
           from told t join old o on o.id = t.id where j.id = o.id
-          returning j.id, j.attempt, j.state, j.minor, j.application, o.before, o.queue_id,
+          returning j.id, j.attempt, j.state, j.minor, j.application, j.site, o.before, o.queue_id,
             (o.before <> j.state or o.minor_before <> j.minor or o.application_before <> j.application) as changed),
         noted as (
           update job_attempt a set figures = a.figures || t.figures, started_at = coalesce(a.started_at, ${now})
           from held h join told t on t.id = h.id where a.job_id = h.id and a.n = h.attempt),
         history as (insert into job_event (job_id, attempt, at, state, minor, application, source)
           select id, attempt, ${now}::timestamptz, state, minor, application, 'JobWrapper' from held where changed),
-        counted as (insert into job_delta (queue_id, state, n)
-          select queue_id, state, sum(n) from (
-            select queue_id, before as state, -1 as n from held where before <> state
-            union all select queue_id, state, 1 from held where before <> state) c
-          group by 1, 2 having sum(n) <> 0)
+        counted as (insert into job_delta (queue_id, state, site, n)
+          select queue_id, state, site, sum(n) from (
+            select queue_id, before as state, site, -1 as n from held where before <> state
+            union all select queue_id, state, site, 1 from held where before <> state) c
+          group by 1, 2, 3 having sum(n) <> 0)
       select id as "jobId", attempt from held`,
   )
 }

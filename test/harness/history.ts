@@ -1,4 +1,5 @@
 import { type Db, sql } from '../../src/kernel/index.ts'
+import { addSites } from './site-rows.ts'
 
 export interface PastStarts {
   readonly site: string
@@ -35,20 +36,15 @@ export async function pastStarts(db: Db, starts: readonly PastStarts[]): Promise
 }
 
 /** Sites with a gateway that has just reported, a storage and a place that runs jobs. */
-export async function sitesWithEverything(db: Db, now: Date, names: readonly string[]): Promise<void> {
-  const list = sql`unnest(${names}::text[]) with ordinality as n(name, i)`
-  await sql`insert into site (vo, name, title, country, latitude, longitude, created_at)
-    select 'demo', name, upper(name), 'JP', 35, 135 + i, ${now} from ${list}`.execute(db)
-  await sql`insert into gateway (site_id, name, client_id, endpoint, registered_at, last_seen_at, report)
-    select s.id, s.name, 'gateway:' || s.name, 'https://' || s.name || '.example', ${now}, ${now}, '{}'
-    from site s join ${list} using (name)`.execute(db)
-  await sql`with made as (insert into rse (uuid, vo, name, created_at, updated_at)
-      select gen_random_uuid(), 'demo', upper(name) || '-DISK', ${now}, ${now} from ${list} returning id, name)
-    insert into rse_attribute (rse_id, key, value)
-    select id, 'site', to_jsonb(lower(split_part(name, '-', 1))) from made`.execute(db)
-  await sql`insert into compute_resource (vo, site, name, gateway, kind, cores, memory_mb, disk_mb, seconds, platform,
-      max_pilots, max_waiting)
-    select 'demo', name, name || '-farm', name, 'local', 10, 4096, 10000, 86400, 'x86_64', 10, 2 from ${list}`.execute(
-    db,
-  )
-}
+export const sitesWithEverything = (db: Db, now: Date, names: readonly string[]): Promise<void> =>
+  addSites(db, now, names, {
+    ...{
+      title: sql`upper(name)`,
+      country: sql`'JP'`,
+      latitude: sql`35`,
+      longitude: sql`135 + i`,
+      domain: 'example',
+    },
+    ...{ report: sql`'{}'::jsonb`, kind: sql`'local'`, tags: [], seconds: 86_400, cores: 10, diskMb: 10_000 },
+    ...{ maxPilots: 10, maxWaiting: 2 },
+  })

@@ -76,7 +76,7 @@ export const room = {
 }
 
 const TABLES =
-  'job_parameter job_sandbox sandbox job job_queue job_count job_delta job_body job_event job_attempt job_command job_log job_request job_share job_usage job_limit pilot job_upload job_output job_history'.split(
+  'job_parameter job_sandbox sandbox job job_queue job_count job_site_count job_delta job_body job_event job_attempt job_command job_log job_request job_share job_usage job_limit pilot job_upload job_output job_history'.split(
     ' ',
   )
 

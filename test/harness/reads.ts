@@ -1,7 +1,7 @@
 import { type Db, rows, sql, type Tx, transaction } from '../../src/kernel/index.ts'
 
-/** The tables that grow with the number of files. */
-const LARGE = '^(file|content|replica_[0-9]+|placement_gap|transfer)$'
+/** The tables that grow with the number of files and jobs. */
+const LARGE = '^(file|content|replica_[0-9]+|placement_gap|transfer|job)$'
 
 /** What work, done in one transaction, reads of the large tables, as PostgreSQL counts it. */
 export function readsOf(

@@ -153,6 +153,9 @@ async function counts(db: Db, now: Date): Promise<void> {
     on conflict (queue_id, state) do update set n = job_count.n + excluded.n, arrived = job_count.arrived + excluded.arrived`.execute(
     db,
   )
+  await sql`insert into job_site_count as c (vo, site, state, n)
+    select j.vo, j.site, j.state, count(*) from job j join many_job m using (id) where j.site is not null group by 1, 2, 3
+    on conflict (vo, site, state) do update set n = c.n + excluded.n`.execute(db)
   await sql`insert into job_history (vo, at, counts, arrived)
     select 'demo', at, jsonb_build_object('8', round(s.running * wave), '5', round(s.waiting * (2 - wave)), '9', round(90 * wave)),
       jsonb_build_object('12', round(s.done * part), '13', round(s.failed * part), '14', round(s.killed * part))

@@ -1,4 +1,5 @@
 import { type Db, sql } from '../../../src/kernel/index.ts'
+import { addSites } from '../site-rows.ts'
 import { chance, oneOf } from './chance.ts'
 
 /** Sites that nobody can reach, with places that take as many pilots as run there: no job of these rows ever starts. */
@@ -55,22 +56,21 @@ const EXPLANATIONS = ['connection refused', 'checksum differs: adler32 8f1c01aa'
 
 /** Sites with gateway, storage and place, tested every half an hour, with downtimes, exclusions and states of two days. */
 export async function manySites(db: Db, now: Date): Promise<void> {
-  await sql`insert into site (vo, name, title, country, latitude, longitude, created_at)
-    select 'demo', name, initcap(name) || ' University', ${oneOf('i', 1, ['JP', 'IT', 'DE', 'FR', 'CA', 'AU'])},
-      -40 + 100 * ${chance('i', 2)}, -130 + 280 * ${chance('i', 3)}, ${now} from ${list}`.execute(db)
-  await sql`insert into gateway (site_id, name, client_id, endpoint, version, registered_at, last_seen_at, report)
-    select s.id, s.name, 'gateway:' || s.name, 'https://' || s.name || '.invalid', '0.1.0', ${now}, ${now},
-      jsonb_build_object('rssBytes', 1.2e8, 'areas', jsonb_build_array(jsonb_build_object('path', '/data',
-        'totalBytes', 4e15, 'usedBytes', 3.7e15 * ${chance('i', 4)}, 'files', 900000)))
-    from site s join ${list} using (name)`.execute(db)
-  await sql`with made as (insert into rse (uuid, vo, name, created_at, updated_at)
-      select gen_random_uuid(), 'demo', upper(name) || '-DISK', ${now}, ${now} from ${list} returning id, name)
-    insert into rse_attribute (rse_id, key, value)
-    select id, 'site', to_jsonb(lower(split_part(name, '-', 1))) from made`.execute(db)
-  await sql`insert into compute_resource (vo, site, name, gateway, kind, cores, memory_mb, disk_mb, seconds, platform,
-      tags, max_pilots, max_waiting)
-    select 'demo', name, name || '-farm', name, ${oneOf('i', 5, ['slurm', 'arc'])}, 1, 4096, 20000, 172800, 'x86_64',
-      ${[TAG]}::text[], ${PILOTS_A_SITE}, 20 from ${list}`.execute(db)
+  await addSites(db, now, SITES, {
+    ...{
+      title: sql`initcap(name) || ' University'`,
+      country: oneOf('i', 1, ['JP', 'IT', 'DE', 'FR', 'CA', 'AU']),
+    },
+    ...{
+      latitude: sql`-40 + 100 * ${chance('i', 2)}`,
+      longitude: sql`-130 + 280 * ${chance('i', 3)}`,
+      domain: 'invalid',
+    },
+    report: sql`jsonb_build_object('rssBytes', 1.2e8, 'areas', jsonb_build_array(jsonb_build_object('path', '/data',
+        'totalBytes', 4e15, 'usedBytes', 3.7e15 * ${chance('i', 4)}, 'files', 900000)))`,
+    ...{ kind: oneOf('i', 5, ['slurm', 'arc']), tags: [TAG], seconds: 172_800, cores: 1, diskMb: 20_000 },
+    ...{ maxPilots: PILOTS_A_SITE, maxWaiting: 20 },
+  })
   await tests(db, now)
   await sql`insert into downtime (vo, site, severity, starts_at, ends_at, reason, made_by, made_at)
     select 'demo', name, ${oneOf('i', 6, ['OUTAGE', 'WARNING'])}, ${now}::timestamptz + (k - 5) * 14 * interval ${HOUR},

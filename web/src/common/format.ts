@@ -26,6 +26,9 @@ export function utc(text: string): string {
   return `${time.getUTCFullYear()}-${wide(time.getUTCMonth() + 1)}-${wide(time.getUTCDate())} ${wide(time.getUTCHours())}:${wide(time.getUTCMinutes())}:${wide(time.getUTCSeconds())} UTC`
 }
 
+/** A sentence with its times as they are shown elsewhere. */
+export const timesIn = (sentence: string): string => sentence.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, utc)
+
 /** A length of time in its two greatest units. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds))

@@ -104,6 +104,11 @@ function Filter({ filter, status }: { filter: JobFilter; status: string | undefi
   const t = useMessages()
   const navigate = useNavigate()
   const sites = useQuery(sitesQuery)
+  // The chosen one can be chosen before the others are known: else the form would show, and send, none.
+  const names = new Set([
+    ...(filter.site ? [filter.site] : []),
+    ...(sites.data ?? []).map(({ name }) => name),
+  ])
   const [given, setGiven] = useState(0)
   const submit = (event: FormEvent<HTMLFormElement>) => {
     event.preventDefault()
@@ -136,7 +141,7 @@ function Filter({ filter, status }: { filter: JobFilter; status: string | undefi
         label={t.jobs.site}
         data={[
           { value: '', label: t.jobs.anySite },
-          ...(sites.data ?? []).map(({ name }) => ({ value: name, label: name })),
+          ...[...names].sort().map((name) => ({ value: name, label: name })),
         ]}
         defaultValue={filter.site ?? ''}
       />

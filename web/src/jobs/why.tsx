@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { Panel } from '../common/acting.tsx'
-import { count, percent } from '../common/format.ts'
+import { count, percent, timesIn } from '../common/format.ts'
 import { Mark, Pending, Time } from '../common/parts.tsx'
 import { type Explained, isOver, type Job, jobReasonQuery } from '../doors/jobs.ts'
 import type { Messages } from '../language/en.ts'
@@ -90,7 +90,7 @@ function Places({ places }: Pick<Explained, 'places'>) {
               <Mark tone="unknown">{t.jobs.why.obstacle(kind, text)}</Mark>
             </div>
           ))}
-          {paused !== null && <Mark tone="degraded">{t.jobs.why.paused(paused)}</Mark>}
+          {paused !== null && <Mark tone="degraded">{t.jobs.why.paused(timesIn(paused))}</Mark>}
         </li>
       ))}
     </ul>

@@ -145,10 +145,14 @@ export const jobs: Messages['jobs'] = {
           time: '時間の上限が足りません',
         }[kind] ?? text
       }`,
-    paused: (text) =>
-      text.startsWith('paused until ')
-        ? `一時停止中: ${text.slice('paused until '.length)}`
-        : '拠点が停止しています',
+    paused: (text) => {
+      const [, kind, from, until, reason] =
+        /(paused|no pilots are started|in downtime)(?: from (.+? UTC))? until (.+? UTC): (.*)/.exec(text) ??
+        []
+      if (kind === undefined) return `拠点が停止しています: ${text}`
+      const what = { paused: '一時停止中', 'in downtime': '計画停止' }[kind] ?? 'パイロットを起動しません'
+      return `${what} (${from ? `${from} から ` : ''}${until} まで): ${reason}`
+    },
   },
   submit: {
     title: 'ジョブを投入',
