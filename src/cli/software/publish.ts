@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
 import {
@@ -138,9 +139,9 @@ function doorOf(client: GridClient, repository: string, options: PublishCommand)
   const of = (id: string) => `${base}/publications/${id}`
   const sent = async (method: string, path: string, call: Parameters<GridClient['send']>[2]) => {
     const answer = await client.send(method, client.place.server + path, call)
-    const text = await answer.body.text()
-    if (answer.status >= 300) throw failureOf(answer.status, text, `${method} ${path}`)
-    return JSON.parse(text)
+    const said = await text(answer.body)
+    if (answer.status >= 300) throw failureOf(answer.status, said, `${method} ${path}`)
+    return JSON.parse(said)
   }
   return {
     open: (path, source) =>
