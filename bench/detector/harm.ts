@@ -1,3 +1,4 @@
+import type { FailureClass, Party } from '../../src/transfer/classify.ts'
 import { type Incident, isActive } from './incidents.ts'
 import type { World } from './world.ts'
 
@@ -17,10 +18,9 @@ export interface Harm {
   readonly active: readonly Incident[]
   job(work: Work): { chance: number; by: Incident | null }
   pilot(site: string, resource: string): number
-  /** Of the three tests of a site (job, ports, software) or of a storage (put, get, delete). */
-  siteTest(site: string, n: number): number
-  storageTest(storage: string, n: number): number
-  transfer(source: string, destination: string): number
+  siteTest(site: string, test: 'job' | 'port'): number
+  storageTest(storage: string, step: string): number
+  transfer(source: string, destination: string): TransferHarm
   /** How wrong the clock of a site is, ms. */
   clock(site: string): number
   /** Part of the usual work that there is: pilots that run. */
@@ -29,6 +29,14 @@ export interface Harm {
   illness(site: string): number
 }
 
+/** What makes an attempt of a transfer fail: on which side, and what that means for the next one. */
+export interface TransferHarm {
+  readonly chance: number
+  readonly party: Party
+  readonly failure: FailureClass
+}
+
+const WELL: TransferHarm = { chance: 0, party: 'transfer', failure: 'retry' }
 const LONG_BINS = 24
 /** What fails a third of the jobs is minutes: tokens and certificates that are not valid yet. */
 const WRONG_CLOCK_MS = 300_000
@@ -69,18 +77,23 @@ export function harmOf(world: World, incidents: readonly Incident[], bin: number
     }
   }
 
-  function onTransfer(one: Incident, source: string, destination: string): number {
+  function onTransfer(one: Incident, source: string, destination: string): TransferHarm {
     const { kind, share, storage } = one
-    const touches = (site: string | undefined) => site !== undefined && one.sites.includes(site)
-    const ends = touches(siteOf.get(source)) || touches(siteOf.get(destination))
-    if (kind === 'storage down' || kind === 'shared storage') {
-      return source === storage || destination === storage ? share : 0
+    const touches = (name: string) => one.sites.includes(siteOf.get(name) ?? '')
+    const side = touches(source) ? 'source' : touches(destination) ? 'destination' : null
+    if (storage !== null) {
+      if (storage !== destination && (storage !== source || kind === 'storage full')) return WELL
+      const failure = kind === 'storage full' ? 'fatal' : 'away'
+      return { chance: share, party: storage === source ? 'source' : 'destination', failure }
     }
-    if (kind === 'storage full') return destination === storage ? share : 0
-    if (kind === 'slow link') return one.link![0] === source && one.link![1] === destination ? share : 0
-    if (kind === 'network cut' || kind === 'downtime') return ends ? 0.95 : 0
-    if (kind === 'credential') return ends ? 0.6 * share : 0
-    return kind === 'database' ? 0.4 * share : 0
+    if (kind === 'slow link') {
+      const own = one.link![0] === source && one.link![1] === destination
+      return own ? { chance: share, party: 'transfer', failure: 'retry' } : WELL
+    }
+    if (kind === 'database') return { chance: 0.4 * share, party: 'transfer', failure: 'retry' }
+    if (side === null) return WELL
+    if (kind === 'network cut' || kind === 'downtime') return { chance: 0.95, party: side, failure: 'away' }
+    return kind === 'credential' ? { chance: 0.6 * share, party: side, failure: 'retry' } : WELL
   }
 
   return {
@@ -106,28 +119,28 @@ export function harmOf(world: World, incidents: readonly Incident[], bin: number
         const touched = one.kind === 'network cut' || one.kind === 'credential' || one.kind === 'downtime'
         return touched && at(one, site) ? 0.9 * one.share : 0
       }),
-    siteTest: (site, n) =>
+    // As long as pilots run at a site they take the test job, also when no other one can be started.
+    siteTest: (site, test) =>
       worst((one) => {
-        if (one.kind === 'database') return n === 0 ? 0.7 * one.share : 0
+        const { kind, share } = one
+        if (kind === 'database') return test === 'job' ? 0.7 * share : 0
         if (!at(one, site)) return 0
-        if (one.kind === 'submission') return n === 0 ? one.share : 0
-        if (one.kind === 'some nodes') return n === 0 ? 0.3 * one.share : 0
-        if (one.kind === 'black hole') return n === 0 ? 0.5 : 0
-        if (one.kind === 'clock') return 0.7 * one.share
-        return one.kind === 'network cut' || one.kind === 'credential' || one.kind === 'downtime'
-          ? one.share
-          : 0
+        if (kind === 'some nodes') return test === 'job' ? 0.3 * share : 0
+        if (kind === 'black hole') return test === 'job' ? 0.5 : 0
+        if (kind === 'clock') return 0.7 * share
+        return kind === 'network cut' || kind === 'credential' ? share : 0
       }),
-    storageTest: (storage, n) =>
-      worst((one) => {
-        if (one.kind === 'storage full') return one.storage === storage && n !== 1 ? one.share : 0
-        if (one.kind === 'storage down' || one.kind === 'shared storage') {
-          return one.storage === storage ? one.share : 0
-        }
-        const cut = one.kind === 'network cut' || one.kind === 'downtime'
-        return cut && at(one, siteOf.get(storage)!) ? one.share : 0
+    storageTest: (storage, step) =>
+      worst(({ kind, share, storage: ill, sites }) => {
+        if (kind === 'storage full') return ill === storage && step === 'put' ? share : 0
+        if (kind === 'storage down' || kind === 'shared storage') return ill === storage ? share : 0
+        return kind === 'network cut' && sites.includes(siteOf.get(storage)!) ? share : 0
       }),
-    transfer: (source, destination) => worst((one) => onTransfer(one, source, destination)),
+    transfer: (source, destination) =>
+      active.reduce((most, one) => {
+        const harm = onTransfer(one, source, destination)
+        return harm.chance > most.chance ? harm : most
+      }, WELL),
     clock: (site) => worst((one) => (one.kind === 'clock' && at(one, site) ? WRONG_CLOCK_MS * one.share : 0)),
     presence: (site) =>
       active.reduce((left, one) => {

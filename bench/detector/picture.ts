@@ -8,9 +8,10 @@ import type {
   UserJobs,
 } from '../../src/operations/detection/index.ts'
 import { BIN_MS, linkName } from '../../src/operations/detection/index.ts'
+import type { Party } from '../../src/transfer/classify.ts'
 import type { Incident } from './incidents.ts'
-import { loadOf, type Slice, startOf } from './traffic.ts'
-import { JOBS_PER_SLOT_AND_BIN, USER_SHARE, type World } from './world.ts'
+import { loadOf, type Slice } from './traffic.ts'
+import { JOBS_PER_SLOT_AND_BIN, startOf, USER_SHARE, type World } from './world.ts'
 
 const WINDOW_BINS = 6
 const DAY_BINS = 144
@@ -25,7 +26,8 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
   const running = new Map<string, number[]>()
   const clocks = new Map<string, number>()
   const submissions = new Map<string, { at: Date; ok: boolean }[]>()
-  const users: Map<string, { n: number; failed: number; sites: Set<string> }>[] = []
+  const users = new Map<string, UserDay>()
+  const day: (readonly JobFact[])[] = []
   const downtimes = incidents.flatMap(({ kind, sites, from, to }): Downtime[] =>
     kind === 'downtime'
       ? [
@@ -43,12 +45,13 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
     take(slice, throttled) {
       window.push(slice)
       if (window.length > WINDOW_BINS) window.shift()
-      users.push(usersOf(slice.jobs))
-      if (users.length > DAY_BINS) users.shift()
+      const own = slice.jobs.filter(({ attributes }) => attributes.user !== undefined)
+      count(users, own, 1)
+      day.push(own)
+      if (day.length > DAY_BINS) count(users, day.shift()!, -1)
       const now = startOf(slice.bin + 1).getTime()
-      for (const [resource, ok] of slice.submitted) {
-        const known = submissions.get(resource) ?? []
-        submissions.set(resource, [...known, { at: startOf(slice.bin), ok }].slice(-5))
+      for (const [resource, tries] of slice.submitted) {
+        submissions.set(resource, [...(submissions.get(resource) ?? []), ...tries].slice(-20))
       }
       for (const [site, offsetMs] of slice.clocks) clocks.set(site, offsetMs)
       const idle = slice.harm.active.some(({ kind }) => kind === 'idle')
@@ -69,7 +72,7 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
         ),
         trends: trendsOf(world, slice, running, (site) => !idle && !throttled.has(site)),
         consumption: consumptionOf(world, jobs, holesOf(slice)),
-        users: userSums(users),
+        users: userFacts(users),
         central: { clocks: [...clocks].map(([site, offsetMs]) => ({ site, offsetMs })) },
         storages: world.storages.map(({ name, site, fill }) => {
           const full = slice.harm.active.some((one) => one.kind === 'storage full' && one.storage === name)
@@ -86,34 +89,32 @@ export function makePictures(world: World, incidents: readonly Incident[]): Pict
   }
 }
 
-const usersOf = (jobs: readonly JobFact[]) => {
-  const counts = new Map<string, { n: number; failed: number; sites: Set<string> }>()
-  for (const { attributes, n, failed } of jobs) {
-    if (attributes.user === undefined) continue
-    const known = counts.get(attributes.user) ?? { n: 0, failed: 0, sites: new Set() }
-    known.n += n
-    known.failed += failed
-    if (failed > 0) known.sites.add(attributes.site!)
-    counts.set(attributes.user, known)
-  }
-  return counts
+interface UserDay {
+  n: number
+  failed: number
+  /** Failures by site. */
+  readonly sites: Map<string, number>
 }
 
-function userSums(bins: readonly ReturnType<typeof usersOf>[]): UserJobs[] {
-  const sums = new Map<string, { n: number; failed: number; sites: Set<string> }>()
-  for (const bin of bins) {
-    for (const [user, { n, failed, sites }] of bin) {
-      const known = sums.get(user) ?? { n: 0, failed: 0, sites: new Set<string>() }
-      known.n += n
-      known.failed += failed
-      for (const site of sites) known.sites.add(site)
-      sums.set(user, known)
-    }
+/** Adds what users' jobs did to the sums of a day, or takes it away again. */
+function count(sums: Map<string, UserDay>, jobs: readonly JobFact[], sign: 1 | -1): void {
+  for (const { attributes, n, failed } of jobs) {
+    if (attributes.user === undefined) continue
+    const known = sums.get(attributes.user) ?? { n: 0, failed: 0, sites: new Map() }
+    sums.set(attributes.user, known)
+    known.n += sign * n
+    known.failed += sign * failed
+    if (failed === 0) continue
+    const left = (known.sites.get(attributes.site!) ?? 0) + sign * failed
+    if (left > 0) known.sites.set(attributes.site!, left)
+    else known.sites.delete(attributes.site!)
   }
-  return [...sums].map(([user, { n, failed, sites }]) => ({
+}
+
+const userFacts = (sums: ReadonlyMap<string, UserDay>): UserJobs[] =>
+  [...sums].map(([user, { n, failed, sites }]) => ({
     ...{ user, n, failed, sites: sites.size, waiting: 0, fairShare: 0 },
   }))
-}
 
 function trendsOf(
   world: World,
@@ -161,6 +162,11 @@ function consumptionOf(world: World, jobs: readonly JobFact[], holes: ReadonlySe
 const USUAL_RATE = 50e6
 
 function linksOf(window: readonly Slice[], slow: ReadonlySet<string>): LinkCounts[] {
+  const failedAt = (link: string) => {
+    const all = window.map((one) => one.failedAt.get(link))
+    const sum = (party: Party) => all.reduce((total, one) => total + (one?.[party] ?? 0), 0)
+    return { source: sum('source'), destination: sum('destination'), transfer: sum('transfer') }
+  }
   const counts = new Map<string, { source: string; destination: string; attempts: number; failed: number }>()
   for (const { transfers } of window) {
     for (const { attributes, n, failed } of transfers) {
@@ -174,9 +180,12 @@ function linksOf(window: readonly Slice[], slow: ReadonlySet<string>): LinkCount
     }
   }
   return [...counts].map(([key, one]) => ({
-    ...{ ...one, queued: 1, active: 1, longestSilenceMs: 0, usualBytesPerSecond: USUAL_RATE },
-    failedAt: { source: 0, destination: 0, transfer: one.failed },
-    // Half of the slow links are slow, the others only fail.
-    bytesPerSecond: slow.has(key) && one.source < one.destination ? 0.3 * USUAL_RATE : 0.9 * USUAL_RATE,
+    ...one,
+    failedAt: failedAt(key),
+    full: {
+      // Half of the slow links are slow, the others only fail.
+      bytesPerSecond: slow.has(key) && one.source < one.destination ? 0.3 * USUAL_RATE : 0.9 * USUAL_RATE,
+      usualBytesPerSecond: USUAL_RATE,
+    },
   }))
 }

@@ -11,8 +11,8 @@ import {
 import { type Alarm, makeBaselines } from './baselines.ts'
 import { type Incident, makeIncidents } from './incidents.ts'
 import { makePictures } from './picture.ts'
-import { makeTraffic, type Slice, startOf, type Traffic } from './traffic.ts'
-import { makeWorld, type World } from './world.ts'
+import { makeTraffic, type Slice, type Traffic } from './traffic.ts'
+import { makeWorld, startOf, type World } from './world.ts'
 
 /** One card as a shifter saw it: times in bins. */
 export interface SeenCard {

@@ -28,6 +28,8 @@ export interface Score {
   readonly recall: number
   /** Episodes that belong to an incident, of all. */
   readonly precision: number
+  /** Episodes that were the first to tell of an incident, of all: what tells once more of what is known is a false alarm. */
+  readonly newPrecision: number
   readonly episodes: number
   readonly medianMinutes: number
   readonly p90Minutes: number
@@ -51,11 +53,19 @@ export function scoreOfBaseline(replayed: Replayed, alarms: readonly Alarm[]): S
   )
 }
 
-function scoreOf({ world, incidents }: Replayed, episodes: readonly Episode[]): Score {
+/** What was told of an incident: when first, in bins, and by which episode. */
+interface Told {
+  first: number | null
+  by: Episode | null
+  named: boolean
+  episodes: number
+}
+
+function toldOf({ world, incidents }: Replayed, episodes: readonly Episode[]) {
   const harmful = incidents.filter(({ kind }) => !(BENIGN as readonly Kind[]).includes(kind))
   const touched = new Map(harmful.map((one) => [one, touchedBy(one, world)]))
-  const counts = new Map<Incident, { first: number | null; named: boolean; episodes: number }>(
-    harmful.map((one) => [one, { first: null, named: false, episodes: 0 }]),
+  const counts = new Map<Incident, Told>(
+    harmful.map((one) => [one, { first: null, by: null, named: false, episodes: 0 }]),
   )
   let right = 0
   for (const episode of episodes) {
@@ -66,13 +76,31 @@ function scoreOf({ world, incidents }: Replayed, episodes: readonly Episode[]): 
     if (matching.length > 0) right++
     for (const { incident, at, named } of matching) {
       const count = counts.get(incident)!
-      count.first = Math.min(count.first ?? at, at)
+      if (count.first === null || at < count.first) {
+        count.first = at
+        count.by = episode
+      }
       count.named ||= named
     }
     // It is one episode of the incident that it names, or of the one that it is shown for first.
     const [own] = matching.sort((a, b) => Number(b.named) - Number(a.named) || a.at - b.at)
     if (own) counts.get(own.incident)!.episodes++
   }
+  return { counts, right }
+}
+
+/** Minutes until each incident that does harm was told of; null: it never was. */
+export function delaysOf(replayed: Replayed): ReadonlyMap<Incident, number | null> {
+  const { counts } = toldOf(replayed, replayed.cards)
+  return new Map(
+    [...counts].map(([one, { first }]) => [one, first === null ? null : 10 * (first - one.from)]),
+  )
+}
+
+function scoreOf(replayed: Replayed, episodes: readonly Episode[]): Score {
+  const { incidents } = replayed
+  const { counts, right } = toldOf(replayed, episodes)
+  const news = new Set([...counts.values()].flatMap(({ by }) => by ?? []))
   const kinds = [...HARMFUL, ...BENIGN].map((kind): KindScore => {
     const all = incidents.filter((one) => one.kind === kind)
     const known = all.flatMap((one) => (counts.has(one) ? [{ one, ...counts.get(one)! }] : []))
@@ -84,7 +112,7 @@ function scoreOf({ world, incidents }: Replayed, episodes: readonly Episode[]): 
       episodes: known.reduce((sum, one) => sum + one.episodes, 0),
     }
   })
-  return { kinds, ...totals(kinds, episodes.length, right) }
+  return { kinds, ...totals(kinds, episodes.length, right, news.size) }
 }
 
 /** Several replays as one. */
@@ -99,11 +127,19 @@ export function together(scores: readonly Score[]): Score {
     }
   })
   const episodes = scores.reduce((sum, one) => sum + one.episodes, 0)
-  const right = scores.reduce((sum, one) => sum + Math.round(one.precision * one.episodes), 0)
-  return { kinds, ...totals(kinds, episodes, right) }
+  const of = (part: (one: Score) => number) =>
+    scores.reduce((sum, one) => sum + Math.round(part(one) * one.episodes), 0)
+  const right = of(({ precision }) => precision)
+  const news = of(({ newPrecision }) => newPrecision)
+  return { kinds, ...totals(kinds, episodes, right, news) }
 }
 
-function totals(kinds: readonly KindScore[], episodes: number, right: number): Omit<Score, 'kinds'> {
+function totals(
+  kinds: readonly KindScore[],
+  episodes: number,
+  right: number,
+  news: number,
+): Omit<Score, 'kinds'> {
   const harmful = kinds.filter(({ kind }) => !(BENIGN as readonly Kind[]).includes(kind))
   const sum = (of: (one: KindScore) => number) => harmful.reduce((all, one) => all + of(one), 0)
   const minutes = harmful.flatMap((one) => one.minutes).sort((a, b) => a - b)
@@ -112,6 +148,7 @@ function totals(kinds: readonly KindScore[], episodes: number, right: number): O
     ...{ incidents: sum((one) => one.incidents), episodes },
     recall: found / sum((one) => one.incidents),
     precision: episodes > 0 ? right / episodes : 1,
+    newPrecision: episodes > 0 ? news / episodes : 1,
     medianMinutes: median(minutes),
     p90Minutes: minutes[Math.max(0, Math.ceil(0.9 * minutes.length) - 1)] ?? Number.NaN,
     episodesPerIncident: right / found,
@@ -187,15 +224,22 @@ function everything(world: World): ReadonlySet<string> {
   ])
 }
 
-/** Kinds of incidents for which somebody else has the better quality. */
-export function beatenBy(ours: Score, theirs: Score): Kind[] {
+/**
+ * Kinds of incidents for which somebody else is better: of a higher quality than ours by one or the other precision. Which
+ * precision: of all episodes those that were the first to tell of an incident, as detections of objects are judged
+ * (Everingham et al., IJCV 88 (2010), 4.2: of several detections of one object all but one are false), or all those that
+ * are about an incident, be it the eleventh alarm.
+ */
+export function beatenBy(ours: Score, theirs: Score, precision: Precision = 'newPrecision'): Kind[] {
   return HARMFUL.filter((kind) => {
-    const of = ({ kinds, precision }: Score) => qualityOf(kinds.find((one) => one.kind === kind)!, precision)
+    const of = (score: Score) => qualityOf(score.kinds.find((one) => one.kind === kind)!, score[precision])
     return of(ours) < of(theirs)
   })
 }
 
-/** Recall of a kind and the precision of all together, as one figure. */
+export type Precision = 'newPrecision' | 'precision'
+
+/** Recall of a kind and the precision of all together (F1): which of them an episode is about shows itself only later. */
 export function qualityOf(kind: KindScore, precision: number): number {
   const recall = kind.found / kind.incidents
   return recall + precision > 0 ? (2 * recall * precision) / (recall + precision) : 0

@@ -1,13 +1,10 @@
 import { type Rng, seededRng } from '../../src/kernel/ports.ts'
-import {
-  BIN_MS,
-  type Bin,
-  type ErrorCount,
-  type JobFact,
-  linkName,
-} from '../../src/operations/detection/index.ts'
+import { type Bin, type ErrorCount, type JobFact, linkName } from '../../src/operations/detection/index.ts'
 import { type Harm, harmOf, type Work } from './harm.ts'
 import type { Incident } from './incidents.ts'
+import { NEW_PLACE, type Place, type Submission, submit } from './submissions.ts'
+import { makeTests } from './tests.ts'
+import { type Moved, makeTransfers } from './transfers.ts'
 import {
   between,
   draw,
@@ -15,13 +12,11 @@ import {
   normal,
   pick,
   poisson,
+  startOf,
   sumsOf,
   USER_SHARE,
   type World,
 } from './world.ts'
-
-export const START = Date.parse('2026-03-02T00:00:00Z')
-export const startOf = (bin: number): Date => new Date(START + bin * BIN_MS)
 
 /** What happened in one bin. */
 export interface Slice {
@@ -31,17 +26,16 @@ export interface Slice {
   readonly jobs: readonly JobFact[]
   readonly transfers: readonly JobFact[]
   readonly running: ReadonlyMap<string, number>
-  /** The last submission of each resource: whether it worked. */
-  readonly submitted: ReadonlyMap<string, boolean>
+  /** Submissions of pilots by resource, oldest first. */
+  readonly submitted: ReadonlyMap<string, readonly Submission[]>
   /** As the tests of this bin found them: differences of the clocks of sites, ms. */
   readonly clocks: ReadonlyMap<string, number>
   readonly slowLinks: ReadonlySet<string>
+  /** Failures of transfers by whose they are, by link. */
+  readonly failedAt: Moved['failedAt']
 }
 
-const FLAKY = 0.03
 const PILOT_FAILS = 0.03
-const TRANSFER_FAILS = 0.02
-const CLOCK_NOISE_MS = 100
 /** Of all sites and bins: a moment of trouble that is over before anybody could look. */
 const HICCUP = 0.0006
 const BATCHES_PER_BIN = 6 / 144
@@ -55,7 +49,10 @@ export function loadOf(bin: number): { production: number; user: number } {
   return { production: 0.9 + 0.1 * wave, user: (weekend ? 0.6 : 1) * (0.65 + 0.35 * wave) }
 }
 
-/** All randomness of a bin and a place comes from its own seed: what is shut out here changes nothing there. */
+/**
+ * All randomness of a bin and a place comes from its own seed: what is shut out here changes nothing there. Only pilots
+ * and transfers that failed before are remembered.
+ */
 const rngOf = (seed: number, bin: number, place: number): Rng =>
   seededRng(
     (Math.imul(seed, 0x9e3779b1) ^ Math.imul(bin + 1, 0x85ebca6b) ^ Math.imul(place + 1, 0xc2b2ae35)) >>> 0,
@@ -81,6 +78,12 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
     return { user: null, production: name, release, input, failing }
   }
 
+  const tests = makeTests(world)
+  const transfers = makeTransfers(world)
+  const places = new Map<string, Place>()
+  /** Those that nothing was ever taken from, for who looks at a grid without exclusions. */
+  const openPlaces = new Map<string, Place>()
+
   return {
     slice(bin, share, only) {
       const start = startOf(bin)
@@ -89,8 +92,9 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
       const bins: Bin[] = []
       const jobs: JobFact[] = []
       const running = new Map<string, number>()
-      const submitted = new Map<string, boolean>()
-      const clocks = new Map<string, number>()
+      const submitted = new Map<string, readonly Submission[]>()
+      const hiccups = new Map<string, number>()
+      const waiting = !harm.active.some(({ kind }) => kind === 'idle')
       const moods = moodsOf(world, seed, bin)
       const scripts = harm.active.filter(({ kind }) => kind === 'bad script')
       const batch = batchOf(world, seed, bin) ?? batchOf(world, seed, bin - 1)
@@ -98,10 +102,11 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
       for (const [place, site] of world.sites.entries()) {
         if (only && !only.has(site.name)) continue
         const rng = rngOf(seed, bin, place)
-        const { name, slots, nodes, resources, home, offset } = site
+        const { name, slots, nodes, resources, home } = site
         const within = [{ kind: 'site', name } as const]
         const entity = within[0]!
         const hiccup = rng.next() < HICCUP ? between(rng, 0.6, 1) : 0
+        hiccups.set(name, hiccup)
         const mood = site.failing * Math.exp(0.5 * normal(rng))
         const presence = harm.presence(name)
         const level = (1 - USER_SHARE) * load.production + USER_SHARE * load.user
@@ -154,43 +159,37 @@ export function makeTraffic(world: World, incidents: readonly Incident[], seed: 
         let pilotsFailed = 0
         for (const resource of resources) {
           const chance = 1 - (1 - PILOT_FAILS) * (1 - harm.pilot(name, resource)) * (1 - hiccup / 2)
-          const some = poisson(rng, expected / 2 / resources.length)
-          let bad = 0
-          for (let left = some; left > 0; left--) if (rng.next() < chance) bad++
-          if (some > 0) {
-            submitted.set(resource, bad < some)
-            const of = { kind: 'resource', name: resource } as const
-            bins.push({ entity: of, within, start, measure: 'pilots', n: some, failed: bad })
-          }
-          pilots += some
+          const wanted = poisson(rng, expected / 2 / resources.length)
+          const known = (only ? openPlaces : places).get(resource) ?? NEW_PLACE
+          const { place: after, tries } = submit(rng, known, { bin, wanted, chance, waiting })
+          if (!only) places.set(resource, after)
+          if (only || share(name) === 1) openPlaces.set(resource, after)
+          if (tries.length === 0) continue
+          submitted.set(resource, tries)
+          const bad = tries.filter(({ ok }) => !ok).length
+          const of = { kind: 'resource', name: resource } as const
+          bins.push({ entity: of, within, start, measure: 'pilots', n: tries.length, failed: bad })
+          pilots += tries.length
           pilotsFailed += bad
         }
         if (pilots > 0) bins.push({ entity, start, measure: 'pilots', n: pilots, failed: pilotsFailed })
-
-        if ((bin + offset) % 3 !== 0) continue
-        const tests = [0, 1, 2].filter(
-          (t) => rng.next() < 1 - (1 - FLAKY) * (1 - harm.siteTest(name, t)) * (1 - hiccup),
-        )
-        bins.push({ entity, start, measure: 'tests', n: 3, failed: tests.length })
-        clocks.set(name, harm.clock(name) + CLOCK_NOISE_MS * normal(rngOf(seed, bin, 1000 + place)))
-        if (home !== `${name}-disk`) continue
-        const storage = { kind: 'storage', name: home } as const
-        const probes = [0, 1, 2].filter((t) => rng.next() < 1 - (1 - FLAKY) * (1 - harm.storageTest(home, t)))
-        bins.push({ entity: storage, within, start, measure: 'tests', n: 3, failed: probes.length })
       }
-      const { transfers, bins: moved } = only
-        ? { transfers: [], bins: [] }
-        : transfersOf(world, harm, rngOf(seed, bin, 997), start, load.production)
+      // Whoever looks at some sites without what was shut out there sees neither tests nor transfers.
+      const tested = only ? NO_TESTS : tests(rngOf(seed, bin, 996), bin, harm, hiccups)
+      const moved = only ? NOTHING_MOVED : transfers(rngOf(seed, bin, 997), bin, load.production, harm)
       const slowLinks = new Set(
         harm.active.flatMap(({ kind, link }) => (kind === 'slow link' ? linkName(...link!) : [])),
       )
       return {
-        ...{ bin, harm, bins: [...bins, ...moved], jobs, transfers },
-        ...{ running, submitted, clocks, slowLinks },
+        ...{ bin, harm, bins: [...bins, ...tested.bins, ...moved.bins], jobs, transfers: moved.transfers },
+        ...{ running, submitted, clocks: tested.clocks, slowLinks, failedAt: moved.failedAt },
       }
     },
   }
 }
+
+const NO_TESTS: ReturnType<ReturnType<typeof makeTests>> = { bins: [], clocks: new Map() }
+const NOTHING_MOVED: Moved = { transfers: [], bins: [], failedAt: new Map() }
 
 function factOf(work: Work, resource: string, start: Date, error: ErrorCount | null): JobFact {
   const attributes: Record<string, string> = {
@@ -238,34 +237,4 @@ function batchOf(world: World, seed: number, bin: number) {
   if (rng.next() >= BATCHES_PER_BIN) return null
   const sites = Array.from({ length: 1 + Math.floor(4 * rng.next()) }, () => pick(rng, world.sites).name)
   return { user: pick(rng, world.users), jobs: between(rng, 8, 25), sites }
-}
-
-function transfersOf(world: World, harm: Harm, rng: Rng, start: Date, load: number) {
-  const transfers: JobFact[] = []
-  const links: Bin[] = []
-  const counts = new Map(world.storages.map(({ name }) => [name, { n: 0, failed: 0 }]))
-  for (const { source, destination, perBin } of world.links) {
-    const n = poisson(rng, perBin * load)
-    if (n === 0) continue
-    const chance =
-      1 - (1 - TRANSFER_FAILS * Math.exp(0.5 * normal(rng))) * (1 - harm.transfer(source, destination))
-    let failed = 0
-    for (let left = n; left > 0; left--) if (rng.next() < chance) failed++
-    transfers.push({ attributes: { source, destination }, start, n, failed })
-    const ends = [source, destination].map((name) => ({ kind: 'storage', name }) as const)
-    const entity = { kind: 'link', name: linkName(source, destination) } as const
-    links.push({ entity, within: ends, start, measure: 'transfers', n, failed })
-    for (const end of [source, destination]) {
-      const count = counts.get(end)!
-      count.n += n
-      count.failed += failed
-    }
-  }
-  const bins = world.storages.flatMap(({ name, site }): Bin[] => {
-    const { n, failed } = counts.get(name)!
-    if (n === 0) return []
-    const entity = { kind: 'storage', name } as const
-    return [{ entity, within: [{ kind: 'site', name: site }], start, measure: 'transfers', n, failed }]
-  })
-  return { transfers, bins: [...bins, ...links] }
 }

@@ -1,4 +1,8 @@
 import { type Rng, seededRng } from '../../src/kernel/ports.ts'
+import { BIN_MS } from '../../src/operations/detection/index.ts'
+
+const START = Date.parse('2026-03-02T00:00:00Z')
+export const startOf = (bin: number): Date => new Date(START + bin * BIN_MS)
 
 /** A grid that does not exist: 57 sites of very different sizes, storages that several of them share, work of all kinds. */
 export interface World {
@@ -19,7 +23,6 @@ export interface Site {
   readonly home: string
   /** How often jobs fail there when all is well. */
   readonly failing: number
-  readonly offset: number
 }
 
 export interface Storage {
@@ -114,7 +117,7 @@ export function makeWorld(seed: number): World {
     )
     const resources = rng.next() < 0.25 ? [`${name(i)}-ce1`, `${name(i)}-ce2`] : [`${name(i)}-ce1`]
     const failing = Math.min(0.08, Math.max(0.005, Math.exp(Math.log(0.025) + 0.6 * normal(rng))))
-    return { name: name(i), slots, nodes, resources, home: storageName(home[i]!), failing, offset: i % 3 }
+    return { name: name(i), slots, nodes, resources, home: storageName(home[i]!), failing }
   })
   const storages = Array.from(
     { length: STORAGES },

@@ -125,6 +125,8 @@ serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
   let [put, removed] = [0, 0]
   try {
     tree.touch()
+    // While the first changes are still on their way.
+    await tree.prepare(job.path)
     if (job.changes !== undefined)
       for await (const line of linesOf(job.changes, (bytes) => ask({ beyond: bytes }))) {
         if (line.trim() === '') continue

@@ -112,6 +112,17 @@ describe('the rate of a link', () => {
     for (const link of history.slice(8)) expect(link.maxActive).toBeLessThanOrEqual(40)
     expect(history.at(-1)!.rate).toBeGreaterThan(80e6)
   })
+  test('of one that is full is what it carries, whatever it does at other times', () => {
+    const epoch = { seconds: 2, bytes: 1e8, finished: 0, overloads: 0 }
+    const idle = nextRate(newLink(), { ...epoch, now: 2000, saturated: false }, 128)
+    expect(idle).toMatchObject({ rate: 5e7, busy: null })
+    const full = nextRate(idle, { ...epoch, now: 4000, saturated: true }, 128)
+    expect(full.busy).toBe(5e7)
+    expect(nextRate(full, { ...epoch, bytes: 2, now: 6000, saturated: false }, 128).busy).toBe(5e7)
+    expect(nextRate(full, { ...epoch, bytes: 0, finished: 8, now: 6000, saturated: true }, 128).busy).toBe(
+      (5e7 + 4 * 262_144) / 2,
+    )
+  })
   test('halves at once on overload and does not grow while held', () => {
     const busy = { seconds: 2, bytes: 1e8, finished: 10, saturated: true }
     const before = { ...newLink(), maxActive: 32 }

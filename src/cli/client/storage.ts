@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { Transform } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import { adler32, adler32Hex } from '../../kernel/adler32.ts'
 import { defineError } from '../../kernel/errors.ts'
 import { failureOf } from './failure.ts'
@@ -19,7 +20,7 @@ export async function storedAt(
   signal?: AbortSignal,
 ): Promise<Stored | undefined> {
   const answer = await client.send('HEAD', url, { headers: { 'want-digest': 'adler32' }, signal })
-  await answer.body.dump()
+  answer.body.resume()
   if (answer.status === 404) return undefined
   if (answer.status >= 300) throw failureOf(answer.status, '', `Looking at ${url}`)
   const sum = /adler32=([0-9a-f]{8})/i.exec(String(answer.headers.digest ?? ''))?.[1]
@@ -60,8 +61,8 @@ export async function putFile(
     },
     signal,
   })
-  const text = await answer.body.text()
-  if (answer.status >= 300) throw failureOf(answer.status, text, `Storing ${file.path}`)
+  const said = await text(answer.body)
+  if (answer.status >= 300) throw failureOf(answer.status, said, `Storing ${file.path}`)
 }
 
 /** Opens a file at a storage from a position on. */
@@ -74,5 +75,5 @@ export async function getFile(
   const headers: Record<string, string> = from > 0 ? { range: `bytes=${from}-` } : {}
   const answer = await client.send('GET', url, { headers, signal })
   if (answer.status === 200 || answer.status === 206) return answer
-  throw failureOf(answer.status, await answer.body.text(), `Reading ${url}`)
+  throw failureOf(answer.status, await text(answer.body), `Reading ${url}`)
 }

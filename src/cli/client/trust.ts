@@ -5,10 +5,11 @@ import type { Place } from './home.ts'
 const unreachable = defineError('transient', 'server_unreachable')
 const untrusted = defineError('fatal', 'server_untrusted')
 
-/** How connections to the grid's servers are made: in time, and trusting its authority. */
-export function connectOptions({ caFile }: Place): { timeout: number; ca?: Buffer } {
-  return { timeout: 10_000, ...(caFile && { ca: readFileSync(caFile) }) }
-}
+/** A server that is there takes a connection within this time. */
+export const CONNECT_MS = 10_000
+
+/** Whom connections to the grid's servers trust: its authority. */
+export const trustOf = ({ caFile }: Place): { ca?: Buffer } => (caFile ? { ca: readFileSync(caFile) } : {})
 
 /** Why a server was not reached, in words that say what to do; anything else stays as it is. */
 export function connectionFailure(error: unknown, target: URL, signal?: AbortSignal): unknown {

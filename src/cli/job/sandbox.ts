@@ -3,6 +3,7 @@ import { lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
+import { text as textIn } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import { defineError } from '../../kernel/errors.ts'
 import { packArchive, unpackArchive } from '../../storage/archive/archive.ts'
@@ -46,7 +47,7 @@ export const sendSandbox = (client: GridClient, paths: readonly string[]): Promi
     const sent = await client.send('POST', url, {
       ...{ anonymous: true, headers: form.headers, body: Readable.from(form.body()) },
     })
-    const said = await sent.body.text()
+    const said = await textIn(sent.body)
     if (sent.status >= 300) throw failureOf(sent.status, said, 'sending the sandbox')
     return pfn
   })
@@ -78,7 +79,7 @@ async function unpackTo(client: GridClient, pfn: string, directory: string): Pro
     const { url } = await client.json<{ url: string }>('GET', SANDBOXES, { query: { pfn } })
     const answer = await client.send('GET', url, { anonymous: true })
     if (answer.status !== 200)
-      throw failureOf(answer.status, await answer.body.text(), 'fetching the sandbox')
+      throw failureOf(answer.status, await textIn(answer.body), 'fetching the sandbox')
     const file = join(scratch, 'sandbox')
     await pipeline(answer.body, createWriteStream(file, { mode: 0o600 }))
     const format = /tar\.[a-z0-9]+$/.exec(pfn)?.[0] ?? ''

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { text } from 'node:stream/consumers'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { GridFacts, Home } from '../../embedded/index.ts'
 import { defineError, isGridError } from '../../kernel/errors.ts'
@@ -52,7 +53,7 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
   const read = async (method: string, url: string, json?: unknown) => {
     const { status, body } = await client.send(method, url, { json })
     if (status === 200) return body
-    throw wrongAnswer(`${method} ${url} was answered with ${status}: ${(await body.text()).slice(0, 300)}`)
+    throw wrongAnswer(`${method} ${url} was answered with ${status}: ${(await text(body)).slice(0, 300)}`)
   }
   return {
     client,
@@ -73,7 +74,7 @@ export async function openDoors(home: Home, facts: GridFacts): Promise<Doors> {
       for await (const chunk of await read('GET', pfn)) hash.update(chunk as Buffer)
       return hash.digest('hex')
     },
-    close: () => client.close(),
+    close: async () => client.close(),
   }
 }
 
@@ -98,7 +99,7 @@ async function patiently<T>(work: () => Promise<T>): Promise<T> {
 }
 
 function isBrokenConnection(error: unknown): boolean {
-  return /^(UND_ERR_|ECONN|EPIPE)/.test((error as { code?: string }).code ?? '')
+  return /^(ECONN|EPIPE|ETIMEDOUT)/.test((error as { code?: string }).code ?? '')
 }
 
 /** Looks again until the value satisfies, or says what was still missing when time ran out. */

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
 import {
@@ -164,9 +165,9 @@ function doorOf(
   const of = (id: string) => `${base}/publications/${id}`
   const sent = async (method: string, path: string, call: Parameters<GridClient['send']>[2]) => {
     const answer = await client.send(method, client.place.server + path, call)
-    const text = await answer.body.text()
-    if (answer.status >= 300) throw failureOf(answer.status, text, `${method} ${path}`)
-    return JSON.parse(text)
+    const said = await text(answer.body)
+    if (answer.status >= 300) throw failureOf(answer.status, said, `${method} ${path}`)
+    return JSON.parse(said)
   }
   return {
     async open(path, source) {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { publicKeysFrom } from '../../software/format/signed.ts'
 import {
   type Fetch,
@@ -42,7 +43,7 @@ export async function openRelease(
   const address = options.url?.replace(/\/+$/, '') ?? `${client.place.server}/cvmfs/${name}`
   const fetch: Fetch = async (path, { signal } = {}) => {
     const answer = await client.send('GET', `${address}/${path}`, { anonymous: true, signal })
-    const bytes = Buffer.from(await answer.body.arrayBuffer())
+    const bytes = await buffer(answer.body)
     if (answer.status === 404) return undefined
     if (answer.status >= 300) throw failureOf(answer.status, bytes.toString(), `GET ${address}/${path}`)
     return bytes

@@ -158,12 +158,18 @@ function gatherTogether(drafts: Map<string, Draft>): void {
     .filter(isLonely)
     .map((draft) => ({ draft, at: onsetOf(draft) }))
     .sort((a, b) => a.at - b.at || (a.draft.key < b.draft.key ? -1 : 1))
-  const open = [...drafts.values()].find(isTogether)
-  // What joins it long after it began is the next trouble.
-  const latest = open ? beginOf(open) + JOINING_MS : 0
-  const times = (open?.card?.findings ?? []).map(sinceOf).filter((time) => time <= latest)
+  const open = [...drafts.values()].filter(isTogether).map((draft) => {
+    // What joins it long after it began is the next trouble.
+    const latest = beginOf(draft) + JOINING_MS
+    const times = (draft.card?.findings ?? []).map(sinceOf).filter((time) => time <= latest)
+    return {
+      draft,
+      joins: (at: number) => times.some((time) => at <= latest && Math.abs(time - at) <= LINK_MS),
+    }
+  })
   for (const { draft, at } of onsets) {
-    if (at <= latest && times.some((time) => Math.abs(time - at) <= LINK_MS)) moveInto(open!, draft)
+    const home = open.find(({ joins }) => joins(at))
+    if (home) moveInto(home.draft, draft)
   }
   for (const chain of chainsOf(onsets.filter(({ draft }) => draft.findings.length > 0))) {
     // Old cards are known for what they are; what is new makes them one.

@@ -7,8 +7,8 @@ export const RAISE = 9
 export const CALM = 2
 export const CALM_BINS = 3
 const MOST = 14
-/** One bin alone never raises an alarm. */
-const MOST_OF_A_BIN = 5
+/** One bin alone never raises an alarm, nor do two in which the same transfer is tried again and again. */
+const MOST_OF_A_BIN: Readonly<Record<Measure, number>> = { jobs: 5, pilots: 5, tests: 5, transfers: 4 }
 /** What must have been held against an entity before the bin that raises its alarm. */
 const LASTING = 3
 const MORE_THAN_COMMON = 1.25
@@ -19,12 +19,15 @@ const FORGET_MS = 86_400_000
 const UNUSED_MS = 7_200_000
 const RECENT = 3
 
-/** What is usual, and how ill something may be: partly, or altogether. Jobs are measured by what is usual for them. */
+/**
+ * What is usual, and how ill something may be: partly, or altogether. Jobs are measured by what is usual for them. A test
+ * that counts as failed has failed twice within five minutes, which hardly ever is chance.
+ */
 type Fractions = readonly [usual: number, ...ill: readonly number[]]
 const FRACTIONS: Readonly<Record<Exclude<Measure, 'jobs'>, Fractions>> = {
   pilots: [0.05, 0.5, 0.9],
-  transfers: [0.05, 0.5],
-  tests: [0.05, 0.4],
+  transfers: [0.04, 0.3, 0.6],
+  tests: [0.005, 0.4, 0.8],
 }
 
 function fractions(measure: Measure, baseline: number): Fractions {
@@ -51,7 +54,7 @@ export function evidenceOf(
     return clamp(
       failed * Math.log(ill / usual) + (n - failed) * Math.log((1 - ill) / (1 - usual)),
       -12,
-      MOST_OF_A_BIN,
+      MOST_OF_A_BIN[measure],
     )
   })
 }

@@ -11,6 +11,8 @@ import { advanceAll } from './cusum.ts'
 import { declared, inAftermath, inDowntime, muted, undeclared } from './downtimes.ts'
 import { withoutWorseEnds } from './ends.ts'
 import { closure, MINUTE_MS, minutes, percent, rank, type Sign, sign, signKey } from './finding.ts'
+import { EVERYWHERE_ENTITY } from './localise.ts'
+import { illMachines } from './machines.ts'
 import * as work from './pilots-and-jobs.ts'
 import * as services from './storage-and-services.ts'
 import {
@@ -63,7 +65,7 @@ export function detect(memory: Memory, now: Date, picture: Picture): Detection {
   const entities = withoutWorseEnds(withoutExplained(weighed, causes, at), picture.transfers ?? [], at)
   const raw = [
     ...Object.values(entities).flatMap((one) => alarmSigns(one, at)),
-    ...ruleSigns(now, picture, causes),
+    ...ruleSigns(now, picture, causes, memory.seen[CENTRAL_SEEN]?.last),
     ...loud.map((cause) => signOf(cause, named[entityKey(cause.entity)]!.since)),
   ].map((one) => ({ ...one, within: closure(one.within, wholes) }))
   const heard = raw.filter(
@@ -115,14 +117,18 @@ function alarmSigns({ entity, within, evidence, since, recent }: EntityMemory, n
     })
 }
 
-const ruleSigns = (now: Date, picture: Picture, causes: readonly Cause[]): Sign[] => [
-  ...work.failedSubmissions(picture),
+/** When something central was last the cause of failures; what failed until then says nothing of places. */
+const CENTRAL_SEEN = `R20 cause of failures ${entityKey(EVERYWHERE_ENTITY)}`
+
+const ruleSigns = (now: Date, picture: Picture, causes: readonly Cause[], centralUntil?: number): Sign[] => [
+  ...work.failedSubmissions(now, picture, centralUntil),
   ...work.waitingPilots(now, picture),
   ...work.nothingRuns(picture),
   ...work.emptyPilots(picture),
   ...work.unusual(picture),
   ...work.stuckJobs(now, picture),
   ...work.blackHoles(picture),
+  ...illMachines(picture.jobs ?? [], causes),
   ...work.users(picture, picture.jobs && unexplainedJobs(picture.jobs, causes, 'user')),
   ...work.transformations(now, picture),
   ...work.rawData(now, picture),

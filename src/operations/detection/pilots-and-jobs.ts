@@ -5,24 +5,53 @@ import type { JobFact, Picture, RawInput } from './types.ts'
 
 const SIX_HOURS = 6 * HOUR_MS
 
-/** R03: the last five submissions failed over twenty minutes or longer. Submissions by count are the evidence's. */
-export function failedSubmissions({ resources = [] }: Picture): Sign[] {
-  return resources.flatMap(({ resource, site: at, submissions }) => {
-    const last = submissions.slice(-5)
-    if (last.length < 5 || last.some(({ ok }) => ok)) return []
-    const first = last[0]!.at
-    if (last[4]!.at.getTime() - first.getTime() < 20 * MINUTE_MS) return []
-    return sign(
-      'R03',
-      'submissions fail',
-      { kind: 'resource', name: resource },
-      'error',
-      { failed: 5 },
-      {
-        ...{ within: [site(at)], since: first },
-      },
-    )
+/** What of submissions fails as usual, and where pilots cannot be started: partly, or altogether. */
+const SUBMISSIONS = { usual: 0.05, ill: [0.5, 0.9] }
+const SUBMISSION_EVIDENCE = 9
+const SUBMISSION_SPAN_MS = 10 * MINUTE_MS
+/** What is older says nothing of now; and without a failure of the last half an hour nobody knows. */
+const SUBMISSION_WINDOW_MS = HOUR_MS
+const SUBMISSION_NEWEST_MS = 30 * MINUTE_MS
+
+/**
+ * R03: the last submissions at a place failed for ten minutes or longer, all or so many of them that they are far likelier
+ * where something is ill. They are judged as they came on, not as their pilots end: those that were started before an
+ * incident end well for hours. A place whose pilots fail is tried with one pilot after ever longer pauses, so that few
+ * tell. What failed while something central did (until `after`, ms since 1970) is no place's fault.
+ */
+export function failedSubmissions(now: Date, { resources = [] }: Picture, after = 0): Sign[] {
+  const begin = Math.max(after, now.getTime() - SUBMISSION_WINDOW_MS)
+  return resources.flatMap(({ resource, site: at, submissions: all }) => {
+    const submissions = all.filter((one) => one.at.getTime() > begin)
+    if ((submissions.at(-1)?.at.getTime() ?? 0) < now.getTime() - SUBMISSION_NEWEST_MS) return []
+    const entity = { kind: 'resource', name: resource } as const
+    const found = SUBMISSIONS.ill
+      .map((ill) => worstEnd(submissions, ill))
+      .filter(({ evidence, spanMs }) => evidence > SUBMISSION_EVIDENCE && spanMs >= SUBMISSION_SPAN_MS)
+      .sort((a, b) => b.evidence - a.evidence)[0]
+    if (!found) return []
+    const { n, failed } = found
+    return sign('R03', 'submissions fail', entity, 'error', { n, failed }, { within: [site(at)] })
   })
+}
+
+/** The newest submissions that say most against a place; the newest one failed. */
+function worstEnd(submissions: readonly { readonly at: Date; readonly ok: boolean }[], ill: number) {
+  const { usual } = SUBMISSIONS
+  const newest = submissions.at(-1)
+  let worst = { evidence: 0, n: 0, failed: 0, spanMs: 0 }
+  if (!newest || newest.ok) return worst
+  let evidence = 0
+  let failed = 0
+  for (let n = 1; n <= submissions.length; n++) {
+    const { at, ok } = submissions[submissions.length - n]!
+    evidence += ok ? Math.log((1 - ill) / (1 - usual)) : Math.log(ill / usual)
+    if (ok) continue
+    failed++
+    const spanMs = newest.at.getTime() - at.getTime()
+    if (evidence >= worst.evidence) worst = { evidence, n, failed, spanMs }
+  }
+  return worst
 }
 
 /** R04: a pilot waits far longer than usual although there is room. */
@@ -139,7 +168,7 @@ export function users({ users: all = [] }: Picture, lately?: readonly JobFact[])
 /** R17 and R18: a step of a production fails too often, or does not get on. */
 export function transformations(now: Date, { transformations: all = [] }: Picture): Sign[] {
   return all.flatMap((one) => {
-    const { done, failed, waiting, held, startedAt, lastDoneAt, medianJobMs, donePerDay, remaining } = one
+    const { done, failed, waiting, held, startedAt, lastDoneAt, usualJobMs, donePerDay, remaining } = one
     const entity = { kind: 'transformation', name: one.transformation } as const
     const within = [{ kind: 'production', name: one.production } as const]
     const found: Sign[] = []
@@ -149,7 +178,7 @@ export function transformations(now: Date, { transformations: all = [] }: Pictur
       found.push(sign('R17', 'a step fails', entity, 'error', facts, { within }))
     }
     const idle = now.getTime() - Math.max(startedAt.getTime(), lastDoneAt?.getTime() ?? 0)
-    if (!held && waiting > 0 && idle > Math.max(SIX_HOURS, 5 * (medianJobMs ?? 0))) {
+    if (!held && waiting > 0 && idle > Math.max(SIX_HOURS, 5 * (usualJobMs ?? 0))) {
       found.push(sign('R18', 'no progress', entity, 'warn', { waiting, idleHours: hours(idle) }, { within }))
     } else if (!held && donePerDay > 0 && remaining / donePerDay > 365) {
       const facts = { remaining, days: Math.round(remaining / donePerDay) }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { detect, emptyMemory, type Picture, type Trend } from './index.ts'
+import { detect, emptyMemory, type JobFact, type Picture, type Trend } from './index.ts'
 
 const NOW = new Date('2026-03-02T12:00:00Z')
 const MINUTE = 60_000
@@ -20,13 +20,19 @@ const resource = {
 describe('pilots', () => {
   const failing = (spanMs: number) => [4, 3, 2, 1, 0].map((i) => ({ at: ago((spanMs * i) / 4), ok: false }))
 
-  it('that cannot be submitted five times over twenty minutes are a fault of the place', () => {
-    expect(told({ resources: [{ ...resource, submissions: failing(20 * MINUTE) }] })).toEqual([
-      'R03 submissions fail (error): resource kek-slurm',
-    ])
-    expect(told({ resources: [{ ...resource, submissions: failing(15 * MINUTE) }] })).toEqual([])
-    const once = [...failing(HOUR).slice(1), { at: NOW, ok: true }]
-    expect(told({ resources: [{ ...resource, submissions: once }] })).toEqual([])
+  it('that cannot be submitted again and again for ten minutes are a fault of the place', () => {
+    const toldOf = (submissions: readonly { at: Date; ok: boolean }[]) =>
+      told({ resources: [{ ...resource, submissions }] })
+    const fault = ['R03 submissions fail (error): resource kek-slurm']
+    expect(toldOf(failing(20 * MINUTE))).toEqual(fault)
+    // Three at once, then one after each pause.
+    expect(toldOf([15, 15, 15, 14, 12, 8, 0].map((m) => ({ at: ago(m * MINUTE), ok: false })))).toEqual(fault)
+    expect(toldOf(failing(5 * MINUTE))).toEqual([])
+    expect(toldOf([...failing(HOUR).slice(1), { at: NOW, ok: true }])).toEqual([])
+    const some = (every: number) =>
+      Array.from({ length: 20 }, (_, i) => ({ at: ago((19 - i) * MINUTE), ok: (19 - i) % every !== 0 }))
+    expect(toldOf(some(2))).toEqual(fault)
+    expect(toldOf(some(8))).toEqual([])
   })
 
   it('that wait longer than three times the usual are told of where there is room', () => {
@@ -110,10 +116,41 @@ describe('jobs', () => {
   })
 })
 
+describe('some machines of a site', () => {
+  const HOSTS = Array.from({ length: 10 }, (_, i) => `kek/wn${i}`)
+  /** Five jobs of an hour on each machine. */
+  const jobs = (failed: (host: number, i: number) => boolean, owner = (i: number) => `p${i}`): JobFact[] =>
+    HOSTS.flatMap((node, host) =>
+      [0, 1, 2, 3, 4].map((i) => ({
+        attributes: { site: 'kek', node, production: owner(i) },
+        ...{ start: ago((50 - 10 * i) * MINUTE), n: 1, failed: failed(host, i) ? 1 : 0 },
+      })),
+    )
+  const machines = (facts: readonly JobFact[]) => told({ jobs: facts }).filter((one) => one.startsWith('R10'))
+
+  it('are told of when all fails on them, few as their jobs are', () => {
+    expect(machines(jobs((host) => host < 4))).toEqual(
+      [0, 1, 2, 3].map((i) => `R10 machine fails (error): node kek/wn${i}`),
+    )
+  })
+  it('are not ill when as much fails on the others, at one moment, or of one owner', () => {
+    expect(machines(jobs((host, i) => (host + i) % 3 === 0))).toEqual([])
+    expect(machines(jobs((_, i) => i === 1))).toEqual([])
+    expect(
+      machines(
+        jobs(
+          (host) => host < 4,
+          () => 'mine',
+        ),
+      ),
+    ).toEqual([])
+  })
+})
+
 describe('a step of a production', () => {
   const step = {
     ...{ transformation: 'mc16/reco', production: 'mc16', done: 100, failed: 3, waiting: 50, held: false },
-    ...{ startedAt: ago(DAY), lastDoneAt: ago(HOUR), medianJobMs: 2 * HOUR, donePerDay: 100, remaining: 500 },
+    ...{ startedAt: ago(DAY), lastDoneAt: ago(HOUR), usualJobMs: 2 * HOUR, donePerDay: 100, remaining: 500 },
   }
   it('whose tasks fail is told of from the eighth failure on', () => {
     expect(told({ transformations: [step] })).toEqual([])
@@ -210,12 +247,6 @@ describe('a storage', () => {
     ])
     expect(fill(50, 50, { catalogueBytes: 49 })).toEqual([])
   })
-  it('with more than one dark or missing file in a hundred is for a person', () => {
-    const compare = (dark: number, missing: number) =>
-      told({ consistency: [{ storage: 'KEK-DISK', files: 1000, dark, missing }] })
-    expect(compare(10, 10)).toEqual([])
-    expect(compare(0, 11)).toEqual(['R22 storage and catalogue disagree (error): storage KEK-DISK'])
-  })
   it('with many doubtful copies is doubtful itself', () => {
     const copies = (n: number, reports = 5) =>
       told({ suspicious: Array.from({ length: n }, (_, i) => ({ storage: 'S', file: `f${i}`, reports })) })
@@ -227,21 +258,17 @@ describe('a storage', () => {
 
 describe('a link', () => {
   const link = {
-    ...{ source: 'A', destination: 'B', attempts: 40, failed: 2, queued: 5, active: 3 },
-    ...{ failedAt: { source: 0, destination: 0, transfer: 2 }, longestSilenceMs: 0 },
-    ...{ bytesPerSecond: 90e6, usualBytesPerSecond: 100e6 },
+    ...{ source: 'A', destination: 'B', attempts: 40, failed: 2 },
+    failedAt: { source: 0, destination: 0, transfer: 2 },
+    full: { bytesPerSecond: 90e6, usualBytesPerSecond: 100e6 },
   }
-  it('that fails, is slow with work to do, or hangs is told of', () => {
+  it('that fails, or is slow when it is full, is told of', () => {
     expect(told({ links: [link] })).toEqual([])
     expect(told({ links: [{ ...link, failed: 20 }] })).toEqual(['R19 link fails (warn): link A → B'])
     expect(told({ links: [{ ...link, failed: 10, attempts: 19 }] })).toEqual([])
-    expect(told({ links: [{ ...link, bytesPerSecond: 40e6 }] })).toEqual([
-      'R19 link is slow (warn): link A → B',
-    ])
-    expect(told({ links: [{ ...link, bytesPerSecond: 40e6, queued: 0 }] })).toEqual([])
-    expect(told({ links: [{ ...link, longestSilenceMs: 301_000 }] })).toEqual([
-      'R19 link hangs (warn): link A → B',
-    ])
+    const full = { bytesPerSecond: 40e6, usualBytesPerSecond: 100e6 }
+    expect(told({ links: [{ ...link, full }] })).toEqual(['R19 link is slow (warn): link A → B'])
+    expect(told({ links: [{ ...link, full: null }] })).toEqual([])
   })
   it('of a storage whose site is in downtime is silent', () => {
     const storages = [
@@ -314,10 +341,10 @@ describe('what everybody depends on', () => {
         unevaluated: 4,
         unevaluatedSince: ago(HOUR),
       },
-      ...{ lateDeletions: 5, unsentMessages: 1001 },
+      lateDeletions: 5,
     }
-    expect(told({ rules })).toHaveLength(6)
-    const none = { stuckWithoutSource: 0, stuckOtherwise: 0, expired: 0, lateDeletions: 0, unsentMessages: 9 }
+    expect(told({ rules })).toHaveLength(5)
+    const none = { stuckWithoutSource: 0, stuckOtherwise: 0, expired: 0, lateDeletions: 0 }
     expect(told({ rules: { ...none, unevaluated: 4, unevaluatedSince: ago(MINUTE) } })).toEqual([])
   })
 })

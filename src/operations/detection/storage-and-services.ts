@@ -75,10 +75,10 @@ export function silentGateways(now: Date, { gateways = [] }: Picture): Sign[] {
   })
 }
 
-/** R19: a link fails, is slow although there is work, or hangs. */
+/** R19: a link fails, or is slow when it is full. Transfers that hang are ended, and so have failed. */
 export function badLinks({ links = [] }: Picture): Sign[] {
   return links.flatMap((one) => {
-    const { source, destination, attempts, failed, failedAt, queued, active } = one
+    const { source, destination, attempts, failed, failedAt, full } = one
     const entity = { kind: 'link', name: linkName(source, destination) } as const
     const at = { within: [storage(source), storage(destination)] }
     const found: Sign[] = []
@@ -86,15 +86,8 @@ export function badLinks({ links = [] }: Picture): Sign[] {
       const facts = { attempts, failed, ...failedAtFacts(failedAt) }
       found.push(sign('R19', 'link fails', entity, 'warn', facts, at))
     }
-    const usual = one.usualBytesPerSecond
-    if (usual !== null && queued > 0 && active > 0 && one.bytesPerSecond < usual / 2) {
-      const facts = { bytesPerSecond: one.bytesPerSecond, usualBytesPerSecond: usual, queued }
-      found.push(sign('R19', 'link is slow', entity, 'warn', facts, at))
-    }
-    if (active > 0 && one.longestSilenceMs > 300_000) {
-      const facts = { active, silentMinutes: minutes(one.longestSilenceMs) }
-      found.push(sign('R19', 'link hangs', entity, 'warn', facts, at))
-    }
+    if (full && full.bytesPerSecond < full.usualBytesPerSecond / 2)
+      found.push(sign('R19', 'link is slow', entity, 'warn', { ...full }, at))
     return found
   })
 }
@@ -174,26 +167,20 @@ export function ruleBacklogs(now: Date, { rules }: Picture): Sign[] {
   const waits = unevaluatedSince ? now.getTime() - unevaluatedSince.getTime() : 0
   if (unevaluated > 0 && waits > HOUR_MS / 2) add('datasets wait for their rules', 'rules', unevaluated)
   if (lateDeletions > 0) add('deletions are late', 'deletions', lateDeletions)
-  if (rules.unsentMessages > 1_000) add('messages are not sent', 'messages', rules.unsentMessages)
   return found
 }
 
-/** R22 and R23: copies that nobody knows of, that are not there, or that were complained about. */
-export function doubtfulCopies({ consistency = [], suspicious = [] }: Picture): Sign[] {
-  const differ = consistency.flatMap(({ storage: name, files, dark, missing }) => {
-    if (Math.max(dark, missing) <= 0.01 * files) return []
-    return sign('R22', 'storage and catalogue disagree', storage(name), 'error', { files, dark, missing })
-  })
+/** R23: copies that were complained about. */
+export function doubtfulCopies({ suspicious = [] }: Picture): Sign[] {
   const doubted = new Map<string, string[]>()
   for (const { storage: name, file, reports } of suspicious) {
     if (reports >= 5) doubted.set(name, [...(doubted.get(name) ?? []), file])
   }
-  const copies = [...doubted].map(([name, files]) =>
+  return [...doubted].map(([name, files]) =>
     files.length > 5
       ? sign('R23', 'storage is suspicious', storage(name), 'error', { files: files.length })
       : sign('R23', 'copies are suspicious', storage(name), 'warn', {
           ...{ files: files.length, first: files.sort()[0]! },
         }),
   )
-  return [...differ, ...copies]
 }

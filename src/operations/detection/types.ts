@@ -91,7 +91,6 @@ export interface Picture {
   readonly transformations?: readonly TransformationCounts[]
   readonly links?: readonly LinkCounts[]
   readonly rules?: RuleBacklog
-  readonly consistency?: readonly StorageComparison[]
   readonly suspicious?: readonly SuspiciousFile[]
 }
 
@@ -117,7 +116,7 @@ export interface ResourcePilots {
   readonly freeSlots: number | null
   /** Waiting jobs that would fit it. */
   readonly demand: number
-  /** The last five submissions, oldest first. */
+  /** The last submissions, at most twenty, oldest first: whether their pilots came on. */
   readonly submissions: readonly { readonly at: Date; readonly ok: boolean }[]
   /** Pilots that ended in the last 60 min, and those of them that ran no job. */
   readonly ended: number
@@ -242,7 +241,8 @@ export interface TransformationCounts {
   readonly held: boolean
   readonly startedAt: Date
   readonly lastDoneAt: Date | null
-  readonly medianJobMs: number | null
+  /** Mean wall time of its starts of the last 14 d; null: none ended. */
+  readonly usualJobMs: number | null
   /** Tasks done in the last 24 h, and those expected of it. */
   readonly donePerDay: number
   readonly remaining: number
@@ -256,13 +256,8 @@ export interface LinkCounts {
   readonly failed: number
   /** Failures by whose they are: the source's, the destination's, or the transfer's own. */
   readonly failedAt: { readonly source: number; readonly destination: number; readonly transfer: number }
-  readonly queued: number
-  readonly active: number
-  readonly bytesPerSecond: number
-  /** Median of the last 28 d at as many at once; null: unknown. */
-  readonly usualBytesPerSecond: number | null
-  /** Of an active transfer: longest time without a byte, ms. */
-  readonly longestSilenceMs: number
+  /** What it carried when it was full, in the last hour and in the last 28 d; null: it seldom was. */
+  readonly full: { readonly bytesPerSecond: number; readonly usualBytesPerSecond: number } | null
 }
 
 /** R21. */
@@ -275,15 +270,6 @@ export interface RuleBacklog {
   readonly unevaluatedSince: Date | null
   /** Deletions that are due for more than 24 h. */
   readonly lateDeletions: number
-  readonly unsentMessages: number
-}
-
-/** R22: a storage's list of files against the catalogue's. */
-export interface StorageComparison {
-  readonly storage: string
-  readonly files: number
-  readonly dark: number
-  readonly missing: number
 }
 
 /** R23: reports of the last 5 d on one copy. */

@@ -7,6 +7,7 @@ import { completeStart, createMarkets, noteStorages, ownPilot } from '../../work
 import { detect, emptyMemory } from '../detection/index.ts'
 import { noteLevels } from '../statistics/levels.store.ts'
 import { pictureOf } from './picture.ts'
+import { usualJobs, usualWaits } from './usual.store.ts'
 import { wallsOfSites } from './work.store.ts'
 
 const HOUR = 3600
@@ -139,6 +140,45 @@ describe('what the detector sees of a grid', () => {
     await sql`insert into rse_usage (rse_id, source, used, updated_at)
       select id, 'rucio', 10, ${at(NOW)} from rse where name = 'KEK-DISK'`.execute(db)
     expect((await look()).told).toContain('R13 storage and catalogue differ: KEK-DISK')
+  })
+
+  test('knows how long pilots wait, how long jobs of a step take, and what full links carry', async () => {
+    const { db } = database
+    await sql`insert into pilot (stamp, vo, resource_id, site, resource, state, created_at, began_at, deadline)
+      select 'waited' || n, ${vo}, (select id from compute_resource order by id limit 1), 'kek', 'kek', 'Running',
+        ${at(NOW - DAY)}, ${at(NOW - DAY)}::timestamptz + n * interval '1 minute', ${at(NOW + DAY)} from generate_series(0, 100) n`.execute(
+      db,
+    )
+    const stamp = await world.pilot('osaka', at(NOW - HOUR))
+    for (const minutes of [20, 10]) await world.lease(stamp, { now: at(NOW - minutes * 60) })
+    const began = await rows(db, sql<{ at: Date }>`select began_at as at from pilot where stamp = ${stamp}`)
+    expect(began).toEqual([{ at: at(NOW - 20 * 60) }])
+    await sql`insert into job_fact (vo, hour, site, resource, output_storage, production, step, owner, release, n, failed, wall_seconds)
+      values (${vo}, ${at(NOW - DAY)}, 'kek', 'kek', '', 'mc16', 'reco', 'mika', '', 9, 3, 900),
+        (${vo}, ${at(NOW - DAY)}, 'osaka', 'osaka', '', 'mc16', 'reco', 'mika', '', 1, 0, 1100)`.execute(db)
+    expect(await usualWaits(db, vo, at(NOW - WEEK))).toMatchObject([{ ms: 95 * 60_000 }])
+    expect(await usualJobs(db, vo, at(NOW - WEEK))).toEqual([{ transformation: 'mc16/reco', ms: 200_000 }])
+    const full = async (rate: number, before: number) => {
+      await sql`insert into link (src_rse_id, dst_rse_id, busy_bytes_per_s, busy_at, updated_at)
+        select s.id, d.id, ${rate}, ${at(NOW - before)}, ${at(NOW)} from rse s, rse d
+        where s.name = 'KEK-DISK' and d.name = 'OSAKA-DISK'
+        on conflict (src_rse_id, dst_rse_id) do update set busy_bytes_per_s = excluded.busy_bytes_per_s, busy_at = excluded.busy_at`.execute(
+        db,
+      )
+      await transaction(db, (tx) => noteLevels(tx, at(NOW - before), at(NOW - before)))
+    }
+    for (let bin = 7; bin < 50; bin++) await full(100e6, bin * 600)
+    for (let bin = 6; bin > 0; bin--) await full(40e6, bin * 600)
+    const { picture, told } = await look()
+    expect(picture.links).toMatchObject([
+      {
+        ...{ source: 'KEK-DISK', destination: 'OSAKA-DISK', attempts: 0 },
+        full: { bytesPerSecond: 40e6, usualBytesPerSecond: 100e6 },
+      },
+    ])
+    expect(told).toContain('R19 link is slow: KEK-DISK → OSAKA-DISK')
+    // An hour in which it was not full says nothing.
+    expect((await look(NOW + HOUR)).picture.links).toEqual([])
   })
 
   test('sees transfers that come faster than they go, and what rules and deletions should have done', async () => {

@@ -15,6 +15,7 @@ import { storageLevels } from '../statistics/levels.store.ts'
 import { type BinRow, binsBetween } from '../statistics/rollup.store.ts'
 import * as backlogs from './backlogs.ts'
 import * as services from './services.store.ts'
+import { fullLinks, usualJobs, usualWaits } from './usual.store.ts'
 import * as work from './work.store.ts'
 
 const HOUR_MS = 3_600_000
@@ -52,8 +53,11 @@ export async function pictureOf(
   const downtimes = await downtimesBetween(db, vo, ago(HOUR_MS), new Date(now.getTime() + AHEAD_MS))
   const pilots = await work.pilotFacts(db, vo, ago(HOUR_MS))
   const bins = await binsBetween(db, vo, since, now)
-  const moving = await work.movingNow(db, vo)
+  const queued = await work.queuedTransfers(db, vo)
   const levels = await storageLevels(db, vo, ago(14 * DAY_MS))
+  const waits = await usualWaits(db, vo, ago(14 * DAY_MS))
+  const wallTimes = await usualJobs(db, vo, ago(14 * DAY_MS))
+  const full = await fullLinks(db, vo, { from: ago(28 * DAY_MS), now: ago(WINDOW_MS) })
   const demandOf = (resource: string): number => {
     const place = places.find(({ name }) => name === resource)
     return place ? matchable(market, place, now) : 0
@@ -74,7 +78,7 @@ export async function pictureOf(
     resources: pilots.map(({ submissions, maxPilots, ...one }) => ({
       ...one,
       submissions: submissions.map(({ at, ok }) => ({ at: new Date(at), ok })),
-      usualWaitMs: null,
+      usualWaitMs: waits.find(({ resource }) => resource === one.resource)?.ms ?? null,
       freeSlots: Math.max(0, maxPilots - one.running - one.waiting),
       demand: demandOf(one.resource),
     })),
@@ -83,12 +87,7 @@ export async function pictureOf(
     consumption: await consumption(db, vo, now),
     users: await backlogs.users(db, vo, now, market),
     central: {
-      queues: await backlogs.queues(
-        db,
-        vo,
-        now,
-        moving.reduce((sum, { queued }) => sum + queued, 0),
-      ),
+      queues: await backlogs.queues(db, vo, now, queued),
       database: await services.databaseFacts(db),
       clocks: await services.clockFacts(db, vo, ago(2 * HOUR_MS)),
       ...(await deps.local()),
@@ -100,13 +99,13 @@ export async function pictureOf(
     rawInputs: await backlogs.rawInputs(db, vo, now),
     rawLatencies: await backlogs.rawLatencies(db, vo, now),
     transformations: (await services.stepFacts(db, vo, ago(DAY_MS))).map((one) => ({
-      ...{ ...one, medianJobMs: null },
+      ...one,
+      usualJobMs: wallTimes.find(({ transformation }) => transformation === one.transformation)?.ms ?? null,
     })),
-    links: linksOf(transfers, moving),
+    links: linksOf(transfers, full),
     rules: {
       ...(await services.ruleFacts(db, vo)),
       ...(await backlogs.ruleBacklog(db, vo, now)),
-      unsentMessages: 0,
     },
     suspicious: await services.suspiciousFacts(db, vo, ago(5 * DAY_MS)),
   }
@@ -187,13 +186,13 @@ async function consumption(db: Db, vo: string, now: Date): Promise<NonNullable<P
 
 function linksOf(
   facts: readonly work.TransferFacts[],
-  moving: readonly work.Queueing[],
+  full: Awaited<ReturnType<typeof fullLinks>>,
 ): NonNullable<Picture['links']> {
-  const names = new Map(facts.map((one) => [linkName(one.source, one.destination), one]))
+  const names = new Map([...facts, ...full].map((one) => [linkName(one.source, one.destination), one]))
   return [...names].map(([name, { source, destination }]) => {
     const own = facts.filter((one) => linkName(one.source, one.destination) === name)
     const sum = (of: (one: work.TransferFacts) => number) => own.reduce((all, one) => all + of(one), 0)
-    const now = moving.filter((one) => one.destination === destination && one.source === source)
+    const carried = full.find((one) => one.destination === destination && one.source === source)
     const failed = sum((one) => one.failed)
     const [atSource, atDestination] = [sum((one) => one.failedSource), sum((one) => one.failedDestination)]
     return {
@@ -202,10 +201,7 @@ function linksOf(
         ...{ source: atSource, destination: atDestination },
         transfer: Math.max(0, failed - atSource - atDestination),
       },
-      queued: now.reduce((all, one) => all + one.queued, 0),
-      active: now.reduce((all, one) => all + one.active, 0),
-      bytesPerSecond: sum((one) => Number(one.bytes)) / (WINDOW_MS / 1000),
-      ...{ usualBytesPerSecond: null, longestSilenceMs: 0 },
+      full: carried ? { bytesPerSecond: carried.rate, usualBytesPerSecond: carried.usual } : null,
     }
   })
 }

@@ -1,4 +1,4 @@
-import { type Db, rows, sql } from '../../kernel/database.ts'
+import { type Db, row, rows, sql } from '../../kernel/database.ts'
 import { endedStarts } from '../statistics/attempts.store.ts'
 
 // Numbers and long hexadecimal words make every message another one.
@@ -45,7 +45,6 @@ export interface TransferFacts {
   readonly failed: number
   readonly failedSource: number
   readonly failedDestination: number
-  readonly bytes: bigint
   readonly errors: { text: string; n: number }[]
 }
 
@@ -55,35 +54,27 @@ export const transferFacts = (db: Db, vo: string, from: Date, to: Date): Promise
     db,
     sql<TransferFacts>`with e as (
           select date_bin('10 minutes', t.at, timestamptz '2000-01-01 00:00:00+00') as start, s.name as source,
-            d.name as destination, t.activity, t.n, t.failed, t.failed_source, t.failed_destination, t.bytes,
+            d.name as destination, t.activity, t.n, t.failed, t.failed_source, t.failed_destination,
             case when t.failed > 0 then ${kindOf(sql`t.error`)} end as message
           from transfer_end t join rse s on s.id = t.src_rse_id join rse d on d.id = t.dst_rse_id
           where t.vo = ${vo} and t.at >= ${from} and t.at < ${to}),
         m as (select start, source, destination, activity, message, sum(n)::int as n, sum(failed)::int as failed,
-          sum(failed_source)::int as fs, sum(failed_destination)::int as fd, sum(bytes)::bigint as bytes
+          sum(failed_source)::int as fs, sum(failed_destination)::int as fd
           from e group by 1, 2, 3, 4, 5)
       select start, source, destination, activity, sum(n)::int as n, sum(failed)::int as failed,
-        sum(fs)::int as "failedSource", sum(fd)::int as "failedDestination", sum(bytes)::bigint as bytes,
+        sum(fs)::int as "failedSource", sum(fd)::int as "failedDestination",
         coalesce((jsonb_agg(jsonb_build_object('text', message, 'n', failed) order by failed desc, message)
           filter (where message <> '')), '[]') as errors
       from m group by 1, 2, 3, 4`,
   )
 
-export interface Queueing {
-  readonly source: string | null
-  readonly destination: string
-  readonly queued: number
-  readonly active: number
-}
-
-export const movingNow = (db: Db, vo: string): Promise<Queueing[]> =>
-  rows(
+export async function queuedTransfers(db: Db, vo: string): Promise<number> {
+  const found = await row(
     db,
-    sql<Queueing>`select s.name as source, d.name as destination, (count(*) filter (where t.state = 'queued'))::int as queued,
-        (count(*) filter (where t.state <> 'queued'))::int as active
-      from transfer t join rse d on d.id = t.dst_rse_id left join rse s on s.id = t.src_rse_id
-      where t.vo = ${vo} group by 1, 2`,
+    sql<{ n: number }>`select count(*)::int as n from transfer where vo = ${vo} and state = 'queued'`,
   )
+  return found!.n
+}
 
 export interface PilotFacts {
   readonly resource: string
@@ -97,7 +88,7 @@ export interface PilotFacts {
   readonly submissions: { at: string; ok: boolean }[]
 }
 
-/** Pilots of each place: those there are, those that ended since a time, and how the last five came on. */
+/** Pilots of each place: those there are, those that ended since a time, and how the last twenty came on. */
 export const pilotFacts = (db: Db, vo: string, since: Date): Promise<PilotFacts[]> =>
   rows(
     db,
@@ -112,7 +103,7 @@ export const pilotFacts = (db: Db, vo: string, since: Date): Promise<PilotFacts[
       cross join lateral (select jsonb_agg(jsonb_build_object('at', created_at, 'ok', ok) order by created_at) as submissions
         from (select created_at, not (state in ('Failed', 'Aborted') and jobs = 0) as ok from pilot
           where resource_id = r.id and id > (select max(id) - 100000 from pilot) and (deadline is null or state = 'Running')
-          order by id desc limit 5) p) l
+          order by id desc limit 20) p) l
       where r.vo = ${vo} order by r.name`,
   )
 

@@ -84,11 +84,10 @@ export async function testDoor(
   })
   if (!told) return results
   const { time, offsetMs } = told
-  await step(results, 'clock', async () => {
-    if (!time) return { message: 'The door does not tell the time.' }
-    if (Math.abs(offsetMs) > CLOCK_MS)
-      throw new Error(`Its clock is ${Math.round(offsetMs / 1000)} s from ours.`)
-    return { message: '', offsetMs }
-  })
+  const ok = Math.abs(offsetMs) <= CLOCK_MS
+  const message = ok ? '' : `Its clock is ${Math.round(offsetMs / 1000)} s from ours.`
+  // How far a bad clock is away is what one wants to know.
+  if (time) results.push({ test: 'clock', ok, ms: 0, message, offsetMs })
+  else results.push({ test: 'clock', ok: true, ms: 0, message: 'The door does not tell the time.' })
   return results
 }

@@ -1,7 +1,7 @@
 import { type Db, rows, sql, type Tx } from '../../kernel/database.ts'
 import { storageSite } from '../sites.store.ts'
 
-/** Notes how many pilots run at each site, those with none too, and how full the storages are. */
+/** Notes how many pilots run at each site, those with none too, how full the storages are, and what full links carry. */
 export async function noteLevels(tx: Tx, now: Date, start: Date): Promise<void> {
   await sql`insert into pilot_level (vo, site, start, running)
     select r.vo, r.site, ${start}::timestamptz, count(p.id) from compute_resource r
@@ -12,11 +12,15 @@ export async function noteLevels(tx: Tx, now: Date, start: Date): Promise<void> 
     on conflict (rse_id, day) do update set used = excluded.used where storage_level.used <> excluded.used`.execute(
     tx,
   )
+  await sql`insert into link_level (src_rse_id, dst_rse_id, start, bytes_per_s)
+    select src_rse_id, dst_rse_id, ${start}, busy_bytes_per_s from link where busy_at >= ${start}
+    on conflict (src_rse_id, dst_rse_id, start) do update set bytes_per_s = excluded.bytes_per_s`.execute(tx)
 }
 
 export async function forgetLevels(tx: Tx, before: Date): Promise<void> {
   await sql`delete from pilot_level where start < ${before}`.execute(tx)
   await sql`delete from storage_level where day < ${before}::date`.execute(tx)
+  await sql`delete from link_level where start < ${before}`.execute(tx)
 }
 
 export interface StorageLevel {

@@ -40,6 +40,8 @@ export interface TreeOptions {
 
 /** All catalogues of a repository, loaded where they are needed, changed together. */
 export interface Tree {
+  /** Loads the catalogue of a path, as far as there is one, before something is changed there. */
+  prepare(path: string): Promise<void>
   /** Adds an entry or replaces what is there; missing parents are made. */
   put(entry: Entry): Promise<void>
   /** Removes an entry with all below it. Whether there was one. */
@@ -245,6 +247,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
   }
 
   return {
+    prepare: async (path) => void (await holderOf(path)),
     put,
     remove,
     touch: () => {

@@ -5,6 +5,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs'
@@ -17,7 +18,7 @@ import { AUTOMATIC_MARKER, type Entry, isWithin, MARKER, parentOf } from '../for
 import { readChange } from './change.ts'
 import { besides, byPath, differenceOf, entryLine } from './changes.ts'
 import { openSpool } from './spool.ts'
-import { openStatCache, writeStatCache } from './stat-cache.ts'
+import { type Noted, openStatCache, writeStatCache } from './stat-cache.ts'
 import { storeContent } from './store-content.ts'
 import { walkDirectory } from './walk.ts'
 
@@ -122,13 +123,56 @@ test('what was noted of a tree is read again as it was, and half a note is none'
   const cache = openStatCache(file)!
   expect(cache).toMatchObject({ revision: 7, algorithm: 'sha1' })
   // What changed while it was looked at is looked at again.
-  expect([...cache.entries()]).toEqual(
+  expect(textOf(cache.entries())).toEqual(
     entries.map(({ path, stamp, line }) => ({ path, line, stamp: path === '/late' ? '' : stamp })),
   )
+  cache.close()
   expect(readdirSync(join(directory, 'notes'))).toEqual(['koto.tsv'])
   writeFileSync(file, readFileSync(file).subarray(0, -1))
   expect(openStatCache(file)).toBeUndefined()
 })
+
+test('notes of which some were true again are what they would be if all were written anew', () => {
+  const file = join(directory, 'notes/again.tsv')
+  const named = (i: number, what: string) => ({
+    ...{
+      path: `/う${String(i).padStart(4, '0')}`,
+      stamp: `${i}:${what}`,
+      line: `{"${what}":${i}}`,
+      changedAt: 0,
+    },
+  })
+  const many = Array.from({ length: 5000 }, (_, i) => i)
+  const write = (
+    of: (old: Noted | undefined, i: number) => Noted & { changedAt: number },
+    revision: number,
+  ) => {
+    const before = openStatCache(file)
+    const old = [...(before?.entries() ?? [])]
+    const notes = writeStatCache(file, Date.now(), before)
+    const written = many.map((i) => of(old[i], i))
+    for (const one of written) notes.note(one)
+    notes.keep({ revision, algorithm: 'sha1' })
+    notes.drop()
+    before?.close()
+    const now = openStatCache(file)!
+    expect(now.revision).toBe(revision)
+    expect(textOf(now.entries())).toEqual(textOf(written))
+    now.close()
+  }
+  const again = (old: Noted | undefined) => ({ ...old!, changedAt: 0 })
+  write((_, i) => named(i, 'first'), 1)
+  const { ino } = statSync(file)
+  write(again, 1)
+  expect(statSync(file).ino).toBe(ino)
+  write(again, 2)
+  write((old, i) => (i % 7 === 0 || i > 4000 ? named(i, 'second') : again(old)), 3)
+  write((old, i) => (i === 0 ? named(i, 'third') : again(old)), 4)
+  write((old, i) => (i === 4999 ? named(i, 'fourth') : again(old)), 5)
+  expect(readdirSync(join(directory, 'notes')).filter((name) => name.includes('.tsv.'))).toEqual([])
+})
+
+const textOf = (notes: Iterable<Noted>) => [...notes].map(({ path, stamp, line }) => ({ path, stamp, line }))
 
 test('lines come out as they went in, many or few', async () => {
   for (const count of [0, 3, 40_000]) {

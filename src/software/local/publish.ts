@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { setImmediate as pause } from 'node:timers/promises'
 import type { Algorithm } from '../format/hash.ts'
 import { besides, byPath, type Changed, differenceOf, entryLine } from './changes.ts'
 import { addAttributes } from './read-attributes.ts'
@@ -65,8 +66,6 @@ export interface PublishReport {
 
 /** Noted of what is only proposed: its files need not be read again, but it is not what is published. */
 const NOT_PUBLISHED = -1
-/** With so many lines the server begins while the rest is still read. */
-const MANY_LINES = 2000
 
 /** Makes a path of a repository what a directory is: only what differs is read, sent and written. */
 export async function publishDirectory(
@@ -90,17 +89,21 @@ export async function publishTree(
   options: PublishOptions,
 ): Promise<PublishReport> {
   const { door, to, source, tag, cacheFile, signal } = options
-  const opened = await door.open(to, source)
+  const opening = door.open(to, source)
+  const found = aheadWhile(opening, tree.found)
+  // What goes wrong is heard of where the tree is wanted.
+  found.catch(() => undefined)
+  const opened = await opening
   const spool = openSpool()
-  const notes = cacheFile === undefined ? undefined : writeStatCache(cacheFile, seenAt)
+  const noted = cacheFile === undefined ? undefined : openStatCache(cacheFile)
+  const notes = cacheFile === undefined ? undefined : writeStatCache(cacheFile, seenAt, noted)
   try {
-    const noted = cacheFile === undefined ? undefined : openStatCache(cacheFile)
     // Another repository may have been made at the same address.
     const cache = noted?.algorithm === opened.algorithm ? noted : undefined
     // What was noted is what is published when nothing was published there since.
     const isBase = cache && cache.revision >= opened.touchedBy && cache.revision <= opened.revision
     const { batches, storing } = storeContent(
-      compared(tree.found, cache?.entries() ?? [], isBase === true),
+      compared(await found, cache?.entries() ?? [], isBase === true),
       door.content(opened.id),
       { algorithm: opened.algorithm, onFile: options.onFile, signal },
     )
@@ -108,22 +111,21 @@ export async function publishTree(
     let entries = 0
     let committing: ReturnType<PublishDoor['commit']> | undefined
     let refused: { readonly error: unknown } | undefined
-    const commit = () => {
-      committing = door.commit(opened.id, spool.read(), tag)
-      committing.catch((error) => {
-        refused = { error }
-      })
-      return committing
-    }
     const take = (one: Seen) => {
       if (refused) throw refused.error
       const line = difference.take(one)
       if (line !== undefined) spool.add(line)
-      if (spool.lines >= MANY_LINES && !committing) commit()
+      // The server begins while the rest is still read.
+      if (spool.lines > 0 && !committing) {
+        committing = door.commit(opened.id, spool.read(), tag)
+        committing.catch((error) => {
+          refused = { error }
+        })
+      }
       if (one.found === undefined) return
       entries++
       const { stamp, changedAt } = one.found
-      notes?.note({ path: one.path, line: one.after!, stamp, changedAt })
+      notes?.note({ path: one.path, line: one.after!, stamp, changedAt, place: one.place })
     }
     if (isBase || opened.rootHash === null)
       for await (const batch of batches) for (const one of batch) take(seenOf(one))
@@ -142,7 +144,7 @@ export async function publishTree(
     }
     signal?.throwIfAborted()
     spool.end()
-    const made = await (committing ?? commit())
+    const made = await committing!
     keep(made.proposal ? NOT_PUBLISHED : made.revision)
     return { ...report, ...made, unchanged: false }
   } catch (error) {
@@ -152,13 +154,37 @@ export async function publishTree(
   } finally {
     spool.close()
     notes?.drop()
+    noted?.close()
   }
 }
+
+/** While a question is on its way, the tree is gone through already, as far as memory bears. */
+async function aheadWhile(asked: Promise<unknown>, found: Iterable<Found>): Promise<Iterable<Found>> {
+  let answered = false
+  const over = () => {
+    answered = true
+  }
+  asked.then(over, over)
+  const [walk, ahead] = [found[Symbol.iterator](), [] as Found[]]
+  for (let next = walk.next(); !next.done; next = walk.next()) {
+    ahead.push(next.value)
+    if (ahead.length % STEP_AHEAD > 0) continue
+    await pause()
+    if (answered || ahead.length >= MOST_AHEAD) break
+  }
+  return (function* () {
+    yield* ahead
+    yield* { [Symbol.iterator]: () => walk }
+  })()
+}
+const MOST_AHEAD = 20_000
+const STEP_AHEAD = 200
 
 /** A path as it is published and as it was found; what was found has no line before it was read. */
 interface Seen extends Changed {
   readonly found?: Found | undefined
   readonly unread?: Found | undefined
+  readonly place?: Noted['place']
 }
 
 /** What was found beside what was noted last time: which files are to be read. `gone`: what is noted only, too. */
@@ -178,7 +204,8 @@ function* compared(found: Iterable<Found>, noted: Iterable<Noted>, gone: boolean
     const same = known?.stamp === one.stamp && sameLinks(known.line, one)
     const unread = !same && kind === 'file'
     const after = same ? known.line : unread ? undefined : entryLine(one.entry)
-    yield { path, before: known?.line, after, found: one, unread: unread ? one : undefined }
+    const place = same ? known.place : undefined
+    yield { path, before: known?.line, after, found: one, unread: unread ? one : undefined, place }
   }
   for (; gone && !note.done; note = notes.next()) yield noteOnly(note.value)
 }

@@ -1,6 +1,5 @@
 import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { StringDecoder } from 'node:string_decoder'
 
 /** What was published of a directory last time, so that only what changed is read again. */
 export interface StatCache {
@@ -9,6 +8,10 @@ export interface StatCache {
   readonly revision: number
   /** In the order of paths. */
   entries(): Generator<Noted>
+  /** Bytes of the file, and how many it has in all. */
+  read(block: Uint8Array, at: number): void
+  readonly bytes: number
+  close(): void
 }
 
 export interface Noted {
@@ -17,7 +20,10 @@ export interface Noted {
   readonly stamp: string
   /** Its entry. */
   readonly line: string
+  /** Where in the notes of last time the same stands, in bytes, and where it ends: it is copied, not written anew. */
+  readonly place?: Place | undefined
 }
+type Place = readonly [from: number, end: number]
 
 /** A file may change twice within this time without its times showing it. */
 const RACE_MS = 50
@@ -36,54 +42,64 @@ interface Head {
 
 /** Undefined when there is none, or one that another version left: everything is read again. */
 export function openStatCache(file: string): StatCache | undefined {
-  let head: Head
+  let handle: number | undefined
   try {
-    head = readHead(file)
+    handle = openSync(file, 'r')
+    return notesIn(handle)
   } catch {
+    if (handle !== undefined) closeSync(handle)
     return undefined
   }
-  const { version, revision, algorithm } = head
-  if (version !== VERSION || !Number.isSafeInteger(revision)) return undefined
-  return { revision, algorithm, entries: () => entriesOf(file) }
 }
 
-function readHead(file: string): Head {
-  const handle = openSync(file, 'r')
-  try {
-    const block = Buffer.alloc(HEAD_BYTES)
-    readSync(handle, block, 0, HEAD_BYTES, 0)
-    const head = JSON.parse(block.toString('utf8')) as Head
-    if (fstatSync(handle).size !== head.bytes) throw new Error('It is cut off.')
-    return head
-  } finally {
-    closeSync(handle)
+function notesIn(handle: number): StatCache {
+  const read = (block: Uint8Array, at: number) => {
+    for (let done = 0, more: number; done < block.length; done += more) {
+      more = readSync(handle, block, done, block.length - done, at + done)
+      if (more === 0) throw new Error('It is cut off.')
+    }
+  }
+  const first = Buffer.alloc(HEAD_BYTES)
+  read(first, 0)
+  const { version, revision, algorithm, bytes } = JSON.parse(first.toString('utf8')) as Head
+  if (version !== VERSION || !Number.isSafeInteger(revision)) throw new Error('It is of another version.')
+  if (fstatSync(handle).size !== bytes) throw new Error('It is cut off.')
+  return {
+    revision,
+    algorithm,
+    bytes,
+    read,
+    entries: () => entriesOf(read, bytes),
+    close: () => closeSync(handle),
   }
 }
 
-function* entriesOf(file: string): Generator<Noted> {
-  const handle = openSync(file, 'r')
-  try {
-    const block = Buffer.alloc(BLOCK_BYTES)
-    const decoder = new StringDecoder('utf8')
-    let [at, rest] = [HEAD_BYTES, '']
-    for (;;) {
-      const read = readSync(handle, block, 0, BLOCK_BYTES, at)
-      if (read === 0) return
-      at += read
-      const lines = (rest + decoder.write(block.subarray(0, read))).split('\n')
-      rest = lines.pop()!
-      for (const text of lines) {
-        const [one, two] = [text.indexOf('\t'), text.indexOf('\t', text.indexOf('\t') + 1)]
-        const path = text.slice(0, one)
-        yield {
-          path: path.includes('\\') ? (JSON.parse(`"${path}"`) as string) : path,
-          stamp: text.slice(one + 1, two),
-          line: text.slice(two + 1),
-        }
-      }
+function* entriesOf(read: StatCache['read'], bytes: number): Generator<Noted> {
+  let rest = Buffer.alloc(0)
+  for (let from = HEAD_BYTES; from + rest.length < bytes; ) {
+    const more = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, bytes - from - rest.length))
+    read(more, from + rest.length)
+    const block = rest.length > 0 ? Buffer.concat([rest, more]) : more
+    let at = 0
+    for (let end = block.indexOf(NEWLINE); end >= 0; end = block.indexOf(NEWLINE, at)) {
+      yield notedIn(block.toString('utf8', at, end), [from + at, from + end + 1])
+      at = end + 1
     }
-  } finally {
-    closeSync(handle)
+    rest = block.subarray(at)
+    from += at
+  }
+}
+const NEWLINE = 10
+
+function notedIn(text: string, place: Place): Noted {
+  const one = text.indexOf('\t')
+  const two = text.indexOf('\t', one + 1)
+  const path = text.slice(0, one)
+  return {
+    path: path.includes('\\') ? (JSON.parse(`"${path}"`) as string) : path,
+    stamp: text.slice(one + 1, two),
+    line: text.slice(two + 1),
+    place,
   }
 }
 
@@ -95,33 +111,70 @@ export interface StatNotes {
   drop(): void
 }
 
-/** `seenAt` is when the directory was looked at: what changed just before is looked at again next time. */
-export function writeStatCache(file: string, seenAt: number): StatNotes {
+/**
+ * `seenAt` is when the directory was looked at: what changed just before is looked at again next time. `before` are the
+ * notes of last time, if places in them are given.
+ */
+export function writeStatCache(file: string, seenAt: number, before?: StatCache): StatNotes {
   const half = `${file}.${process.pid}`
-  mkdirSync(dirname(file), { recursive: true })
-  const handle = openSync(half, 'w')
-  let [waiting, bytes, open] = ['', HEAD_BYTES, true]
-  const flush = () => {
-    const block = Buffer.from(waiting)
+  let [waiting, bytes] = ['', HEAD_BYTES]
+  let handle: number | undefined
+  /** Of the notes of last time, what is to be copied next. */
+  let copying: Place = [HEAD_BYTES, HEAD_BYTES]
+  const write = (block: Uint8Array) => {
+    if (handle === undefined) {
+      mkdirSync(dirname(file), { recursive: true })
+      handle = openSync(half, 'w')
+    }
     for (let done = 0; done < block.length; )
       done += writeSync(handle, block, done, block.length - done, bytes + done)
     bytes += block.length
+  }
+  const copy = () => {
+    const [from, end] = copying
+    copying = [end, end]
+    for (let at = from; at < end; ) {
+      const block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, end - at))
+      before!.read(block, at)
+      write(block)
+      at += block.length
+    }
+  }
+  const flush = () => {
+    write(Buffer.from(waiting))
     waiting = ''
   }
   const close = () => {
-    if (open) closeSync(handle)
-    open = false
+    if (handle !== undefined) closeSync(handle)
+    handle = undefined
   }
   return {
-    note({ path, stamp, line, changedAt }) {
-      const known = changedAt > seenAt - RACE_MS ? '' : stamp
-      waiting += `${JSON.stringify(path).slice(1, -1)}\t${known}\t${line}\n`
+    note({ path, stamp, line, changedAt, place }) {
+      const late = changedAt > seenAt - RACE_MS
+      if (place && !late) {
+        const follows = waiting === '' && copying[1] === place[0]
+        if (!follows) copy()
+        if (waiting !== '') flush()
+        copying = [follows ? copying[0] : place[0], place[1]]
+        return
+      }
+      copy()
+      waiting += `${JSON.stringify(path).slice(1, -1)}\t${late ? '' : stamp}\t${line}\n`
       if (waiting.length >= BLOCK_BYTES) flush()
     },
     keep({ revision, algorithm }) {
+      const all = handle === undefined && waiting === '' && copying[0] === HEAD_BYTES
+      if (
+        all &&
+        before?.revision === revision &&
+        before.algorithm === algorithm &&
+        copying[1] === before.bytes
+      )
+        return
+      copy()
       flush()
       const head: Head = { version: VERSION, revision, algorithm, bytes }
-      writeSync(handle, `${JSON.stringify(head).padEnd(HEAD_BYTES - 1)}\n`, 0)
+      writeSync(handle!, `${JSON.stringify(head).padEnd(HEAD_BYTES - 1)}\n`, 0)
       close()
       renameSync(half, file)
     },

@@ -37,6 +37,8 @@ interface Batch<One extends Listed> {
 }
 
 const BATCH_LISTED = 1000
+/** Of what is not to be read: it waits for nothing, and what is short-lived costs least. */
+const LISTED_ALONE = 250
 const BATCH_FILES = 1000
 const PACKS_AT_ONCE = 2
 /** Less than this is done sooner than a thread is started. */
@@ -186,7 +188,8 @@ function* inBatches<One extends Listed>(list: Iterable<One>): Generator<Batch<On
   }
   for (const one of list) {
     const size = one.unread?.entry.size ?? 0
-    const full = listed.length >= BATCH_LISTED || files.length >= BATCH_FILES
+    const most = files.length > 0 ? BATCH_LISTED : LISTED_ALONE
+    const full = listed.length >= most || files.length >= BATCH_FILES
     if (full || (files.length > 0 && bytes + size > PACK_BYTES)) yield take()
     listed.push(one)
     if (one.unread) files.push(one.unread)

@@ -1,5 +1,4 @@
-import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
-import { join } from 'node:path'
+import { constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { defineError } from '../../kernel/errors.ts'
 import type { Entry } from '../format/entry.ts'
 
@@ -50,13 +49,13 @@ export function walkDirectory(
     for (const name of readdirSync(file).sort()) {
       if (exclude.has(name)) continue
       if (name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
-      const inner = join(file, name)
+      const inner = `${file}/${name}`
       const own = lstatSync(inner, { bigint: true })
-      if (own.isSocket() || own.isBlockDevice() || own.isCharacterDevice()) {
+      const found = foundOf(inner, `${path}/${name}`, own)
+      if (!found) {
         leftOut.push(inner)
         continue
       }
-      const found = foundOf(inner, `${path}/${name}`, own)
       content.push(found)
       if (found.entry.kind !== 'file') continue
       if (!(found.entry.mode & 0o004)) unreadable.push(inner)
@@ -68,7 +67,7 @@ export function walkDirectory(
     return content
   }
 
-  return { found: inOrder(foundOf(directory, to, top), contentOf), leftOut, unreadable }
+  return { found: inOrder(foundOf(directory, to, top)!, contentOf), leftOut, unreadable }
 }
 
 /** A directory and all below it, as far as `contentOf` says what is in a directory. */
@@ -90,26 +89,34 @@ export function markLinks(groups: Iterable<readonly Found[]>): void {
   }
 }
 
-function foundOf(file: string, path: string, stat: ReturnType<typeof bigStat>): Found {
+/** Undefined for what a repository does not hold. */
+function foundOf(file: string, path: string, stat: ReturnType<typeof bigStat>): Found | undefined {
   const nanos = stat.mtimeNs
+  // Seven questions to a stat of great numbers take as long as the stat itself.
+  const mode = Number(stat.mode)
   const mtime = Number(nanos / 1_000_000_000n)
-  const common = { path, mode: Number(stat.mode & 0o7777n), mtime, mtimeNs: Number(nanos % 1_000_000_000n) }
-  const entry: Entry = stat.isDirectory()
-    ? { ...common, kind: 'directory', size: 0 }
-    : stat.isSymbolicLink()
-      ? linkEntry(common, readlinkSync(file))
-      : stat.isFIFO()
-        ? { ...common, kind: 'fifo', size: 0 }
-        : { ...common, kind: 'file', size: Number(stat.size), compression: 'zlib' }
-  return {
-    entry,
-    file,
-    stamp: `${stat.ino}:${stat.size}:${stat.mode}:${nanos}:${stat.ctimeNs}`,
-    changedAt: Number(stat.ctimeNs / 1_000_000n),
-  }
+  const common = { path, mode: mode & 0o7777, mtime, mtimeNs: Number(nanos % 1_000_000_000n) }
+  const entry = entryOf(file, mode & constants.S_IFMT, common, stat.size)
+  return (
+    entry && {
+      ...{ entry, file, changedAt: Number(stat.ctimeNs / 1_000_000n) },
+      stamp: `${stat.ino}:${stat.size}:${stat.mode}:${nanos}:${stat.ctimeNs}`,
+    }
+  )
 }
 
-function linkEntry(common: Pick<Entry, 'path' | 'mode' | 'mtime' | 'mtimeNs'>, target: string): Entry {
+type Common = Pick<Entry, 'path' | 'mode' | 'mtime' | 'mtimeNs'>
+
+function entryOf(file: string, type: number, common: Common, size: bigint): Entry | undefined {
+  const { path, mode, mtime, mtimeNs } = common
+  if (type === constants.S_IFREG)
+    return { path, mode, mtime, mtimeNs, kind: 'file', size: Number(size), compression: 'zlib' }
+  if (type === constants.S_IFDIR) return { ...common, kind: 'directory', size: 0 }
+  if (type === constants.S_IFLNK) return linkEntry(common, readlinkSync(file))
+  return type === constants.S_IFIFO ? { ...common, kind: 'fifo', size: 0 } : undefined
+}
+
+function linkEntry(common: Common, target: string): Entry {
   return { ...common, kind: 'symlink', target, size: Buffer.byteLength(target) }
 }
 
