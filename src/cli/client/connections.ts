@@ -26,6 +26,9 @@ export interface Answer {
   readonly body: Readable
 }
 
+/** Servers close what nobody uses for ten seconds or longer: a request must not meet a connection that just ends. */
+const IDLE_MS = 8_000
+
 /** Connections that are kept for the next request, at most 16 to a server. */
 export interface Connections {
   request(target: URL, request: Request): Promise<Answer>
@@ -37,7 +40,7 @@ export interface Connections {
  * take in all.
  */
 export function openConnections(place: Place, credential?: Credential): Connections {
-  const kept = { keepAlive: true, maxSockets: 16 }
+  const kept = { keepAlive: true, maxSockets: 16, timeout: IDLE_MS }
   let secure: https.Agent | undefined
   let open: http.Agent | undefined
   const begin = (target: URL, options: http.RequestOptions): http.ClientRequest => {
