@@ -3,14 +3,18 @@ import type pg from 'pg'
 
 /**
  * A pool that writes lists as array literals by itself. Set-based statements carry thousands of ids and names, and the
- * driver's own way, made for nested lists of anything, costs several times as much for each element.
+ * driver's own way, made for nested lists of anything, costs several times as much for each element. What fails is thrown
+ * as `explained`.
  */
-export function withQuickArrays(pool: pg.Pool): PostgresPool {
+export function withQuickArrays(pool: pg.Pool, explained: (error: unknown) => unknown): PostgresPool {
+  const explain = (error: unknown): never => {
+    throw explained(error)
+  }
   const known = new WeakMap<pg.PoolClient, PostgresPoolClient>()
   return {
     async connect() {
-      const client = await pool.connect()
-      const wrapped = known.get(client) ?? quickClient(client)
+      const client = await pool.connect().catch(explain)
+      const wrapped = known.get(client) ?? quickClient(client, explain)
       known.set(client, wrapped)
       return wrapped
     },
@@ -18,12 +22,14 @@ export function withQuickArrays(pool: pg.Pool): PostgresPool {
   }
 }
 
-function quickClient(client: pg.PoolClient): PostgresPoolClient {
+function quickClient(client: pg.PoolClient, explain: (error: unknown) => never): PostgresPoolClient {
   const query = (text: string, values: readonly unknown[]) =>
-    client.query(
-      text,
-      values.map((value) => (Array.isArray(value) ? arrayLiteral(value) : value)),
-    )
+    client
+      .query(
+        text,
+        values.map((value) => (Array.isArray(value) ? arrayLiteral(value) : value)),
+      )
+      .catch(explain)
   // The other form of a query, with a cursor object, is asked for only where a dialect has cursors; ours has none.
   return { query: query as unknown as PostgresPoolClient['query'], release: () => client.release() }
 }

@@ -2,12 +2,14 @@ import { describe, expect, inject, test, vi } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
   listen,
+  named,
   openDatabase,
   row,
   rows,
   seededRng,
   silentLogger,
   sql,
+  transaction,
   waitForDatabase,
   wake,
 } from './index.ts'
@@ -92,6 +94,13 @@ describe('while the database is away', () => {
       waitForDatabase(starting.db, { clock, rng: seededRng(1), log: silentLogger }),
     ).rejects.toMatchObject({ code: 'database_unavailable' })
     expect(waits.length).toBeGreaterThan(10)
+    // Whoever asks hears the same, in a transaction or outside.
+    for (const asked of [
+      rows(starting.db, sql`select 1`),
+      transaction(starting.db, (tx) => rows(tx, sql`select 1`)),
+      named(starting.pool, 'one', 'select 1', []),
+    ])
+      await expect(asked).rejects.toMatchObject({ code: 'database_unavailable', kind: 'transient' })
     await starting.close()
     const stranger = openDatabase({ connection: { ...settings(), user: 'nobody_known', database: name } })
     waits.length = 0

@@ -36,18 +36,20 @@ export function openDatabase(options: DatabaseOptions): Database {
     ...connection,
     max: options.poolSize ?? 10,
     application_name: options.applicationName ?? 'kumi',
-    connectionTimeoutMillis: 10_000,
+    // Also the wait for one that is free: a busy grid is slow before it refuses.
+    connectionTimeoutMillis: 30_000,
     options: '-c timezone=UTC',
   })
   // An idle connection that dies (server restart) must not take the process down; the next query reconnects.
   pool.on('error', (error) => options.log?.warn({ err: error }, 'idle database connection lost'))
   // Nor one that dies between two statements of a transaction, which its next statement tells.
   pool.on('connect', (client) => client.on('error', () => undefined))
-  const db: Db = new Kysely({ dialect: new PostgresDialect({ pool: withQuickArrays(pool) }) })
+  const db: Db = new Kysely({ dialect: new PostgresDialect({ pool: withQuickArrays(pool, explained) }) })
   return { db, pool, close: () => db.destroy() }
 }
 
-const RETRYABLE_STATES = new Set(['40001', '40P01'])
+/** Serialization failure, deadlock, and a row that was not to be waited for. */
+const RETRYABLE_STATES = new Set(['40001', '40P01', '55P03'])
 const CONNECTION_STATES = /^(08|57P0[123]|53300)/
 
 function sqlState(error: unknown): string | undefined {
@@ -55,7 +57,7 @@ function sqlState(error: unknown): string | undefined {
   return typeof code === 'string' ? code : undefined
 }
 
-/** True for serialization failures and deadlocks: the same transaction may be run again at once. */
+/** True when another transaction was in the way: the same one may be run again at once. */
 export function isRetryableTransaction(error: unknown): boolean {
   return RETRYABLE_STATES.has(sqlState(error) ?? '')
 }
@@ -65,6 +67,7 @@ export function isDatabaseDown(error: unknown): boolean {
   const state = sqlState(error) ?? ''
   const message = error instanceof Error ? error.message : ''
   return (
+    state === UNAVAILABLE ||
     CONNECTION_STATES.test(state) ||
     ['ECONNREFUSED', 'ECONNRESET', 'ENOENT', 'EPIPE'].includes(state) ||
     /Connection terminated|timeout exceeded when trying to connect/.test(message)
@@ -86,9 +89,8 @@ export async function waitForDatabase(
       try {
         await sql`select 1`.execute(db)
       } catch (error) {
-        if (!isDatabaseDown(error)) throw error
-        log.warn({ err: error }, 'waiting for the database')
-        throw databaseUnavailable(error)
+        if (isDatabaseDown(error)) log.warn({ err: error }, 'waiting for the database')
+        throw error
       }
     },
     COMING,
@@ -96,9 +98,15 @@ export async function waitForDatabase(
   )
 }
 
+/** That PostgreSQL is away is told to whoever asked; a statement that it refused stays as it is. */
+const explained = (error: unknown): unknown =>
+  isDatabaseDown(error) && !(error instanceof GridError) ? databaseUnavailable(error) : error
+
+const UNAVAILABLE = 'database_unavailable'
+
 function databaseUnavailable(cause: unknown): GridError {
   return new GridError({
-    code: 'database_unavailable',
+    code: UNAVAILABLE,
     kind: 'transient',
     message: 'The database is not reachable at the moment; try again.',
     cause,
@@ -116,8 +124,7 @@ export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Prom
       return await db.transaction().execute(work)
     } catch (error) {
       if (isRetryableTransaction(error) && attempt < 5) continue
-      if (isDatabaseDown(error) && !(error instanceof GridError)) throw databaseUnavailable(error)
-      throw error
+      throw explained(error)
     }
   }
 }
@@ -142,7 +149,10 @@ export async function affected(db: Db, query: RawBuilder<unknown>): Promise<numb
  * `text` uses $1…; the name must be unique per text.
  */
 export async function named<R>(pool: pg.Pool, name: string, text: string, values: unknown[]): Promise<R[]> {
-  return (await pool.query({ name, text, values })).rows as R[]
+  const found = await pool.query({ name, text, values }).catch((error) => {
+    throw explained(error)
+  })
+  return found.rows as R[]
 }
 
 /**

@@ -150,8 +150,9 @@ export async function endPilots(
   )
   const starts = await rows(
     tx,
+    // One that came since its pilot's jobs were locked may be ending: not waited for, the transaction begins anew.
     sql<Held & { pilotId: bigint }>`select id as "jobId", attempt, pilot_id as "pilotId" from job
-      where pilot_id = any(${over.map(({ id }) => id)}::bigint[]) and state in (6, 8, 9, 10) order by id`,
+      where pilot_id = any(${over.map(({ id }) => id)}::bigint[]) and state in (6, 8, 9, 10) order by id for update nowait`,
   )
   return over.map(({ id, stamp, resourceId, jobs }) => ({
     ...{ stamp, resourceId, jobs },

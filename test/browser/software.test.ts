@@ -1,10 +1,12 @@
 // Software repositories in a real browser, at a really started grid into which releases were really published.
+import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
@@ -12,11 +14,14 @@ import { everyEntry, repositoryFiles } from '../harness/software-files.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
 import { CHROMIUM, openScreens, READERS, type Screens } from './screen.ts'
 
+const run = promisify(execFile)
 const REPOSITORY = 'koto.example.org'
 const MIRRORED = 'simulation.example.org'
+const CHECKED = 'checked.example.org'
 
 describe.skipIf(missing(CHROMIUM))('software at the console', () => {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-release-'))
+  const secrets = mkdtempSync(join(tmpdir(), 'kumi-secrets-'))
   let grid: StartedGrid
   let browser: Browser
   let original: Server
@@ -48,16 +53,39 @@ describe.skipIf(missing(CHROMIUM))('software at the console', () => {
     writeFileSync(join(directory, 'NEWS'), 'reconstruction is back\n')
     await grid.kumi('software', 'publish', directory, '--to', '/releases/08')
     await grid.kumi('job', 'submit', '/bin/true', '--software', `${REPOSITORY}@release-08`)
+    await proposeAs(
+      'rin',
+      READERS.map(({ language }) => `/releases/${language}`),
+    )
     const sites = JSON.parse(await grid.kumi('site', 'ls', '--json')) as { endpoint: string }[]
     const near = [`${sites[0]!.endpoint}/cvmfs/${REPOSITORY}`, '--copy']
     await grid.kumi('software', 'get', REPOSITORY, join(directory, 'copy'), '--url', ...near)
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
   }, 240_000)
+  /** Somebody who may publish where somebody else must approve, and who publishes at these places. */
+  async function proposeAs(who: string, places: readonly string[]) {
+    const [word, token] = [join(secrets, 'word'), join(secrets, 'token')]
+    await grid.kumi('software', 'create', CHECKED, '--title', 'Checked releases')
+    await grid.kumi('software', 'approval', CHECKED, 'on', '--path', '/releases')
+    writeFileSync(word, 'a long enough word\n')
+    const name = ['--given', 'Rin', '--family', 'Sato', '--email', `${who}@example.org`]
+    await grid.kumi('people', 'register', who, ...name, '--password-file', word)
+    await grid.kumi('people', 'approve', who)
+    await grid.kumi('policy', 'sign', '--for', who)
+    await grid.kumi('access', 'allow', who, 'software.publish', '--on', `/${CHECKED}/releases`)
+    await grid.kumi('login', who, '--password-file', word, '--token-file', token)
+    const environment = { ...process.env, ...grid.environment, BEARER_TOKEN_FILE: token }
+    const release = join(directory, 'bin')
+    for (const place of places)
+      await run('kumi', ['software', 'publish', release, '--repo', CHECKED, '--to', place], {
+        env: environment,
+      })
+  }
   afterAll(async () => {
     await browser?.close()
     await grid?.stop()
     original?.close()
-    rmSync(directory, { recursive: true, force: true })
+    for (const one of [directory, secrets]) rmSync(one, { recursive: true, force: true })
   }, 90_000)
 
   describe.each(READERS)('($language)', (reader) => {
@@ -144,6 +172,31 @@ describe.skipIf(missing(CHROMIUM))('software at the console', () => {
       await first.getByRole('link', { name: t.software.look }).click()
       for (const name of ['lib/', 'plain']) await follow(name)
       await page.getByText('plain text').waitFor()
+    })
+
+    test('what somebody proposed is looked into and approved', async () => {
+      const { page, open, look } = screens
+      await open('/software')
+      const waiting = page.getByRole('region', {
+        name: t.software.wish.publish(`/releases/${language}`, null),
+      })
+      await waiting.getByText('rin', { exact: false }).first().waitFor()
+      await waiting.getByRole('button', { name: t.software.difference }).click()
+      await waiting.getByRole('row', { name: new RegExp(`/releases/${language}/reco`) }).waitFor()
+      await look('software-proposals')
+      await waiting.getByRole('button', { name: t.software.approve, exact: true }).click()
+      const asked = page.getByRole('alertdialog')
+      await asked.getByText(t.software.approveSure('rin')).waitFor()
+      await asked.getByRole('button', { name: t.software.approve, exact: true }).click()
+      await waiting.waitFor({ state: 'detached' })
+      await open(`/software/${CHECKED}`)
+      const newest = page.getByRole('region', {
+        name: t.software.revisionOf(language === 'en' ? 2 : 3),
+        exact: true,
+      })
+      await newest.getByText(t.software.approvedBy('admin'), { exact: false }).waitFor()
+      await open(`/software/${CHECKED}?view=keys`)
+      await page.getByText(t.software.approvalBelow(['/releases'])).waitFor()
     })
 
     test('a revision gets a tag and an earlier one is put back', async () => {

@@ -39,12 +39,14 @@ function Line({ proposal, named }: { proposal: Proposal; named: boolean }) {
   return (
     <section className="rule" aria-label={wordsOf(t, proposal)}>
       <div>
-        <div className="break">
-          {named && (
+        {named && (
+          <div className="break">
             <Link to="/software/$name" params={{ name: repository }}>
               {repository}
             </Link>
-          )}{' '}
+          </div>
+        )}
+        <div className="break">
           <b>{wordsOf(t, proposal)}</b>
           {kind === 'publish' && <> · {t.software.changes(put, removed)}</>}
           {files !== null && (
