@@ -144,9 +144,9 @@ export async function publishTree(
     }
     signal?.throwIfAborted()
     spool.end()
-    const made = await committing!
-    keep(made.proposal ? NOT_PUBLISHED : made.revision)
-    return { ...report, ...made, unchanged: false }
+    const { revision, rootHash, proposal } = await committing!
+    keep(proposal ? NOT_PUBLISHED : revision)
+    return { ...report, revision, rootHash, proposal, unchanged: false }
   } catch (error) {
     spool.close()
     await door.cancel(opened.id).catch(() => undefined)

@@ -137,6 +137,8 @@ function Filter({ filter, status }: { filter: JobFilter; status: string | undefi
       <TextInput name="owner" label={t.jobs.owner} defaultValue={filter.owner ?? ''} />
       <TextInput name="group" label={t.jobs.group} defaultValue={filter.group ?? ''} />
       <NativeSelect
+        // Made anew with the names: a browser keeps the place in a list, not what stood there.
+        key={[...names].join()}
         name="site"
         label={t.jobs.site}
         data={[
