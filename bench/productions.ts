@@ -1,3 +1,4 @@
+import { openDoors } from '../src/cli/main-job/doors.ts'
 import { processTree, residentBytes } from '../src/embedded/processes.ts'
 import { openDatabase, row, rows, sql, transaction, wake } from '../src/kernel/index.ts'
 import { type BenchGrid, databaseConnection, withGrid } from './grid.ts'
@@ -34,6 +35,9 @@ export async function productionBenchmark(options: {
     const walk = await endAll(bench, perCell * CELLS, say)
     const cpu = (part: 'server' | 'postgres') =>
       Math.round((1e6 * (cpuSeconds(grid[part]) - before[part])) / walk.ended)
+    // The token of the beginning may have ended long ago.
+    const late = await openDoors(bench.home, bench.facts)
+    const now = { ...bench, doors: late }
     return {
       tasks: walk.ended,
       definition_ms: Math.round(definedMs),
@@ -43,8 +47,8 @@ export async function productionBenchmark(options: {
       postgres_cpu_us: cpu('postgres'),
       'most jobs that waited': walk.mostWaiting,
       'server resident by twentieths, MB': walk.resident,
-      'show, ms': await showing(bench),
-      'job screen, ms': await jobScreen(bench),
+      'show, ms': await showing(now),
+      'job screen, ms': await jobScreen(now),
       database_bytes_per_job: Math.round((await bench.databaseBytes()) / walk.ended),
     }
   })
