@@ -38,6 +38,8 @@ export async function productionBenchmark(options: {
     // The token of the beginning may have ended long ago.
     const late = await openDoors(bench.home, bench.facts)
     const now = { ...bench, doors: late }
+    const looks = { 'show, ms': await showing(now), 'job screen, ms': await jobScreen(now) }
+    await late.close()
     return {
       tasks: walk.ended,
       definition_ms: Math.round(definedMs),
@@ -47,8 +49,7 @@ export async function productionBenchmark(options: {
       postgres_cpu_us: cpu('postgres'),
       'most jobs that waited': walk.mostWaiting,
       'server resident by twentieths, MB': walk.resident,
-      'show, ms': await showing(now),
-      'job screen, ms': await jobScreen(now),
+      ...looks,
       database_bytes_per_job: Math.round((await bench.databaseBytes()) / walk.ended),
     }
   })

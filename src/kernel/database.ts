@@ -114,7 +114,7 @@ function databaseUnavailable(cause: unknown): GridError {
 }
 
 /**
- * Runs `work` in one transaction, again on deadlock or serialization failure (at most five times).
+ * Runs `work` in one transaction, again when another one was in its way (at most five times).
  * Given an open transaction it joins it: a use case opens exactly one.
  */
 export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Promise<T> {
@@ -124,7 +124,7 @@ export async function transaction<T>(db: Db, work: (tx: Tx) => Promise<T>): Prom
       return await db.transaction().execute(work)
     } catch (error) {
       if (isRetryableTransaction(error) && attempt < 5) continue
-      throw explained(error)
+      throw error
     }
   }
 }

@@ -167,13 +167,11 @@ export async function rollback(
   return proposeRollback(context, repository, { ...wish, account: to.account })
 }
 
-type Proposed = { readonly id: string; readonly expiresAt: Date } | null
-
 export async function tag(
   context: Context,
   repository: RepositoryRow,
   wish: { name: string; revision?: bigint | undefined; description: string; account: string },
-): Promise<Proposed> {
+): Promise<revisions.MadeRevision['proposal']> {
   if (await needed(context, repository))
     return proposeTag(context, repository, { ...wish, revision: wish.revision })
   await revisions.tagRevision(context, repository, wish)
@@ -184,7 +182,7 @@ export async function removeTag(
   context: Context,
   repository: RepositoryRow,
   wish: { name: string; account: string },
-): Promise<Proposed> {
+): Promise<revisions.MadeRevision['proposal']> {
   if (await needed(context, repository)) return proposeTag(context, repository, { ...wish, remove: true })
   await revisions.removeTag(context, repository, wish)
   return null
