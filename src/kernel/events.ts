@@ -72,7 +72,7 @@ export async function eventsAfter(
     sql<StoredEvent & { xact: string }>`
       select id, xact::text as xact, at, vo, kind, subject, payload from event
       where (xact, id) > (${after.xact}::xid8, ${after.id}) and xact < ${below}::xid8
-      order by xact, id limit ${limit}`,
+      order by event.xact, id limit ${limit}`,
   )
   const last = found.at(-1)
   return { events: found, position: last ? { xact: last.xact, id: last.id } : after }

@@ -124,6 +124,19 @@ describe('events', () => {
     expect(events.map(({ kind }) => kind)).toEqual(['a.slow', 'a.fast'])
   })
 
+  test('the order of positions is that of numbers, also where a number gets one digit more', async () => {
+    const { db } = database
+    await sql`insert into event (xact, at, vo, kind, subject)
+      select n::text::xid8, now(), 'v', 'd.counted', n from generate_series(8, 11) as n`.execute(db)
+    let position = { xact: '7', id: 0n }
+    for (const expected of ['8', '9', '10', '11']) {
+      const next = await eventsAfter(db, position, 1)
+      expect(next.events.map(({ subject }) => subject)).toEqual([expected])
+      position = next.position
+    }
+    await sql`delete from event where kind = 'd.counted'`.execute(db)
+  })
+
   test('nothing waits for a transaction of another database of the same server', async () => {
     const elsewhere = openDatabase({
       connection: { host: inject('postgresHost'), port: 5432, user: 'kumi', database: 'postgres' },
