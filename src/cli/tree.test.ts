@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { defineError } from '../kernel/errors.ts'
+import { version } from '../version.ts'
 import { readCommandLine } from './command-line.ts'
 import { completionScript, completionWords } from './completion.ts'
 import { describeFailure, exitCodeOf, partial } from './outcome.ts'
@@ -32,6 +33,14 @@ describe('the command tree', () => {
           leaf.name(),
         ).toContain('--json')
     }
+  })
+
+  test('says its version', async () => {
+    let said = ''
+    const program = (await commandTree(undefined)).configureOutput({ writeOut: (text) => (said += text) })
+    const ended = await program.parseAsync(['--version'], { from: 'user' }).catch((error) => error)
+    expect(exitCodeOf(ended)).toBe(0)
+    expect(said).toBe(`${version}\n`)
   })
 
   test('takes common options before the command too', () => {

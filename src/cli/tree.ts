@@ -1,4 +1,5 @@
 import { Command } from 'commander'
+import { version } from '../version.ts'
 import { registerGridCommands } from './grid/commands.ts'
 import { exitCodes } from './outcome.ts'
 
@@ -140,7 +141,8 @@ const nouns: readonly Noun[] = [
 /** The command tree: complete for `wanted` (or for all nouns), names and summaries for the others. */
 export async function commandTree(wanted: string | 'all' | undefined): Promise<Command> {
   const program = new Command('kumi')
-    .description('A research grid in one program: data, copies, transfers, sites, people.')
+    .description('A research grid in one program: data, transfers, jobs, software, sites, people.')
+    .version(version)
     .usage('<command> [options]')
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })
