@@ -7,6 +7,9 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...filesLeftOut(import.meta.dirname)],
     globalSetup: ['test/harness/postgres.ts'],
     pool: 'forks',
+    // A process for each file would spend most of its time on loading the program anew.
+    isolate: false,
+    setupFiles: ['test/harness/leave-as-found.ts'],
     // Journeys wait more than they compute.
     maxWorkers: 3,
     // Threads that a test starts read the sources as they are.

@@ -11,6 +11,7 @@ verb=${1:?verb} lab=${2:?directory}
 packages=(nordugrid-arc-arex nordugrid-arc-client nordugrid-arc-arcctl nordugrid-arc-arcctl-service
   nordugrid-arc-plugins-needed nordugrid-arc-plugins-arcrest openssl)
 starters=/usr/share/arc
+source "$(dirname "$0")/accounts.sh"
 
 install() {
   local missing=0
@@ -55,7 +56,7 @@ configure() {
   mkdir -p "$lab"/{log,pid,control,session,runtime,tmp,cache,home,certificates,vomsdir}
   chmod 755 "$lab" "$lab/log"
   chmod 1777 "$lab/tmp" "$lab/session"
-  id "$user" >"$lab/log/id" 2>&1 || { useradd --home-dir "$lab/home" --shell /bin/sh "$user" && touch "$lab/user-made"; }
+  id "$user" >"$lab/log/id" 2>&1 || { accounts useradd --home-dir "$lab/home" --shell /bin/sh "$user" && touch "$lab/user-made"; }
   chown "$user": "$lab/home"
   echo "$user" >"$lab/user"
   echo "https://localhost:$port/arex" >"$lab/url"
@@ -166,7 +167,7 @@ stop)
       kill -9 "${left[@]}" 2>/dev/null || :
       sleep 0.1
     done
-    userdel "$user" 2>/dev/null || :
+    accounts userdel "$user" 2>/dev/null || :
   fi
   [ -z "${KEEP_LAB:-}" ] || exit 0
   rm -rf "$lab"

@@ -14,7 +14,7 @@ export function testDatabase(): Database & { readonly url: string } {
   }
   let open: Database | undefined
   beforeAll(async () => {
-    await admin(`create database ${name} template kumi`)
+    await admin(`create database ${name} template kumi strategy file_copy`)
     open = openDatabase({ connection: { host, port: 5432, user: 'kumi', database: name }, poolSize: 8 })
   })
   afterAll(async () => {

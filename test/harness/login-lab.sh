@@ -1,5 +1,6 @@
 # For laboratories with a batch system behind a real sshd: an account of their own, the server's configuration, daemons
 # that are ended by their process numbers. Expects `lab`, the directory. Needs root.
+source "$(dirname "$0")/accounts.sh"
 
 # launch NAME COMMAND…: in a session of its own; what it says goes to log/NAME.
 launch() {
@@ -15,7 +16,7 @@ account() {
   mkdir -p "$lab"/{log,pid,home,keys}
   chmod 755 "$lab" "$lab/home"
   # sshd refuses accounts that are locked, and a new account is.
-  id "$user" >"$lab/log/id" 2>&1 || { useradd --home-dir "$lab/home" --shell /bin/sh "$user" && usermod -p '*' "$user" && touch "$lab/user-made"; }
+  id "$user" >"$lab/log/id" 2>&1 || { accounts useradd --home-dir "$lab/home" --shell /bin/sh "$user" && accounts usermod -p '*' "$user" && touch "$lab/user-made"; }
   chown "$user": "$lab/home"
   chmod 700 "$lab/home"
   echo "$user" >"$lab/user"
@@ -68,5 +69,5 @@ remove_account() {
     kill -9 "${left[@]}" 2>/dev/null || :
     sleep 0.1
   done
-  userdel "$user" 2>/dev/null || :
+  accounts userdel "$user" 2>/dev/null || :
 }
