@@ -55,6 +55,7 @@ const PUBLIC: Readonly<Record<string, string>> = {
   'GET /cvmfs/:repository/.cvmfsreflog': 'the same',
   'GET /cvmfs/:repository/.cvmfs_master_replica': 'says only that it may be copied',
   'GET /cvmfs/:repository/data/:directory/:rest': 'objects of a public repository',
+  'POST /cvmfs/:repository/objects': 'the same, at most 256 and 8 MiB at once',
   'GET /cvmfs/:repository/api/v1.0/geo/:client/:servers':
     'the order of servers by distance, for clients of public repositories',
   'GET /cvmfs/info/v1/repositories.json': 'names of public repositories, for monitors',

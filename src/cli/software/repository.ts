@@ -9,6 +9,7 @@ import {
   type Repository,
   type Snapshot,
 } from '../../software/reader/repository.ts'
+import { fetchTogether } from '../../software/reader/together.ts'
 import { failureOf } from '../client/failure.ts'
 import type { GridClient } from '../client/http.ts'
 import type { SharedOptions } from '../common-options.ts'
@@ -48,12 +49,19 @@ export async function openRelease(
     if (answer.status >= 300) throw failureOf(answer.status, bytes.toString(), `GET ${address}/${path}`)
     return bytes
   }
+  const fetchPack = async (paths: readonly string[]): Promise<Buffer | undefined> => {
+    const answer = await client.send('POST', `${address}/objects`, { anonymous: true, json: { paths } })
+    const bytes = await buffer(answer.body)
+    return answer.status < 300 ? bytes : undefined
+  }
   const masterPem = options.key ? readFileSync(options.key, 'utf8') : await masterKeyOf(client, name)
   // Another repository of this name at this address begins with small numbers again.
   const key = createHash('sha256').update(masterPem.trim()).digest('hex').slice(0, 16)
   const seen = join(cacheDirectory(), 'seen', `${new URL(address).host.replace(':', '_')}-${name}-${key}`)
   const repository = await openRepository({
-    ...{ name, fetch, now: new Date(), atLeast: revisionSeen(seen) },
+    ...{ name, now: new Date(), atLeast: revisionSeen(seen) },
+    // Whatever serves repositories elsewhere gives single objects.
+    fetch: options.url ? fetch : fetchTogether(fetch, fetchPack),
     masterKeys: publicKeysFrom(masterPem),
   })
   mkdirSync(dirname(seen), { recursive: true })

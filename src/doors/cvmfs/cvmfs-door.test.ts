@@ -9,7 +9,9 @@ import { REPOSITORY, type SoftwareWorld, softwareWorld } from '../../../test/har
 import { createHttp, type Http } from '../../http/index.ts'
 import type { Identity } from '../../identity/index.ts'
 import { silentLogger, systemClock, type Wakeups } from '../../kernel/index.ts'
-import { objectPath } from '../../software/format/hash.ts'
+import { objectPath, textOf } from '../../software/format/hash.ts'
+import { readManifest } from '../../software/format/manifest.ts'
+import { readPackList } from '../../software/format/pack.ts'
 import { registerKumiDoor } from '../kumi/index.ts'
 import { registerCvmfsDoor } from './index.ts'
 
@@ -95,6 +97,22 @@ describe('the door of CVMFS', () => {
     expect((await geo('kek.example.org', servers)).payload).toBe('4,3,2,1\n')
     expect((await geo('ANL.example.org', servers)).payload).toBe('2,4,3,1\n')
     expect((await geo('nobody.example.org', servers)).statusCode).toBe(400)
+  })
+
+  test('serves many objects in one answer, as far as they are there', async () => {
+    const { root, certificate } = readManifest((await get(`${REPOSITORY}/.cvmfspublished`)).rawPayload)
+    const [catalog, signer] = [objectPath(root, 'catalog'), objectPath(certificate, 'certificate')]
+    const together = (paths: string[], repository = REPOSITORY) =>
+      http.app.inject({ method: 'POST', url: `/cvmfs/${repository}/objects`, payload: { paths } })
+    const unknown = [`data/00/${'0'.repeat(38)}`, 'data/../.cvmfspublished', 'data/zz/x', '']
+    const { rawPayload } = await together([catalog, ...unknown, signer, catalog])
+    const found = readPackList(rawPayload)
+    expect(found.map(({ hash }) => textOf(hash)).sort()).toEqual([root, certificate].map(textOf).sort())
+    const of = found.find(({ hash }) => hash.hex === root.hex)!
+    const stored = rawPayload.subarray(of.start, of.start + of.length)
+    expect(stored.equals((await get(`${REPOSITORY}/${catalog}`)).rawPayload)).toBe(true)
+    expect(readPackList((await together([catalog], 'other.example.org')).rawPayload)).toEqual([])
+    expect((await together(Array(257).fill(catalog))).statusCode).toBe(400)
   })
 
   test('serves parts, heads and nothing as HTTP has them', async () => {

@@ -9,6 +9,7 @@ import { type DocumentName, hashFromPath, type Software, textOf } from '../../so
 import type { ByteRange } from '../../storage/index.ts'
 import { parseRange } from '../webdav/paths.ts'
 import { CONTENT_TYPE, DOCUMENT_CACHE, MISSING_CACHE, OBJECT_CACHE } from './caching.ts'
+import { registerObjectsTogether } from './together.ts'
 
 export interface CvmfsDoorDeps {
   readonly software: Software
@@ -74,6 +75,7 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo, places }
       })
     },
   })
+  registerObjectsTogether(app, software)
   route(app, {
     ...{
       method: 'GET',

@@ -26,9 +26,13 @@ import { defineError } from '../../kernel/errors.ts'
 import type { Entry } from '../format/entry.ts'
 import { hashOf, textOf } from '../format/hash.ts'
 import type { Repository, Snapshot } from '../reader/repository.ts'
+import { SMALL_BYTES } from '../reader/together.ts'
 import { attributesGiven, giveAttributes } from './write-attributes.ts'
 
 const notOurs = defineError('conflict', 'software_directory_in_use')
+
+const AT_ONCE = 16
+const SMALL_AT_ONCE = 512
 
 export interface MaterialiseOptions {
   readonly repository: Repository
@@ -41,7 +45,6 @@ export interface MaterialiseOptions {
   /** Part of the repository, which becomes the directory. */
   readonly path?: string
   readonly environment?: NodeJS.ProcessEnv
-  readonly parallel?: number
   readonly onPlan?: (plan: { files: number; bytes: number }) => void
   readonly onFile?: (bytes: number) => void
   readonly signal?: AbortSignal | undefined
@@ -124,7 +127,7 @@ async function build(
   building: string,
   options: MaterialiseOptions,
 ): Promise<Omit<Materialised, 'unchanged'>> {
-  const { store, path = '', copy = false, environment = process.env, parallel = 16, signal } = options
+  const { store, path = '', copy = false, environment = process.env, signal } = options
   const at = (entry: Entry) => join(building, `.${entry.path.slice(path.length)}`)
   const files = entries.filter(({ kind }) => kind === 'file')
   const [leftOut, withoutAttributes]: [string[], string[]] = [[], []]
@@ -165,15 +168,22 @@ async function build(
     chmodSync(at(entry), copy ? entry.mode & 0o777 : sharedMode(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)
   }
-  let next = 0
-  const work = async () => {
-    for (let entry = files[next++]; entry; entry = files[next++]) {
-      signal?.throwIfAborted()
-      await one(entry)
-      options.onFile?.(entry.size)
+  const all = async (some: readonly Entry[], atOnce: number): Promise<void> => {
+    let next = 0
+    const work = async () => {
+      for (let entry = some[next++]; entry; entry = some[next++]) {
+        signal?.throwIfAborted()
+        await one(entry)
+        options.onFile?.(entry.size)
+      }
     }
+    await Promise.all(Array.from({ length: atOnce }, work))
   }
-  await Promise.all(Array.from({ length: parallel }, work))
+  // Small ones come together, and only wait; attributes are given by a program.
+  const [small, others]: [Entry[], Entry[]] = [[], []]
+  for (const entry of files)
+    (entry.size <= SMALL_BYTES && !entry.chunks && !entry.xattrs ? small : others).push(entry)
+  await Promise.all([all(small, SMALL_AT_ONCE), all(others, AT_ONCE)])
   for (const entry of entries.filter(({ kind }) => kind === 'directory').reverse()) {
     await give(entry, at(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)
@@ -209,21 +219,20 @@ async function keep(
   const directory = dirname(kept)
   if (!made.has(directory)) mkdirSync(directory, { recursive: true })
   made.add(directory)
-  const handle = openSync(temporary, 'wx', 0o600)
+  let handle: number | undefined
   try {
     try {
-      for (const chunk of entry.chunks ?? [])
-        writeAll(
-          handle,
-          await repository.object(chunk.hash, 'chunk', { size: chunk.size, compression: entry.compression }),
-        )
-      if (entry.content && entry.size > 0)
-        writeAll(handle, await repository.object(entry.content, 'file', entry))
+      // Opened when there is something to write: many wait for their content at once.
+      for await (const bytes of contentOf(entry, repository)) {
+        handle ??= openSync(temporary, 'wx', 0o600)
+        writeAll(handle, bytes)
+      }
+      handle ??= openSync(temporary, 'wx', 0o600)
       if (entry.xattrs) await give(entry, temporary)
       futimesSync(handle, entry.mtime, entry.mtime)
       fchmodSync(handle, sharedMode(entry))
     } finally {
-      closeSync(handle)
+      if (handle !== undefined) closeSync(handle)
     }
     renameSync(temporary, kept)
     return true
@@ -231,6 +240,13 @@ async function keep(
     rmSync(temporary, { force: true })
     throw error
   }
+}
+
+async function* contentOf(entry: Entry, repository: Repository): AsyncGenerator<Buffer> {
+  const { compression } = entry
+  for (const { hash, size } of entry.chunks ?? [])
+    yield await repository.object(hash, 'chunk', { size, compression })
+  if (entry.content && entry.size > 0) yield await repository.object(entry.content, 'file', entry)
 }
 
 function writeAll(handle: number, bytes: Buffer): void {

@@ -10,10 +10,13 @@ import { certificateFrom, manifestSignedBy } from '../format/signed.ts'
 import { checkCertificate, readWhitelist, type Whitelist } from '../format/whitelist.ts'
 import { noSuchPath, noSuchTag } from './errors.ts'
 
-/** Bytes at a path below the repository's address; undefined when there is nothing. Throws when it cannot know. */
+/**
+ * Bytes at a path below the repository's address; undefined when there is nothing. Throws when it cannot know. `size` is
+ * what they are unpacked, where that is known.
+ */
 export type Fetch = (
   path: string,
-  options?: { signal?: AbortSignal | undefined },
+  options?: { signal?: AbortSignal | undefined; size?: number | undefined },
 ) => Promise<Buffer | undefined>
 
 export interface OpenOptions {
@@ -65,7 +68,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
     throw notTrusted(`The manifest is that of ${manifest.repository}, not of ${name}.`)
   const whitelist = readWhitelist(await need('.cvmfswhitelist'), options.masterKeys)
   const object: Repository['object'] = async (hash, kind, entry) => {
-    const stored = await fetch(objectPath(hash, kind))
+    const stored = await fetch(objectPath(hash, kind), { size: entry?.size })
     if (!stored) throw damaged(`Object ${textOf(hash)} of ${name} is missing at the server.`)
     return plainForm(stored, hash, { compression: entry?.compression, ...(entry && { most: entry.size }) })
   }
