@@ -193,13 +193,43 @@ async function prepare() {
   )
 }
 
-const everythingFresh = () =>
-  stampIs('node_modules/.kumi-installed', hashOf(['package.json', 'package-lock.json'])) &&
-  target === 'install'
+/**
+ * What files are by their directory entries: enough to see that none changed since the last time, without reading them
+ * and without waiting for anybody. Whatever is done to a file, its inode gets another time.
+ */
+function entriesOf(files) {
+  const hash = createHash('sha256').update(process.versions.node)
+  for (const file of files) {
+    const { ino, size, mtimeMs, ctimeMs } = lstatSync(join(root, file), { throwIfNoEntry: false }) ?? {}
+    hash.update(`${file} ${ino} ${size} ${mtimeMs} ${ctimeMs}\n`)
+  }
+  return hash.digest('hex')
+}
+const sources = () => [
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/prepare.mjs'],
+  ...(target === 'build' ? filesBelow('src', 'bench', 'web') : []),
+]
+const stamps = [
+  'node_modules/.kumi-installed',
+  ...(target === 'build' ? ['dist/.server-built', 'dist/.web-built'] : []),
+]
 
-if (!everythingFresh()) {
+const note = `dist/.seen-${target}`
+// What changes while it is being built is seen the next time.
+const before = entriesOf(sources())
+if (!stampIs(note, `${before} ${entriesOf(stamps)}`)) {
   await withLock(prepare).catch((error) => {
     console.error(error.message)
     process.exit(1)
   })
+  writeNote(`${before} ${entriesOf(stamps)}`)
+}
+
+function writeNote(content) {
+  try {
+    mkdirSync(dirname(join(root, note)), { recursive: true })
+    writeFileSync(join(root, note), content)
+  } catch {
+    // An installation that nobody may write to is looked at whole every time.
+  }
 }

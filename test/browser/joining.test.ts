@@ -99,7 +99,7 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
     await at.getByText(t.app.loading).first().waitFor({ state: 'detached' })
     await at.screenshot({ path: join(pictures, `${screen}-${language}-joining.png`), fullPage: true })
     await at.evaluate(axe)
-    const found = (await at.evaluate('axe.run(document)')) as {
+    const found = (await at.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
       violations: { id: string; impact: string; nodes: { html: string }[] }[]
     }
     const wider = Number(

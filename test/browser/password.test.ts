@@ -63,7 +63,7 @@ describe.each(READERS)('the password of a member ($language)', (reader) => {
     await page.getByText(t.app.loading).first().waitFor({ state: 'detached' })
     await page.screenshot({ path: join(pictures, `${screen}-${language}-password.png`), fullPage: true })
     await page.evaluate(axe)
-    const found = (await page.evaluate('axe.run(document)')) as {
+    const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
       violations: { id: string; impact: string; nodes: { html: string }[] }[]
     }
     for (const { id, impact, nodes } of found.violations) {

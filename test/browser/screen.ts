@@ -65,7 +65,7 @@ export async function openScreens(
       await page.locator('.empty', { hasText: reader.t.app.loading }).first().waitFor({ state: 'detached' })
       await page.screenshot({ path: join(directory, `${screen}-${reader.language}.png`), fullPage: true })
       await page.evaluate(axe)
-      const found = (await page.evaluate('axe.run(document)')) as {
+      const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
         violations: { id: string; impact: string; nodes: { html: string }[] }[]
       }
       for (const { id, impact, nodes } of found.violations)

@@ -90,12 +90,16 @@ export function pacedProcess(
     async advance(count) {
       if (finished) return
       left = count
+      let here = false
       const there = new Promise<'arrived'>((resolve) => {
-        arrived = () => resolve('arrived')
+        arrived = () => {
+          here = true
+          resolve('arrived')
+        }
       })
       for (const go of held.splice(0)) go()
       for (;;) {
-        const state = await Promise.race([there, lockWait(db)])
+        const state = await Promise.race([there, lockWait(db, () => here)])
         if (state === 'arrived') return
         // It goes on by itself when the lock is free, but no further than this statement.
         if (state === 'waits') {
@@ -107,8 +111,9 @@ export function pacedProcess(
   }
 }
 
-async function lockWait(db: Db): Promise<'waits' | 'runs'> {
+async function lockWait(db: Db, arrived: () => boolean): Promise<'waits' | 'runs'> {
   await delay(POLL_MS)
+  if (arrived()) return 'runs'
   const waiting = await row(
     db,
     sql`select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' limit 1`,
