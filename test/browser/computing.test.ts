@@ -2,7 +2,7 @@
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { missing } from '../harness/foreign.ts'
-import { type StartedGrid, startGrid } from './grid.ts'
+import { type StartedGrid, startGrid, storeRun } from './grid.ts'
 import { jobsJourney } from './jobs-journey.ts'
 import { operationsJourney } from './operations-journey.ts'
 import { productionsJourney } from './productions-journey.ts'
@@ -14,8 +14,7 @@ describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
   let browser: Browser
   beforeAll(async () => {
     grid = await startGrid()
-    // What follows from logging in for the first time is there from here on.
-    await grid.kumi('data', 'ls')
+    await storeRun(grid)
     browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
   }, 240_000)
   afterAll(async () => {

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
-import { LONG_NAME, type StartedGrid, startGrid } from './grid.ts'
+import { LONG_NAME, type StartedGrid, startGrid, storeRun } from './grid.ts'
 
 const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const FLAGS = [
@@ -31,6 +31,7 @@ const VIEWS = [
 
 describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
   let grid: StartedGrid
+  let rule: string
   let context: BrowserContext
   let page: Page
   const profile = mkdtempSync(join(tmpdir(), 'kumi-chromium-'))
@@ -39,6 +40,7 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
   beforeAll(async () => {
     mkdirSync(pictures, { recursive: true })
     grid = await startGrid()
+    rule = await storeRun(grid)
     context = await chromium.launchPersistentContext(profile, {
       executablePath: CHROMIUM,
       headless: true,
@@ -127,7 +129,7 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
         dataset: '/data/raw/run-000042',
         file: `/data/raw/${LONG_NAME}`,
         rules: '/rules',
-        rule: `/rules/${grid.rule}`,
+        rule: `/rules/${rule}`,
         'new-rule': '/rules/new?did=raw:run-000042',
         transfers: '/transfers?state=done',
         link: '/transfers/KEK-DISK/OSAKA-DISK',

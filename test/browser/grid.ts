@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 
 const root = join(import.meta.dirname, '../..')
@@ -12,8 +12,6 @@ export interface StartedGrid {
   /** Logs a browser in once. */
   readonly link: string
   readonly password: string
-  /** The rule that asks for copies of raw:run-000042. */
-  readonly rule: string
   /** Lets scripts find the command line, logged in as the administrator. */
   readonly environment: Readonly<Record<string, string>>
   /** The command line, as the administrator of the grid. */
@@ -23,7 +21,7 @@ export interface StartedGrid {
 
 export const LONG_NAME = `calibration.with-a-name-as-long-as-people-really-make-them.${'x'.repeat(90)}.root`
 
-/** A grid of its own with these settings, started as people start it, with one dataset that a rule has copied to a second site. */
+/** A grid of its own with these settings, started as people start it. */
 export async function startGrid(settings: Readonly<Record<string, string>> = {}): Promise<StartedGrid> {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-browser-'))
   const home = join(directory, 'home')
@@ -48,28 +46,30 @@ export async function startGrid(settings: Readonly<Record<string, string>> = {})
       port: number
       console: string
     }
-    const files = join(directory, 'run-000042')
-    mkdirSync(files)
-    for (let n = 0; n < 12; n++)
-      writeFileSync(
-        join(files, `raw.e0007.r00042.f${String(n).padStart(5, '0')}.dat`),
-        Buffer.alloc(4 ** n, n),
-      )
-    writeFileSync(join(files, LONG_NAME), 'long')
-    const dataset = ['--scope', 'raw', '--dataset', 'run-000042', '--rse', 'KEK-DISK']
-    await kumi('data', 'put', files, ...dataset, '--meta', 'run_number=42', '--quiet')
-    const where = ['site=kek|site=osaka', '--copies', '2', '--wait']
-    const added = await kumi('rule', 'add', 'raw:run-000042', ...where, '--json', '--quiet')
     const password = readFileSync(join(home, 'client/password'), 'utf8').trim()
     const scripts = { PATH: `${root}:${process.env.PATH}`, KUMI_HOME: home }
     return {
-      ...{ address: `http://localhost:${port}`, link, password, rule: ruleIn(added) },
+      ...{ address: `http://localhost:${port}`, link, password },
       ...{ environment: scripts, kumi, stop },
     }
   } catch (error) {
     await stop().catch(() => undefined)
     throw error
   }
+}
+
+/** Stores the dataset raw:run-000042; the rule that has copied it to a second site. */
+export async function storeRun({ kumi }: Pick<StartedGrid, 'kumi'>): Promise<string> {
+  const files = join(mkdtempSync(join(tmpdir(), 'kumi-browser-run-')), 'run-000042')
+  mkdirSync(files)
+  for (let n = 0; n < 12; n++)
+    writeFileSync(join(files, `raw.e0007.r00042.f${String(n).padStart(5, '0')}.dat`), Buffer.alloc(4 ** n, n))
+  writeFileSync(join(files, LONG_NAME), 'long')
+  const dataset = ['--scope', 'raw', '--dataset', 'run-000042', '--rse', 'KEK-DISK']
+  await kumi('data', 'put', files, ...dataset, '--meta', 'run_number=42', '--quiet')
+  rmSync(dirname(files), { recursive: true })
+  const where = ['site=kek|site=osaka', '--copies', '2', '--wait']
+  return ruleIn(await kumi('rule', 'add', 'raw:run-000042', ...where, '--json', '--quiet'))
 }
 
 function ruleIn(text: string): string {
