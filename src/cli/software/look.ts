@@ -93,9 +93,9 @@ export async function check(release: string, options: ReadOptions & { data?: boo
   const { signal, end } = interruption()
   try {
     await withClient(options, async (client) => {
-      const { repository, snapshot, fetch } = await openRelease(client, release, options)
+      const { repository, snapshot, fetch, stream } = await openRelease(client, release, options)
       const report = await checkRepository(repository, snapshot, {
-        fetch,
+        ...{ fetch, stream },
         data: options.data !== false,
         signal,
       })

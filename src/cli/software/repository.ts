@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { buffer } from 'node:stream/consumers'
+import { buffer, text } from 'node:stream/consumers'
 import { publicKeysFrom } from '../../software/format/signed.ts'
 import {
   type Fetch,
+  type FetchStream,
   openRepository,
   type Repository,
   type Snapshot,
 } from '../../software/reader/repository.ts'
 import { fetchTogether } from '../../software/reader/together.ts'
 import { failureOf } from '../client/failure.ts'
-import type { GridClient } from '../client/http.ts'
+import type { Call, GridClient } from '../client/http.ts'
 import type { SharedOptions } from '../common-options.ts'
 import { cacheDirectory } from './cache.ts'
 
@@ -26,7 +27,11 @@ export interface Opened {
   readonly repository: Repository
   readonly snapshot: Snapshot
   readonly fetch: Fetch
+  readonly stream: FetchStream
 }
+
+/** A mirror fetches all of a great object before it gives it on. */
+const GREAT_PATIENCE_MS = 600_000
 
 /** `koto.example.org@release-08`: a repository and what of it; the newest without a tag. */
 export function parseRelease(text: string): { name: string; of: string | undefined } {
@@ -42,12 +47,21 @@ export async function openRelease(
 ): Promise<Opened> {
   const { name, of } = parseRelease(release)
   const address = options.url?.replace(/\/+$/, '') ?? `${client.place.server}/cvmfs/${name}`
-  const fetch: Fetch = async (path, { signal } = {}) => {
-    const answer = await client.send('GET', `${address}/${path}`, { anonymous: true, signal })
-    const bytes = await buffer(answer.body)
+  const ask = async (path: string, call: Pick<Call, 'signal' | 'patienceMs'>) => {
+    const answer = await client.send('GET', `${address}/${path}`, { anonymous: true, ...call })
+    if (answer.status < 300) return answer
+    const said = await text(answer.body)
     if (answer.status === 404) return undefined
-    if (answer.status >= 300) throw failureOf(answer.status, bytes.toString(), `GET ${address}/${path}`)
-    return bytes
+    throw failureOf(answer.status, said, `GET ${address}/${path}`)
+  }
+  const fetch: Fetch = async (path, { signal } = {}) => {
+    const answer = await ask(path, { signal })
+    return answer && buffer(answer.body)
+  }
+  const stream: FetchStream = async (path, take, { signal } = {}) => {
+    const answer = await ask(path, { signal, patienceMs: GREAT_PATIENCE_MS })
+    const length = answer?.headers['content-length']
+    return answer && take({ length: length === undefined ? undefined : Number(length), body: answer.body })
   }
   const fetchPack = async (paths: readonly string[]): Promise<Buffer | undefined> => {
     const answer = await client.send('POST', `${address}/objects`, { anonymous: true, json: { paths } })
@@ -59,14 +73,14 @@ export async function openRelease(
   const key = createHash('sha256').update(masterPem.trim()).digest('hex').slice(0, 16)
   const seen = join(cacheDirectory(), 'seen', `${new URL(address).host.replace(':', '_')}-${name}-${key}`)
   const repository = await openRepository({
-    ...{ name, now: new Date(), atLeast: revisionSeen(seen) },
+    ...{ name, stream, now: new Date(), atLeast: revisionSeen(seen) },
     // Whatever serves repositories elsewhere gives single objects.
     fetch: options.url ? fetch : fetchTogether(fetch, fetchPack),
     masterKeys: publicKeysFrom(masterPem),
   })
   mkdirSync(dirname(seen), { recursive: true })
   writeFileSync(seen, String(repository.manifest.revision))
-  return { repository, snapshot: await repository.snapshot(of), fetch }
+  return { repository, snapshot: await repository.snapshot(of), fetch, stream }
 }
 
 async function masterKeyOf(client: GridClient, name: string): Promise<string> {

@@ -6,3 +6,5 @@ export const notACvmfs = defineError('invalid', 'software_format')
 export const notTrusted = defineError('denied', 'software_not_trusted')
 /** Stored bytes differ from their name. */
 export const damaged = defineError('fatal', 'software_damaged')
+/** More bytes than are taken, or than can be looked into. */
+export const tooGreat = defineError('invalid', 'software_too_great')

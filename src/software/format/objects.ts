@@ -1,4 +1,5 @@
-import { deflateSync, inflateSync } from 'node:zlib'
+import { pipeline } from 'node:stream/promises'
+import { createInflate, deflateSync, inflateSync } from 'node:zlib'
 import { MOST_SYSTEM_BYTES, systemDeflate } from './deflate.ts'
 import type { Compression } from './entry.ts'
 import { damaged } from './errors.ts'
@@ -61,4 +62,30 @@ export function plainForm(
   } catch (error) {
     throw damaged(`Object ${textOf(hash)} cannot be unpacked, or is longer than it should be.`, {}, error)
   }
+}
+
+/** The content of an object whose stored bytes come piece by piece, compared with its name; at most `size` bytes. */
+export async function* plainPieces(
+  stored: AsyncIterable<Uint8Array>,
+  hash: ContentHash,
+  { compression = 'zlib', size }: { compression?: Compression | undefined; size: number },
+): AsyncGenerator<Uint8Array> {
+  let bytes = 0
+  try {
+    for await (const piece of compression === 'none' ? stored : inflatedPieces(stored)) {
+      bytes += piece.length
+      if (bytes > size) throw damaged(`Object ${textOf(hash)} is longer than it should be.`)
+      yield piece
+    }
+  } catch (error) {
+    if (!String((error as { code?: unknown }).code).startsWith('Z_')) throw error
+    throw damaged(`Object ${textOf(hash)} cannot be unpacked.`, {}, error)
+  }
+}
+
+function inflatedPieces(stored: AsyncIterable<Uint8Array>): AsyncIterable<Uint8Array> {
+  const inflate = createInflate({ chunkSize: 256 << 10 })
+  // What fails there fails for whoever reads, too.
+  pipeline(stored, inflate).catch(() => undefined)
+  return inflate
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import {
   existsSync,
   lstatSync,
@@ -13,7 +14,9 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../../../test/harness/foreign.ts'
 import { everyEntry, type RepositoryFiles, repositoryFiles } from '../../../test/harness/software-files.ts'
-import { openRepository } from '../reader/repository.ts'
+import { objectPath } from '../format/hash.ts'
+import { HELD_BYTES } from '../format/incoming.ts'
+import { type FetchStream, openRepository } from '../reader/repository.ts'
 import { type Materialised, materialise, substitute } from './materialise.ts'
 import { addAttributes } from './read-attributes.ts'
 import { walkDirectory } from './walk.ts'
@@ -60,6 +63,58 @@ describe('a tree that is fetched', () => {
     expect(await get('two')).toMatchObject({ fetched: 0 })
     const inode = (tree: string) => lstatSync(join(directory, tree, 'lib/plain')).ino
     expect(inode('two')).toBe(inode('one'))
+  })
+
+  test('has great files, which come piece by piece, and anew from the next server when one gives them wrong', async () => {
+    const strange = await repositoryFiles()
+    const bytes = randomBytes(HELD_BYTES + (3 << 20))
+    const common = { kind: 'file', mode: 0o644, mtime: 1, mtimeNs: 0, size: bytes.length } as const
+    const hashes = { none: strange.store(bytes, 'file', 'none'), zlib: strange.store(bytes, 'file', 'zlib') }
+    await strange.publish(async (tree) => {
+      for (const compression of ['none', 'zlib'] as const)
+        await tree.put({ ...common, path: `/${compression}`, compression, content: hashes[compression] })
+    })
+    const great = Object.values(hashes).map((hash) => objectPath(hash, 'file'))
+    const asked: string[] = []
+    const spoil: Record<string, (stored: Buffer) => Buffer> = {
+      'cut off': (stored) => stored.subarray(0, stored.length - 1),
+      changed: (stored) => Buffer.concat([stored.subarray(0, -1), Buffer.from([stored.at(-1)! ^ 1])]),
+      right: (stored) => stored,
+    }
+    const from =
+      (...servers: string[]): FetchStream =>
+      async (path, take) => {
+        const stored = strange.files.get(path)!
+        for (const [i, server] of servers.entries()) {
+          asked.push(path)
+          const given = spoil[server]!(stored)
+          const pieces = async function* () {
+            for (let at = 0; at < given.length; at += 1 << 16) yield given.subarray(at, at + (1 << 16))
+          }
+          const taken = take({ length: stored.length, body: pieces() })
+          if (i === servers.length - 1) return taken
+          await expect(taken).rejects.toMatchObject({ code: 'software_damaged' })
+        }
+      }
+    const fetch = async (path: string) => {
+      expect(great).not.toContain(path)
+      return strange.files.get(path)
+    }
+    const getFrom = async (to: string, stream: FetchStream) => {
+      const repository = await openRepository({
+        ...{ name: strange.name, masterKeys: [strange.master.publicKey], fetch, stream, now: new Date() },
+      })
+      const snapshot = await repository.snapshot()
+      const store = join(directory, 'store')
+      return materialise({ repository, snapshot, directory: join(directory, to), store })
+    }
+    await expect(getFrom('great', from('changed'))).rejects.toMatchObject({ code: 'software_damaged' })
+    expect(existsSync(join(directory, 'great'))).toBe(false)
+    asked.length = 0
+    expect(await getFrom('great', from('cut off', 'changed', 'right'))).toMatchObject({ fetched: 2 })
+    expect(asked.length).toBe(6)
+    for (const name of ['none', 'zlib'])
+      expect(readFileSync(join(directory, 'great', name)).equals(bytes), name).toBe(true)
   })
 
   test.skipIf(missing('getfattr', 'setfattr'))('has the attributes that give no powers', async () => {

@@ -6,6 +6,7 @@ import {
   copyFileSync,
   existsSync,
   fchmodSync,
+  ftruncateSync,
   futimesSync,
   linkSync,
   lstatSync,
@@ -25,6 +26,7 @@ import { dirname, join, resolve } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
 import type { Entry } from '../format/entry.ts'
 import { hashOf, textOf } from '../format/hash.ts'
+import { HELD_BYTES } from '../format/incoming.ts'
 import type { Repository, Snapshot } from '../reader/repository.ts'
 import { SMALL_BYTES } from '../reader/together.ts'
 import { attributesGiven, giveAttributes } from './write-attributes.ts'
@@ -210,7 +212,7 @@ function storeName(entry: Entry): [string, string] {
 async function keep(
   entry: Entry,
   kept: string,
-  { repository }: MaterialiseOptions,
+  { repository, signal }: MaterialiseOptions,
   { made, give }: { made: Set<string>; give: (entry: Entry, file: string) => Promise<void> },
 ): Promise<boolean> {
   const known = lstatSync(kept, { throwIfNoEntry: false })
@@ -220,13 +222,22 @@ async function keep(
   if (!made.has(directory)) mkdirSync(directory, { recursive: true })
   made.add(directory)
   let handle: number | undefined
+  /** From the beginning, also where another server began. Opened for the first bytes: many wait for theirs at once. */
+  const write = async (pieces: AsyncIterable<Uint8Array>): Promise<void> => {
+    if (handle !== undefined) ftruncateSync(handle)
+    let at = 0
+    for await (const piece of pieces) {
+      signal?.throwIfAborted()
+      handle ??= openSync(temporary, 'wx', 0o600)
+      writeAll(handle, piece, at)
+      at += piece.length
+    }
+  }
   try {
     try {
-      // Opened when there is something to write: many wait for their content at once.
-      for await (const bytes of contentOf(entry, repository)) {
-        handle ??= openSync(temporary, 'wx', 0o600)
-        writeAll(handle, bytes)
-      }
+      if (entry.content && entry.size > HELD_BYTES)
+        await repository.content({ hash: entry.content, kind: 'file' }, entry, write)
+      else await write(contentOf(entry, repository))
       handle ??= openSync(temporary, 'wx', 0o600)
       if (entry.xattrs) await give(entry, temporary)
       futimesSync(handle, entry.mtime, entry.mtime)
@@ -249,8 +260,9 @@ async function* contentOf(entry: Entry, repository: Repository): AsyncGenerator<
   if (entry.content && entry.size > 0) yield await repository.object(entry.content, 'file', entry)
 }
 
-function writeAll(handle: number, bytes: Buffer): void {
-  for (let done = 0; done < bytes.length; ) done += writeSync(handle, bytes, done)
+function writeAll(handle: number, bytes: Uint8Array, at: number): void {
+  for (let done = 0; done < bytes.length; )
+    done += writeSync(handle, bytes, done, bytes.length - done, at + done)
 }
 
 /** False where the store is on another file system, or a file has as many links as it can. */

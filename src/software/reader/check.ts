@@ -1,10 +1,12 @@
+import { isGridError } from '../../kernel/errors.ts'
 import { type Catalog, COUNTERS, type Counters } from '../format/catalog.ts'
 import { addCounters, NO_COUNTERS } from '../format/catalog-edit.ts'
 import { MARKER, parentOf } from '../format/entry.ts'
 import { type ContentHash, hashOf, objectPath, sameHash, textOf } from '../format/hash.ts'
+import { type Incoming, verified } from '../format/incoming.ts'
 import { readReflog } from '../format/reflog.ts'
 import { type CatalogRow, FLAG } from '../format/rows.ts'
-import type { Fetch, Repository, Snapshot } from './repository.ts'
+import { type Fetch, type FetchStream, type Repository, type Snapshot, streamBy } from './repository.ts'
 
 export interface CheckReport {
   readonly problems: readonly string[]
@@ -15,6 +17,8 @@ export interface CheckReport {
 
 export interface CheckOptions {
   readonly fetch: Fetch
+  /** How objects are read; by `fetch` when absent. */
+  readonly stream?: FetchStream
   /** Reads every object and compares it with its name; otherwise only catalogues are read. */
   readonly data: boolean
   readonly parallel?: number
@@ -201,17 +205,24 @@ async function checkDocuments(repository: Repository, fetch: Fetch, problems: st
 
 async function checkObjects(
   objects: readonly { path: string; hash: ContentHash }[],
-  { fetch, parallel = 16, signal, onObject }: CheckOptions,
+  { fetch, stream = streamBy(fetch), parallel = 16, signal, onObject }: CheckOptions,
   problems: string[],
 ): Promise<void> {
   let next = 0
   const one = async () => {
     for (let object = objects[next++]; object; object = objects[next++]) {
       signal?.throwIfAborted()
-      const bytes = await fetch(object.path, { signal })
-      if (!bytes) problems.push(`Object ${object.path} is missing.`)
-      else if (!sameHash(hashOf(bytes, object.hash.algorithm), object.hash))
-        problems.push(`Object ${object.path} is damaged.`)
+      const { path, hash } = object
+      const read = async (incoming: Incoming) => {
+        for await (const _piece of verified(incoming, hash)) signal?.throwIfAborted()
+        return true
+      }
+      try {
+        if (!(await stream(path, read, { signal }))) problems.push(`Object ${path} is missing.`)
+      } catch (error) {
+        if (!isGridError(error, 'software_damaged')) throw error
+        problems.push(`Object ${path} is damaged.`)
+      }
       onObject?.()
     }
   }

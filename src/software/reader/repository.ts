@@ -4,8 +4,9 @@ import { type Entry, isWithin } from '../format/entry.ts'
 import { damaged, notTrusted } from '../format/errors.ts'
 import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from '../format/hash.ts'
 import { readHistory, type Tag, TRUNK } from '../format/history.ts'
+import { type Incoming, verified } from '../format/incoming.ts'
 import { readManifest, type SignedManifest } from '../format/manifest.ts'
-import { plainForm } from '../format/objects.ts'
+import { plainForm, plainPieces } from '../format/objects.ts'
 import { certificateFrom, manifestSignedBy } from '../format/signed.ts'
 import { checkCertificate, readWhitelist, type Whitelist } from '../format/whitelist.ts'
 import { noSuchPath, noSuchTag } from './errors.ts'
@@ -19,9 +20,21 @@ export type Fetch = (
   options?: { signal?: AbortSignal | undefined; size?: number | undefined },
 ) => Promise<Buffer | undefined>
 
+/**
+ * The same as it comes, for objects that are not to be held in memory: `take` verifies it, and is given it anew when one
+ * server breaks off or gives it wrong and there is another.
+ */
+export type FetchStream = <T>(
+  path: string,
+  take: (incoming: Incoming) => Promise<T>,
+  options?: { signal?: AbortSignal | undefined },
+) => Promise<T | undefined>
+
 export interface OpenOptions {
   readonly name: string
   readonly fetch: Fetch
+  /** How great objects are fetched; by `fetch` when absent, which holds them in memory. */
+  readonly stream?: FetchStream | undefined
   /** Public master keys by which the repository is trusted. */
   readonly masterKeys: readonly KeyObject[]
   readonly now: Date
@@ -39,6 +52,15 @@ export interface Repository {
   snapshot(of?: string): Promise<Snapshot>
   /** A stored object, compared with its name and unpacked. Throws `software_damaged`. */
   object(hash: ContentHash, kind: ObjectKind, entry?: Pick<Entry, 'compression' | 'size'>): Promise<Buffer>
+  /**
+   * Gives `take` the content of an object piece by piece, perhaps more than once from the beginning; it is right when they
+   * end without an error, and not before. Throws as `object`.
+   */
+  content(
+    of: { readonly hash: ContentHash; readonly kind: ObjectKind },
+    entry: Pick<Entry, 'compression' | 'size'>,
+    take: (pieces: AsyncIterable<Uint8Array>) => Promise<void>,
+  ): Promise<void>
 }
 
 /** One tree of a repository. */
@@ -57,7 +79,7 @@ export interface Snapshot {
 
 /** Fetches and verifies the chain: whitelist by master key, certificate by whitelist, manifest by certificate. */
 export async function openRepository(options: OpenOptions): Promise<Repository> {
-  const { name, fetch, now } = options
+  const { name, fetch, stream = streamBy(fetch), now } = options
   const need = async (path: string): Promise<Buffer> => {
     const bytes = await fetch(path)
     if (!bytes) throw notTrusted(`The repository ${name} does not have ${path}.`)
@@ -67,10 +89,18 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   if (manifest.repository !== name)
     throw notTrusted(`The manifest is that of ${manifest.repository}, not of ${name}.`)
   const whitelist = readWhitelist(await need('.cvmfswhitelist'), options.masterKeys)
+  const absent = (hash: ContentHash) => damaged(`Object ${textOf(hash)} of ${name} is missing at the server.`)
   const object: Repository['object'] = async (hash, kind, entry) => {
     const stored = await fetch(objectPath(hash, kind), { size: entry?.size })
-    if (!stored) throw damaged(`Object ${textOf(hash)} of ${name} is missing at the server.`)
+    if (!stored) throw absent(hash)
     return plainForm(stored, hash, { compression: entry?.compression, ...(entry && { most: entry.size }) })
+  }
+  const content: Repository['content'] = async ({ hash, kind }, entry, take) => {
+    const found = await stream(objectPath(hash, kind), async (incoming) => {
+      await take(plainPieces(verified(incoming, hash), hash, entry))
+      return true
+    })
+    if (!found) throw absent(hash)
   }
   const certificate = certificateFrom((await object(manifest.certificate, 'certificate')).toString('utf8'))
   checkCertificate(whitelist, { repository: name, certificate, now })
@@ -90,7 +120,7 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
     return found?.tags ?? []
   }
   const repository: Repository = {
-    ...{ name, manifest, whitelist, object },
+    ...{ name, manifest, whitelist, object, content },
     tags() {
       tags ??= readTags()
       return tags
@@ -110,6 +140,17 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
   }
   return repository
 }
+
+/** For those who have the bytes in memory already, or little of them. */
+export const streamBy =
+  (fetch: Fetch): FetchStream =>
+  async (path, take, options) => {
+    const bytes = await fetch(path, options)
+    const body = async function* () {
+      if (bytes) yield bytes
+    }
+    return bytes && take({ length: bytes.length, body: body() })
+  }
 
 /** A tree, read by means of its catalogues. */
 export async function snapshotOf(
