@@ -1,19 +1,36 @@
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { freePort } from '../../test/harness/free-port.ts'
 import { gatewayWorld, type Site } from '../../test/harness/gateway-world.ts'
+import {
+  type Giving,
+  type GreatObject,
+  giveGreat,
+  greatObject,
+  sumOf,
+} from '../../test/harness/great-object.ts'
 import { everyEntry, type RepositoryFiles, repositoryFiles } from '../../test/harness/software-files.ts'
 import { silentLogger } from '../kernel/index.ts'
 import { type ContentHash, objectPath } from '../software/format/hash.ts'
 import { objectCache } from '../software/local/object-cache.ts'
 import { checkRepository } from '../software/reader/check.ts'
-import { openRepository } from '../software/reader/repository.ts'
+import { openRepository, streamBy } from '../software/reader/repository.ts'
 
 describe('what a site keeps of repositories', () => {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-software-cache-'))
@@ -38,7 +55,7 @@ describe('what a site keeps of repositories', () => {
       return made.files.get(path.slice(made.name.length + 1))
     }
     const object = (hash: ContentHash) =>
-      cache.object(`${made.name}/${objectPath(hash, 'file')}`, hash, fetch)
+      cache.object(`${made.name}/${objectPath(hash, 'file')}`, hash, streamBy(fetch))
     const document = (path: string) => cache.document(`${made.name}/${path}`, fetch)
     return {
       ...{ made, asked, cache, object, document },
@@ -61,6 +78,61 @@ describe('what a site keeps of repositories', () => {
     expect(cache.counts()).toEqual({ hits: 1, misses: 3, evictions: 1, bytes: 2000, mostBytes: 2500 })
     expect([(await object(hashes[0]!))?.hit, (await object(hashes[1]!))?.hit]).toEqual([true, false])
     expect(asked).toHaveLength(4)
+  })
+
+  test('is a great object without the others that it has no room for, and stays readable when it has to go', async () => {
+    const { cache } = await kept(60 << 20)
+    let asked = 0
+    const want = (great: GreatObject) =>
+      cache.object(`x/${great.path}`, great.hash, async (_path, take) => {
+        asked++
+        return take({ length: great.size, body: Readable.from(great.pieces()) })
+      })
+    const [one, two, three] = [1, 2, 3].map((seed) => greatObject(25, seed))
+    const first = (await want(one!))!
+    await want(two!)
+    expect(cache.counts()).toMatchObject({ evictions: 0, bytes: 50 << 20 })
+    await want(one!)
+    await want(three!)
+    expect(cache.counts()).toMatchObject({ evictions: 1, bytes: 50 << 20, hits: 1 })
+    expect((await want(one!))?.hit).toBe(true)
+    expect((await want(two!))?.hit).toBe(false)
+    expect((await want(three!))?.hit).toBe(false)
+    expect(asked).toBe(5)
+    expect(await buffer((await first.read({ start: 7, end: 9 })) as Readable)).toEqual(one!.part(7, 9))
+    expect(asked).toBe(6)
+  })
+
+  test('is no great object for which the disk has no room', async () => {
+    const { cache } = await kept(1 << 20)
+    const length = 8 * 2 ** 30
+    const { bavail, bsize } = statfsSync(directory)
+    const ends: (() => void)[] = []
+    const want = (n: number) => {
+      const hash = { algorithm: 'sha1', hex: n.toString(16).padStart(40, '0') } as const
+      return cache.object(`x/${objectPath(hash, 'file')}`, hash, (_path, take) => {
+        const end = new Promise<void>((resolve) => ends.push(resolve))
+        const body = async function* () {
+          await end
+          yield Buffer.from('not so much')
+        }
+        return take({ length, body: body() })
+      })
+    }
+    // Nothing of them has come yet, but it will.
+    const fit = Math.floor((bavail * bsize) / length)
+    const waiting = Array.from({ length: fit }, (_, n) => want(n))
+    const all = Promise.allSettled(waiting)
+    await expect(want(fit)).rejects.toMatchObject({ code: 'storage_full' })
+    for (const end of ends) end()
+    for (const one of await all) expect(one).toMatchObject({ reason: { code: 'software_damaged' } })
+    const great = greatObject(25, 4)
+    const again = await cache.object(`x/${great.path}`, great.hash, async (_path, take) =>
+      take({ length: great.size, body: Readable.from(great.pieces()) }),
+    )
+    expect(again?.length).toBe(great.size)
+    const left = readdirSync(directory, { recursive: true }).map(String)
+    expect(left.filter((file) => file.endsWith('.part'))).toEqual([])
   })
 
   test('is one answer for all who ask at once, and for a minute that there is nothing', async () => {
@@ -100,6 +172,9 @@ describe('the gateway as a cache of software', () => {
   let plain: string
   let program: ChildProcess
   const asked: string[] = []
+  const great = greatObject(96, 5)
+  let giving: Giving = 'right'
+  let gate = Promise.resolve()
 
   beforeAll(async () => {
     world = await gatewayWorld(['a'])
@@ -108,8 +183,12 @@ describe('the gateway as a cache of software', () => {
     await made.publish(async (tree) => {
       for (const entry of everyEntry(made).entries) await tree.put(entry)
     })
-    server = createServer(world.tls, (request, response) => {
+    server = createServer(world.tls, async (request, response) => {
       asked.push(request.url!)
+      if (request.url!.endsWith(great.path)) {
+        await gate
+        return giveGreat(response, great, giving)
+      }
       const bytes = made.files.get(request.url!.slice(`/cvmfs/${made.name}/`.length))
       response.writeHead(bytes ? 200 : 404).end(bytes)
     })
@@ -152,7 +231,7 @@ describe('the gateway as a cache of software', () => {
     expect(objectsAsked()).toBe(first)
     program.kill('SIGKILL')
     await once(program, 'exit')
-    await world.startProgram(site)
+    program = await world.startProgram(site)
     await readEverything()
     expect(objectsAsked()).toBe(first)
   })
@@ -168,6 +247,74 @@ describe('the gateway as a cache of software', () => {
     expect([answer.status, answer.headers.get('x-cache')]).toEqual([200, 'MISS'])
     expect(Buffer.from(await answer.arrayBuffer()).equals(right)).toBe(true)
     expect((await get(path)).headers.get('x-cache')).toBe('HIT')
+  })
+
+  describe('with great objects', () => {
+    const askedFor = () => asked.filter((url) => url.endsWith(great.path)).length
+    const right = { hex: great.hash.hex, bytes: great.size }
+    const read = async () => sumOf(await get(great.path), 'sha1')
+    const part = async (start: number, end: number) => {
+      const answer = await fetch(`${plain}/cvmfs/${made.name}/${great.path}`, {
+        headers: { range: `bytes=${start}-${end}` },
+      })
+      expect([answer.status, answer.headers.get('content-range')]).toEqual([
+        206,
+        `bytes ${start}-${end}/${great.size}`,
+      ])
+      expect(Buffer.from(await answer.arrayBuffer()).equals(great.part(start, end))).toBe(true)
+    }
+
+    test('gives none on that comes truncated or wrong', async () => {
+      for (const way of ['truncated', 'wrong', 'unsaid'] as const) {
+        giving = way
+        expect((await get(great.path)).status, way).toBe(502)
+      }
+      giving = 'right'
+    })
+
+    test.skipIf(!existsSync('/proc/self/status'))(
+      'fetches one once for all clients, also when the first goes away, and never holds it',
+      async () => {
+        const peak = () => {
+          const status = readFileSync(`/proc/${program.pid}/status`, 'utf8')
+          return Number(/VmHWM:\s+(\d+) kB/.exec(status)![1]) * 1024
+        }
+        // What it took for earlier tests does not count.
+        program.kill('SIGKILL')
+        await once(program, 'exit')
+        program = await world.startProgram(site)
+        await get('.cvmfspublished')
+        const [before, asks] = [peak(), askedFor()]
+        let open = () => {}
+        gate = new Promise((resolve) => {
+          open = resolve
+        })
+        const leaving = new AbortController()
+        const left = fetch(`${plain}/cvmfs/${made.name}/${great.path}`, { signal: leaving.signal })
+        await expect.poll(() => askedFor() - asks).toBe(1)
+        const others = Promise.all([read(), read()])
+        leaving.abort()
+        await expect(left).rejects.toThrow('aborted')
+        open()
+        expect(await others).toEqual([right, right])
+        expect(await read()).toEqual(right)
+        expect(askedFor() - asks).toBe(1)
+        expect(peak() - before).toBeLessThan(great.size)
+      },
+    )
+
+    test('gives parts of one, also when it finds it after a restart', async () => {
+      const asks = askedFor()
+      await part(5, 5)
+      program.kill('SIGKILL')
+      await once(program, 'exit')
+      program = await world.startProgram(site)
+      await part((90 << 20) - 2, (90 << 20) + 2)
+      await part(great.size - 1, great.size - 1)
+      const beyond = { headers: { range: `bytes=${great.size}-` } }
+      expect((await fetch(`${plain}/cvmfs/${made.name}/${great.path}`, beyond)).status).toBe(416)
+      expect(askedFor()).toBe(asks)
+    })
   })
 
   test('says software without TLS, and files only with it', async () => {

@@ -1,19 +1,26 @@
 import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
 import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
+import { pipeline } from 'node:stream/promises'
 import { CONTENT_TYPE, DOCUMENT_CACHE, MISSING_CACHE, OBJECT_CACHE } from '../doors/cvmfs/caching.ts'
 import { end } from '../doors/webdav/answer.ts'
+import { parseRange } from '../doors/webdav/paths.ts'
 import { defineError, toGridError } from '../kernel/errors.ts'
 import type { Logger } from '../kernel/log.ts'
 import { hashFromPath } from '../software/format/hash.ts'
-import { type CacheCounts, objectCache } from '../software/local/object-cache.ts'
+import {
+  type CacheCounts,
+  type FetchObject,
+  type KeptDocument,
+  type KeptObject,
+  objectCache,
+} from '../software/local/object-cache.ts'
 
 const serverAway = defineError('transient', 'server_away')
 const DOCUMENTS: readonly string[] = [
   ...['.cvmfspublished', '.cvmfswhitelist', '.cvmfsreflog', '.cvmfs_master_replica'],
 ]
 const PREFIX = '/cvmfs/'
-/** No object is greater: what cannot be compressed is stored in pieces. */
-const MOST_BYTES = 64 << 20
+const MOST_DOCUMENT_BYTES = 64 << 20
 const TIMEOUT_MS = 30_000
 
 export interface SoftwareDoor {
@@ -46,53 +53,76 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
     ? new TlsAgent({ keepAlive: true, maxSockets: 16, ca: options.ca })
     : new Agent({ keepAlive: true, maxSockets: 16 })
   const ask = secure ? httpsRequest : httpRequest
-  const fetch = (path: string): Promise<Buffer | undefined> =>
+  const away = (path: string, error: unknown) =>
+    serverAway(`${server} does not give ${PREFIX}${path}.`, {}, error)
+  /** An answer as it begins to come. */
+  const open = (path: string): Promise<IncomingMessage | undefined> =>
     new Promise((resolve, reject) => {
-      const fail = (error: unknown) =>
-        reject(serverAway(`${server} does not give ${PREFIX}${path}.`, {}, error))
       const asked = ask(`${server}${PREFIX}${path}`, { agent }, (answer) => {
-        const parts: Buffer[] = []
-        let bytes = 0
-        answer.on('error', fail).on('aborted', () => fail(new Error('the answer broke off')))
-        answer.on('data', (part: Buffer) => {
-          bytes += part.length
-          if (bytes > MOST_BYTES) asked.destroy(new Error('the answer is too long'))
-          else parts.push(part)
-        })
-        answer.on('end', () => {
-          if (answer.statusCode === 200) resolve(Buffer.concat(parts))
-          else if (answer.statusCode === 404) resolve(undefined)
-          else fail(new Error(`it answered ${answer.statusCode}`))
-        })
+        if (answer.statusCode === 200) return resolve(answer)
+        answer.resume()
+        if (answer.statusCode === 404) resolve(undefined)
+        else reject(away(path, new Error(`it answered ${answer.statusCode}`)))
       })
-      asked.on('error', fail)
+      asked.on('error', (error) => reject(away(path, error)))
       asked.setTimeout(TIMEOUT_MS, () => asked.destroy(new Error('timeout')))
       asked.end()
     })
+  async function* bodyOf(path: string, answer: IncomingMessage): AsyncGenerator<Buffer> {
+    try {
+      yield* answer
+    } catch (error) {
+      throw away(path, error)
+    }
+  }
+  async function fetch(path: string): Promise<Buffer | undefined> {
+    const answer = await open(path)
+    if (!answer) return undefined
+    const parts: Buffer[] = []
+    let bytes = 0
+    for await (const part of bodyOf(path, answer)) {
+      bytes += part.length
+      if (bytes > MOST_DOCUMENT_BYTES) throw away(path, new Error('the answer is too long'))
+      parts.push(part)
+    }
+    return Buffer.concat(parts)
+  }
+  const fetchObject: FetchObject = async (path, take) => {
+    const answer = await open(path)
+    if (!answer) return undefined
+    const said = answer.headers['content-length']
+    try {
+      const length = said === undefined ? undefined : Number(said)
+      return await take({ length, body: bodyOf(path, answer) })
+    } finally {
+      answer.destroy()
+    }
+  }
   const cache = await objectCache({ directory, mostBytes, now, log })
   const place = new URL(options.endpoint).host
 
   async function answer(path: string, response: ServerResponse): Promise<void> {
     const [repository = '', first = '', second = '', rest = '', ...more] = path.split('/')
-    const give = (kept: { bytes: Buffer; hit: boolean } | undefined, keep: string) => {
-      if (!kept)
-        return end(response, 404, { 'cache-control': MISSING_CACHE, 'content-type': 'text/plain' }, NOTHING)
-      response.writeHead(200, {
-        ...{ 'content-type': CONTENT_TYPE, 'content-length': kept.bytes.length, 'cache-control': keep },
-        'x-cache': kept.hit ? 'HIT' : 'MISS',
-      })
+    const nothing = () =>
+      end(response, 404, { 'cache-control': MISSING_CACHE, 'content-type': 'text/plain' }, NOTHING)
+    const giveDocument = (kept: KeptDocument | undefined) => {
+      if (!kept) return nothing()
+      response.writeHead(200, headersOf(kept.bytes.length, DOCUMENT_CACHE, kept.hit))
       response.end(response.req.method === 'HEAD' ? undefined : kept.bytes)
     }
     const named = /^[a-z0-9._-]{1,60}$/.test(repository) && !repository.startsWith('.')
     if (named && DOCUMENTS.includes(first) && !second)
-      return give(await cache.document(`${repository}/${first}`, fetch), DOCUMENT_CACHE)
+      return giveDocument(await cache.document(`${repository}/${first}`, fetch))
     const hash = named && first === 'data' && more.length === 0 ? hashFromPath(second, rest) : undefined
-    if (hash) return give(await cache.object(path, hash, fetch), OBJECT_CACHE)
+    if (hash) {
+      const kept = await cache.object(path, hash, fetchObject)
+      return kept ? giveObject(kept, response) : nothing()
+    }
     if (named && path.startsWith(`${repository}/api/v1.0/geo/`) && more.length === 2) {
       const order = await fetch(`${repository}/api/v1.0/geo/${encodeURIComponent(place)}/${more[1]}`)
       if (order) return end(response, 200, { 'content-type': 'text/plain' }, order.toString())
     }
-    give(undefined, MISSING_CACHE)
+    nothing()
   }
 
   return {
@@ -100,6 +130,8 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
     handle(request, response) {
       const path = (request.url ?? '').slice(PREFIX.length).split('?')[0]!
       answer(path, response).catch((error) => {
+        // Who asked has gone.
+        if ((error as { code?: string }).code === 'ERR_STREAM_PREMATURE_CLOSE') return
         const { code, message } = toGridError(error)
         log.warn({ code, path }, message)
         if (response.headersSent) return response.destroy()
@@ -116,3 +148,23 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
 }
 
 const NOTHING = 'There is nothing here.\n'
+
+const headersOf = (length: number, keep: string, hit: boolean) => ({
+  ...{ 'content-type': CONTENT_TYPE, 'content-length': length, 'cache-control': keep },
+  'x-cache': hit ? 'HIT' : 'MISS',
+})
+
+/** An object, or the part of it that is asked for. */
+async function giveObject(kept: KeptObject, response: ServerResponse): Promise<void> {
+  const { length, hit } = kept
+  const { method, headers } = response.req
+  const range = parseRange(headers['if-range'] ? undefined : headers.range, length)
+  if (range === null) return end(response, 416, { 'content-range': `bytes */${length}` })
+  const size = range ? range.end - range.start + 1 : length
+  const answer = { ...headersOf(size, OBJECT_CACHE, hit), 'accept-ranges': 'bytes' }
+  const part = range && { 'content-range': `bytes ${range.start}-${range.end}/${length}` }
+  const body = method === 'HEAD' ? undefined : await kept.read(range)
+  response.writeHead(range ? 206 : 200, { ...answer, ...part })
+  if (body === undefined || Buffer.isBuffer(body)) return void response.end(body)
+  await pipeline(body, response)
+}

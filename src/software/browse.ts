@@ -6,6 +6,7 @@ import type { Context } from './context.ts'
 import { noSuchRevision } from './errors.ts'
 import type { Entry } from './format/entry.ts'
 import { hashFromText } from './format/hash.ts'
+import { HELD_BYTES } from './format/incoming.ts'
 import { plainForm } from './format/objects.ts'
 import type { ProposalRow } from './proposal.store.ts'
 import { checkPath } from './publications.ts'
@@ -14,7 +15,7 @@ import * as store from './repository.store.ts'
 export interface SeenEntry extends Omit<FoundEntry, 'entry'> {
   readonly revision: bigint
   readonly entry: Entry
-  /** The beginning of a file; null: it is not a text, or no file. */
+  /** The beginning of a file; null: it is not a text, or no file, or a great one of which nothing may be here. */
   readonly text: string | null
   /** Whether the text goes on. */
   readonly cut: boolean
@@ -94,7 +95,8 @@ async function beginningOf(
   if (entry.size === 0) return { text: '', cut: false }
   const piece = entry.chunks?.[0]
   const hash = piece?.hash ?? entry.content
-  if (!hash) return nothing
+  // A great one would be brought whole for its beginning.
+  if (!hash || (piece?.size ?? entry.size) > HELD_BYTES) return nothing
   const plain = plainForm(await context.stored(repository, hash, piece ? 'chunk' : 'file'), hash, {
     compression: entry.compression,
     most: piece?.size ?? entry.size,

@@ -66,7 +66,10 @@ export interface Context extends Omit<SoftwareOptions, 'originals'> {
   repository(name: string, vo?: string): Promise<store.RepositoryRow>
   /** The same, unless it is a mirror: what changes it is for its own publishers. */
   own(name: string, vo: string): Promise<store.RepositoryRow>
-  /** A whole object as it is stored, here or at the original; whoever unpacks it compares it with its name. */
+  /**
+   * A whole object as it is stored, here or at the original; whoever unpacks it compares it with its name. Throws
+   * software_too_great for what is not read whole.
+   */
   stored(repository: { id: number; name: string }, hash: ContentHash, kind: ObjectKind): Promise<Buffer>
   close(): Promise<void>
 }
@@ -119,7 +122,7 @@ export function openContext(options: SoftwareOptions): Context {
       const here = await readStored(options, { id, name }, hash)
       if (here) return here
       const urls = (await store.repositoryNamed(options.db, name))?.mirrorOf
-      const bytes = urls && (await originals.object({ name, urls }, objectPath(hash, kind), hash))
+      const bytes = urls && (await originals.bytes({ name, urls }, objectPath(hash, kind), hash))
       if (!bytes) throw damaged(`Object ${textOf(hash)} of ${name} is missing.`)
       return bytes
     },

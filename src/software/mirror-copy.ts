@@ -5,12 +5,13 @@ import { compact } from './collect.ts'
 import type { Context } from './context.ts'
 import { damaged } from './format/errors.ts'
 import { type ContentHash, type ObjectKind, objectPath, textOf } from './format/hash.ts'
+import { type Incoming, isGreat, verified, verifiedBytes } from './format/incoming.ts'
 import { readManifest } from './format/manifest.ts'
 import { PACK_BYTES, type PackedObject } from './format/pack.ts'
 import * as mirrors from './mirror.store.ts'
 import { openMirror, reflogOf } from './mirrors.ts'
 import { deleteUnused, dropEmptyPacks, missingHashes } from './object.store.ts'
-import { storeObjects } from './objects.ts'
+import { storeGreat, storeObjects } from './objects.ts'
 import * as store from './repository.store.ts'
 
 /** Objects asked for at the same time. */
@@ -20,6 +21,8 @@ const LOOKED_UP = 5_000
 /** A copying that says nothing for so long is taken up by another process. */
 const LEASE_MS = 15 * 60_000
 const AGAIN_MS = 60_000
+/** Those who copy a great object say that they do each time that so much of it came. */
+const SAY_EACH_BYTES = 64 << 20
 
 /** Objects on their way into packs. */
 interface Bringing {
@@ -39,15 +42,37 @@ function bringing(context: Context, row: store.RepositoryRow, signal: AbortSigna
     const [objects, size] = [batch, bytes]
     batch = []
     bytes = 0
-    const now = clock.now()
-    await storeObjects(context, now, row, objects)
-    const until = new Date(now.getTime() + LEASE_MS)
-    await mirrors.noteCopying(db, row.id, { objects: objects.length, bytes: size, until })
+    await storeObjects(context, clock.now(), row, objects)
+    await brought(objects.length, size)
+  }
+  async function brought(count: number, size: number): Promise<void> {
+    const until = new Date(clock.now().getTime() + LEASE_MS)
+    await mirrors.noteCopying(db, row.id, { objects: count, bytes: size, until })
   }
   async function put(object: PackedObject): Promise<void> {
     batch.push(object)
     bytes += object.stored.length
     if (bytes >= PACK_BYTES) await flush()
+  }
+  async function* atWork(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    let since = 0
+    for await (const piece of pieces) {
+      signal.throwIfAborted()
+      since += piece.length
+      if (since >= SAY_EACH_BYTES) {
+        await brought(0, since)
+        since = 0
+      }
+      yield piece
+    }
+    await brought(1, since)
+  }
+  async function take(incoming: Incoming, hash: ContentHash): Promise<true> {
+    if (isGreat(incoming)) {
+      const body = atWork(verified(incoming, hash))
+      await storeGreat(context, clock.now(), row, { hash, length: incoming.length, body })
+    } else await put({ hash, stored: await verifiedBytes(incoming, hash) })
+    return true
   }
   return {
     flush,
@@ -62,12 +87,21 @@ function bringing(context: Context, row: store.RepositoryRow, signal: AbortSigna
           for (let hex = absent[next++]; hex; hex = absent[next++]) {
             signal.throwIfAborted()
             const { hash, kind } = part.get(hex)!
-            const stored = await originals.fetchObject(of, objectPath(hash, kind), hash)
-            if (!stored) throw damaged(`Object ${textOf(hash)} is missing at the original.`)
-            await put({ hash, stored })
+            const path = objectPath(hash, kind)
+            const found = await originals.fetchObject(of, path, (coming) => take(coming, hash))
+            if (!found) throw damaged(`Object ${textOf(hash)} is missing at the original.`)
           }
         }
-        await Promise.all(Array.from({ length: PARALLEL }, one))
+        const ended = await Promise.allSettled(
+          Array.from({ length: PARALLEL }, () =>
+            one().catch((error) => {
+              // The others end what they are at: the next attempt would bring it a second time beside them.
+              next = absent.length
+              throw error
+            }),
+          ),
+        )
+        for (const end of ended) if (end.status === 'rejected') throw end.reason
       }
     },
   }

@@ -54,7 +54,7 @@ async function lookUp(
     const fetch = async (path: string) => {
       const [, inside = '', rest = ''] = path.split('/')
       const hash = hashFromPath(inside, rest)
-      if (hash) return originals.object(of, path, hash)
+      if (hash) return originals.bytes(of, path, hash)
       const given = await originals.document(url, path)
       // A copy may have an older whitelist than another had; it is verified all the same.
       const stamp = (list: Buffer) => list.toString('latin1', 0, 14)
@@ -70,7 +70,7 @@ async function lookUp(
       atLeast: of.atLeast,
     })
     // It goes with its manifest: when the next comes, this one is gone there.
-    if (manifest.reflog) await originals.object(of, '.cvmfsreflog', manifest.reflog).catch(() => undefined)
+    if (manifest.reflog) await originals.bytes(of, '.cvmfsreflog', manifest.reflog).catch(() => undefined)
     const [manifestBytes, whitelistBytes] = ['.cvmfspublished', '.cvmfswhitelist'].map(
       (path) => documents.get(path)!,
     ) as [Buffer, Buffer]
@@ -242,7 +242,7 @@ export async function objectOf(
   hash: NonNullable<ReturnType<typeof hashFromPath>>,
 ): Promise<Buffer | undefined> {
   const here = await readStored(context, row, hash)
-  return here ?? context.originals.object({ name: row.name, urls: row.mirrorOf ?? [] }, path, hash)
+  return here ?? context.originals.bytes({ name: row.name, urls: row.mirrorOf ?? [] }, path, hash)
 }
 
 /**

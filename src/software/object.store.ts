@@ -7,7 +7,7 @@ import { affected, type Db, row, rows, sql, type Tx } from '../kernel/database.t
 export interface ObjectPlace {
   readonly packId: string
   readonly start: bigint
-  readonly length: number
+  readonly length: bigint
 }
 
 export const placeOf = (db: Db, repositoryId: number, hex: string): Promise<ObjectPlace | undefined> =>
@@ -88,7 +88,7 @@ export const insertObjects = (
     sql`insert into software_object (repository_id, hash, plain, pack_id, start, length, wanted_at)
     select distinct on (1, 2) ${repositoryId}::int, decode(o.hex, 'hex'), decode(nullif(o.plain, ''), 'hex'), ${packId}::uuid, o.start, o.length, ${now}::timestamptz
     from unnest(${objects.map((o) => o.hex)}::text[], ${objects.map((o) => o.plain ?? '')}::text[],
-      ${objects.map((o) => o.start)}::bigint[], ${objects.map((o) => o.length)}::int[]) as o(hex, plain, start, length)
+      ${objects.map((o) => o.start)}::bigint[], ${objects.map((o) => o.length)}::bigint[]) as o(hex, plain, start, length)
     order by 1, 2
     on conflict (repository_id, hash) do update set wanted_at = excluded.wanted_at, plain = coalesce(software_object.plain, excluded.plain)`,
   )

@@ -3,8 +3,16 @@ import type { Ids } from '../kernel/ports.ts'
 import type { ByteRange, StorageDriver, StoragePath } from '../storage/index.ts'
 import { damaged } from './format/errors.ts'
 import { type ContentHash, textOf } from './format/hash.ts'
+import { bytesOf, checkWhole } from './format/incoming.ts'
 import { plainForm } from './format/objects.ts'
-import { MAX_PACK_BYTES, type PackEntry, type PackedObject, readPackList, writePack } from './format/pack.ts'
+import {
+  MAX_PACK_BYTES,
+  type PackEntry,
+  type PackedObject,
+  packHead,
+  readPackList,
+  writePack,
+} from './format/pack.ts'
 import * as store from './object.store.ts'
 
 export interface ObjectDeps {
@@ -26,15 +34,38 @@ export const packPath = (repository: string, id: string): StoragePath => [
 ]
 
 /** Writes objects as one pack and notes where they are. The file is complete before anything refers to it. */
-export async function storePack(
-  { db, ids, storage }: ObjectDeps,
+export const storePack = (
+  deps: ObjectDeps,
   now: Date,
   repository: RepositoryKey,
   pack: Buffer,
   entries: readonly PackEntry[],
+): Promise<void> => writeAndNote(deps, now, repository, { body: oneChunk(pack), size: pack.length, entries })
+
+/** Writes an object that is not held in memory as a pack of its own, while it comes; nothing is left when it breaks off. */
+export async function storeGreat(
+  deps: ObjectDeps,
+  now: Date,
+  repository: RepositoryKey,
+  { hash, length, body }: { hash: ContentHash; length: number; body: AsyncIterable<Uint8Array> },
+): Promise<void> {
+  const head = packHead([{ hash, length }])
+  const pack = async function* () {
+    yield head
+    yield* body
+  }
+  const entries = [{ hash, start: head.length, length }]
+  await writeAndNote(deps, now, repository, { body: pack(), size: head.length + length, entries })
+}
+
+async function writeAndNote(
+  { db, ids, storage }: ObjectDeps,
+  now: Date,
+  repository: RepositoryKey,
+  { body, size, entries }: { body: AsyncIterable<Uint8Array>; size: number; entries: readonly PackEntry[] },
 ): Promise<void> {
   const id = ids.uuid()
-  await storage.write(packPath(repository.name, id), oneChunk(pack), { overwrite: false, size: pack.length })
+  await storage.write(packPath(repository.name, id), body, { overwrite: false, size })
   await transaction(db, async (tx) => {
     // The list is not counted: a pack of small objects would seem half empty for ever.
     const bytes = entries.reduce((sum, { length }) => sum + length, 0)
@@ -100,28 +131,32 @@ export async function readObject(
     const place = (attempt === 0 && known) || (await store.placeOf(db, repository.id, hash.hex))
     if (!place) return undefined
     const start = Number(place.start) + (range?.start ?? 0)
-    const end = Number(place.start) + Math.min(range?.end ?? Number.POSITIVE_INFINITY, place.length - 1)
+    const length = Number(place.length)
+    const end = Number(place.start) + Math.min(range?.end ?? Number.POSITIVE_INFINITY, length - 1)
     try {
       const path = packPath(repository.name, place.packId)
-      const body = place.length === 0 ? oneChunk(Buffer.alloc(0)) : await storage.read(path, { start, end })
-      return { length: place.length, body }
+      const body = length === 0 ? oneChunk(Buffer.alloc(0)) : await storage.read(path, { start, end })
+      return { length, body }
     } catch (error) {
       if ((error as { code?: string }).code !== 'no_such_file' || attempt > 0) throw error
     }
   }
 }
 
-/** A whole object as it is stored, or undefined; whoever unpacks it compares it with its name. */
+/**
+ * A whole object as it is stored, or undefined; whoever unpacks it compares it with its name. Throws software_too_great
+ * for what is not read whole.
+ */
 export async function readStored(
   deps: Pick<ObjectDeps, 'db' | 'storage'>,
   repository: RepositoryKey,
   hash: ContentHash,
 ): Promise<Buffer | undefined> {
-  const found = await readObject(deps, repository, hash)
-  if (!found) return undefined
-  const chunks: Uint8Array[] = []
-  for await (const chunk of found.body) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  const place = await store.placeOf(deps.db, repository.id, hash.hex)
+  if (!place) return undefined
+  checkWhole(Number(place.length), hash)
+  const found = await readObject(deps, repository, hash, undefined, place)
+  return found && bytesOf(found.body)
 }
 
 /** The same; one that is missing is a damage. */
@@ -152,7 +187,5 @@ export async function wholePack(
   repository: string,
   id: string,
 ): Promise<Buffer> {
-  const chunks: Uint8Array[] = []
-  for await (const chunk of await storage.read(packPath(repository, id))) chunks.push(chunk)
-  return Buffer.concat(chunks)
+  return bytesOf(await storage.read(packPath(repository, id)))
 }

@@ -3,9 +3,10 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
 import { fetchDocument, type Outbound } from '../storage/index.ts'
 import { originalsAway } from './errors.ts'
-import { damaged } from './format/errors.ts'
-import { type ContentHash, hashOf, sameHash, textOf } from './format/hash.ts'
+import { type ContentHash, textOf } from './format/hash.ts'
+import { bytesOf, checkWhole, type Incoming, isWrong } from './format/incoming.ts'
 import { type CacheCounts, objectCache } from './local/object-cache.ts'
+import type { StoredObject } from './local/object-files.ts'
 
 export interface OriginalsOptions {
   /** Asks the hosts that may be asked. */
@@ -13,7 +14,7 @@ export interface OriginalsOptions {
   /** Objects of repositories that are read through are kept here, at most so many bytes. */
   readonly directory: string
   readonly mostBytes: number
-  /** Whoever takes longer for one answer is not waited for; a minute when absent. */
+  /** Whoever takes longer for an answer, or for 64 MiB of a great one, is not waited for; a minute when absent. */
   readonly deadlineMs?: number
 }
 
@@ -23,11 +24,17 @@ export interface Mirrored {
   readonly urls: readonly string[]
 }
 
-/** No answer is longer: what is greater is stored in pieces by those who publish. */
-const MOST_BYTES = 64 << 20
+/** So much is to come in the time that one answer may take. */
+const IN_TIME_BYTES = 64 << 20
 const MOST_DOCUMENT_BYTES = 16 << 20
 /** An address that failed is asked last for so long. */
 const ILL_MS = 60_000
+
+/** What an address gives, and whether it was the address that failed. */
+interface Coming extends Incoming {
+  broken(): boolean
+  end(): void
+}
 
 /** Where mirrored repositories come from. Nothing is handed on that was not verified. */
 export interface Originals {
@@ -38,10 +45,15 @@ export interface Originals {
   first<T>(urls: readonly string[], ask: (url: string) => Promise<T | undefined>): Promise<T | undefined>
   /** A document as an address gives it, not verified; undefined when there is none. */
   document(url: string, path: string): Promise<Buffer | undefined>
-  /** An object, compared with its name, asked of the addresses. */
-  fetchObject(of: Mirrored, path: string, hash: ContentHash): Promise<Buffer | undefined>
-  /** The same, kept for the next who wants it. */
-  object(of: Mirrored, path: string, hash: ContentHash): Promise<Buffer | undefined>
+  /**
+   * Gives `take` an object as it comes from one address after the other, until one gives it right: `take` throws what
+   * `verified` throws. What fails at `take` itself is thrown at once.
+   */
+  fetchObject<T>(of: Mirrored, path: string, take: (incoming: Incoming) => Promise<T>): Promise<T | undefined>
+  /** An object that is what its name says, kept for the next who wants it. */
+  object(of: Mirrored, path: string, hash: ContentHash): Promise<StoredObject | undefined>
+  /** All of it in memory; throws software_too_great for what is not read whole. */
+  bytes(of: Mirrored, path: string, hash: ContentHash): Promise<Buffer | undefined>
   counts(): Promise<CacheCounts>
 }
 
@@ -57,12 +69,11 @@ export function openOriginals(
     return opened
   }
 
-  async function read(url: string, path: string, maxBytes: number): Promise<Buffer | undefined> {
+  async function document(url: string, path: string): Promise<Buffer | undefined> {
     try {
-      return await fetchDocument(outbound, `${url}/${path}`, { maxBytes, deadlineMs })
+      return await fetchDocument(outbound, `${url}/${path}`, { maxBytes: MOST_DOCUMENT_BYTES, deadlineMs })
     } catch (error) {
-      const status = (error as { details?: { status?: number } }).details?.status
-      if (status === 404 || status === 410) return undefined
+      if (isNothing(error)) return undefined
       throw error
     }
   }
@@ -84,21 +95,76 @@ export function openOriginals(
     if (problems.length > 0) throw originalsAway(problems.join(' '))
     return undefined
   }
-  const fetchObject = ({ urls }: Mirrored, path: string, hash: ContentHash) =>
-    first(urls, async (url) => {
-      const bytes = await read(url, path, MOST_BYTES)
-      if (bytes && !sameHash(hashOf(bytes, hash.algorithm), hash))
-        throw damaged(`Object ${textOf(hash)} came with other bytes than its name says.`)
-      return bytes
+  /** An object as it begins to come. */
+  async function open(url: string, path: string): Promise<Coming | undefined> {
+    const late = new AbortController()
+    let [timer, broken] = [setTimeout(() => late.abort(), deadlineMs), false]
+    try {
+      const answer = await outbound({
+        ...{ method: 'GET', url: `${url}/${path}`, signal: late.signal, party: 'source' },
+      })
+      const length = answer.headers['content-length']
+      return {
+        length: length === undefined ? undefined : Number(length),
+        body: (async function* () {
+          let bytes = 0
+          try {
+            for await (const piece of answer as AsyncIterable<Buffer>) {
+              bytes += piece.length
+              if (bytes >= IN_TIME_BYTES) {
+                bytes = 0
+                timer.refresh()
+              }
+              yield piece
+            }
+            clearTimeout(timer)
+          } catch (error) {
+            broken = true
+            throw error
+          }
+        })(),
+        broken: () => broken,
+        end() {
+          clearTimeout(timer)
+          answer.destroy()
+        },
+      }
+    } catch (error) {
+      clearTimeout(timer)
+      if (isNothing(error)) return undefined
+      throw error
+    }
+  }
+  const fetchObject: Originals['fetchObject'] = async (of, path, take) => {
+    const found = await first(of.urls, async (url) => {
+      const coming = await open(url, path)
+      if (!coming) return undefined
+      try {
+        return { taken: await take(coming) }
+      } catch (error) {
+        if (coming.broken() || isWrong(error)) throw error
+        // No other address would help.
+        return { error }
+      } finally {
+        coming.end()
+      }
     })
+    if (found && 'error' in found) throw found.error
+    return found?.taken
+  }
+  async function object(of: Mirrored, path: string, hash: ContentHash): Promise<StoredObject | undefined> {
+    return (await cache()).object(`${of.name}/${path} ${textOf(hash)}`, hash, (_name, take) =>
+      fetchObject(of, path, take),
+    )
+  }
   return {
-    ...{ first, fetchObject },
-    document: (url, path) => read(url, path, MOST_DOCUMENT_BYTES),
-    async object(of, path, hash) {
-      const kept = await (await cache()).object(`${of.name}/${path} ${textOf(hash)}`, hash, () =>
-        fetchObject(of, path, hash),
-      )
-      return kept?.bytes
+    ...{ first, document, fetchObject, object },
+    async bytes(of, path, hash) {
+      const found = await object(of, path, hash)
+      if (!found) return undefined
+      checkWhole(found.length, hash)
+      const body = await found.read()
+      return Buffer.isBuffer(body) ? body : bytesOf(body)
     },
     counts: async () =>
       opened ? (await opened).counts() : { hits: 0, misses: 0, evictions: 0, bytes: 0, mostBytes },
@@ -107,4 +173,10 @@ export function openOriginals(
 
 function wordsOf(error: unknown): string {
   return error instanceof GridError ? error.message : 'It takes too long, or broke off.'
+}
+
+/** Whether an address says that there is nothing. */
+function isNothing(error: unknown): boolean {
+  const status = (error as { details?: { status?: number } }).details?.status
+  return status === 404 || status === 410
 }

@@ -6,6 +6,7 @@ import { type Browser, openBrowser } from './browse.ts'
 import { type CollectionPlan, collect, packWorker, planCollection } from './collect.ts'
 import { openContext, type SoftwareOptions } from './context.ts'
 import { type ContentHash, objectPath } from './format/hash.ts'
+import { bytesOf, HELD_BYTES } from './format/incoming.ts'
 import { readManifest } from './format/manifest.ts'
 import type { CacheCounts } from './local/object-cache.ts'
 import { type MirrorRow, mirrorsOf } from './mirror.store.ts'
@@ -186,9 +187,7 @@ export function createSoftware(options: SoftwareOptions): Software {
       const { reflog } = readManifest(found.manifest)
       const stored = reflog && (await readObject(context, found, reflog))
       if (!stored) return undefined
-      const chunks: Uint8Array[] = []
-      for await (const chunk of stored.body) chunks.push(chunk)
-      return { bytes: Buffer.concat(chunks), modified }
+      return { bytes: await bytesOf(stored.body), modified }
     },
     async object(name, hash, letter = '') {
       const repository = await key(name)
@@ -202,18 +201,14 @@ export function createSoftware(options: SoftwareOptions): Software {
       const place = await placeOf(db, repository.id, hash.hex)
       if (!place && repository.mirrorOf) {
         const of = { name, urls: repository.mirrorOf }
-        const bytes = await context.originals.object(of, `${objectPath(hash, 'file')}${letter}`, hash)
-        return (
-          bytes && {
-            length: bytes.length,
-            read: async (range) => (range ? bytes.subarray(range.start, range.end + 1) : bytes),
-          }
-        )
+        return context.originals.object(of, `${objectPath(hash, 'file')}${letter}`, hash)
       }
       if (!place) return undefined
-      cache.note(repository.id, place.packId, () => wholePack(context, repository.name, place.packId))
+      const length = Number(place.length)
+      if (length <= HELD_BYTES)
+        cache.note(repository.id, place.packId, () => wholePack(context, repository.name, place.packId))
       return {
-        length: place.length,
+        length,
         read: async (range) =>
           (await readObject(context, repository, hash, range, place))?.body ?? Buffer.alloc(0),
       }

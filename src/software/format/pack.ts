@@ -1,6 +1,7 @@
 import { hash as digest } from 'node:crypto'
 import { damaged, notACvmfs } from './errors.ts'
 import { type ContentHash, hashFromText, hashOf, sameHash, textOf } from './hash.ts'
+import { HELD_BYTES } from './incoming.ts'
 import { inflated } from './objects.ts'
 
 /**
@@ -24,17 +25,27 @@ export interface PackEntry {
 
 /** Bytes of objects one pack takes; a single greater object has a pack of its own. */
 export const PACK_BYTES = 8 << 20
-/** No pack is greater: an object that cannot be compressed, and the list. */
-export const MAX_PACK_BYTES = 24 << 20
+/** No pack is greater, but that of a single great object: one that cannot be compressed, and the list. */
+export const MAX_PACK_BYTES = HELD_BYTES
 const MAX_OBJECTS = 20_000
 
-export function writePack(objects: readonly PackedObject[]): Buffer {
+/** What stands in a pack before its objects. */
+export function packHead(
+  objects: readonly { hash: ContentHash; length: number; plain?: string | undefined }[],
+): Buffer {
   const list = Buffer.from(
-    JSON.stringify(objects.map(({ hash, stored, plain }) => [textOf(hash), stored.length, plain ?? ''])),
+    JSON.stringify(objects.map(({ hash, length, plain }) => [textOf(hash), length, plain ?? ''])),
   )
   const length = Buffer.alloc(4)
   length.writeUInt32BE(list.length)
-  return Buffer.concat([length, list, ...objects.map(({ stored }) => stored)])
+  return Buffer.concat([length, list])
+}
+
+export function writePack(objects: readonly PackedObject[]): Buffer {
+  const head = packHead(
+    objects.map(({ hash, stored, plain }) => ({ ...{ hash, plain }, length: stored.length })),
+  )
+  return Buffer.concat([head, ...objects.map(({ stored }) => stored)])
 }
 
 /** The list of a pack; throws `software_format` unless it fits the bytes exactly. */

@@ -1,10 +1,11 @@
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { isGridError } from '../../kernel/errors.ts'
 import type { Logger } from '../../kernel/log.ts'
 import { damaged } from '../format/errors.ts'
-import { type ContentHash, hashFromPath, hashOf, sameHash, textOf } from '../format/hash.ts'
+import type { ContentHash } from '../format/hash.ts'
+import type { Incoming } from '../format/incoming.ts'
 import { readManifest } from '../format/manifest.ts'
 import { readSigned } from '../format/signed.ts'
+import { objectFiles, type StoredObject } from './object-files.ts'
 
 /** As long as clients may keep a document themselves. */
 const DOCUMENT_MS = 60_000
@@ -12,7 +13,6 @@ const DOCUMENT_MS = 60_000
 const MISSING_MS = 60_000
 const MOST_MISSING = 10_000
 const MOST_DOCUMENTS = 1_000
-const UNFINISHED = '.part'
 
 export interface ObjectCacheOptions {
   readonly directory: string
@@ -23,13 +23,21 @@ export interface ObjectCacheOptions {
 }
 
 /** Bytes at `<repository>/<path>` of whoever has them; undefined when there are none. Throws when that cannot be known. */
-export type FetchKept = (path: string) => Promise<Buffer | undefined>
+export type FetchDocument = (path: string) => Promise<Buffer | undefined>
+/** The same for what may be great: `take` is given what comes, perhaps by one after the other until one gives it right. */
+export type FetchObject = (
+  path: string,
+  take: (incoming: Incoming) => Promise<StoredObject>,
+) => Promise<StoredObject | undefined>
 
-export interface Kept {
-  readonly bytes: Buffer
-  /** Whether nobody had to be asked for it. */
+/** Whether nobody had to be asked for it. */
+interface Found {
   readonly hit: boolean
 }
+export interface KeptDocument extends Found {
+  readonly bytes: Buffer
+}
+export interface KeptObject extends Found, StoredObject {}
 
 /** What a cache did since it was opened, and holds now. */
 export interface CacheCounts {
@@ -46,8 +54,8 @@ export interface CacheCounts {
  */
 export interface ObjectCache {
   /** A manifest, whitelist or other document that changes; the last one while nobody can be asked. */
-  document(path: string, fetch: FetchKept): Promise<Kept | undefined>
-  object(path: string, hash: ContentHash, fetch: FetchKept): Promise<Kept | undefined>
+  document(path: string, fetch: FetchDocument): Promise<KeptDocument | undefined>
+  object(path: string, hash: ContentHash, fetch: FetchObject): Promise<KeptObject | undefined>
   /** Of objects. */
   counts(): CacheCounts
   /** The newest revision of each repository whose manifest is kept. */
@@ -55,70 +63,67 @@ export interface ObjectCache {
 }
 
 export async function objectCache(options: ObjectCacheOptions): Promise<ObjectCache> {
-  const { directory, mostBytes, now, log } = options
-  const fileOf = ({ hex, algorithm }: ContentHash) =>
-    join(directory, hex.slice(0, 2), textOf({ hex, algorithm }).slice(2))
-  /** Bytes of each file, in the order in which they were wanted last. */
-  const files = await keptFiles(directory)
-  let [hits, misses, evictions] = [0, 0, 0]
-  let total = [...files.values()].reduce((sum, size) => sum + size, 0)
+  const { mostBytes, now, log } = options
+  const files = await objectFiles(options)
+  let [hits, misses] = [0, 0]
   const documents = new Map<string, { bytes: Buffer; at: number }>()
   const missing = new Map<string, number>()
-  const coming = new Map<string, Promise<Buffer | undefined>>()
 
   /** Asks, once for all who want the same at the same time. */
-  function fetched(
+  function once<T>() {
+    const coming = new Map<string, Promise<T | undefined>>()
+    return (path: string, ask: () => Promise<T | undefined>): Promise<T | undefined> => {
+      const known = coming.get(path)
+      if (known) return known
+      const request = (async () => {
+        const until = missing.get(path)
+        if (until !== undefined && until > now().getTime()) return undefined
+        const found = await ask()
+        if (found) missing.delete(path)
+        else {
+          if (missing.size >= MOST_MISSING) missing.clear()
+          missing.set(path, now().getTime() + MISSING_MS)
+        }
+        return found
+      })().finally(() => coming.delete(path))
+      coming.set(path, request)
+      return request
+    }
+  }
+  const documentOnce = once<Buffer>()
+  const objectOnce = once<StoredObject>()
+
+  async function object(
     path: string,
-    fetch: FetchKept,
-    use: (bytes: Buffer) => Promise<Buffer>,
-  ): Promise<Buffer | undefined> {
-    const known = coming.get(path)
-    if (known) return known
-    const request = (async () => {
-      const until = missing.get(path)
-      if (until !== undefined && until > now().getTime()) return undefined
-      const bytes = await fetch(path)
-      if (bytes) {
-        missing.delete(path)
-        return use(bytes)
+    hash: ContentHash,
+    fetch: FetchObject,
+  ): Promise<KeptObject | undefined> {
+    const bring = () => objectOnce(path, () => fetch(path, (incoming) => files.take(hash, incoming)))
+    const kept = await files.find(hash)
+    if (kept) hits++
+    else misses++
+    const found = kept ?? (await bring())
+    return (
+      found && {
+        ...{ length: found.length, hit: kept !== undefined },
+        async read(range) {
+          try {
+            return await found.read(range)
+          } catch (error) {
+            if (!isGridError(error, 'no_such_file')) throw error
+            // Others needed the room in between.
+            const again = await bring()
+            if (!again) throw error
+            return again.read(range)
+          }
+        },
       }
-      if (missing.size >= MOST_MISSING) missing.clear()
-      missing.set(path, now().getTime() + MISSING_MS)
-      return undefined
-    })().finally(() => coming.delete(path))
-    coming.set(path, request)
-    return request
-  }
-
-  function drop(file: string): void {
-    total -= files.get(file) ?? 0
-    files.delete(file)
-  }
-
-  async function keep(file: string, bytes: Buffer): Promise<void> {
-    const unfinished = `${file}${UNFINISHED}`
-    try {
-      await mkdir(dirname(file), { recursive: true })
-      await writeFile(unfinished, bytes)
-      await rename(unfinished, file)
-    } catch (error) {
-      // A full disk keeps nobody from the software.
-      log.warn({ err: error, file }, 'an object of a software repository was not kept')
-      return
-    }
-    drop(file)
-    files.set(file, bytes.length)
-    total += bytes.length
-    for (const oldest of files.keys()) {
-      if (total <= mostBytes) break
-      drop(oldest)
-      evictions++
-      await rm(oldest, { force: true })
-    }
+    )
   }
 
   return {
-    counts: () => ({ hits, misses, evictions, bytes: total, mostBytes }),
+    object,
+    counts: () => ({ hits, misses, mostBytes, ...files.counts() }),
     revisions: () =>
       Object.fromEntries(
         [...documents].flatMap(([path, { bytes }]) => {
@@ -130,7 +135,9 @@ export async function objectCache(options: ObjectCacheOptions): Promise<ObjectCa
       const kept = documents.get(path)
       if (kept && now().getTime() - kept.at < DOCUMENT_MS) return { bytes: kept.bytes, hit: true }
       try {
-        const bytes = await fetched(path, fetch, async (document) => {
+        const bytes = await documentOnce(path, async () => {
+          const document = await fetch(path)
+          if (!document) return undefined
           checkDocument(path, document, kept?.bytes)
           if (documents.size >= MOST_DOCUMENTS) documents.clear()
           documents.set(path, { bytes: document, at: now().getTime() })
@@ -143,28 +150,6 @@ export async function objectCache(options: ObjectCacheOptions): Promise<ObjectCa
         log.debug({ err: error, path }, 'the last manifest or whitelist is served')
         return { bytes: kept.bytes, hit: true }
       }
-    },
-    async object(path, hash, fetch) {
-      const file = fileOf(hash)
-      const size = files.get(file)
-      if (size !== undefined) {
-        const bytes = await readFile(file).catch(() => undefined)
-        if (bytes && sameHash(hashOf(bytes, hash.algorithm), hash)) {
-          files.delete(file)
-          files.set(file, size)
-          hits++
-          return { bytes, hit: true }
-        }
-        drop(file)
-      }
-      misses++
-      const bytes = await fetched(path, fetch, async (object) => {
-        if (!sameHash(hashOf(object, hash.algorithm), hash))
-          throw damaged(`Object ${textOf(hash)} came with other bytes than its name says.`)
-        await keep(file, object)
-        return object
-      })
-      return bytes && { bytes, hit: false }
     },
   }
 }
@@ -179,22 +164,4 @@ function checkDocument(path: string, bytes: Buffer, before: Buffer | undefined):
     throw damaged(`The server gave the manifest of ${manifest.repository} for that of ${repository}.`)
   if (before && readManifest(before).revision > manifest.revision)
     throw damaged(`The server gave an older manifest of ${repository} than before.`)
-}
-
-/** What an earlier run left: its objects, the oldest first; what it did not finish is removed. */
-async function keptFiles(directory: string): Promise<Map<string, number>> {
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  const found: { file: string; size: number; at: number }[] = []
-  for (const inside of await readdir(directory))
-    for (const rest of await readdir(join(directory, inside))) {
-      const file = join(directory, inside, rest)
-      if (!hashFromPath(inside, rest)) {
-        await rm(file, { force: true })
-        continue
-      }
-      const { size, mtimeMs } = await stat(file)
-      found.push({ file, size, at: mtimeMs })
-    }
-  found.sort((a, b) => a.at - b.at)
-  return new Map(found.map(({ file, size }) => [file, size]))
 }
