@@ -311,8 +311,10 @@ test('one may be longer than the 2 GiB that four bytes can say', async () => {
   const pack = '00000000-0000-4000-8000-000000000001'
   const length = 8 * 2 ** 30
   const hex = 'ab'.repeat(20)
-  await insertPack(db, new Date(), { id: pack, repositoryId: id, bytes: length })
-  await insertObjects(db, new Date(), id, pack, [{ hex, start: 60, length }])
+  await db.transaction().execute(async (tx) => {
+    await insertPack(tx, new Date(), { id: pack, repositoryId: id, bytes: length })
+    await insertObjects(tx, new Date(), id, pack, [{ hex, start: 60, length }])
+  })
   expect(await placeOf(db, id, hex)).toMatchObject({ packId: pack, start: 60n, length: BigInt(length) })
   await sql`delete from software_object where pack_id = ${pack}`.execute(db)
   await sql`delete from software_pack where id = ${pack}`.execute(db)

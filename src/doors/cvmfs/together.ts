@@ -2,7 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
 import { eachOf } from '../../kernel/each.ts'
-import { type ContentHash, hashFromPath, type Software, writePack } from '../../software/index.ts'
+import { bytesOf, type ContentHash, hashFromPath, type Software, writePack } from '../../software/index.ts'
 
 /** What one answer brings at most; a client asks for what is left out by itself. */
 const MOST_OBJECTS = 256
@@ -32,17 +32,11 @@ export function registerObjectsTogether(app: FastifyInstance, software: Software
         const object = hash && (await software.object(request.params.repository, hash, letter))
         if (!hash || !object || bytes + object.length > MOST_BYTES) return
         bytes += object.length
-        found.push({ hash, stored: await whole(await object.read()) })
+        const body = await object.read()
+        found.push({ hash, stored: Buffer.isBuffer(body) ? body : await bytesOf(body) })
       })
       if (failures.length > 0 && found.length === 0) throw failures[0]!.error
       return reply.header('cache-control', 'no-store').type('application/octet-stream').send(writePack(found))
     },
   })
-}
-
-async function whole(body: AsyncIterable<Uint8Array> | Buffer): Promise<Buffer> {
-  if (Buffer.isBuffer(body)) return body
-  const chunks: Uint8Array[] = []
-  for await (const chunk of body) chunks.push(chunk)
-  return Buffer.concat(chunks)
 }
