@@ -3,6 +3,7 @@ import {
   existsSync,
   lstatSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   rmSync,
@@ -116,6 +117,52 @@ describe('a tree that is fetched', () => {
     for (const name of ['none', 'zlib'])
       expect(readFileSync(join(directory, 'great', name)).equals(bytes), name).toBe(true)
   })
+
+  test.skipIf(!existsSync('/proc/self/fd'))(
+    'has many small files, asked for at once, of which none is open before its content is there',
+    async () => {
+      const many = await repositoryFiles()
+      const small = Array.from({ length: 300 }, (_, i) => Buffer.from(`small ${i}`))
+      const common = { kind: 'file', mode: 0o644, mtime: 1, mtimeNs: 0, compression: 'zlib' } as const
+      const hashes = small.map((bytes) => many.store(bytes, 'file'))
+      await many.publish(async (tree) => {
+        for (const [i, bytes] of small.entries())
+          await tree.put({ ...common, path: `/${i}`, size: bytes.length, content: hashes[i] })
+      })
+      const store = join(directory, 'many.store')
+      const openFiles = () =>
+        readdirSync('/proc/self/fd').filter((fd) => {
+          try {
+            return readlinkSync(join('/proc/self/fd', fd)).startsWith(store)
+          } catch {
+            return false
+          }
+        }).length
+      const paths = new Set(hashes.map((hash) => objectPath(hash, 'file')))
+      let [asked, open, go] = [0, -1, () => {}]
+      const all = new Promise<void>((resolve) => {
+        go = resolve
+      })
+      const fetch = async (path: string) => {
+        if (paths.has(path)) {
+          if (++asked === small.length) {
+            open = openFiles()
+            go()
+          }
+          await all
+        }
+        return many.files.get(path)
+      }
+      const repository = await openRepository({
+        ...{ name: many.name, masterKeys: [many.master.publicKey], fetch, now: new Date() },
+      })
+      const snapshot = await repository.snapshot()
+      await materialise({ repository, snapshot, directory: join(directory, 'many'), store })
+      expect(open).toBe(0)
+      for (const [i, bytes] of small.entries())
+        expect(readFileSync(join(directory, 'many', String(i)))).toEqual(bytes)
+    },
+  )
 
   test.skipIf(missing('getfattr', 'setfattr'))('has the attributes that give no powers', async () => {
     const base64 = (text: string) => Buffer.from(text).toString('base64')
