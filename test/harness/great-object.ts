@@ -63,17 +63,12 @@ export async function giveGreat(
 }
 
 /** Reads an answer without holding it; throws when it breaks off. */
-export async function sumOf(
-  answer: Response,
-  algorithm: Algorithm,
-  each: () => void = () => undefined,
-): Promise<{ hex: string; bytes: number }> {
+export async function sumOf(answer: Response, algorithm: Algorithm): Promise<{ hex: string; bytes: number }> {
   const sum = hasher(algorithm)
   let bytes = 0
   for await (const piece of answer.body! as unknown as AsyncIterable<Uint8Array>) {
     sum.update(piece)
     bytes += piece.length
-    each()
   }
   return { hex: sum.digest('hex'), bytes }
 }

@@ -25,6 +25,7 @@ import { softwareShelf } from '../../src/pilot/software.ts'
 import { insertObjects, insertPack, placeOf } from '../../src/software/object.store.ts'
 import { testDatabase } from '../harness/database.ts'
 import { type Giving, giveGreat, greatObject, shut, sumOf } from '../harness/great-object.ts'
+import { heldDuring } from '../harness/held-memory.ts'
 import { testIdentity } from '../harness/identity.ts'
 import { type RepositoryFiles, repositoryFiles } from '../harness/software-files.ts'
 import { type SoftwareWorld, softwareWorld } from '../harness/software-world.ts'
@@ -32,8 +33,8 @@ import { type SoftwareWorld, softwareWorld } from '../harness/software-world.ts'
 const database = testDatabase()
 const great = greatObject(96, 1)
 const path = great.path
-/** Whoever holds it has all of it; what passes by is waste for a while. */
-const HELD = 0.75
+/** Whoever holds it has all of it in the end. */
+const MOST_HELD = great.size / 2
 
 /** Somebody else's server. */
 async function original() {
@@ -130,28 +131,15 @@ function kept(): string[] {
   }
 }
 const right = { hex: great.hash.hex, bytes: great.size }
-/** Reads it whole and says how much more memory buffers took at most meanwhile. */
-async function readWhole(): Promise<number> {
-  const before = process.memoryUsage().arrayBuffers
-  let most = 0
+async function readWhole(): Promise<void> {
   const answer = await get()
   expect([answer.status, answer.headers.get('content-length')]).toEqual([200, String(great.size)])
-  const found = await sumOf(answer, 'sha1', () => {
-    most = Math.max(most, process.memoryUsage().arrayBuffers - before)
-  })
-  expect(found).toEqual(right)
-  return most
+  expect(await sumOf(answer, 'sha1')).toEqual(right)
 }
-/** How much more memory buffers take at most while something is done. */
-async function memoryOf(work: () => Promise<unknown>): Promise<number> {
-  const before = process.memoryUsage().arrayBuffers
-  let most = 0
-  const watch = setInterval(() => {
-    most = Math.max(most, process.memoryUsage().arrayBuffers - before)
-  }, 5)
-  await work().finally(() => clearInterval(watch))
-  expect(most).toBeGreaterThan(0)
-  return most
+async function expectHeldByNobody(work: () => Promise<unknown>): Promise<void> {
+  const held = await heldDuring(MOST_HELD, work)
+  expect(held).toBeGreaterThan(0)
+  expect(held).toBeLessThanOrEqual(MOST_HELD)
 }
 async function copied(): Promise<void> {
   const one = world.software.workers.find((worker) => worker.name === 'software-copies')!
@@ -160,8 +148,7 @@ async function copied(): Promise<void> {
 const copyOf = async () => (await world.software.describe(name, 'demo')).mirror!
 
 test('one is fetched once for all who ask at once, held by nobody, and kept', async () => {
-  const most = await Promise.all([readWhole(), readWhole(), readWhole()])
-  expect(Math.max(...most)).toBeLessThan(great.size * HELD)
+  await expectHeldByNobody(() => Promise.all([readWhole(), readWhole(), readWhole()]))
   expect(far!.state.asked).toBe(1)
   await readWhole()
   expect(far!.state.asked).toBe(1)
@@ -243,14 +230,13 @@ test('one is a pack of its own in a complete copy, and read from it piece by pie
   expect(await packs()).not.toContain(true)
   near!.state.giving = 'right'
   await world.software.completeMirror({ name, vo: 'demo', account: 'boss' })
-  const most = await memoryOf(copied)
+  await expectHeldByNobody(copied)
   expect(await copyOf()).toMatchObject({ copyComplete: true, copyFailure: null })
-  expect(most).toBeLessThan(great.size * HELD)
   expect((await packs()).filter(Boolean)).toEqual([true])
   for (const { state } of [far!, near!]) state.away = true
   expect(kept()).toEqual([])
   for (let i = 0; i < 6; i++) await range(i << 20, (i << 20) + 10)
-  expect(await readWhole()).toBeLessThan(great.size * HELD)
+  await expectHeldByNobody(readWhole)
 })
 /** Whether each pack is that of the object. */
 async function packs(): Promise<boolean[]> {
@@ -277,11 +263,10 @@ test('one is fetched by the command line without being held', async () => {
   const key = `${directory}.pub`
   writeFileSync(key, made.master.publicKey.export({ type: 'spki', format: 'pem' }))
   const options = { server, home: join(world.directory, 'home'), quiet: true, store: `${directory}.store` }
-  const most = await memoryOf(() =>
+  await expectHeldByNobody(() =>
     fetchRelease(name, directory, { ...options, url: `${server}/cvmfs/${name}`, key }),
   )
   expect(await sumOfFile(join(directory, 'great'))).toEqual(right)
-  expect(most).toBeLessThan(great.size * HELD)
 })
 
 test('one is fetched by a pilot, from the server when the cache nearby does not give it right', async () => {
@@ -294,11 +279,10 @@ test('one is fetched by a pilot, from the server when the cache nearby does not 
   const masterPublicPem = made.master.publicKey.export({ type: 'spki', format: 'pem' }).toString()
   const release = { repository: name, revision: 1, root: made.root(), masterPublicPem }
   let tree = ''
-  const most = await memoryOf(async () => {
+  await expectHeldByNobody(async () => {
     tree = (await shelf.provide(release, new AbortController().signal)).tree
   })
   expect(await sumOfFile(join(tree, 'great'))).toEqual(right)
-  expect(most).toBeLessThan(great.size * HELD)
   expect([near!.state.asked, far!.state.asked]).toEqual([1, 1])
   await shelf.close()
 })
