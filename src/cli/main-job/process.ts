@@ -107,6 +107,8 @@ async function fetched(home: Home, doors: Doors, file: FileView, run: number): P
   const directory = join(home.path, 'plots')
   const path = join(directory, `run-${String(run).padStart(6, '0')}.svg`)
   await mkdir(directory, { recursive: true })
-  await writeFile(path, await doors.read(Object.keys(file.pfns)[0]!))
+  // The list has copies that are still being made, too.
+  const [whole] = Object.entries(file.pfns).find(([, { rse }]) => file.states[rse] === 'AVAILABLE')!
+  await writeFile(path, await doors.read(whole))
   return path
 }
