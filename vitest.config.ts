@@ -7,7 +7,7 @@ export default defineConfig({
     exclude: [...configDefaults.exclude, ...filesLeftOut(import.meta.dirname)],
     globalSetup: ['test/harness/postgres.ts'],
     pool: 'forks',
-    // A process for each file would spend most of its time on loading the program anew.
+    // A process for each file would load the program anew each time.
     isolate: false,
     setupFiles: ['test/harness/leave-as-found.ts'],
     // Journeys wait more than they compute.

@@ -4,6 +4,7 @@ import { Agent, request } from 'undici'
 import { defineError, isGridError } from '../kernel/errors.ts'
 import type { Clock } from '../kernel/ports.ts'
 import { hashFromPath, hashOf, sameHash } from '../software/format/hash.ts'
+import { incomingFrom } from '../software/format/incoming.ts'
 import { publicKeysFrom } from '../software/format/signed.ts'
 import { materialise, NOTE } from '../software/local/materialise.ts'
 import { type FetchStream, openRepository } from '../software/reader/repository.ts'
@@ -88,8 +89,7 @@ export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>):
     (path, take) =>
       nearest(signal, async (server) => {
         const answer = await ask(server, `${name}/${path}`, signal)
-        const said = answer?.headers['content-length']
-        return answer && take({ length: said === undefined ? undefined : Number(said), body: answer.body })
+        return answer && take(incomingFrom(answer.headers, answer.body))
       })
 
   async function made(release: PinnedRelease, signal: AbortSignal): Promise<Mounted> {

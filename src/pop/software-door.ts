@@ -7,6 +7,7 @@ import { parseRange } from '../doors/webdav/paths.ts'
 import { defineError, toGridError } from '../kernel/errors.ts'
 import type { Logger } from '../kernel/log.ts'
 import { hashFromPath } from '../software/format/hash.ts'
+import { incomingFrom } from '../software/format/incoming.ts'
 import {
   type CacheCounts,
   type FetchObject,
@@ -90,10 +91,8 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
   const fetchObject: FetchObject = async (path, take) => {
     const answer = await open(path)
     if (!answer) return undefined
-    const said = answer.headers['content-length']
     try {
-      const length = said === undefined ? undefined : Number(said)
-      return await take({ length, body: bodyOf(path, answer) })
+      return await take(incomingFrom(answer.headers, bodyOf(path, answer)))
     } finally {
       answer.destroy()
     }

@@ -4,7 +4,7 @@ import type { Clock } from '../kernel/ports.ts'
 import { fetchDocument, type Outbound } from '../storage/index.ts'
 import { originalsAway } from './errors.ts'
 import { type ContentHash, textOf } from './format/hash.ts'
-import { bytesOf, checkWhole, type Incoming, isWrong } from './format/incoming.ts'
+import { bytesOf, checkWhole, type Incoming, incomingFrom, isWrong } from './format/incoming.ts'
 import { type CacheCounts, objectCache } from './local/object-cache.ts'
 import type { StoredObject } from './local/object-files.ts'
 
@@ -103,26 +103,25 @@ export function openOriginals(
       const answer = await outbound({
         ...{ method: 'GET', url: `${url}/${path}`, signal: late.signal, party: 'source' },
       })
-      const length = answer.headers['content-length']
-      return {
-        length: length === undefined ? undefined : Number(length),
-        body: (async function* () {
-          let bytes = 0
-          try {
-            for await (const piece of answer as AsyncIterable<Buffer>) {
-              bytes += piece.length
-              if (bytes >= IN_TIME_BYTES) {
-                bytes = 0
-                timer.refresh()
-              }
-              yield piece
+      const body = async function* () {
+        let bytes = 0
+        try {
+          for await (const piece of answer as AsyncIterable<Buffer>) {
+            bytes += piece.length
+            if (bytes >= IN_TIME_BYTES) {
+              bytes = 0
+              timer.refresh()
             }
-            clearTimeout(timer)
-          } catch (error) {
-            broken = true
-            throw error
+            yield piece
           }
-        })(),
+          clearTimeout(timer)
+        } catch (error) {
+          broken = true
+          throw error
+        }
+      }
+      return {
+        ...incomingFrom(answer.headers, body()),
         broken: () => broken,
         end() {
           clearTimeout(timer)

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
+import { incomingFrom } from '../../software/format/incoming.ts'
 import { publicKeysFrom } from '../../software/format/signed.ts'
 import {
   type Fetch,
@@ -60,8 +61,7 @@ export async function openRelease(
   }
   const stream: FetchStream = async (path, take, { signal } = {}) => {
     const answer = await ask(path, { signal, patienceMs: GREAT_PATIENCE_MS })
-    const length = answer?.headers['content-length']
-    return answer && take({ length: length === undefined ? undefined : Number(length), body: answer.body })
+    return answer && take(incomingFrom(answer.headers, answer.body))
   }
   const fetchPack = async (paths: readonly string[]): Promise<Buffer | undefined> => {
     const answer = await client.send('POST', `${address}/objects`, { anonymous: true, json: { paths } })

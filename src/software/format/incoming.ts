@@ -9,6 +9,15 @@ export interface Incoming {
   readonly body: AsyncIterable<Uint8Array>
 }
 
+/** What an answer of HTTP brings. */
+export function incomingFrom(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  body: AsyncIterable<Uint8Array>,
+): Incoming {
+  const said = headers['content-length']
+  return { length: said === undefined ? undefined : Number(said), body }
+}
+
 /** Objects are held in memory up to here; greater ones, which only others store, go from the wire to a file piece by piece. */
 export const HELD_BYTES = 24 << 20
 /** Whoever sends more than this says beforehand how much it is: then there is room for it, or it is refused at once. */
