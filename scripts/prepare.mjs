@@ -130,12 +130,15 @@ async function withLock(work) {
 
 /** Compiles into a fresh directory and swaps it in, so that no stale or half-written file is ever run. */
 async function replaceDirectory(directory, build) {
-  const fresh = `${directory}.new`
-  rmSync(join(root, fresh), { recursive: true, force: true })
+  const [fresh, old] = [`${directory}.new`, `${directory}.old`]
+  const remove = (path) => rmSync(join(root, path), { recursive: true, force: true })
+  for (const left of [fresh, old]) remove(left)
   await build(fresh)
-  rmSync(join(root, directory), { recursive: true, force: true })
   mkdirSync(dirname(join(root, directory)), { recursive: true })
+  // Removing takes a while, and commands that start meanwhile look for their files here.
+  if (existsSync(join(root, directory))) renameSync(join(root, directory), join(root, old))
   renameSync(join(root, fresh), join(root, directory))
+  remove(old)
 }
 
 async function prepare() {

@@ -77,8 +77,7 @@ export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>):
   }
   const nearestFetch = (path: string, signal: AbortSignal) =>
     nearest(signal, async (server) => {
-      const [, , inside = '', rest = ''] = path.split('/')
-      const hash = hashFromPath(inside, rest)
+      const hash = hashFromPath(path.slice(path.indexOf('/') + 1))
       const bytes = await fetchAt(server, path, signal)
       const right = bytes && (!hash || sameHash(hashOf(bytes, hash.algorithm), hash))
       // What the server itself gives is compared by whoever reads it.

@@ -101,7 +101,8 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
   const place = new URL(options.endpoint).host
 
   async function answer(path: string, response: ServerResponse): Promise<void> {
-    const [repository = '', first = '', second = '', rest = '', ...more] = path.split('/')
+    const [repository = '', ...inside] = path.split('/')
+    const wanted = inside.join('/')
     const nothing = () =>
       end(response, 404, { 'cache-control': MISSING_CACHE, 'content-type': 'text/plain' }, NOTHING)
     const giveDocument = (kept: KeptDocument | undefined) => {
@@ -110,15 +111,15 @@ export async function softwareDoor(options: SoftwareDoorOptions): Promise<Softwa
       response.end(response.req.method === 'HEAD' ? undefined : kept.bytes)
     }
     const named = /^[a-z0-9._-]{1,60}$/.test(repository) && !repository.startsWith('.')
-    if (named && DOCUMENTS.includes(first) && !second)
-      return giveDocument(await cache.document(`${repository}/${first}`, fetch))
-    const hash = named && first === 'data' && more.length === 0 ? hashFromPath(second, rest) : undefined
+    if (named && DOCUMENTS.includes(wanted)) return giveDocument(await cache.document(path, fetch))
+    const hash = named ? hashFromPath(wanted) : undefined
     if (hash) {
       const kept = await cache.object(path, hash, fetchObject)
       return kept ? giveObject(kept, response) : nothing()
     }
-    if (named && path.startsWith(`${repository}/api/v1.0/geo/`) && more.length === 2) {
-      const order = await fetch(`${repository}/api/v1.0/geo/${encodeURIComponent(place)}/${more[1]}`)
+    const servers = named && /^api\/v1\.0\/geo\/[^/]*\/([^/]*)$/.exec(wanted)?.[1]
+    if (servers) {
+      const order = await fetch(`${repository}/api/v1.0/geo/${encodeURIComponent(place)}/${servers}`)
       if (order) return end(response, 200, { 'content-type': 'text/plain' }, order.toString())
     }
     nothing()

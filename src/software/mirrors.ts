@@ -52,8 +52,7 @@ async function lookUp(
   const seen = await originals.first(of.urls, async (url): Promise<Seen> => {
     const documents = new Map<string, Buffer>()
     const fetch = async (path: string) => {
-      const [, inside = '', rest = ''] = path.split('/')
-      const hash = hashFromPath(inside, rest)
+      const hash = hashFromPath(path)
       if (hash) return originals.bytes(of, path, hash)
       const given = await originals.document(url, path)
       // A copy may have an older whitelist than another had; it is verified all the same.
@@ -227,8 +226,7 @@ export async function openMirror(context: Context, row: store.RepositoryRow): Pr
     fetch: async (path) => {
       if (path === '.cvmfspublished') return row.manifest ?? undefined
       if (path === '.cvmfswhitelist') return row.whitelist ?? undefined
-      const [, inside = '', rest = ''] = path.split('/')
-      const hash = hashFromPath(inside, rest)
+      const hash = hashFromPath(path)
       return hash && objectOf(context, row, path, hash)
     },
   })

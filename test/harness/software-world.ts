@@ -149,9 +149,8 @@ export async function fetchFrom(software: Software, name: string, path: string):
   } as const
   if (path in documents)
     return (await software.document(name, documents[path as keyof typeof documents]))?.bytes
-  const [, directory, rest] = path.split('/')
-  const hash = hashFromPath(directory!, rest!)
-  const object = hash && (await software.object(name, hash, /[A-Z]$/.exec(rest!)?.[0]))
+  const hash = hashFromPath(path)
+  const object = hash && (await software.object(name, hash, /[A-Z]$/.exec(path)?.[0]))
   if (!object) return undefined
   const body = await object.read()
   if (Buffer.isBuffer(body)) return body

@@ -62,7 +62,7 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo, places }
     schema: { params: ObjectName },
     handler: async (request, reply) => {
       const { repository, directory, rest } = request.params
-      const hash = hashFromPath(directory, rest)
+      const hash = hashFromPath(`data/${directory}/${rest}`)
       const letter = /[A-Z]$/.exec(rest)?.[0]
       const object = hash && (await software.object(repository, hash, letter))
       if (!object) return missing(reply)

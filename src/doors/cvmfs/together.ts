@@ -27,9 +27,9 @@ export function registerObjectsTogether(app: FastifyInstance, software: Software
       const found: { hash: ContentHash; stored: Buffer }[] = []
       let bytes = 0
       const failures = await eachOf([...new Set(request.body.paths)], AT_ONCE, async (path) => {
-        const [, directory = '', rest = '', letter] = /^data\/(..)\/([^/]+?([A-Z])?)$/.exec(path) ?? []
-        const hash = hashFromPath(directory, rest)
-        const object = hash && (await software.object(request.params.repository, hash, letter))
+        const hash = hashFromPath(path)
+        const object =
+          hash && (await software.object(request.params.repository, hash, /[A-Z]$/.exec(path)?.[0]))
         if (!hash || !object || bytes + object.length > MOST_BYTES) return
         bytes += object.length
         const body = await object.read()

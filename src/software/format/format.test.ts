@@ -67,10 +67,15 @@ describe('hashes', () => {
     for (const algorithm of ['sha1', 'rmd160', 'shake128'] as const) {
       const made = hashOf('abc', algorithm)
       expect(hashFromText(textOf(made))).toEqual(made)
-      const [, directory, rest] = objectPath(made, 'chunk').split('/')
-      expect(hashFromPath(directory!, rest!)).toEqual(made)
+      expect(hashFromPath(objectPath(made, 'chunk'))).toEqual(made)
     }
-    expect(hashFromPath('zz', 'a'.repeat(38))).toBeUndefined()
+    for (const other of [
+      `data/zz/${'a'.repeat(38)}`,
+      `data/aa/${'a'.repeat(37)}`,
+      `data/aa/${'a'.repeat(38)}/a`,
+      '',
+    ])
+      expect(hashFromPath(other)).toBeUndefined()
     expect(() => hashFromText(`${'a'.repeat(40)}-md4`)).toThrow(/not a content hash/)
   })
 })

@@ -52,11 +52,10 @@ export function objectPath(hash: ContentHash, kind: ObjectKind): string {
   return `data/${text.slice(0, 2)}/${text.slice(2)}${SUFFIX[kind]}`
 }
 
-/** The hash that an object path names, whatever its suffix; undefined when it is no such path. */
-export function hashFromPath(directory: string, rest: string): ContentHash | undefined {
-  const found = /^([0-9a-f]{38})(-rmd160|-shake128)?([A-Z])?$/.exec(rest)
-  if (!found || !/^[0-9a-f]{2}$/.test(directory)) return undefined
-  return hashFromText(`${directory}${found[1]}${found[2] ?? ''}`)
+/** The hash that an object path (`data/9a/aab…`) names, whatever its suffix; undefined when it is no such path. */
+export function hashFromPath(path: string): ContentHash | undefined {
+  const found = /^data\/([0-9a-f]{2})\/([0-9a-f]{38})(-rmd160|-shake128)?[A-Z]?$/.exec(path)
+  return found ? hashFromText(`${found[1]}${found[2]}${found[3] ?? ''}`) : undefined
 }
 
 export const sameHash = (a: ContentHash, b: ContentHash): boolean =>

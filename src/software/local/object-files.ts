@@ -227,7 +227,7 @@ async function keptFiles(directory: string): Promise<Map<string, number>> {
   for (const inside of await readdir(directory))
     for (const rest of await readdir(join(directory, inside))) {
       const file = join(directory, inside, rest)
-      if (!hashFromPath(inside, rest)) {
+      if (!hashFromPath(`data/${inside}/${rest}`)) {
         await rm(file, { force: true })
         continue
       }

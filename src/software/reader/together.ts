@@ -55,7 +55,6 @@ export function fetchTogether(
 
 /** The hash in `data/9a/aab…P`. */
 function nameOf(path: string): string {
-  const [, directory = '', rest = ''] = path.split('/')
-  const hash = hashFromPath(directory, rest)
+  const hash = hashFromPath(path)
   return hash ? textOf(hash) : ''
 }
