@@ -40,14 +40,17 @@ export function RuleMark({ state }: { state: RuleState }) {
   return <Mark tone={RULE_TONES[state]}>{t.rules.state[state]}</Mark>
 }
 
+/** Made once: a formatter for each time of a long table takes longer than the table. */
+const readersTime = new Intl.DateTimeFormat(undefined, {
+  ...{ year: 'numeric', month: 'numeric', day: 'numeric' },
+  ...{ hour: 'numeric', minute: 'numeric', second: 'numeric', timeZoneName: 'short' },
+})
+
 /** UTC, with the reader's own time on hover; `day`: only the date is written. */
 export function Time({ at, day = false }: { at: string; day?: boolean }) {
   const local = new Date(at)
   return (
-    <time
-      dateTime={at}
-      title={Number.isNaN(local.getTime()) ? at : local.toLocaleString(undefined, { timeZoneName: 'short' })}
-    >
+    <time dateTime={at} title={Number.isNaN(local.getTime()) ? at : readersTime.format(local)}>
       {day ? utc(at).slice(0, 10) : utc(at)}
     </time>
   )
@@ -111,6 +114,17 @@ export function useFirst<T>(all: readonly T[], most: number): { shown: readonly 
     </p>
   )
   return { shown: all.slice(0, most), rest }
+}
+
+/** What few want to see: made when it is opened. */
+export function Fold({ summary, children }: { summary: ReactNode; children: () => ReactNode }) {
+  const [open, setOpen] = useState(false)
+  return (
+    <details className="more" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{summary}</summary>
+      {open && children()}
+    </details>
+  )
 }
 
 /** The end of a list that goes on. */

@@ -1,4 +1,3 @@
-import { Checkbox } from '@mantine/core'
 import { Link } from '@tanstack/react-router'
 import { useState } from 'react'
 import { Asking, useRights } from '../common/acting.tsx'
@@ -51,8 +50,8 @@ export function JobTable({ jobs }: { jobs: readonly JobLine[] }) {
                   {orderable && (
                     <td className="pick">
                       {mayOrder(job) && (
-                        <Checkbox
-                          size="xs"
+                        <input
+                          type="checkbox"
                           aria-label={t.jobs.choose(job.id)}
                           checked={chosen.has(job.id)}
                           onChange={(event) => choose(job.id, event.currentTarget.checked)}

@@ -1,7 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { Link } from '@tanstack/react-router'
 import { count, utc } from '../common/format.ts'
-import { Empty, Pending, Scroll } from '../common/parts.tsx'
+import { Empty, Fold, Pending, Scroll } from '../common/parts.tsx'
 import { type JobState, type JobTimeline, jobTimelineQuery, type TimelinePoint } from '../doors/jobs.ts'
 import { useMessages } from '../language/index.tsx'
 
@@ -165,34 +165,35 @@ function Twin({ points, columns }: { points: readonly TimelinePoint[]; columns: 
   const t = useMessages()
   const ended: readonly string[] = ENDED
   return (
-    <details className="more">
-      <summary>{t.jobs.over.table}</summary>
-      <Scroll label={t.jobs.over.title}>
-        <table className="matrix twin">
-          <thead>
-            <tr>
-              <th scope="col">{t.jobs.over.time}</th>
-              {columns.map((state) => (
-                <th key={state} scope="col" className="num">
-                  {t.jobs.state[state]}
-                </th>
-              ))}
-            </tr>
-          </thead>
-          <tbody>
-            {[...points].reverse().map((point) => (
-              <tr key={point.at}>
-                <th scope="row">{utc(point.at).slice(0, 16)}</th>
+    <Fold summary={t.jobs.over.table}>
+      {() => (
+        <Scroll label={t.jobs.over.title}>
+          <table className="matrix twin">
+            <thead>
+              <tr>
+                <th scope="col">{t.jobs.over.time}</th>
                 {columns.map((state) => (
-                  <td key={state} className="num">
-                    {count(ended.includes(state) ? endedOf(point, state) : aliveOf(point, state))}
-                  </td>
+                  <th key={state} scope="col" className="num">
+                    {t.jobs.state[state]}
+                  </th>
                 ))}
               </tr>
-            ))}
-          </tbody>
-        </table>
-      </Scroll>
-    </details>
+            </thead>
+            <tbody>
+              {[...points].reverse().map((point) => (
+                <tr key={point.at}>
+                  <th scope="row">{utc(point.at).slice(0, 16)}</th>
+                  {columns.map((state) => (
+                    <td key={state} className="num">
+                      {count(ended.includes(state) ? endedOf(point, state) : aliveOf(point, state))}
+                    </td>
+                  ))}
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </Scroll>
+      )}
+    </Fold>
   )
 }

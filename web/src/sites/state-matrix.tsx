@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import { type PointerEvent, useState } from 'react'
 import { utc } from '../common/format.ts'
-import { Mark, Scroll, shapeOf, type Tone } from '../common/parts.tsx'
+import { Fold, Mark, Scroll, shapeOf, type Tone } from '../common/parts.tsx'
 import type { SiteState } from '../doors/kumi.ts'
 import type { HourOfSite, SiteMatrix } from '../doors/operations.ts'
 import { useMessages } from '../language/index.tsx'
@@ -150,11 +150,9 @@ function spells(cells: readonly HourOfSite[]): Spell[] {
 
 function Twin({ sites }: Pick<SiteMatrix, 'sites'>) {
   const t = useMessages()
-  const [open, setOpen] = useState(false)
   return (
-    <details className="more" onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>{t.sites.asTable}</summary>
-      {open && (
+    <Fold summary={t.sites.asTable}>
+      {() => (
         <Scroll label={t.sites.stateMatrix}>
           <table>
             <thead>
@@ -202,6 +200,6 @@ function Twin({ sites }: Pick<SiteMatrix, 'sites'>) {
           </table>
         </Scroll>
       )}
-    </details>
+    </Fold>
   )
 }
