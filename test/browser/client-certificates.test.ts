@@ -3,20 +3,19 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { createServer, type Server } from 'node:https'
 import type { AddressInfo } from 'node:net'
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CLIENT_CERTIFICATE_OPTIONS } from '../../src/identity/verifier.ts'
 import { missing } from '../harness/foreign.ts'
 import { opensslPki } from '../harness/pki.ts'
-
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
+import { CHROMIUM, startBrowser } from './screen.ts'
 
 describe.skipIf(missing(CHROMIUM))('a browser without certificates', () => {
   const pki = opensslPki()
   const servers: Server[] = []
   let browser: Browser
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    browser = await startBrowser()
   })
   afterAll(async () => {
     await browser?.close()

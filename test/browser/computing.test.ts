@@ -1,5 +1,5 @@
 // Computing and operations in a real browser, at one really started grid that really runs the jobs.
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe } from 'vitest'
 import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid, storeRun } from './grid.ts'
@@ -7,7 +7,7 @@ import { jobsJourney } from './jobs-journey.ts'
 import { operationsJourney } from './operations-journey.ts'
 import { productionsJourney } from './productions-journey.ts'
 import { rawJourney } from './raw-journey.ts'
-import { CHROMIUM } from './screen.ts'
+import { CHROMIUM, startBrowser } from './screen.ts'
 
 describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
   let grid: StartedGrid
@@ -15,7 +15,7 @@ describe.skipIf(missing(CHROMIUM))('computing at the console', () => {
   beforeAll(async () => {
     grid = await startGrid()
     await storeRun(grid)
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    browser = await startBrowser()
   }, 240_000)
   afterAll(async () => {
     await browser?.close()

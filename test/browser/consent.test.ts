@@ -3,7 +3,6 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
-import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,10 +10,8 @@ import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
+import { CHROMIUM, lookAt } from './screen.ts'
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const pictures = join(import.meta.dirname, '../../test-results/console')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const VIEWS = [
   { language: 'en', name: 'wide-light', width: 1280, height: 800, scheme: 'light' },
   { language: 'ja', name: 'narrow-dark', width: 390, height: 844, scheme: 'dark' },
@@ -34,8 +31,7 @@ describe.skipIf(missing(CHROMIUM))('consent in a browser', () => {
   })
 
   beforeAll(async () => {
-    mkdirSync(pictures, { recursive: true })
-    grid = await startGrid()
+    grid = await startGrid({ empty: true })
     issuer = `${grid.address}/iam/demo`
     program.listen(0, '127.0.0.1')
     await once(program, 'listening')
@@ -73,19 +69,6 @@ describe.skipIf(missing(CHROMIUM))('consent in a browser', () => {
       device_code: string
       user_code: string
     }
-  }
-  const seriousProblems = async () => {
-    await page.evaluate(axe)
-    const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-      violations: { id: string; impact: string; nodes: { html: string }[] }[]
-    }
-    const wider = Number(
-      await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
-    )
-    return found.violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`)
-      .concat(wider > 0 ? [`${wider} px wider than the window`] : [])
   }
   const token = async (fields: Record<string, string>) => {
     const body = new URLSearchParams({ client_id: 'kumi-cli', ...fields })
@@ -151,8 +134,7 @@ describe.skipIf(missing(CHROMIUM))('consent in a browser', () => {
       const codes = await devicecode()
       const problems: string[] = []
       const look = async (screen: string) => {
-        await page.screenshot({ path: join(pictures, `${screen}-${language}-${name}.png`), fullPage: true })
-        problems.push(...(await seriousProblems()).map((problem) => `${screen}: ${problem}`))
+        problems.push(...(await lookAt(page, `${screen}-${language}-${name}`)))
       }
       await page.goto(address())
       await page.locator('[data-answer=approve]').waitFor()

@@ -1,14 +1,13 @@
 // Opens every screen of a really started grid in a real browser.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type BrowserContext, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
 import { LONG_NAME, type StartedGrid, startGrid, storeRun } from './grid.ts'
+import { CHROMIUM, faultsOf, lookAt } from './screen.ts'
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const FLAGS = [
   '--no-sandbox',
   '--disable-gpu',
@@ -18,8 +17,6 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ]
-const pictures = join(import.meta.dirname, '../../test-results/console')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 
 /** Both languages, both sizes and both themes, each beside the others. */
 const VIEWS = [
@@ -38,7 +35,6 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
   const complaints: string[] = []
 
   beforeAll(async () => {
-    mkdirSync(pictures, { recursive: true })
     grid = await startGrid()
     rule = await storeRun(grid)
     context = await chromium.launchPersistentContext(profile, {
@@ -74,20 +70,10 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
     await page.goto(`${grid.address}/#${path}`)
     await settled()
   }
-  const seriousProblems = async () => {
-    await page.evaluate(axe)
-    const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-      violations: { id: string; impact: string; nodes: { html: string }[] }[]
-    }
-    return found.violations
-      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-      .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 160)}`)
-  }
-
   test('somebody without a session is shown the login', async () => {
     await open('/rules')
     await page.getByLabel('User name').waitFor()
-    expect(await seriousProblems()).toEqual([])
+    expect(await faultsOf(page)).toEqual([])
     // Only the question who is there was refused.
     expect(complaints.filter((complaint) => !complaint.endsWith('/kumi/v1/me'))).toEqual([])
     complaints.length = 0
@@ -141,12 +127,7 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
       const problems: string[] = []
       for (const [screen, path] of Object.entries(screens)) {
         await open(path)
-        await page.screenshot({ path: join(pictures, `${screen}-${language}-${name}.png`), fullPage: true })
-        problems.push(...(await seriousProblems()).map((problem) => `${screen}: ${problem}`))
-        const wider = Number(
-          await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
-        )
-        if (wider > 0) problems.push(`${screen}: ${wider} px wider than the window`)
+        problems.push(...(await lookAt(page, `${screen}-${language}-${name}`)))
       }
       expect(problems).toEqual([])
       expect(complaints).toEqual([])

@@ -21,8 +21,14 @@ export interface StartedGrid {
 
 export const LONG_NAME = `calibration.with-a-name-as-long-as-people-really-make-them.${'x'.repeat(90)}.root`
 
-/** A grid of its own with these settings, started as people start it. */
-export async function startGrid(settings: Readonly<Record<string, string>> = {}): Promise<StartedGrid> {
+export interface GridWanted {
+  readonly settings?: Readonly<Record<string, string>>
+  /** Without the sites and people of the demo. */
+  readonly empty?: boolean
+}
+
+/** A grid of its own, started as people start it. */
+export async function startGrid({ settings = {}, empty = false }: GridWanted = {}): Promise<StartedGrid> {
   const directory = mkdtempSync(join(tmpdir(), 'kumi-browser-'))
   const home = join(directory, 'home')
   const usual = Object.entries(process.env).filter(
@@ -42,7 +48,9 @@ export async function startGrid(settings: Readonly<Record<string, string>> = {})
     rmSync(directory, { recursive: true, force: true })
   }
   try {
-    const { port, console: link } = JSON.parse(await kumi('up', '--detach', '--json')) as {
+    const { port, console: link } = JSON.parse(
+      await kumi('up', '--detach', '--json', ...(empty ? ['--empty'] : [])),
+    ) as {
       port: number
       console: string
     }

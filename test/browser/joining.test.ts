@@ -2,19 +2,14 @@
 // Somebody joins a collaboration in a real browser, at a really started grid, and looks after the account from then on.
 import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { en } from '../../web/src/language/en.ts'
-import { ja } from '../../web/src/language/ja.ts'
 import { missing } from '../harness/foreign.ts'
 import { type Made, opensslPki } from '../harness/pki.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
+import { CHROMIUM, contextOf, lookAt, READERS, startBrowser } from './screen.ts'
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const pictures = join(import.meta.dirname, '../../test-results/console')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const DEVICE = 'urn:ietf:params:oauth:grant-type:device_code'
 const PROGRAM = {
   ...{
@@ -28,25 +23,11 @@ const PROGRAM = {
 }
 const PASSWORD = 'correct horse battery'
 
-const NEWCOMERS = [
-  {
-    ...{ language: 'en', t: en, user: 'kei', given: 'Kei', family: 'Watanabe', institute: 'KEK' },
-    ...{ width: 1280, height: 900 },
-    scheme: 'light',
-  },
-  {
-    ...{
-      language: 'ja',
-      t: ja,
-      user: 'haru',
-      given: '春',
-      family: '渡辺',
-      institute: '高エネルギー加速器研究機構',
-    },
-    ...{ width: 390, height: 844 },
-    scheme: 'dark',
-  },
-] as const
+const NEWCOMERS = READERS.map((reader) =>
+  reader.language === 'en'
+    ? { ...reader, user: 'kei', given: 'Kei', family: 'Watanabe', institute: 'KEK' }
+    : { ...reader, user: 'haru', given: '春', family: '渡辺', institute: '高エネルギー加速器研究機構' },
+)
 
 describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($language)', (newcomer) => {
   const { t, user, language } = newcomer
@@ -59,12 +40,10 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
   const problems: string[] = []
 
   beforeAll(async () => {
-    mkdirSync(pictures, { recursive: true })
     const root = pki.authority('/O=Elsewhere/CN=Root')
     certificate = pki.make({ subject: `/O=Elsewhere/CN=${user} Watanabe`, issuer: root })
-    grid = await startGrid({
-      KUMI_TRUST: pki.trustDirectory([{ authority: root, subjects: ['/O=Elsewhere/*'] }]),
-    })
+    const trust = pki.trustDirectory([{ authority: root, subjects: ['/O=Elsewhere/*'] }])
+    grid = await startGrid({ empty: true, settings: { KUMI_TRUST: trust } })
     secured = grid.address.replace('http:', 'https:')
     const policy = join(pki.directory, 'policy.txt')
     writeFileSync(
@@ -76,8 +55,8 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
     await grid.kumi('group', 'create', 'charm/production', '--role')
     await grid.kumi('policy', 'publish', '--file', policy, '--validity', '365')
     await grid.kumi('policy', 'sign')
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
-    page = await (await newBrowser()).newPage()
+    browser = await startBrowser()
+    page = await (await contextOf(browser, newcomer)).newPage()
     page.setDefaultTimeout(15_000)
   }, 240_000)
   afterAll(async () => {
@@ -86,31 +65,10 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
     pki.remove()
   }, 90_000)
 
-  const newBrowser = async (more: Parameters<Browser['newContext']>[0] = {}): Promise<BrowserContext> => {
-    const context = await browser.newContext({
-      ...{ viewport: { width: newcomer.width, height: newcomer.height }, colorScheme: newcomer.scheme },
-      ...{ reducedMotion: 'reduce', ...more },
-    })
-    await context.addInitScript(`localStorage.setItem('kumi.language', '${language}')`)
-    return context
-  }
   /** A picture of the screen as it is, and what is wrong with it. */
   const look = async (screen: string, at = page) => {
     await at.getByText(t.app.loading).first().waitFor({ state: 'detached' })
-    await at.screenshot({ path: join(pictures, `${screen}-${language}-joining.png`), fullPage: true })
-    await at.evaluate(axe)
-    const found = (await at.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-      violations: { id: string; impact: string; nodes: { html: string }[] }[]
-    }
-    const wider = Number(
-      await at.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
-    )
-    for (const { id, impact, nodes } of found.violations) {
-      if (impact === 'serious' || impact === 'critical') {
-        problems.push(`${screen}: ${id}: ${nodes[0]?.html.slice(0, 160)}`)
-      }
-    }
-    if (wider > 0) problems.push(`${screen}: ${wider} px wider than the window`)
+    problems.push(...(await lookAt(at, `${screen}-${language}-joining`)))
   }
   const press = (name: string, at = page) => at.getByRole('button', { name, exact: true }).first().click()
   const follow = (name: string, at = page) => at.getByRole('link', { name, exact: true }).first().click()
@@ -273,7 +231,7 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
     await open('/account/certificates')
     await page.getByText(t.account.certificates.none).waitFor()
     await look('account-certificates-first')
-    const second = await newBrowser({
+    const second = await contextOf(browser, newcomer, {
       ignoreHTTPSErrors: true,
       clientCertificates: [{ origin: secured, certPath: certificate.certificate, keyPath: certificate.key }],
     })
@@ -311,7 +269,7 @@ describe.skipIf(missing(CHROMIUM)).each(NEWCOMERS)('a newcomer at the console ($
   })
 
   test('is told why the login fails after the membership has ended or a suspension', async () => {
-    const third = await (await newBrowser()).newPage()
+    const third = await (await contextOf(browser, newcomer)).newPage()
     await grid.kumi('people', 'expire', user, '--on', '2026-01-01')
     await grid.kumi('people', 'endings', '--run', '--force')
     await third.goto(`${grid.address}/#/login`)

@@ -1,24 +1,13 @@
 // Somebody changes a password in a real browser, forgets it, and gets back in, at a really started grid.
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { en } from '../../web/src/language/en.ts'
-import { ja } from '../../web/src/language/ja.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
-
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const pictures = join(import.meta.dirname, '../../test-results/console')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+import { contextOf, lookAt, READERS, startBrowser } from './screen.ts'
 
 const FIRST = 'the first password'
-
-const READERS = [
-  { language: 'en', t: en, width: 1280, height: 900, scheme: 'light' },
-  { language: 'ja', t: ja, width: 390, height: 844, scheme: 'dark' },
-] as const
 
 describe.each(READERS)('the password of a member ($language)', (reader) => {
   const { t, language } = reader
@@ -29,8 +18,7 @@ describe.each(READERS)('the password of a member ($language)', (reader) => {
   const problems: string[] = []
 
   beforeAll(async () => {
-    mkdirSync(pictures, { recursive: true })
-    grid = await startGrid()
+    grid = await startGrid({ empty: true })
     const directory = mkdtempSync(join(tmpdir(), 'kumi-password-'))
     const file = join(directory, 'password')
     writeFileSync(file, `${FIRST}\n`)
@@ -38,11 +26,10 @@ describe.each(READERS)('the password of a member ($language)', (reader) => {
     const names = ['--given', 'Kei', '--family', 'Watanabe', '--email', 'kei@example.org']
     await grid.kumi('people', 'register', 'kei', ...names, '--password-file', file)
     await grid.kumi('people', 'approve', 'kei')
-    await grid.kumi('policy', 'sign', '--for', 'kei')
     rmSync(directory, { recursive: true })
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
-    page = await (await newBrowser()).newPage()
-    other = await (await newBrowser()).newPage()
+    browser = await startBrowser()
+    page = await (await contextOf(browser, reader)).newPage()
+    other = await (await contextOf(browser, reader)).newPage()
     for (const one of [page, other]) one.setDefaultTimeout(30_000)
   }, 300_000)
   afterAll(async () => {
@@ -50,31 +37,10 @@ describe.each(READERS)('the password of a member ($language)', (reader) => {
     await grid?.stop()
   }, 90_000)
 
-  const newBrowser = async (): Promise<BrowserContext> => {
-    const context = await browser.newContext({
-      ...{ viewport: { width: reader.width, height: reader.height }, colorScheme: reader.scheme },
-      reducedMotion: 'reduce',
-    })
-    await context.addInitScript(`localStorage.setItem('kumi.language', '${language}')`)
-    return context
-  }
   /** A picture of the screen as it is, and what is wrong with it. */
   const look = async (screen: string) => {
     await page.getByText(t.app.loading).first().waitFor({ state: 'detached' })
-    await page.screenshot({ path: join(pictures, `${screen}-${language}-password.png`), fullPage: true })
-    await page.evaluate(axe)
-    const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-      violations: { id: string; impact: string; nodes: { html: string }[] }[]
-    }
-    for (const { id, impact, nodes } of found.violations) {
-      if (impact === 'serious' || impact === 'critical') {
-        problems.push(`${screen}: ${id}: ${nodes[0]?.html.slice(0, 160)}`)
-      }
-    }
-    const wider = Number(
-      await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
-    )
-    if (wider > 0) problems.push(`${screen}: ${wider} px wider than the window`)
+    problems.push(...(await lookAt(page, `${screen}-${language}-password`)))
   }
   const press = (name: string, at = page) => at.getByRole('button', { name, exact: true }).first().click()
   const follow = (name: string) => page.getByRole('link', { name, exact: true }).first().click()

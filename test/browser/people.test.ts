@@ -1,25 +1,15 @@
 // A manager looks after the people of a collaboration in a real browser, at a really started grid.
 import { mkdirSync, readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { en } from '../../web/src/language/en.ts'
-import { ja } from '../../web/src/language/ja.ts'
 import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
+import { CHROMIUM, contextOf, lookAt, READERS, startBrowser } from './screen.ts'
 
-const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
-const pictures = join(import.meta.dirname, '../../test-results/console')
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
 const PASSWORD = 'correct horse battery'
 
-const MANAGERS = [
-  { language: 'en', t: en, width: 1280, height: 900, scheme: 'light' },
-  { language: 'ja', t: ja, width: 390, height: 844, scheme: 'dark' },
-] as const
-
-describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($language)', (manager) => {
+describe.skipIf(missing(CHROMIUM)).each(READERS)('a manager at the console ($language)', (manager) => {
   const { t, language } = manager
   const { requests, person, tree, clients, policies } = t.people
   let grid: StartedGrid
@@ -30,14 +20,7 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
   let secret = ''
   const problems: string[] = []
 
-  const newContext = async (): Promise<BrowserContext> => {
-    const made = await browser.newContext({
-      ...{ viewport: { width: manager.width, height: manager.height }, colorScheme: manager.scheme },
-      ...{ reducedMotion: 'reduce', locale: 'en-GB' },
-    })
-    await made.addInitScript(`localStorage.setItem('kumi.language', '${language}')`)
-    return made
-  }
+  const newContext = () => contextOf(browser, manager)
   /** A call as the screens make them, with the cookie of a context. */
   const call = async (method: string, path: string, data?: object, by = context) => {
     const answer = await by.request.fetch(grid.address + path, {
@@ -53,10 +36,9 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
     })
 
   beforeAll(async () => {
-    mkdirSync(pictures, { recursive: true })
     grid = await startGrid()
     issuer = `${grid.address}/iam/demo`
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    browser = await startBrowser()
     context = await newContext()
     page = await context.newPage()
     page.setDefaultTimeout(30_000)
@@ -88,20 +70,7 @@ describe.skipIf(missing(CHROMIUM)).each(MANAGERS)('a manager at the console ($la
   /** A picture of the screen as it is, and what is wrong with it. */
   const look = async (screen: string, at = page) => {
     await settled(at)
-    await at.screenshot({ path: join(pictures, `people-${screen}-${language}.png`), fullPage: true })
-    await at.evaluate(axe)
-    const found = (await at.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-      violations: { id: string; impact: string; nodes: { html: string }[] }[]
-    }
-    const wider = Number(
-      await at.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
-    )
-    for (const { id, impact, nodes } of found.violations) {
-      if (impact === 'serious' || impact === 'critical') {
-        problems.push(`${screen}: ${id}: ${nodes[0]?.html.slice(0, 160)}`)
-      }
-    }
-    if (wider > 0) problems.push(`${screen}: ${wider} px wider than the window`)
+    problems.push(...(await lookAt(at, `people-${screen}-${language}`)))
   }
   const press = (name: string) => page.getByRole('button', { name, exact: true }).first().click()
   const part = (name: string) => page.getByRole('region', { name, exact: true })

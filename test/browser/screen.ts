@@ -1,7 +1,13 @@
-import { mkdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
-import type { Browser, BrowserContext, Page } from 'playwright-core'
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core'
 import { en } from '../../web/src/language/en.ts'
 import { ja } from '../../web/src/language/ja.ts'
 import type { StartedGrid } from './grid.ts'
@@ -9,6 +15,30 @@ import type { StartedGrid } from './grid.ts'
 export const CHROMIUM = process.env.CHROMIUM ?? '/usr/bin/chromium'
 const pictures = join(import.meta.dirname, '../../test-results/console')
 const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+export const startBrowser = (): Promise<Browser> =>
+  chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+
+/** What axe finds serious at a screen, and whether it is wider than the window. */
+export async function faultsOf(page: Page): Promise<string[]> {
+  if (!(await page.evaluate('"axe" in globalThis'))) await page.evaluate(axe)
+  const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
+    violations: { id: string; impact: string; nodes: { html: string }[] }[]
+  }
+  const wider = Number(
+    await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
+  )
+  return found.violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes[0]?.html.slice(0, 200)}`)
+    .concat(wider > 0 ? [`${wider} px wider than the window`] : [])
+}
+
+/** Takes a picture of a screen as it is, and says what is wrong with it. */
+export async function lookAt(page: Page, name: string, directory = pictures): Promise<string[]> {
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
+  return (await faultsOf(page)).map((fault) => `${name}: ${fault}`)
+}
 
 /** Both languages, both widths and both themes. */
 export const READERS = [
@@ -23,6 +53,23 @@ export interface World {
   readonly browser: Browser
 }
 
+/** A browser of this reader with nobody logged in. */
+export async function contextOf(
+  browser: Browser,
+  { width, height, scheme, language }: Pick<Reader, 'width' | 'height' | 'scheme' | 'language'>,
+  more: BrowserContextOptions = {},
+): Promise<BrowserContext> {
+  const context = await browser.newContext({
+    ...{ viewport: { width, height }, colorScheme: scheme, reducedMotion: 'reduce', locale: 'en-GB' },
+    ...more,
+  })
+  // The blank page between two screens has no storage.
+  await context.addInitScript(
+    `if (location.protocol !== 'about:') localStorage.setItem('kumi.language', '${language}')`,
+  )
+  return context
+}
+
 /** A browser of this reader with the administrator logged in, and what is wrong with the screens it was shown. */
 export async function openScreens(
   browser: Browser,
@@ -30,15 +77,7 @@ export async function openScreens(
   reader: Reader,
   directory = pictures,
 ) {
-  mkdirSync(directory, { recursive: true })
-  const context: BrowserContext = await browser.newContext({
-    ...{ viewport: { width: reader.width, height: reader.height }, colorScheme: reader.scheme },
-    ...{ reducedMotion: 'reduce', locale: 'en-GB' },
-  })
-  // The blank page between two screens has no storage.
-  await context.addInitScript(
-    `if (location.protocol !== 'about:') localStorage.setItem('kumi.language', '${reader.language}')`,
-  )
+  const context = await contextOf(browser, reader)
   const answer = await context.request.post(`${grid.address}/iam/demo/session`, {
     ...{ data: { username: 'admin', password: grid.password } },
     headers: { 'x-kumi-console': '1', origin: grid.address },
@@ -63,18 +102,7 @@ export async function openScreens(
     /** A picture of the screen, and what is wrong with it. */
     async look(screen: string) {
       await page.locator('.empty', { hasText: reader.t.app.loading }).first().waitFor({ state: 'detached' })
-      await page.screenshot({ path: join(directory, `${screen}-${reader.language}.png`), fullPage: true })
-      await page.evaluate(axe)
-      const found = (await page.evaluate('axe.run(document, { resultTypes: ["violations"] })')) as {
-        violations: { id: string; impact: string; nodes: { html: string }[] }[]
-      }
-      for (const { id, impact, nodes } of found.violations)
-        if (impact === 'serious' || impact === 'critical')
-          problems.push(`${screen}: ${id}: ${nodes[0]?.html.slice(0, 200)}`)
-      const wider = Number(
-        await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'),
-      )
-      if (wider > 0) problems.push(`${screen}: ${wider} px wider than the window`)
+      problems.push(...(await lookAt(page, `${screen}-${reader.language}`, directory)))
     },
   }
 }

@@ -7,12 +7,12 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { type Browser, chromium } from 'playwright-core'
+import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
 import { everyEntry, repositoryFiles } from '../harness/software-files.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
-import { CHROMIUM, openScreens, READERS, type Screens } from './screen.ts'
+import { CHROMIUM, openScreens, READERS, type Screens, startBrowser } from './screen.ts'
 
 const run = promisify(execFile)
 const REPOSITORY = 'koto.example.org'
@@ -41,7 +41,7 @@ describe.skipIf(missing(CHROMIUM))('software at the console', () => {
     }).listen(0, '127.0.0.1')
     await once(original, 'listening')
     const host = `localhost:${(original.address() as AddressInfo).port}`
-    grid = await startGrid({ KUMI_SOFTWARE_MIRROR_HOSTS: host })
+    grid = await startGrid({ settings: { KUMI_SOFTWARE_MIRROR_HOSTS: host } })
     const key = join(directory, 'master.pub')
     writeFileSync(key, other.master.publicKey.export({ type: 'spki', format: 'pem' }))
     const from = ['--url', `http://${host}/cvmfs/@fqrn@`, '--key', key, '--title', 'Simulation of others']
@@ -60,7 +60,7 @@ describe.skipIf(missing(CHROMIUM))('software at the console', () => {
     const sites = JSON.parse(await grid.kumi('site', 'ls', '--json')) as { endpoint: string }[]
     const near = [`${sites[0]!.endpoint}/cvmfs/${REPOSITORY}`, '--copy']
     await grid.kumi('software', 'get', REPOSITORY, join(directory, 'copy'), '--url', ...near)
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ['--no-sandbox', '--disable-gpu'] })
+    browser = await startBrowser()
   }, 240_000)
   /** Somebody who may publish where somebody else must approve, and who publishes at these places. */
   async function proposeAs(who: string, places: readonly string[]) {
