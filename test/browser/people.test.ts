@@ -1,6 +1,3 @@
-// A manager looks after the people of a collaboration in a real browser, at a really started grid.
-import { mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missing } from '../harness/foreign.ts'
