@@ -134,7 +134,7 @@ const issuerDocuments = guardedOutbound({
   connectMs: 5_000,
 })
 const identity = createIdentity({
-  ...{ db, pool, clock, ids, log, issuerBase, sealKey, trust },
+  ...{ db, clock, ids, log, issuerBase, sealKey, trust },
   issuingAuthority: {
     ...people,
     privateKeyPem: readFileSync(join(home, 'server', 'people-ca.key'), 'utf8'),
@@ -249,7 +249,7 @@ const voms =
   vomsPort === 0
     ? undefined
     : await openVoms({
-        ...{ database, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
+        ...{ db, identity, certificates, clock, log, home, vo: grid.vo, publicUrl: issuerBase },
         ...{ host: config.host, port: vomsPort, mostHours: config.vomsMostHours },
       })
 const statusPage = createStatusPage({

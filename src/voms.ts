@@ -14,10 +14,10 @@ import {
   readCertificates,
   slashOf,
 } from './identity/index.ts'
-import type { Clock, Database, Logger, Worker } from './kernel/index.ts'
+import type { Clock, Db, Logger, Worker } from './kernel/index.ts'
 
 export interface VomsOptions {
-  readonly database: Pick<Database, 'db' | 'pool'>
+  readonly db: Db
   readonly identity: Identity
   readonly certificates: ClientCertificates
   readonly clock: Clock
@@ -42,7 +42,7 @@ export interface Voms {
 }
 
 export async function openVoms(options: VomsOptions): Promise<Voms> {
-  const { database, identity, certificates, clock, log, host, port, publicUrl } = options
+  const { db, identity, certificates, clock, log, host, port, publicUrl } = options
   const home = homeAt(options.home)
   const publicHost = new URL(publicUrl).hostname
   const load = async (now: Date): Promise<AuthorityCredential> => {
@@ -57,7 +57,7 @@ export async function openVoms(options: VomsOptions): Promise<Voms> {
   }
   const [shown] = readCertificates(tls.cert.toString())
   const authority = createAttributeAuthority({
-    ...{ database, identity, now: () => clock.now() },
+    ...{ db, identity, now: () => clock.now() },
     credential: () => credential,
     defaultVo: options.vo,
     mostSeconds: options.mostHours * 3600,

@@ -114,12 +114,11 @@ describe('the routes of all doors', () => {
   let routes: RegisteredRoute[] = []
 
   beforeAll(async () => {
-    const { db, pool } = database
+    const { db } = database
     const wakeups: Wakeups = { on: () => () => undefined, close: async () => undefined }
     const common = { db, clock: systemClock, ids: systemPorts.ids, log: silentLogger }
     const identity = createIdentity({
       ...common,
-      pool,
       issuerBase: 'https://localhost:7443',
       sealKey: randomBytes(32),
     })

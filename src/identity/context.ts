@@ -1,4 +1,4 @@
-import { type Database, type Db, type Tx, transaction } from '../kernel/database.ts'
+import { type Db, type Tx, transaction } from '../kernel/database.ts'
 import { publish } from '../kernel/events.ts'
 import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
@@ -10,7 +10,6 @@ import type { TrustDirectory } from './x509/index.ts'
 
 export interface IdentityOptions {
   readonly db: Db
-  readonly pool: Database['pool']
   readonly clock: Clock
   readonly ids: Ids
   readonly log: Logger
@@ -37,7 +36,6 @@ export interface IdentityOptions {
 /** What the parts of identity share. */
 export interface Context extends Audit {
   readonly db: Db
-  readonly pool: Database['pool']
   readonly ids: Ids
   readonly log: Logger
   readonly sealKey: Uint8Array
@@ -63,7 +61,7 @@ const KEPT_MS = 2000
 const MOST_KEPT = 5000
 
 export function createContext(options: IdentityOptions): Context {
-  const { db, pool, ids, log, sealKey } = options
+  const { db, ids, log, sealKey } = options
   const now = () => options.clock.now()
   const memories: Map<string, unknown>[] = []
   const forget = (): void => {
@@ -72,7 +70,6 @@ export function createContext(options: IdentityOptions): Context {
   const on = (db: Db): Context => ({
     ...createAudit(db, now),
     db,
-    pool,
     ids,
     log,
     sealKey,

@@ -17,7 +17,6 @@ describe('identity', () => {
   const fresh = (key: Uint8Array = sealKey): Identity =>
     createIdentity({
       db: database.db,
-      pool: database.pool,
       clock,
       ids: systemPorts.ids,
       log: silentLogger,
@@ -183,7 +182,7 @@ describe('identity', () => {
       const [account, admin] = [await withPassword(), await withPassword()]
       await identity.setAttributes(admin.id, { admin: 'true' })
       const fromHome = createIdentity({
-        ...{ db: database.db, pool: database.pool, clock, ids: systemPorts.ids, log: silentLogger, sealKey },
+        ...{ db: database.db, clock, ids: systemPorts.ids, log: silentLogger, sealKey },
         issuerBase: 'https://localhost:7443',
         areasOf: async (vo, accountId) => (accountId === account.id ? [`/user/${vo}/ä`] : []),
       })
@@ -268,7 +267,6 @@ describe('identity', () => {
       expect((await identity.inspect(token)).vo).toBe('other')
       const abroad = createIdentity({
         db: database.db,
-        pool: database.pool,
         clock,
         ids: systemPorts.ids,
         log: silentLogger,

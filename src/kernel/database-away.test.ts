@@ -2,8 +2,8 @@ import { describe, expect, inject, test, vi } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
   listen,
-  named,
   openDatabase,
+  prepared,
   row,
   rows,
   seededRng,
@@ -98,7 +98,7 @@ describe('while the database is away', () => {
     for (const asked of [
       rows(starting.db, sql`select 1`),
       transaction(starting.db, (tx) => rows(tx, sql`select 1`)),
-      named(starting.pool, 'one', 'select 1', []),
+      prepared(starting.db, sql`select 1`),
     ])
       await expect(asked).rejects.toMatchObject({ code: 'database_unavailable', kind: 'transient' })
     await starting.close()

@@ -1,9 +1,9 @@
 import { CompiledQuery, Kysely, PostgresDialect, type RawBuilder, sql, type Transaction } from 'kysely'
 import pg from 'pg'
-import { withQuickArrays } from './array-parameters.ts'
 import { GridError } from './errors.ts'
 import type { Logger } from './log.ts'
 import type { Clock, Rng } from './ports.ts'
+import { prepare, quickPool } from './quick-pool.ts'
 import { retry } from './retry.ts'
 
 /** A database handle or an open transaction: what every store function takes first. */
@@ -44,7 +44,7 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('error', (error) => options.log?.warn({ err: error }, 'idle database connection lost'))
   // Nor one that dies between two statements of a transaction, which its next statement tells.
   pool.on('connect', (client) => client.on('error', () => undefined))
-  const db: Db = new Kysely({ dialect: new PostgresDialect({ pool: withQuickArrays(pool, explained) }) })
+  const db: Db = new Kysely({ dialect: new PostgresDialect({ pool: quickPool(pool, explained) }) })
   return { db, pool, close: () => db.destroy() }
 }
 
@@ -139,20 +139,19 @@ export async function row<R>(db: Db, query: RawBuilder<R>): Promise<R | undefine
   return (await query.execute(db)).rows[0]
 }
 
+/**
+ * Rows of a statement that runs again and again: sent, parsed and planned once per connection, not each time. Only for
+ * statements whose best plan is the same whatever is asked, and of which there are few texts.
+ */
+export async function prepared<R>(db: Db, query: RawBuilder<R>): Promise<R[]> {
+  const compiled = query.compile(db)
+  prepare(compiled.sql)
+  return (await db.executeQuery<R>(compiled)).rows
+}
+
 /** Number of rows an INSERT, UPDATE or DELETE touched. */
 export async function affected(db: Db, query: RawBuilder<unknown>): Promise<number> {
   return Number((await query.execute(db)).numAffectedRows ?? 0n)
-}
-
-/**
- * A hot statement under a server-side name: parsed and planned once per connection.
- * `text` uses $1…; the name must be unique per text.
- */
-export async function named<R>(pool: pg.Pool, name: string, text: string, values: unknown[]): Promise<R[]> {
-  const found = await pool.query({ name, text, values }).catch((error) => {
-    throw explained(error)
-  })
-  return found.rows as R[]
 }
 
 /**

@@ -2,11 +2,13 @@ import { describe, expect, inject, test, vi } from 'vitest'
 import { testDatabase } from '../../test/harness/database.ts'
 import {
   cursor,
+  type Db,
   endOfEvents,
   eventsAfter,
   eventsAhead,
   listen,
   openDatabase,
+  prepared,
   publish,
   readConfig,
   redact,
@@ -89,6 +91,28 @@ describe('database', () => {
         b: '6162',
       },
     ])
+  })
+
+  test('a statement that runs again and again is prepared once, whatever it is asked', async () => {
+    const asked = (db: Db, names: readonly string[], factor: number) =>
+      prepared(
+        db,
+        sql<{ name: string; n: number }>`select name, ${factor}::int as n from unnest(${names}::text[]) name`,
+      )
+    await transaction(database.db, async (tx) => {
+      expect(await asked(tx, ['a', 'b"\\'], 2)).toEqual([
+        { name: 'a', n: 2 },
+        { name: 'b"\\', n: 2 },
+      ])
+      expect(await asked(tx, [], 3)).toEqual([])
+      const kept = sql`select from pg_prepared_statements where statement like '%as n from unnest%'`
+      expect(await rows(tx, kept)).toHaveLength(1)
+    })
+    const found = await Promise.all([1, 2, 3].map((factor) => asked(database.db, ['x'], factor)))
+    expect(found.flat().map(({ n }) => n)).toEqual([1, 2, 3])
+    const wrong = (n: number) => prepared(database.db, sql`select 1 / ${n}::int as n`)
+    await expect(wrong(0)).rejects.toThrow('division by zero')
+    expect(await wrong(1)).toEqual([{ n: 1 }])
   })
 
   test('a cursor that is broken off gives its connection back', async () => {

@@ -1,4 +1,4 @@
-import { type Db, row, rows, sql } from '../kernel/index.ts'
+import { type Db, prepared, row, rows, sql } from '../kernel/index.ts'
 import { deadlineOf, STATES, WITH_PILOT } from './states.ts'
 import type { JobItem, JobSpec } from './types.ts'
 
@@ -33,7 +33,7 @@ export async function startJobs(
 ): Promise<StartedJob[]> {
   const { now, pilot, queueId, most, charged, limits } = input
   const { Waiting, Matched } = STATES
-  return rows(
+  return prepared(
     db,
     sql<StartedJob>`
       with alive as materialized (
@@ -41,7 +41,7 @@ export async function startJobs(
             for key share skip locked),
         free as materialized (
           select id from job where state = ${sql.lit(Waiting)} and queue_id = ${queueId}::int and exists (select from alive)
-          order by priority desc, id limit ${most}::int for update skip locked),
+          order by priority desc, id limit ${sql.lit(most)} for update skip locked),
         taken as (
           update job j set state = ${sql.lit(Matched)}, minor = 'Assigned', attempt = j.attempt + 1,
             pilot_id = ${pilot.id}::bigint, site = ${pilot.site}, look_at = null,
@@ -62,7 +62,7 @@ export async function startJobs(
 }
 
 export async function bodiesOf(db: Db, ids: readonly bigint[]): Promise<Map<bigint, JobSpec>> {
-  const found = await rows(
+  const found = await prepared(
     db,
     sql<{ id: bigint; spec: JobSpec }>`select id, spec from job_body where id = any(${ids}::bigint[])`,
   )
@@ -111,12 +111,12 @@ export interface AskingPilot extends PilotRow {
 const SEEN_EVERY_MS = 10_000
 
 /** The pilot of a stamp, its starts (`id attempt`), and a note that it lives. */
-export const pilotAsks = (
+export async function pilotAsks(
   db: Db,
   now: Date,
   pilot: { vo: string; stamp: string; until: Date; node?: string | undefined },
-): Promise<AskingPilot | undefined> =>
-  row(
+): Promise<AskingPilot | undefined> {
+  const [found] = await prepared(
     db,
     sql<AskingPilot>`
       with known as (select ${PILOT}, state in (${ALIVE}) as alive,
@@ -127,6 +127,8 @@ export const pilotAsks = (
       select k.*, array(select j.id || ' ' || j.attempt from job j
         where j.pilot_id = k.id and j.state in (${HELD_STATES})) as starts from known k`,
   )
+  return found
+}
 
 /** Starts that a pilot has according to the rows. */
 export const startsOfPilot = (

@@ -58,7 +58,7 @@ export async function certificateWorld(database: Database) {
   ])
   let ahead = 0
   const clock = { now: () => new Date(Date.now() + ahead), sleep: systemPorts.clock.sleep }
-  const { db, pool } = database
+  const { db } = database
   const crlUrl = `${issuerBase}/ca/people.crl`
   const trust = openTrustDirectory({ directories: [directory], clock })
   const vomsDirectory = join(pki.directory, 'vomsdir')
@@ -67,7 +67,7 @@ export async function certificateWorld(database: Database) {
       ...{ trust, clock, authorities: openVomsDirectory({ directories: [vomsDirectory] }) },
       hosts: ['localhost'],
     }),
-    ...{ db, pool, clock, ids: systemPorts.ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) },
+    ...{ db, clock, ids: systemPorts.ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) },
     // Nothing here is about who owns which directory: everybody owns all.
     areasOf: async () => ['/'],
     issuingAuthority: {

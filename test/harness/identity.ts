@@ -6,7 +6,6 @@ import { type Clock, type Database, silentLogger, systemPorts } from '../../src/
 export async function testIdentity(database: Database, clock: Clock): Promise<Identity> {
   const identity = createIdentity({
     db: database.db,
-    pool: database.pool,
     clock,
     ids: systemPorts.ids,
     log: silentLogger,

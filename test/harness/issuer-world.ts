@@ -48,7 +48,7 @@ export async function issuerWorld(database: Database, options: { clientRegistrat
   const port = await freePort()
   const issuerBase = `https://localhost:${port}`
   const identity = createIdentity({
-    ...{ db: database.db, pool: database.pool, clock, ids: systemPorts.ids, log },
+    ...{ db: database.db, clock, ids: systemPorts.ids, log },
     ...{ issuerBase, sealKey: randomBytes(32) },
     // Nothing here is about who owns which directory: everybody owns all.
     areasOf: async () => ['/'],

@@ -22,7 +22,7 @@ const signal = new AbortController().signal
 
 const createWith = (port: number): Identity =>
   createIdentity({
-    ...{ db: database.db, pool: database.pool, clock, ids: systemPorts.ids, log: silentLogger },
+    ...{ db: database.db, clock, ids: systemPorts.ids, log: silentLogger },
     ...{ issuerBase: 'https://localhost:7443', sealKey: new Uint8Array(32) },
     sendMail: smtpSender({
       ...{ server: `smtp://localhost:${port}`, from: 'grid@example.org' },

@@ -96,7 +96,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => issuer.listen(0, resolve))
   const issuerBase = `https://localhost:${(issuer.address() as AddressInfo).port}`
   const { db, pool } = database
-  identity = createIdentity({ db, pool, clock, ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) })
+  identity = createIdentity({ db, clock, ids, log: silentLogger, issuerBase, sealKey: randomBytes(32) })
   await identity.createVo({ id: vo, title: 'Demo' })
   await identity.rotateSigningKeys(new Date())
   const now = new Date()

@@ -40,7 +40,6 @@ describe('the door for what has no standard', () => {
     identity = createIdentity({
       ...{
         db: database.db,
-        pool: database.pool,
         clock: systemClock,
         ids: systemPorts.ids,
         log: silentLogger,

@@ -36,7 +36,6 @@ describe('the issuer', () => {
   beforeAll(async () => {
     identity = createIdentity({
       db: database.db,
-      pool: database.pool,
       clock: systemClock,
       ids: systemPorts.ids,
       log: silentLogger,

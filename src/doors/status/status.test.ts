@@ -30,7 +30,7 @@ beforeAll(async () => {
   const clock = { ...systemPorts.clock, now: () => now }
   await sitesWithEverything(database.db, minutes(-10), ['kek', 'osaka'])
   const identity = createIdentity({
-    ...{ db: away.db, pool: away.pool, clock, ids: systemPorts.ids, log: silentLogger },
+    ...{ db: away.db, clock, ids: systemPorts.ids, log: silentLogger },
     ...{ issuerBase: 'https://localhost', sealKey: randomBytes(32) },
   })
   http = createHttp({ identity, audience: [], log: silentLogger, clock, port: 0 })

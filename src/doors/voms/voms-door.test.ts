@@ -60,7 +60,7 @@ describe('the port of VOMS', () => {
     )
     options = {
       authority: createAttributeAuthority({
-        ...{ database, identity, now: systemClock.now, credential: () => credential },
+        ...{ db: database.db, identity, now: systemClock.now, credential: () => credential },
         ...{ defaultVo: 'demo', mostSeconds: 86_400, consoleUrl: 'https://grid.test/' },
       }),
       certificates: clientCertificates({ trust, clock: systemClock }),

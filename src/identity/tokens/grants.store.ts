@@ -1,4 +1,4 @@
-import { affected, type Database, type Db, named, row, rows, sql } from '../../kernel/database.ts'
+import { affected, type Db, prepared, row, rows, sql } from '../../kernel/database.ts'
 
 /** A lasting permission of a person for a client. */
 export interface GrantRow {
@@ -51,19 +51,13 @@ export const insertGrant = (
     where not exists (select 1 from revoked_token where jti = ${g.id})`,
   )
 
-/** Every refresh asks this, so it is one prepared statement. */
-export async function selectRefresh(
-  pool: Database['pool'],
-  id: string,
-  hash: Buffer,
-): Promise<RefreshRow | undefined> {
-  const found = await named<RefreshRow>(
-    pool,
-    'identity-refresh',
-    `select ${GRANT}, g.token_hash = $2 as present,
-       g.replaced_at[array_position(g.replaced, $2)] as "replacedAt"
-     from token_grant g where g.id = $1`,
-    [id, hash],
+/** Every refresh asks this. */
+export async function selectRefresh(db: Db, id: string, hash: Buffer): Promise<RefreshRow | undefined> {
+  const found = await prepared(
+    db,
+    sql<RefreshRow>`select ${sql.raw(GRANT)}, g.token_hash = ${hash}::bytea as present,
+       g.replaced_at[array_position(g.replaced, ${hash}::bytea)] as "replacedAt"
+     from token_grant g where g.id = ${id}`,
   )
   return found[0]
 }
@@ -73,19 +67,18 @@ const REMEMBERED = 20
 
 /** Puts the successor in place of the present token of a good grant; false, and no change, for any other token. */
 export async function replaceRefresh(
-  pool: Database['pool'],
+  db: Db,
   id: string,
   hash: Buffer,
   next: Buffer,
   now: Date,
 ): Promise<boolean> {
-  const replaced = await named(
-    pool,
-    'identity-refresh-replace',
-    `update token_grant set token_hash = $3, used_at = $4, replaced = (array_prepend($2, replaced))[1:${REMEMBERED}],
-       replaced_at = (array_prepend($4::timestamptz, replaced_at))[1:${REMEMBERED}]
-     where id = $1 and token_hash = $2 and revoked_at is null and expires_at > $4 returning 1`,
-    [id, hash, next, now],
+  const replaced = await prepared(
+    db,
+    sql`update token_grant set token_hash = ${next}, used_at = ${now},
+       replaced = (array_prepend(${hash}::bytea, replaced))[1:${sql.lit(REMEMBERED)}],
+       replaced_at = (array_prepend(${now}::timestamptz, replaced_at))[1:${sql.lit(REMEMBERED)}]
+     where id = ${id} and token_hash = ${hash} and revoked_at is null and expires_at > ${now} returning 1`,
   )
   return replaced.length > 0
 }

@@ -78,7 +78,7 @@ export function createGrants(
   context: Context,
   deps: { holders: Holders; minter: Minter; policies: ScopePolicyBook; usage: Usage },
 ): GrantBook {
-  const { db, pool, ids, now, log, changing } = context
+  const { db, ids, now, log, changing } = context
   const { holders, minter, policies, usage } = deps
   /** What a person agreed to never changes, so whoever comes again is asked for nothing but the token itself. */
   const families = new Map<string, Family>()
@@ -89,7 +89,7 @@ export function createGrants(
   /** The grant a refresh token belongs to, if it ever did, to this client. */
   const familyOf = async (client: Client, token: string): Promise<store.RefreshRow | undefined> => {
     const id = grantIn(token)
-    const grant = id && (await store.selectRefresh(pool, id, digestOf(token)))
+    const grant = id && (await store.selectRefresh(db, id, digestOf(token)))
     if (!grant || !(grant.present || grant.replacedAt)) return undefined
     return isOf(grant, client) ? grant : undefined
   }
@@ -197,7 +197,7 @@ export function createGrants(
       const next = rotates ? successor(grantId, token) : token
       // Only now, when nothing can be wrong with the request any more: a refusal must not cost the token.
       const replaced =
-        rotates && (await store.replaceRefresh(pool, grantId, digestOf(token), digestOf(next), now()))
+        rotates && (await store.replaceRefresh(db, grantId, digestOf(token), digestOf(next), now()))
       // Replaced before, and good for a while yet; or not good at all.
       if (rotates && !replaced) await usable(client, token)
       if (!rotates) usage.grant(grantId)

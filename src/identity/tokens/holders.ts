@@ -14,10 +14,10 @@ export interface Holders {
 }
 
 export function createHolders(context: Context): Holders {
-  const { pool, now } = context
+  const { db, now } = context
   const memory = context.memory<Holder | undefined>()
   const anyhow = async (id: number): Promise<Holder> => {
-    const holder = await memory.get(String(id), () => selectHolder(pool, id, now()))
+    const holder = await memory.get(String(id), () => selectHolder(db, id, now()))
     if (!holder) throw accountMissing(`There is no account ${id}.`)
     return holder
   }

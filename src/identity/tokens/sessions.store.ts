@@ -1,4 +1,4 @@
-import { affected, type Database, type Db, named, rows, sql } from '../../kernel/database.ts'
+import { affected, type Db, prepared, rows, sql } from '../../kernel/database.ts'
 import { STANDING_COLUMNS, STANDING_JOINS, type StandingFacts } from '../people/standing.store.ts'
 
 export interface SessionRow {
@@ -33,22 +33,18 @@ export const insertSession = (db: Db, s: SessionRow, hash: Buffer) =>
     values (${hash}, ${s.id}, ${s.vo}, ${s.accountId}, ${s.address}, ${s.userAgent}, ${s.createdAt}, ${s.seenAt}, ${s.expiresAt})`,
   )
 
-/** Every request of the console needs this, so it is one prepared statement. */
-export async function selectSession(
-  pool: Database['pool'],
-  hash: Buffer,
-  now: Date,
-): Promise<SessionFacts | undefined> {
-  const [found] = await named<Omit<SessionFacts, 'account'> & SessionFacts['account']>(
-    pool,
-    'identity-session',
-    `select ${STANDING_COLUMNS}, a.uuid, w.id as session, w.created_at as "createdAt", w.seen_at as "seenAt",
+/** Every request of the console needs this. */
+export async function selectSession(db: Db, hash: Buffer, now: Date): Promise<SessionFacts | undefined> {
+  const [found] = await prepared(
+    db,
+    sql<
+      Omit<SessionFacts, 'account'> & SessionFacts['account']
+    >`select ${sql.raw(STANDING_COLUMNS)}, a.uuid, w.id as session, w.created_at as "createdAt", w.seen_at as "seenAt",
        w.expires_at as "expiresAt",
        coalesce((select jsonb_object_agg(key, value) from account_attribute where account_id = a.id), '{}') as attributes,
        coalesce((select jsonb_agg(g.path order by g.path) from membership m join grp g on g.id = m.grp_id
-         where m.account_id = a.id and not g.optional and (m.until is null or m.until > $2)), '[]') as groups
-     from web_session w join account a on a.id = w.account_id ${STANDING_JOINS} where w.secret_hash = $1`,
-    [hash, now],
+         where m.account_id = a.id and not g.optional and (m.until is null or m.until > ${now})), '[]') as groups
+     from web_session w join account a on a.id = w.account_id ${sql.raw(STANDING_JOINS)} where w.secret_hash = ${hash}`,
   )
   if (!found) return undefined
   const { session, createdAt, seenAt, expiresAt, attributes, groups, ...account } = found

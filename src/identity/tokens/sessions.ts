@@ -43,7 +43,7 @@ export function createSessions(
   context: Context,
   deps: { holders: Holders; policies: Policies; usage: Usage },
 ): Sessions {
-  const { db, pool, ids, now, issuer, changing } = context
+  const { db, ids, now, issuer, changing } = context
   const { holders, policies, usage } = deps
   const memory = context.memory<store.SessionFacts | undefined>()
   const idleSince = () => new Date(now().getTime() - IDLE_MS)
@@ -70,7 +70,7 @@ export function createSessions(
     },
     async verifySession(secret) {
       const hash = digestOf(secret)
-      const facts = await memory.get(hash.toString('base64url'), () => store.selectSession(pool, hash, now()))
+      const facts = await memory.get(hash.toString('base64url'), () => store.selectSession(db, hash, now()))
       if (!facts || facts.expiresAt <= now() || facts.seenAt <= idleSince()) {
         throw e.invalidToken('The session is over; log in again.')
       }

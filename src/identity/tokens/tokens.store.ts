@@ -1,4 +1,4 @@
-import { affected, type Database, type Db, named, row, sql } from '../../kernel/database.ts'
+import { affected, type Db, prepared, row, sql } from '../../kernel/database.ts'
 import type { AccountKind, AccountStatus } from '../accounts/account.ts'
 import type { Refused } from './refused.ts'
 
@@ -27,23 +27,21 @@ export interface Bearer {
   readonly grantId: string | null
 }
 
-/** Every request needs this, so it is one prepared statement. */
+/** Every request needs this. */
 export async function selectBearer(
-  pool: Database['pool'],
+  db: Db,
   { vo, account, subject, tokenId, clientId, grantId }: Bearer,
 ): Promise<BearerFacts> {
-  const found = await named<BearerFacts>(
-    pool,
-    'identity-bearer',
-    `select exists (select 1 from revoked_token where jti in ($4, $6)) as revoked,
+  const found = await prepared(
+    db,
+    sql<BearerFacts>`select exists (select 1 from revoked_token where jti in (${tokenId}, ${grantId})) as revoked,
        (select jsonb_build_object('id', a.id, 'uuid', a.uuid, 'kind', a.kind, 'status', a.status, 'attributes',
           coalesce((select jsonb_object_agg(key, value) from account_attribute where account_id = a.id), '{}'))
-        from account a where a.vo = $1 and a.name = $2) as account,
+        from account a where a.vo = ${vo} and a.name = ${account}) as account,
        (select jsonb_build_object('accountId', c.account_id, 'enabled', c.enabled)
-        from oauth_client c where c.vo = $1 and c.id = $3) as client,
+        from oauth_client c where c.vo = ${vo} and c.id = ${subject}) as client,
        (select jsonb_build_object('enabled', c.enabled)
-        from oauth_client c where c.vo = $1 and c.id = $5) as "issuedTo"`,
-    [vo, account, subject, tokenId, clientId, grantId],
+        from oauth_client c where c.vo = ${vo} and c.id = ${clientId}) as "issuedTo"`,
   )
   return found[0]!
 }

@@ -41,7 +41,7 @@ export function createTokens(
     scopePolicies: ScopePolicyBook
   },
 ): Tokens {
-  const { db, pool, now, issuer } = context
+  const { db, now, issuer } = context
   const { keys, policies, holders, minter, scopePolicies } = deps
   const bearers = context.memory<BearerFacts>()
   const refused = context.memory<Refused>()
@@ -55,7 +55,7 @@ export function createTokens(
     const claims = await checker.check(token, audience)
     const { account, sub: subject, jti: tokenId, clientId, grantId } = claims
     const bearer = { vo: voOf(claims.iss), account, subject, tokenId, clientId, grantId }
-    const facts = await bearers.get(Object.values(bearer).join(' '), () => selectBearer(pool, bearer))
+    const facts = await bearers.get(Object.values(bearer).join(' '), () => selectBearer(db, bearer))
     await policies.refresh()
     refuseBadBearer(claims, facts)
     return {

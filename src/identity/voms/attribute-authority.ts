@@ -1,4 +1,4 @@
-import type { Database } from '../../kernel/database.ts'
+import type { Db } from '../../kernel/database.ts'
 import { defineError } from '../../kernel/errors.ts'
 import { certificateSuspended } from '../errors.ts'
 import type { Identity } from '../identity.ts'
@@ -19,7 +19,7 @@ export type Registry = Pick<Identity, 'listVos' | 'accountsOfCertificate' | 'isR
 type Known = Awaited<ReturnType<Registry['accountsOfCertificate']>>[number]
 
 export interface AttributeAuthorityOptions {
-  readonly database: Pick<Database, 'db' | 'pool'>
+  readonly db: Db
   readonly identity: Registry
   readonly now: () => Date
   readonly credential: () => AuthorityCredential
@@ -50,7 +50,7 @@ export interface AttributeAuthority {
 }
 
 export function createAttributeAuthority(options: AttributeAuthorityOptions): AttributeAuthority {
-  const { database, identity, now } = options
+  const { db, identity, now } = options
   return {
     async issue({ endEntity }, request) {
       const known = await identity.accountsOfCertificate(endEntity)
@@ -73,7 +73,7 @@ export function createAttributeAuthority(options: AttributeAuthorityOptions): At
         vo,
         targets: request.targets,
       })
-      await identity.audit(database.db, {
+      await identity.audit(db, {
         ...{ vo, actor: account, action: 'voms.attributes_issued', target: account },
         detail: {
           serial,
@@ -114,9 +114,9 @@ async function memberOf(
   vo: string,
   certificate: Certificate,
   record: Known | undefined,
-  { database, identity, consoleUrl, now }: AttributeAuthorityOptions,
+  { db, identity, consoleUrl, now }: AttributeAuthorityOptions,
 ): Promise<Member> {
-  const member = record && (await selectMember(database.pool, record.accountId, now()))
+  const member = record && (await selectMember(db, record.accountId, now()))
   if (!record || !member) {
     // Clients look for the first words, and then do not ask a second time by the older protocol.
     throw unknownToVo(

@@ -53,7 +53,6 @@ describe('who comes with a proxy that carries attributes of VOMS', () => {
     identity = createIdentity({
       ...{
         db: database.db,
-        pool: database.pool,
         clock: systemClock,
         ids: systemPorts.ids,
         log: silentLogger,
@@ -62,7 +61,7 @@ describe('who comes with a proxy that carries attributes of VOMS', () => {
       proxyAttributes: proxyAttributes({ trust, authorities, hosts: ['grid.test'], clock: systemClock }),
     })
     authority = createAttributeAuthority({
-      ...{ database, identity, now: systemClock.now, credential: () => credential },
+      ...{ db: database.db, identity, now: systemClock.now, credential: () => credential },
       ...{ defaultVo: 'demo', mostSeconds: 86_400, consoleUrl: 'https://grid.test/' },
     })
     for (const id of ['demo', 'other']) await identity.createVo({ id, title: id })

@@ -1,12 +1,20 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import type pg from 'pg'
 
+/** Statements that each connection prepares at their first use, by their texts. */
+const names = new Map<string, string>()
+
+/** From now on this text is sent and parsed once per connection. */
+export function prepare(text: string): void {
+  if (!names.has(text)) names.set(text, `kumi-${names.size + 1}`)
+}
+
 /**
- * A pool that writes lists as array literals by itself. Set-based statements carry thousands of ids and names, and the
- * driver's own way, made for nested lists of anything, costs several times as much for each element. What fails is thrown
- * as `explained`.
+ * A pool that prepares the statements it is told to, and writes lists as array literals by itself. Set-based statements
+ * carry thousands of ids and names, and the driver's own way, made for nested lists of anything, costs several times as
+ * much for each element. What fails is thrown as `explained`.
  */
-export function withQuickArrays(pool: pg.Pool, explained: (error: unknown) => unknown): PostgresPool {
+export function quickPool(pool: pg.Pool, explained: (error: unknown) => unknown): PostgresPool {
   const explain = (error: unknown): never => {
     throw explained(error)
   }
@@ -25,10 +33,10 @@ export function withQuickArrays(pool: pg.Pool, explained: (error: unknown) => un
 function quickClient(client: pg.PoolClient, explain: (error: unknown) => never): PostgresPoolClient {
   const query = (text: string, values: readonly unknown[]) =>
     client
-      .query(
-        text,
-        values.map((value) => (Array.isArray(value) ? arrayLiteral(value) : value)),
-      )
+      .query({
+        ...{ text, name: names.get(text) },
+        values: values.map((value) => (Array.isArray(value) ? arrayLiteral(value) : value)),
+      })
       .catch(explain)
   // The other form of a query, with a cursor object, is asked for only where a dialect has cursors; ours has none.
   return { query: query as unknown as PostgresPoolClient['query'], release: () => client.release() }
