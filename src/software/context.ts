@@ -37,9 +37,22 @@ export interface SoftwareOptions {
   readonly packCacheBytes?: number
   /** How repositories of others are asked for. */
   readonly originals: OriginalsOptions
+  /** Threads that others use as well, who end them; its own when absent. */
+  readonly threads?: SoftwareThreads
 }
 
-export interface Context extends Omit<SoftwareOptions, 'originals'> {
+/** What keeps a processor busy for long happens beside the requests. */
+export interface SoftwareThreads {
+  readonly checkers: Threads<ServerJob, PackEntry[] | References>
+  readonly composers: Threads<ServerJob, ComposeResult>
+}
+
+export const softwareThreads = (): SoftwareThreads => ({
+  checkers: createThreads(import.meta.url, 'server-thread'),
+  composers: createThreads(import.meta.url, 'server-thread', { most: 3 }),
+})
+
+export interface Context extends Omit<SoftwareOptions, 'originals' | 'threads'> {
   readonly originals: Originals
   /**
    * The catalogues of a revision; `beyond` waits until the changes have more than so many bytes or are complete, and says
@@ -75,13 +88,7 @@ export interface Context extends Omit<SoftwareOptions, 'originals'> {
 }
 
 export function openContext(options: SoftwareOptions): Context {
-  const checkers: Threads<ServerJob, PackEntry[] | References> = createThreads(
-    import.meta.url,
-    'server-thread',
-  )
-  const composers: Threads<ServerJob, ComposeResult> = createThreads(import.meta.url, 'server-thread', {
-    most: 3,
-  })
+  const { checkers, composers } = options.threads ?? softwareThreads()
   let early = false
   const originals = openOriginals(options.originals, options)
   async function repository(name: string, vo?: string): Promise<store.RepositoryRow> {
@@ -127,7 +134,7 @@ export function openContext(options: SoftwareOptions): Context {
       return bytes
     },
     async close() {
-      await Promise.all([checkers.close(), composers.close()])
+      if (!options.threads) await Promise.all([checkers.close(), composers.close()])
     },
   }
 }

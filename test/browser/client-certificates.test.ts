@@ -8,14 +8,14 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CLIENT_CERTIFICATE_OPTIONS } from '../../src/identity/verifier.ts'
 import { missing } from '../harness/foreign.ts'
 import { opensslPki } from '../harness/pki.ts'
-import { CHROMIUM, startBrowser } from './screen.ts'
+import { startBrowser, WHOLE_CHROMIUM } from './screen.ts'
 
-describe.skipIf(missing(CHROMIUM))('a browser without certificates', () => {
+describe.skipIf(missing(WHOLE_CHROMIUM))('a browser without certificates', () => {
   const pki = opensslPki()
   const servers: Server[] = []
   let browser: Browser
   beforeAll(async () => {
-    browser = await startBrowser()
+    browser = await startBrowser(WHOLE_CHROMIUM)
   })
   afterAll(async () => {
     await browser?.close()

@@ -4,12 +4,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { missing } from '../harness/foreign.ts'
 import { type StartedGrid, startGrid } from './grid.ts'
-import { contextOf, lookAt, READERS, startBrowser } from './screen.ts'
+import { CHROMIUM, contextOf, lookAt, READERS, startBrowser } from './screen.ts'
 
 const FIRST = 'the first password'
 
-describe.each(READERS)('the password of a member ($language)', (reader) => {
+describe.skipIf(missing(CHROMIUM)).each(READERS)('the password of a member ($language)', (reader) => {
   const { t, language } = reader
   let grid: StartedGrid
   let browser: Browser

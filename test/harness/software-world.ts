@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { MailToAccounts } from '../../src/identity/index.ts'
 import { type Clock, type Database, silentLogger, systemPorts } from '../../src/kernel/index.ts'
+import { softwareThreads } from '../../src/software/context.ts'
 import { hashFromPath, hashFromText } from '../../src/software/format/hash.ts'
 import { publicKeysFrom } from '../../src/software/format/signed.ts'
 import { createSoftware, type Software } from '../../src/software/index.ts'
@@ -19,6 +20,9 @@ export const sha256 = (bytes: Uint8Array): string => createHash('sha256').update
 export const REPOSITORY = 'koto.example.org'
 export const PROPOSAL_SECONDS = 14 * 86_400
 export const who = { vo: 'demo', account: 'mika', source: 'laptop:/home/mika' }
+
+/** A thread takes a second to start, so that all worlds of a process share some. */
+const threads = softwareThreads()
 
 /** The software room on a database and a directory, and a publisher and a reader beside it, without HTTP between. */
 export function softwareWorld(
@@ -55,6 +59,7 @@ export function softwareWorld(
       sealKey: Buffer.alloc(32, 7),
     },
     ...{ workDirectory: join(directory, 'work'), graceSeconds: options.graceSeconds ?? 0 },
+    threads,
     // What is served is what is stored: a test sees at once when something is missing.
     packCacheBytes: 0,
     audit: async (_tx, ...entries) => void audited.push(...entries.map(({ action }) => action)),
