@@ -28,6 +28,7 @@ export interface StepsOptions {
   /** Ends everything at once. */
   readonly die: () => void
 }
+
 /** The number of steps, when it came to its end; never anything when it died. `gone` is what remains of it then. */
 export function runSteps(options: StepsOptions): { done: Promise<number>; gone(): Promise<void> } {
   const { url, directory, stopAt, hours, work, letter, die } = options
@@ -53,9 +54,9 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
   const clients = new Set<pg.PoolClient>()
   database.pool.on('connect', (client) => {
     clients.add(client)
-    const query = client.query.bind(client) as (...of: unknown[]) => Promise<unknown>
-    client.query = ((...of: unknown[]) =>
-      dead ? never : of[0] === 'commit' ? step(() => query(...of)) : query(...of)) as typeof client.query
+    const query = client.query.bind(client) as (asked: { text: string }) => Promise<unknown>
+    client.query = ((asked: { text: string }) =>
+      dead ? never : asked.text === 'commit' ? step(() => query(asked)) : query(asked)) as typeof client.query
   })
   const clock = { ...systemPorts.clock, now: () => new Date(Date.now() + hours * 3_600_000) }
   const software = createSoftware({
