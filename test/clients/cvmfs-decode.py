@@ -7,6 +7,7 @@ import hashlib, json, os, sqlite3, stat, struct, subprocess, sys, tempfile, zlib
 
 base, name = sys.argv[1], sys.argv[2]
 problems = []
+work = tempfile.TemporaryDirectory()
 
 
 def digest(data, like):
@@ -41,7 +42,7 @@ def split(data):
 
 
 def in_file(data):
-    file = tempfile.NamedTemporaryFile(delete=False)
+    file = tempfile.NamedTemporaryFile(dir=work.name, delete=False)
     file.write(data)
     file.close()
     return file.name

@@ -1,5 +1,5 @@
 import { createHmac, createPublicKey } from 'node:crypto'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -32,10 +32,11 @@ describe('a token issuer of others', () => {
   const whoami = async (token: string, server = 0) =>
     (await grid.ask(server, 'GET', '/rucio/accounts/whoami', { token })).status
 
+  let authorities: string
   beforeAll(async () => {
     abroad = await foreignIssuer()
     stranger = await foreignIssuer()
-    const authorities = join(tmpdir(), `kumi-abroad-${process.pid}.pem`)
+    authorities = join(tmpdir(), `kumi-abroad-${process.pid}.pem`)
     writeFileSync(authorities, abroad.ca + stranger.ca)
     const environment = { KUMI_ISSUER_HOSTS: abroad.host, KUMI_ISSUER_CA: authorities }
     grid = await serverProcesses(database.url, { count: 2, empty: false, environment })
@@ -46,6 +47,7 @@ describe('a token issuer of others', () => {
   afterAll(async () => {
     await grid?.close()
     abroad?.close()
+    rmSync(authorities, { force: true })
     stranger?.close()
   })
 

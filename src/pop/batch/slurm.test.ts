@@ -1,6 +1,15 @@
 // Needs slurmctld.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type SlurmLab, startSlurmLab } from '../../../test/harness/slurm-lab.ts'
@@ -8,7 +17,7 @@ import { pidWith, WAITING_PROGRAM } from '../../../test/harness/waiting-pilot.ts
 import { batchContract } from './batch.contract.ts'
 import type { Cluster } from './cluster.ts'
 import { type SlurmBatch, slurmBatch } from './slurm.ts'
-import { ownKey } from './ssh.ts'
+import { controlDirectory, ownKey } from './ssh.ts'
 
 let lab: SlurmLab
 let gateway: string
@@ -156,6 +165,13 @@ describe('pilots at a Slurm cluster', () => {
       .toBe('Running')
     await batch.cancel(['steady'], 5000)
     await batch.forget(['steady'])
+  })
+
+  test('leave nothing outside the directory of the gateway when it ends', async () => {
+    const place = { ...lab.cluster, directory: join(gateway, '2'), identity: join(gateway, 'key') }
+    expect(existsSync(controlDirectory(place))).toBe(true)
+    await Promise.all(opened.map((batch) => batch.close()))
+    expect(existsSync(controlDirectory(place))).toBe(false)
   })
 })
 

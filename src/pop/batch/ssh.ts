@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, lstatSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
@@ -48,7 +48,8 @@ const HEARD_MOST = 64 << 20
 export function openSsh(place: SshPlace): Ssh {
   const knownHosts = join(place.directory, 'known_hosts')
   const address = `${place.user}@${place.host}`
-  const control = join(controlDirectory(place), 's')
+  const directory = controlDirectory(place)
+  const control = join(directory, 's')
   const options = [
     ...['-F', 'none', '-p', String(place.port), '-i', place.identity],
     ...Object.entries({
@@ -92,6 +93,7 @@ export function openSsh(place: SshPlace): Ssh {
   return {
     async run(command, input = Buffer.alloc(0)) {
       await knowHost()
+      requireOwn(directory)
       const { code, out, said } = await execute('ssh', [...options, '--', address, command], input)
       if (code === 0) return out
       if (code === OWN_TROUBLE) throw troubleOf(said, place)
@@ -100,6 +102,7 @@ export function openSsh(place: SshPlace): Ssh {
     async close() {
       if (existsSync(control))
         await execute('ssh', [...options, '-O', 'exit', '--', address]).catch(() => undefined)
+      rmSync(directory, { recursive: true, force: true })
     },
   }
 }
@@ -163,15 +166,18 @@ export const connectionOf = ({
   hostKey,
 }: Omit<SshPlace, 'directory' | 'identity'>): string => `${user}@${host}:${port} ${hostKey}`
 
-/** Names of sockets are short, so it cannot lie where the gateway keeps its files; nobody else may have made it. */
-function controlDirectory(place: SshPlace): string {
+/** Names of sockets are short, so it cannot lie where the gateway keeps its files. */
+export function controlDirectory(place: SshPlace): string {
   const name = createHash('sha256').update(`${place.directory}\0${connectionOf(place)}`)
-  const path = join(tmpdir(), `kumi-ssh-${name.digest('hex').slice(0, 16)}`)
+  return join(tmpdir(), `kumi-ssh-${name.digest('hex').slice(0, 16)}`)
+}
+
+/** Nobody else may have made it. */
+function requireOwn(path: string): void {
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const { uid, mode } = lstatSync(path)
   if (uid !== process.getuid?.() || (mode & 0o170777) !== 0o040700)
     throw clusterFailed(`${path} is not a directory of this account alone; remove it.`)
-  return path
 }
 
 async function execute(
