@@ -43,7 +43,7 @@ export async function faultsOf(page: Page): Promise<string[]> {
 
 /** Takes a picture of a screen as it is, and says what is wrong with it. */
 export async function lookAt(page: Page, name: string, directory = pictures): Promise<string[]> {
-  await page.screenshot({ path: join(directory, `${name}.jpg`), quality: 80, fullPage: true })
+  await page.screenshot({ path: join(directory, `${name}.png`), fullPage: true })
   return (await faultsOf(page)).map((fault) => `${name}: ${fault}`)
 }
 
