@@ -32,7 +32,7 @@ export interface StepsOptions {
 /** The number of steps, when it came to its end; never anything when it died. `gone` is what remains of it then. */
 export function runSteps(options: StepsOptions): { done: Promise<number>; gone(): Promise<void> } {
   const { url, directory, stopAt, hours, work, letter, die } = options
-  let steps = 0
+  let [steps, commits] = [0, 0]
   /** The dead do nothing: what they began never ends. */
   const never = new Promise<never>(() => undefined)
   let dead = false
@@ -55,8 +55,12 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
   database.pool.on('connect', (client) => {
     clients.add(client)
     const query = client.query.bind(client) as (asked: { text: string }) => Promise<unknown>
-    client.query = ((asked: { text: string }) =>
-      dead ? never : asked.text === 'commit' ? step(() => query(asked)) : query(asked)) as typeof client.query
+    client.query = ((asked: { text: string }) => {
+      if (dead) return never
+      if (asked.text !== 'commit') return query(asked)
+      commits++
+      return step(() => query(asked))
+    }) as typeof client.query
   })
   const clock = { ...systemPorts.clock, now: () => new Date(Date.now() + hours * 3_600_000) }
   const software = createSoftware({
@@ -118,6 +122,7 @@ export function runSteps(options: StepsOptions): { done: Promise<number>; gone()
       await worker.tick(new Date(clock.now().getTime() + 600_000), new AbortController().signal)
     await software.close()
     await database.close()
+    if (commits === 0) throw new Error('No transaction was seen to be committed.')
     return steps
   }
   return {
