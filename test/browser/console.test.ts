@@ -70,6 +70,7 @@ describe.skipIf(missing(CHROMIUM))('the console in a browser', () => {
     await page.goto(`${grid.address}/#${path}`)
     await settled()
   }
+
   test('somebody without a session is shown the login', async () => {
     await open('/rules')
     await page.getByLabel('User name').waitFor()

@@ -24,7 +24,7 @@ export const startBrowser = (executablePath = CHROMIUM): Promise<Browser> =>
   chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-gpu'] })
 
 /** Only what is wrong, and of that only what is read below. */
-const AXE = '{ resultTypes: ["violations"], selectors: false, preload: false }'
+const AXE = '{ resultTypes: ["violations"], selectors: false }'
 
 /** What axe finds serious at a screen, and whether it is wider than the window. */
 export async function faultsOf(page: Page): Promise<string[]> {

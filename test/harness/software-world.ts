@@ -6,7 +6,7 @@ import type { Readable } from 'node:stream'
 import type { MailToAccounts } from '../../src/identity/index.ts'
 import { type Clock, type Database, silentLogger, systemPorts } from '../../src/kernel/index.ts'
 import { softwareThreads } from '../../src/software/context.ts'
-import { hashFromPath, hashFromText } from '../../src/software/format/hash.ts'
+import { hashFromPath, hashFromText, letterOf } from '../../src/software/format/hash.ts'
 import { publicKeysFrom } from '../../src/software/format/signed.ts'
 import { createSoftware, type Software } from '../../src/software/index.ts'
 import { entryLine } from '../../src/software/local/changes.ts'
@@ -155,7 +155,7 @@ export async function fetchFrom(software: Software, name: string, path: string):
   if (path in documents)
     return (await software.document(name, documents[path as keyof typeof documents]))?.bytes
   const hash = hashFromPath(path)
-  const object = hash && (await software.object(name, hash, /[A-Z]$/.exec(path)?.[0]))
+  const object = hash && (await software.object(name, hash, letterOf(path)))
   if (!object) return undefined
   const body = await object.read()
   if (Buffer.isBuffer(body)) return body

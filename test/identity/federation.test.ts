@@ -32,11 +32,10 @@ describe('a token issuer of others', () => {
   const whoami = async (token: string, server = 0) =>
     (await grid.ask(server, 'GET', '/rucio/accounts/whoami', { token })).status
 
-  let authorities: string
+  const authorities = join(tmpdir(), `kumi-abroad-${process.pid}.pem`)
   beforeAll(async () => {
     abroad = await foreignIssuer()
     stranger = await foreignIssuer()
-    authorities = join(tmpdir(), `kumi-abroad-${process.pid}.pem`)
     writeFileSync(authorities, abroad.ca + stranger.ca)
     const environment = { KUMI_ISSUER_HOSTS: abroad.host, KUMI_ISSUER_CA: authorities }
     grid = await serverProcesses(database.url, { count: 2, empty: false, environment })

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
 import { nearestFirst, type Place } from '../../sites/index.ts'
-import { type DocumentName, hashFromPath, type Software, textOf } from '../../software/index.ts'
+import { type DocumentName, hashFromPath, letterOf, type Software, textOf } from '../../software/index.ts'
 import type { ByteRange } from '../../storage/index.ts'
 import { parseRange } from '../webdav/paths.ts'
 import { CONTENT_TYPE, DOCUMENT_CACHE, MISSING_CACHE, OBJECT_CACHE } from './caching.ts'
@@ -63,8 +63,7 @@ export function registerCvmfsDoor(app: FastifyInstance, { software, vo, places }
     handler: async (request, reply) => {
       const { repository, directory, rest } = request.params
       const hash = hashFromPath(`data/${directory}/${rest}`)
-      const letter = /[A-Z]$/.exec(rest)?.[0]
-      const object = hash && (await software.object(repository, hash, letter))
+      const object = hash && (await software.object(repository, hash, letterOf(rest)))
       if (!object) return missing(reply)
       const facts = { etag: `"${textOf(hash)}"`, cache: OBJECT_CACHE, length: object.length }
       return send(request, reply, facts, async (range) => {

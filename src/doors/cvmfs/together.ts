@@ -2,7 +2,14 @@ import type { FastifyInstance } from 'fastify'
 import { Type } from 'typebox'
 import { route } from '../../http/index.ts'
 import { eachOf } from '../../kernel/each.ts'
-import { bytesOf, type ContentHash, hashFromPath, type Software, writePack } from '../../software/index.ts'
+import {
+  bytesOf,
+  type ContentHash,
+  hashFromPath,
+  letterOf,
+  type Software,
+  writePack,
+} from '../../software/index.ts'
 
 /** What one answer brings at most; a client asks for what is left out by itself. */
 const MOST_OBJECTS = 256
@@ -28,8 +35,7 @@ export function registerObjectsTogether(app: FastifyInstance, software: Software
       let bytes = 0
       const failures = await eachOf([...new Set(request.body.paths)], AT_ONCE, async (path) => {
         const hash = hashFromPath(path)
-        const object =
-          hash && (await software.object(request.params.repository, hash, /[A-Z]$/.exec(path)?.[0]))
+        const object = hash && (await software.object(request.params.repository, hash, letterOf(path)))
         if (!hash || !object || bytes + object.length > MOST_BYTES) return
         bytes += object.length
         const body = await object.read()

@@ -93,13 +93,16 @@ export function openSsh(place: SshPlace): Ssh {
   return {
     async run(command, input = Buffer.alloc(0)) {
       await knowHost()
-      requireOwn(directory)
+      mkdirSync(directory, { recursive: true, mode: 0o700 })
+      if (!isOwn(directory))
+        throw clusterFailed(`${directory} is not a directory of this account alone; remove it.`)
       const { code, out, said } = await execute('ssh', [...options, '--', address, command], input)
       if (code === 0) return out
       if (code === OWN_TROUBLE) throw troubleOf(said, place)
       throw new RemoteError(code, said)
     },
     async close() {
+      if (!isOwn(directory)) return
       if (existsSync(control))
         await execute('ssh', [...options, '-O', 'exit', '--', address]).catch(() => undefined)
       rmSync(directory, { recursive: true, force: true })
@@ -172,12 +175,10 @@ export function controlDirectory(place: SshPlace): string {
   return join(tmpdir(), `kumi-ssh-${name.digest('hex').slice(0, 16)}`)
 }
 
-/** Nobody else may have made it. */
-function requireOwn(path: string): void {
-  mkdirSync(path, { recursive: true, mode: 0o700 })
-  const { uid, mode } = lstatSync(path)
-  if (uid !== process.getuid?.() || (mode & 0o170777) !== 0o040700)
-    throw clusterFailed(`${path} is not a directory of this account alone; remove it.`)
+/** Nobody else may have made it, or may put anything else in its place. */
+function isOwn(path: string): boolean {
+  const { uid, mode } = lstatSync(path, { throwIfNoEntry: false }) ?? { uid: -1, mode: 0 }
+  return uid === process.getuid?.() && (mode & 0o170777) === 0o040700
 }
 
 async function execute(

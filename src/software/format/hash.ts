@@ -58,6 +58,9 @@ export function hashFromPath(path: string): ContentHash | undefined {
   return found ? hashFromText(`${found[1]}${found[2]}${found[3] ?? ''}`) : undefined
 }
 
+/** The letter behind the hash in an object path, if there is one. */
+export const letterOf = (path: string): string | undefined => /[A-Z]$/.exec(path)?.[0]
+
 export const sameHash = (a: ContentHash, b: ContentHash): boolean =>
   a.hex === b.hex && a.algorithm === b.algorithm
 
