@@ -161,6 +161,7 @@ async function prepare() {
     'tsconfig.json',
     'package-lock.json',
     'scripts/prepare.mjs',
+    'scripts/bundle.mjs',
   ])
   await step('Compiling', 'dist/.server-built', server, async () => {
     await replaceDirectory('dist/src', async (fresh) => {
@@ -177,6 +178,7 @@ async function prepare() {
         mkdirSync(dirname(to), { recursive: true })
         cpSync(join(root, file), to)
       }
+      await run(process.execPath, [join(root, 'scripts', 'bundle.mjs'), join(root, fresh)])
     })
   })
   if (!existsSync(join(root, 'web'))) return
@@ -209,7 +211,7 @@ function entriesOf(files) {
   return hash.digest('hex')
 }
 const sources = () => [
-  ...['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/prepare.mjs'],
+  ...['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/prepare.mjs', 'scripts/bundle.mjs'],
   ...(target === 'build' ? filesBelow('src', 'bench', 'web') : []),
 ]
 const stamps = [

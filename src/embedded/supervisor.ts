@@ -108,7 +108,6 @@ export async function supervise(options: SuperviseOptions): Promise<Supervisor> 
     )
     await startPostgres()
     const nodeOptions = (megabytes: number) => [
-      '--enable-source-maps',
       '--disable-warning=ExperimentalWarning',
       `--max-old-space-size=${megabytes}`,
     ]

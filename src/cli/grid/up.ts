@@ -85,7 +85,7 @@ async function detach(home: Home, options: UpOptions): Promise<void> {
   const facts = await prepareHome(home, { ...(port && { port }), empty: options.empty ?? false }, new Date())
   const logFile = join(home.logs, 'supervisor.out')
   const log = openSync(logFile, 'w', 0o600)
-  const args = ['--enable-source-maps', join(programDirectory, 'cli', 'main.js'), 'up', '--home', home.path]
+  const args = [join(programDirectory, 'cli', 'main.js'), 'up', '--home', home.path]
   const child = spawn(process.execPath, args, { detached: true, stdio: ['ignore', log, log, 'ipc'] })
   closeSync(log)
   const outcome = await Promise.race([
