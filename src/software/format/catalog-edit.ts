@@ -1,4 +1,11 @@
-import { type Catalog, COUNTERS, type Counters, catalogIn, type NestedCatalog } from './catalog.ts'
+import {
+  type Catalog,
+  COUNTERS,
+  type Counter,
+  type Counters,
+  catalogIn,
+  type NestedCatalog,
+} from './catalog.ts'
 import type { Entry } from './entry.ts'
 import { type ContentHash, pathHash, textOf } from './hash.ts'
 import { COLUMNS, FLAG, type RowFacts, rowOf } from './rows.ts'
@@ -20,8 +27,29 @@ const SCHEMA = `
 `
 /** Rows are numbered in the order they came, and clients make inodes of the numbers: gaps beyond this are closed. */
 const WASTE = 1.5
+/** Above so many changes it is sooner to count all rows of a catalogue again. */
+const COUNTED_ONE_BY_ONE = 500
 const COLUMN_LIST = COLUMNS.join(', ')
 const PLACES = COLUMNS.map(() => '?').join(', ')
+
+const REGULAR = `(flags & ${FLAG.file} and not flags & ${FLAG.link | FLAG.special})`
+const CHUNKED = `(flags & ${FLAG.chunked} <> 0)`
+const EXTERNAL = `(flags & ${FLAG.external} <> 0)`
+/** What rows count. */
+const SUMS = Object.entries({
+  regular: REGULAR,
+  symlink: `flags & ${FLAG.link} <> 0`,
+  special: `flags & ${FLAG.special} <> 0`,
+  dir: `flags & ${FLAG.directory} <> 0`,
+  chunked: CHUNKED,
+  file_size: `case when ${REGULAR} then size else 0 end`,
+  chunked_size: `case when ${CHUNKED} then size else 0 end`,
+  xattr: 'xattr is not null',
+  external: EXTERNAL,
+  external_file_size: `case when ${EXTERNAL} then size else 0 end`,
+} satisfies Partial<Record<Counter, string>>)
+  .map(([counter, what]) => `coalesce(sum(${what}), 0) as ${counter}`)
+  .join(', ')
 
 /** A directory of a catalogue with what weighs on it, for deciding where to cut. */
 export interface DirectoryWeight {
@@ -74,6 +102,7 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     db.run('insert or replace into properties values (?, ?)', [key, String(value)])
 
   function insertRaw(row: SqlValue[], chunks: SqlValue[][]): void {
+    noteChange([big(row[0]), big(row[1])])
     db.run(`insert or replace into catalog (${COLUMN_LIST}) values (${PLACES})`, row)
     for (const chunk of chunks) {
       anyChunks = true
@@ -86,6 +115,7 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     if (anyChunks) db.run('delete from chunks where md5path_1 = ? and md5path_2 = ?', key)
   }
   function takeKey(key: bigint[]): void {
+    noteChange(key)
     dropChunks(key)
     db.run('delete from catalog where md5path_1 = ? and md5path_2 = ?', key)
   }
@@ -93,6 +123,9 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
     db
       .all('select * from chunks where md5path_1 = ? and md5path_2 = ?', key)
       .map((c) => [c.md5path_1!, c.md5path_2!, c.offset!, c.size!, c.hash!])
+
+  /** Rows changed since it was loaded, and what they counted; undefined: all are counted anew. */
+  let changed = Buffer.isBuffer(from) ? new Map<string, { key: bigint[]; was: Counters }>() : undefined
 
   const editor: CatalogEditor = {
     ...catalog,
@@ -124,11 +157,11 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
         links,
         ...pathHash(path),
       ]),
-    setDirectoryFlags: (path, flags) =>
-      db.run('update catalog set flags = ? where md5path_1 = ? and md5path_2 = ?', [
-        flags,
-        ...pathHash(path),
-      ]),
+    setDirectoryFlags(path, flags) {
+      const key = pathHash(path)
+      noteChange(key)
+      db.run('update catalog set flags = ? where md5path_1 = ? and md5path_2 = ?', [flags, ...key])
+    },
     highestLinkGroup: () => count(db.get('select max(hardlinks >> 32) as n from catalog')?.n),
     weights() {
       const files = new Map(
@@ -147,6 +180,7 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
         }))
     },
     moveBelow(path, to, groups) {
+      changed = undefined
       const open = [pathHash(path)]
       for (let key = open.pop(); key; key = open.pop()) {
         const found = db.all(
@@ -196,22 +230,35 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
   }
 
   function selfCounters(): Counters {
-    const regular = `(flags & ${FLAG.file} and not flags & ${FLAG.link | FLAG.special})`
-    const chunked = `(flags & ${FLAG.chunked} <> 0)`
-    const external = `(flags & ${FLAG.external} <> 0)`
-    const row = db.get(`select coalesce(sum(${regular}), 0) as regular,
-      coalesce(sum(flags & ${FLAG.link} <> 0), 0) as symlink,
-      coalesce(sum(flags & ${FLAG.special} <> 0), 0) as special,
-      coalesce(sum(flags & ${FLAG.directory} <> 0), 0) as dir,
-      (select count(*) from nested_catalogs) as nested,
-      coalesce(sum(${chunked}), 0) as chunked, (select count(*) from chunks) as chunks,
-      coalesce(sum(case when ${regular} then size else 0 end), 0) as file_size,
-      coalesce(sum(case when ${chunked} then size else 0 end), 0) as chunked_size,
-      coalesce(sum(xattr is not null), 0) as xattr, coalesce(sum(${external}), 0) as external,
-      coalesce(sum(case when ${external} then size else 0 end), 0) as external_file_size from catalog`)!
-    return Object.fromEntries(
-      COUNTERS.map((counter) => [counter, count(row[counter])]),
-    ) as unknown as Counters
+    const own = changed ? countsAfter(changed) : countsOf()
+    const { nested, chunks } = db.get(`select (select count(*) from nested_catalogs) as nested,
+      (select count(*) from chunks) as chunks`)!
+    return { ...own, nested: count(nested), chunks: count(chunks) }
+  }
+
+  /** Of all rows, or of one. */
+  function countsOf(key?: bigint[]): Counters {
+    const row = db.get(
+      `select ${SUMS} from catalog ${key ? 'where md5path_1 = ? and md5path_2 = ?' : ''}`,
+      key,
+    )!
+    return { ...NO_COUNTERS, ...Object.fromEntries(Object.entries(row).map(([name, n]) => [name, count(n)])) }
+  }
+
+  function countsAfter(changes: NonNullable<typeof changed>): Counters {
+    const parts = [...changes.values()].flatMap(({ key, was }) => [
+      [countsOf(key), 1] as const,
+      [was, -1] as const,
+    ])
+    return addCounters([catalog.counters('self'), 1], ...parts)
+  }
+
+  /** To be called before a row is changed. */
+  function noteChange(key: bigint[]): void {
+    const name = key.join(' ')
+    if (!changed || changed.has(name)) return
+    if (changed.size < COUNTED_ONE_BY_ONE) changed.set(name, { key, was: countsOf(key) })
+    else changed = undefined
   }
   return editor
 }

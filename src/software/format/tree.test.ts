@@ -108,8 +108,14 @@ describe('a tree of catalogues', () => {
                 ...more,
               },
             })
+            const chunked = (path: string): Entry => ({
+              ...{ ...common, path, mode: 0o755, kind: 'file', size: 2, compression: 'zlib' as const },
+              chunks: [0, 1].map((offset) => ({ offset, size: 1, hash: content })),
+              xattrs: { 'user.a': path },
+            })
             for (const { do: what, path, mode } of changes) {
-              if (what === 'file') await put(file(path, mode))
+              if (what === 'file')
+                await put(mode === 0o755 ? chunked(path) : file(path, mode, { size: path.length }))
               else if (what === 'directory') await put({ ...common, path, mode, kind: 'directory', size: 0 })
               else if (what === 'remove') await remove(path)
               else if (what === 'divide') await tree.divideAt(path)
