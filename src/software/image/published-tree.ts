@@ -1,6 +1,6 @@
 import type { Entry } from '../format/entry.ts'
 import { keptAttributes } from '../local/attributes.ts'
-import { type Found, inOrder, type LocalTree, markLinks } from '../local/walk.ts'
+import { type Found, foundWith, inOrder, type LocalTree, markLinks } from '../local/walk.ts'
 import { badImage } from './errors.ts'
 import { type Directory, isDirectory, type Layered, type Leaf } from './layered.ts'
 
@@ -23,7 +23,7 @@ export function treeOf({ root }: Layered, to: string): LocalTree {
     const { names } = directories.get(one)!
     directories.delete(one)
     for (const [name, node] of [...names].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      const inner = `${one.entry.path}/${name}`
+      const inner = `${one.path}/${name}`
       if (inner.length > MOST_PATH) throw badImage(`${inner.slice(0, 80)}… is a path that is too long.`)
       const found = isDirectory(node) ? directory(inner, node) : leafFound(inner, node)
       if (!found) {
@@ -31,8 +31,8 @@ export function treeOf({ root }: Layered, to: string): LocalTree {
         continue
       }
       content.push(found)
-      if (isDirectory(node) || found.entry.kind !== 'file') continue
-      if (!(found.entry.mode & 0o004)) unreadable.push(inner)
+      if (isDirectory(node) || found.kind !== 'file') continue
+      if (!(node.entry.mode & 0o004)) unreadable.push(inner)
       const group = linked.get(node)
       if (group) group.push(found)
       else linked.set(node, [found])
@@ -51,7 +51,10 @@ function directoryFound(path: string, { own }: Directory): Found {
     ...{ path, mode, mtime, mtimeNs, kind: 'directory', size: 0 },
     ...(xattrs && { xattrs }),
   }
-  return { entry, file: '', stamp: own?.stamp ?? 'unsaid', changedAt: 0 }
+  return foundWith(
+    { path, kind: 'directory', file: '', stamp: own?.stamp ?? 'unsaid', changedAt: 0 },
+    () => entry,
+  )
 }
 
 /** Undefined for devices: clients cannot make them. */
@@ -59,9 +62,9 @@ function leafFound(path: string, { entry: said, stamp }: Leaf): Found | undefine
   const { mode, mtime, mtimeNs, target, content } = said
   const xattrs = keptAttributes(said.xattrs)
   const common = { path, mode, mtime, mtimeNs, ...(xattrs && { xattrs }) }
-  const found = (entry: Entry): Found => ({
-    ...{ entry, file: content.file, start: content.start, stamp, changedAt: 0 },
-  })
+  const { file, start } = content
+  const found = (entry: Entry): Found =>
+    foundWith({ path, kind: entry.kind, file, start, stamp, changedAt: 0 }, () => entry)
   if (said.kind === 'file')
     return found({ ...common, kind: 'file', size: content.length, compression: 'zlib' })
   if (said.kind === 'fifo') return found({ ...common, kind: 'fifo', size: 0 })

@@ -192,7 +192,7 @@ describe('a tree that is fetched', () => {
         store: join(directory, 'noted'),
       })
       if (done.withoutAttributes.length > 0) return console.warn('No attributes on this file system.')
-      const found = [...addAttributes(walkDirectory(to, '').found)]
+      const found = [...addAttributes((await walkDirectory(to, '')).found)]
       const of = (path: string) => found.find(({ entry }) => entry.path === path)?.entry.xattrs
       const { 'security.capability': _, ...given } = xattrs
       expect(of('/in\\side\n')).toEqual(given)

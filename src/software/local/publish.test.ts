@@ -85,13 +85,13 @@ test('the lines of a difference make one tree the other, and leave the markers o
   )
 })
 
-test('a directory is found in the order in which a repository lists it', () => {
+test('a directory is found in the order in which a repository lists it', async () => {
   const top = join(directory, 'order')
   for (const path of ['a/x/1', 'a.c', 'a!/2', 'b/3', 'あ', '\u{1f300}']) {
     mkdirSync(join(top, path, '..'), { recursive: true })
     writeFileSync(join(top, path), '')
   }
-  const found = [...walkDirectory(top, '/to').found].map(({ entry }) => entry.path)
+  const found = [...(await walkDirectory(top, '/to')).found].map(({ entry }) => entry.path)
   expect(found).toEqual([...found].sort(byPath))
   expect(found).toEqual(
     ['', '/a', '/a/x', '/a/x/1', '/a!', '/a!/2', '/a.c', '/b', '/b/3', '/あ', '/\u{1f300}'].map(
@@ -209,7 +209,7 @@ test('content that becomes other while it is published is not published as what 
   mkdirSync(top)
   // Read twice: once to be summed, and in pieces to be sent.
   writeFileSync(file, Buffer.alloc(20 << 20, 'x'))
-  const found = [...walkDirectory(top, '').found].filter(({ entry }) => entry.kind === 'file')
+  const found = [...(await walkDirectory(top, '')).found].filter(({ entry }) => entry.kind === 'file')
   const store = {
     known: async () => {
       appendFileSync(file, 'y')

@@ -77,20 +77,22 @@ export async function publishDirectory(
   },
 ): Promise<PublishReport> {
   const seenAt = Date.now()
-  const tree = walkDirectory(options.directory, options.to, options.exclude)
-  const found = options.attributes ? addAttributes(tree.found) : tree.found
-  return publishTree({ ...tree, found }, seenAt, options)
+  const walking = walkDirectory(options.directory, options.to, options.exclude)
+  const tree = options.attributes
+    ? walking.then((walked) => ({ ...walked, found: addAttributes(walked.found) }))
+    : walking
+  return publishTree(tree, seenAt, options)
 }
 
 /** The same of a tree that was found at a time, in ms since 1970. No more of it is in memory than is at work. */
 export async function publishTree(
-  tree: LocalTree,
+  tree: LocalTree | Promise<LocalTree>,
   seenAt: number,
   options: PublishOptions,
 ): Promise<PublishReport> {
   const { door, to, source, tag, cacheFile, signal } = options
   const opening = door.open(to, source)
-  const found = aheadWhile(opening, tree.found)
+  const found = aheadWhile(opening, tree)
   // What goes wrong is heard of where the tree is wanted.
   found.catch(() => undefined)
   const opened = await opening
@@ -134,7 +136,7 @@ export async function publishTree(
         take({ ...(one ?? { path: before!.path, after: undefined }), before: before?.line })
 
     const keep = (revision: number) => notes?.keep({ revision, algorithm: opened.algorithm })
-    const { leftOut, unreadable } = tree
+    const { leftOut, unreadable } = await tree
     const report = { entries, ...difference.counts, ...storing, leftOut, unreadable }
     if (spool.lines === 0) {
       await door.cancel(opened.id)
@@ -159,12 +161,16 @@ export async function publishTree(
 }
 
 /** While a question is on its way, the tree is gone through already, as far as memory bears. */
-async function aheadWhile(asked: Promise<unknown>, found: Iterable<Found>): Promise<Iterable<Found>> {
+async function aheadWhile(
+  asked: Promise<unknown>,
+  tree: LocalTree | Promise<LocalTree>,
+): Promise<Iterable<Found>> {
   let answered = false
   const over = () => {
     answered = true
   }
   asked.then(over, over)
+  const { found } = await tree
   const [walk, ahead] = [found[Symbol.iterator](), [] as Found[]]
   for (let next = walk.next(); !next.done; next = walk.next()) {
     ahead.push(next.value)
@@ -193,7 +199,7 @@ function* compared(found: Iterable<Found>, noted: Iterable<Noted>, gone: boolean
   let note = notes.next()
   const noteOnly = ({ path, line }: Noted): Seen => ({ path, before: line, after: undefined })
   for (const one of found) {
-    const { path, kind } = one.entry
+    const { path, kind } = one
     while (!note.done && note.value.path !== path && byPath(note.value.path, path) < 0) {
       if (gone) yield noteOnly(note.value)
       note = notes.next()
@@ -216,9 +222,9 @@ async function* oneByOne(batches: AsyncIterable<Stored<Seen>[]>): AsyncGenerator
   for await (const batch of batches) yield* batch.map(seenOf)
 }
 
-function sameLinks(line: string, { entry }: Found): boolean {
+function sameLinks(line: string, { links }: Found): boolean {
   // A quotation mark in a name has a backslash before it.
-  if (!entry.links) return !line.includes(',"links":')
+  if (!links) return !line.includes(',"links":')
   const before = (JSON.parse(line) as { put: { links?: unknown } }).put.links
-  return JSON.stringify(before) === JSON.stringify(entry.links)
+  return JSON.stringify(before) === JSON.stringify(links)
 }

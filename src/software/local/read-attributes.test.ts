@@ -12,7 +12,7 @@ import { walkDirectory } from './walk.ts'
 
 test.skipIf(missing('getfattr', 'setfattr'))(
   'files come with the attributes that mean something elsewhere',
-  () => {
+  async () => {
     const directory = mkdtempSync(join(tmpdir(), 'kumi-attributes-'))
     try {
       mkdirSync(join(directory, 'inside'))
@@ -25,7 +25,7 @@ test.skipIf(missing('getfattr', 'setfattr'))(
       set('noted', 'user.empty', '')
       set(strange, 'user.a=b', 'yes')
       set('inside', 'user.of', 'a directory')
-      const before = [...walkDirectory(directory, '').found]
+      const before = [...(await walkDirectory(directory, '')).found]
       const found = [...addAttributes(before)]
       const of = (path: string) => found.find(({ entry }) => entry.path === path)!
       const text = (value: string) => Buffer.from(value).toString('base64')

@@ -24,7 +24,7 @@ export function* addAttributes(found: Iterable<Found>): Generator<Found> {
   }
 }
 
-const mayHaveAttributes = ({ entry: { kind } }: Found): boolean => kind === 'file' || kind === 'directory'
+const mayHaveAttributes = ({ kind }: Found): boolean => kind === 'file' || kind === 'directory'
 
 function* inStarts(found: Iterable<Found>): Generator<Found[]> {
   let [some, bytes] = [[] as Found[], 0]

@@ -1,6 +1,7 @@
-import { constants, lstatSync, readdirSync, readlinkSync } from 'node:fs'
+import { constants, lstatSync, readlinkSync } from 'node:fs'
 import { defineError } from '../../kernel/errors.ts'
-import type { Entry } from '../format/entry.ts'
+import type { Entry, EntryKind } from '../format/entry.ts'
+import { type Look, lookBelow, lookInto, lookOf, type Stat } from './look.ts'
 
 const badTree = defineError('invalid', 'software_bad_tree')
 
@@ -9,8 +10,8 @@ const MOST_LINKS = 65_535
 
 /** Something of a local tree, as far as one sees it without reading it. */
 export interface Found {
-  /** Everything but the content of files. */
-  readonly entry: Entry
+  readonly path: string
+  readonly kind: EntryKind
   readonly file: string
   /** Where in it the content begins, when it is part of a greater file. */
   readonly start?: number
@@ -18,6 +19,10 @@ export interface Found {
   readonly stamp: string
   /** When it last changed in any way, ms since 1970. */
   readonly changedAt: number
+  /** Which files of its directory it is one with; known with the last of them. */
+  links: Entry['links']
+  /** Everything but the content of files. Made when it is asked for: most of what is found is as it was. */
+  readonly entry: Entry
 }
 
 export interface LocalTree {
@@ -30,94 +35,101 @@ export interface LocalTree {
 }
 
 /**
- * A directory with all below it, as the entries of a repository below `to`, looked at as they are asked for. Hard links
- * are kept within a directory, as the format has them. `exclude` are names left out wherever they occur.
+ * A directory with all below it, as the entries of a repository below `to`. Hard links are kept within a directory, as
+ * the format has them. `exclude` are names left out wherever they occur.
  */
-export function walkDirectory(
+export async function walkDirectory(
   directory: string,
   to: string,
   exclude: ReadonlySet<string> = new Set(),
-): LocalTree {
-  const [leftOut, unreadable]: [string[], string[]] = [[], []]
+): Promise<LocalTree> {
   const top = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
   if (!top?.isDirectory()) throw badTree(`${directory} is no directory.`)
+  const look = (await lookBelow(directory, exclude)) ?? lookInto
+  const [leftOut, unreadable]: [string[], string[]] = [[], []]
 
   /** What is in a directory, by name. */
-  function contentOf({ file, entry: { path } }: Found): Found[] {
+  function contentOf({ file, path }: Found): Found[] {
     const content: Found[] = []
     const linked = new Map<string, Found[]>()
-    for (const name of readdirSync(file).sort()) {
-      if (exclude.has(name)) continue
-      if (name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
-      const inner = `${file}/${name}`
-      const own = lstatSync(inner, { bigint: true })
-      const found = foundOf(inner, `${path}/${name}`, own)
+    for (const one of [...look(file)].sort(byName)) {
+      if (exclude.has(one.name)) continue
+      if (one.name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
+      const inner = `${file}/${one.name}`
+      const found = foundOf(inner, `${path}/${one.name}`, one)
       if (!found) {
         leftOut.push(inner)
         continue
       }
       content.push(found)
-      if (found.entry.kind !== 'file') continue
-      if (!(found.entry.mode & 0o004)) unreadable.push(inner)
-      if (own.nlink === 1n) continue
-      const key = `${own.dev}:${own.ino}`
-      linked.set(key, [...(linked.get(key) ?? []), found])
+      if (found.kind !== 'file') continue
+      if (!(one.mode & 0o004)) unreadable.push(inner)
+      if (one.names > 1) linked.set(one.inode, [...(linked.get(one.inode) ?? []), found])
     }
     markLinks(linked.values())
     return content
   }
 
-  return { found: inOrder(foundOf(directory, to, top)!, contentOf), leftOut, unreadable }
+  const first = foundOf(directory, to, lookOf('', top))!
+  return { found: inOrder(first, contentOf), leftOut, unreadable }
 }
+
+const byName = (a: Look, b: Look): number => (a.name < b.name ? -1 : 1)
 
 /** A directory and all below it, as far as `contentOf` says what is in a directory. */
 export function* inOrder<One extends Found>(top: One, contentOf: (one: One) => One[]): Generator<One> {
   const open = [top]
   for (let next = open.pop(); next; next = open.pop()) {
     yield next
-    if (next.entry.kind === 'directory') for (const one of contentOf(next).reverse()) open.push(one)
+    if (next.kind === 'directory') for (const one of contentOf(next).reverse()) open.push(one)
   }
 }
 
 /** Notes of the files of one directory which of them are one; the first name of a group stands for it. */
 export function markLinks(groups: Iterable<readonly Found[]>): void {
   for (const group of groups) {
-    const first = group[0]!.entry.path
+    const first = group[0]!.path
     const links = { first: first.slice(first.lastIndexOf('/') + 1), count: group.length }
-    if (group.length > 1 && group.length <= MOST_LINKS)
-      for (const one of group) Object.assign(one.entry, { links })
+    if (group.length > 1 && group.length <= MOST_LINKS) for (const one of group) one.links = links
+  }
+}
+
+/** Something found, of which an entry is made when it is asked for. */
+export function foundWith(facts: Omit<Found, 'links' | 'entry'>, entryOf: () => Entry): Found {
+  let made: Entry | undefined
+  return {
+    ...facts,
+    links: undefined,
+    get entry() {
+      made ??= this.links ? { ...entryOf(), links: this.links } : entryOf()
+      return made
+    },
   }
 }
 
 /** Undefined for what a repository does not hold. */
-function foundOf(file: string, path: string, stat: ReturnType<typeof bigStat>): Found | undefined {
-  const nanos = stat.mtimeNs
-  // Seven questions to a stat of great numbers take as long as the stat itself.
-  const mode = Number(stat.mode)
-  const mtime = Number(nanos / 1_000_000_000n)
-  const common = { path, mode: mode & 0o7777, mtime, mtimeNs: Number(nanos % 1_000_000_000n) }
-  const entry = entryOf(file, mode & constants.S_IFMT, common, stat.size)
-  return (
-    entry && {
-      ...{ entry, file, changedAt: Number(stat.ctimeNs / 1_000_000n) },
-      stamp: `${stat.ino}:${stat.size}:${stat.mode}:${nanos}:${stat.ctimeNs}`,
-    }
-  )
+function foundOf(file: string, path: string, look: Look): Found | undefined {
+  const kind = KINDS.get(look.mode & constants.S_IFMT)
+  if (!kind) return undefined
+  const { stamp, changedAt } = look
+  return foundWith({ file, path, kind, stamp, changedAt }, () => entryOf(file, path, kind, look.stat()))
 }
+const KINDS: ReadonlyMap<number, EntryKind> = new Map([
+  [constants.S_IFREG, 'file'],
+  [constants.S_IFDIR, 'directory'],
+  [constants.S_IFLNK, 'symlink'],
+  [constants.S_IFIFO, 'fifo'],
+])
 
-type Common = Pick<Entry, 'path' | 'mode' | 'mtime' | 'mtimeNs'>
-
-function entryOf(file: string, type: number, common: Common, size: bigint): Entry | undefined {
-  const { path, mode, mtime, mtimeNs } = common
-  if (type === constants.S_IFREG)
-    return { path, mode, mtime, mtimeNs, kind: 'file', size: Number(size), compression: 'zlib' }
-  if (type === constants.S_IFDIR) return { ...common, kind: 'directory', size: 0 }
-  if (type === constants.S_IFLNK) return linkEntry(common, readlinkSync(file))
-  return type === constants.S_IFIFO ? { ...common, kind: 'fifo', size: 0 } : undefined
+function entryOf(file: string, path: string, kind: EntryKind, stat: Stat): Entry {
+  const [mode, nanos] = [Number(stat.mode), stat.mtimeNs]
+  if (KINDS.get(mode & constants.S_IFMT) !== kind)
+    throw badTree(`${file} became something else while it was looked at; publish again.`)
+  const times = { mtime: Number(nanos / SECOND), mtimeNs: Number(nanos % SECOND) }
+  const common = { path, mode: mode & 0o7777, ...times, kind }
+  if (kind === 'file') return { ...common, size: Number(stat.size), compression: 'zlib' }
+  if (kind !== 'symlink') return { ...common, size: 0 }
+  const target = readlinkSync(file)
+  return { ...common, target, size: Buffer.byteLength(target) }
 }
-
-function linkEntry(common: Common, target: string): Entry {
-  return { ...common, kind: 'symlink', target, size: Buffer.byteLength(target) }
-}
-
-const bigStat = (file: string) => lstatSync(file, { bigint: true })
+const SECOND = 1_000_000_000n
