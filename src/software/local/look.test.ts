@@ -12,7 +12,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type LookInto, lookBelow, lookInto } from './look.ts'
+import { type Looking, lookBelow, oneByOne } from './look.ts'
 import { walkDirectory } from './walk.ts'
 
 const { PATH } = process.env
@@ -47,25 +47,25 @@ afterEach(() => {
 })
 
 /** All that is seen, but for what the ways of looking word differently. */
-function seenBy(look: LookInto, inside = ''): unknown[] {
-  return [...look(join(directory, inside))]
+function seenBy(looking: Looking, inside = ''): unknown[] {
+  return [...looking.into(join(directory, inside))]
     .sort((a, b) => (a.name < b.name ? -1 : 1))
     .flatMap(({ stat, stamp: _, ...one }) => [
       { ...one, in: inside, size: stat().size },
-      ...(stat().isDirectory() ? seenBy(look, join(inside, one.name)) : []),
+      ...(stat().isDirectory() ? seenBy(looking, join(inside, one.name)) : []),
     ])
 }
 
 test('looking at everything at once shows what looking at one directory after the other shows', async () => {
   const below = await lookBelow(directory, new Set())
   expect(below).toBeDefined()
-  expect(seenBy(below!)).toEqual(seenBy(lookInto))
+  expect(seenBy(below!)).toEqual(seenBy(oneByOne))
 })
 
 test('a stamp changes with the file, and with nothing else', async () => {
   const stamps = async () => {
-    const look = (await lookBelow(directory, new Set()))!
-    return new Map([...look(directory)].map(({ name, stamp }) => [name, stamp]))
+    const looking = (await lookBelow(directory, new Set()))!
+    return new Map([...looking.into(directory)].map(({ name, stamp }) => [name, stamp]))
   }
   const before = await stamps()
   expect(await stamps()).toEqual(before)
@@ -81,17 +81,17 @@ test('a stamp changes with the file, and with nothing else', async () => {
 })
 
 test('names that are left out are not looked at, whatever they would mean to a program', async () => {
-  const look = (await lookBelow(directory, new Set(['*', '-printf', '*?[a]'])))!
-  const names = [...look(directory)].map(({ name }) => name)
+  const looking = (await lookBelow(directory, new Set(['*', '-printf', '*?[a]'])))!
+  const names = [...looking.into(directory)].map(({ name }) => name)
   expect(names.sort()).toEqual(
     [...NAMES.filter((name) => !['-printf', '*?[a]'].includes(name)), 'empty', 'left', 'x'].sort(),
   )
-  expect([...look(join(directory, 'left'))].map(({ name }) => name)).toEqual(['a'])
+  expect([...looking.into(join(directory, 'left'))].map(({ name }) => name)).toEqual(['a'])
 })
 
 test('a directory is found without the program, too', async () => {
   const seen = async () =>
-    [...(await walkDirectory(directory, '/to')).found].map(({ stamp: _, ...one }) => ({
+    [...(await walkDirectory(directory, '/to')).found].map(({ stamp: _, sum: __, ...one }) => ({
       ...one,
       entry: one.entry,
     }))

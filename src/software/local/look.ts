@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { constants, lstatSync, readdirSync } from 'node:fs'
 
 /** Something in a directory, as far as one sees it from there. */
@@ -17,13 +18,21 @@ export interface Look {
 }
 export type Stat = ReturnType<typeof statOf>
 
-/** What is in a directory, in no order; each is asked for once. */
-export type LookInto = (directory: string) => Iterable<Look>
+/** A way to look at a tree. */
+export interface Looking {
+  /** What is in a directory, in no order; each is asked for once. */
+  into(directory: string): Iterable<Look>
+  /** Other whenever something in a directory may have changed; undefined when there are directories in it, or it takes long. */
+  sumOf(directory: string): string | undefined
+}
 
 const statOf = (file: string) => lstatSync(file, { bigint: true })
 
-export function* lookInto(directory: string): Generator<Look> {
-  for (const name of readdirSync(directory)) yield lookOf(name, statOf(`${directory}/${name}`))
+export const oneByOne: Looking = {
+  *into(directory) {
+    for (const name of readdirSync(directory)) yield lookOf(name, statOf(`${directory}/${name}`))
+  },
+  sumOf: () => undefined,
 }
 
 export function lookOf(name: string, stat: Stat): Look {
@@ -43,7 +52,7 @@ export function lookOf(name: string, stat: Stat): Look {
 export async function lookBelow(
   directory: string,
   exclude: ReadonlySet<string>,
-): Promise<LookInto | undefined> {
+): Promise<Looking | undefined> {
   const leftOut = [...exclude].flatMap((name) => [
     '-name',
     name.replaceAll(/[\\*?[\]]/g, '\\$&'),
@@ -75,13 +84,21 @@ export async function lookBelow(
     }
   }
   if (!(await whole)) return undefined
-  return function* (asked) {
-    const path = asked.slice(directory.length + 1)
-    const texts = below.get(path) ?? []
-    below.delete(path)
-    for (let i = 0; i < texts.length; i += 2) yield lookAs(asked, texts[i]!, texts[i + 1]!)
+  const textsOf = (asked: string) => below.get(asked.slice(directory.length + 1)) ?? []
+  return {
+    *into(asked) {
+      const texts = textsOf(asked)
+      below.delete(asked.slice(directory.length + 1))
+      for (let i = 0; i < texts.length; i += 2) yield lookAs(asked, texts[i]!, texts[i + 1]!)
+    },
+    sumOf(asked) {
+      const texts = textsOf(asked)
+      if (texts.some((text, i) => i % 2 === 1 && text.includes(DIRECTORY))) return undefined
+      return createHash('sha256').update(texts.join('\0')).digest('base64url')
+    },
   }
 }
+const DIRECTORY = ' d '
 const FACTS = '%P\\0%D:%i %n %y %m %s %T@ %C@\\0'
 const FORM = /^(\d+:\d+) (\d+) (\w) (\d+) \d+ \S+ (\S+)$/
 const KINDS: Readonly<Record<string, number>> = {

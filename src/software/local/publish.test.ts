@@ -18,7 +18,8 @@ import { AUTOMATIC_MARKER, type Entry, isWithin, MARKER, parentOf } from '../for
 import { readChange } from './change.ts'
 import { besides, byPath, differenceOf, entryLine } from './changes.ts'
 import { openSpool } from './spool.ts'
-import { type Noted, openStatCache, writeStatCache } from './stat-cache.ts'
+import { type Noted, openStatCache } from './stat-cache.ts'
+import { writeStatCache } from './stat-notes.ts'
 import { storeContent } from './store-content.ts'
 import { walkDirectory } from './walk.ts'
 

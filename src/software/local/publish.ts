@@ -1,10 +1,12 @@
 import type { Readable } from 'node:stream'
 import { setImmediate as pause } from 'node:timers/promises'
+import { parentOf } from '../format/entry.ts'
 import type { Algorithm } from '../format/hash.ts'
 import { besides, byPath, type Changed, differenceOf, entryLine } from './changes.ts'
 import { addAttributes } from './read-attributes.ts'
 import { openSpool } from './spool.ts'
-import { type Noted, openStatCache, writeStatCache } from './stat-cache.ts'
+import { type Noted, openStatCache } from './stat-cache.ts'
+import { writeStatCache } from './stat-notes.ts'
 import { type ContentStore, type Stored, storeContent } from './store-content.ts'
 import { type Found, type LocalTree, walkDirectory } from './walk.ts'
 
@@ -105,7 +107,7 @@ export async function publishTree(
     // What was noted is what is published when nothing was published there since.
     const isBase = cache && cache.revision >= opened.touchedBy && cache.revision <= opened.revision
     const { batches, storing } = storeContent(
-      compared(await found, cache?.entries() ?? [], isBase === true),
+      compared(await found, cache?.entries() ?? [][Symbol.iterator](), isBase === true),
       door.content(opened.id),
       { algorithm: opened.algorithm, onFile: options.onFile, signal },
     )
@@ -125,9 +127,12 @@ export async function publishTree(
         })
       }
       if (one.found === undefined) return
-      entries++
-      const { stamp, changedAt } = one.found
-      notes?.note({ path: one.path, line: one.after!, stamp, changedAt, place: one.place })
+      entries += 1 + (one.more ?? 0)
+      const { stamp, changedAt, kind } = one.found
+      notes?.note({
+        ...{ path: one.path, line: one.after!, stamp, changedAt, place: one.place, inside: one.inside },
+        ...{ directory: kind === 'directory' ? one.found : undefined, whole: one.more !== undefined },
+      })
     }
     if (isBase || opened.rootHash === null)
       for await (const batch of batches) for (const one of batch) take(seenOf(one))
@@ -191,29 +196,50 @@ interface Seen extends Changed {
   readonly found?: Found | undefined
   readonly unread?: Found | undefined
   readonly place?: Noted['place']
+  readonly inside?: Noted['inside']
+  /** So many more, all that is in it, are as they were. */
+  readonly more?: number | undefined
 }
 
 /** What was found beside what was noted last time: which files are to be read. `gone`: what is noted only, too. */
-function* compared(found: Iterable<Found>, noted: Iterable<Noted>, gone: boolean): Generator<Seen> {
-  const notes = noted[Symbol.iterator]()
-  let note = notes.next()
+function* compared(found: Iterable<Found>, noted: Notes, gone: boolean): Generator<Seen> {
+  let note = noted.next()
+  /** A directory of which all is known, though some of that was found already. */
+  let known: string | undefined
   const noteOnly = ({ path, line }: Noted): Seen => ({ path, before: line, after: undefined })
   for (const one of found) {
-    const { path, kind } = one
+    const { path } = one
+    if (known !== undefined && parentOf(path) === known) continue
     while (!note.done && note.value.path !== path && byPath(note.value.path, path) < 0) {
       if (gone) yield noteOnly(note.value)
-      note = notes.next()
+      note = noted.next()
     }
-    const known = !note.done && note.value.path === path ? (note.value as Noted) : undefined
-    if (known) note = notes.next()
-    // The same content, though perhaps under other names: links are part of the line.
-    const same = known?.stamp === one.stamp && sameLinks(known.line, one)
-    const unread = !same && kind === 'file'
-    const after = same ? known.line : unread ? undefined : entryLine(one.entry)
-    const place = same ? known.place : undefined
-    yield { path, before: known?.line, after, found: one, unread: unread ? one : undefined, place }
+    const before = !note.done && note.value.path === path ? note.value : undefined
+    const seen = seenBeside(one, before)
+    const { place, inside } = seen
+    if (gone && place && inside && inside.sum === one.sum) {
+      one.known = true
+      known = path
+      yield { ...seen, more: inside.count, place: [place[0], place[1] + inside.bytes] }
+      note = noted.next(inside.bytes)
+      continue
+    }
+    if (before) note = noted.next()
+    yield seen
   }
-  for (; gone && !note.done; note = notes.next()) yield noteOnly(note.value)
+  for (; gone && !note.done; note = noted.next()) yield noteOnly(note.value)
+}
+type Notes = Iterator<Noted, void, number | undefined>
+
+function seenBeside(one: Found, before: Noted | undefined): Seen {
+  const { path, kind } = one
+  // The same content, though perhaps under other names: links are part of the line.
+  if (before?.stamp === one.stamp && sameLinks(before.line, one)) {
+    const { line, place, inside } = before
+    return { path, before: line, after: line, found: one, place, inside }
+  }
+  if (kind === 'file') return { path, before: before?.line, after: undefined, found: one, unread: one }
+  return { path, before: before?.line, after: entryLine(one.entry), found: one }
 }
 
 const seenOf = (one: Stored<Seen>): Seen => (one.stored ? { ...one, after: entryLine(one.stored) } : one)

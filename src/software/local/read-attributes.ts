@@ -17,6 +17,8 @@ export function* addAttributes(found: Iterable<Found>): Generator<Found> {
     const files = some.filter(mayHaveAttributes).map(({ file }) => file)
     const attributes = files.length > 0 ? readDump(run(files)) : new Map<string, Map<string, Buffer>>()
     for (const one of some) {
+      // Whoever looked without attributes noted the same sum.
+      one.sum = undefined
       const xattrs = keptAttributes(attributes.get(one.file) ?? new Map())
       if (!xattrs) yield one
       else yield { ...one, entry: { ...one.entry, xattrs }, stamp: `${one.stamp}:${JSON.stringify(xattrs)}` }

@@ -1,13 +1,12 @@
-import { closeSync, fstatSync, mkdirSync, openSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 
 /** What was published of a directory last time, so that only what changed is read again. */
 export interface StatCache {
   readonly algorithm: string
   /** The revision after which the repository had exactly these entries. */
   readonly revision: number
-  /** In the order of paths. */
-  entries(): Generator<Noted>
+  /** In the order of paths; `next` may be told to pass over so many bytes. */
+  entries(): Generator<Noted, void, number | undefined>
   /** Bytes of the file, and how many it has in all. */
   read(block: Uint8Array, at: number): void
   readonly bytes: number
@@ -18,21 +17,28 @@ export interface Noted {
   readonly path: string
   /** What the file looked like; empty: it is to be looked at again. */
   readonly stamp: string
+  /** Of a directory, as it was looked at, with all that is in it: the notes of that follow this one. */
+  readonly inside?: Inside | undefined
   /** Its entry. */
   readonly line: string
   /** Where in the notes of last time the same stands, in bytes, and where it ends: it is copied, not written anew. */
   readonly place?: Place | undefined
 }
-type Place = readonly [from: number, end: number]
+export type Place = readonly [from: number, end: number]
 
-/** A file may change twice within this time without its times showing it. */
-const RACE_MS = 50
-const VERSION = 3
+export interface Inside {
+  readonly sum: string
+  /** Notes, and their bytes. */
+  readonly count: number
+  readonly bytes: number
+}
+
+export const VERSION = 4
 /** The first line, which is written last, has this many bytes. */
-const HEAD_BYTES = 120
-const BLOCK_BYTES = 1 << 18
+export const HEAD_BYTES = 120
+export const BLOCK_BYTES = 1 << 18
 
-interface Head {
+export interface Head {
   readonly version: number
   readonly revision: number
   readonly algorithm: string
@@ -74,7 +80,7 @@ function notesIn(handle: number): StatCache {
   }
 }
 
-function* entriesOf(read: StatCache['read'], bytes: number): Generator<Noted> {
+function* entriesOf(read: StatCache['read'], bytes: number): Generator<Noted, void, number | undefined> {
   let rest = Buffer.alloc(0)
   for (let from = HEAD_BYTES; from + rest.length < bytes; ) {
     const more = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, bytes - from - rest.length))
@@ -82,105 +88,30 @@ function* entriesOf(read: StatCache['read'], bytes: number): Generator<Noted> {
     const block = rest.length > 0 ? Buffer.concat([rest, more]) : more
     let at = 0
     for (let end = block.indexOf(NEWLINE); end >= 0; end = block.indexOf(NEWLINE, at)) {
-      yield notedIn(block.toString('utf8', at, end), [from + at, from + end + 1])
-      at = end + 1
+      const over = yield notedIn(block.toString('utf8', at, end), [from + at, from + end + 1])
+      at = end + 1 + (over ?? 0)
     }
-    rest = block.subarray(at)
+    rest = block.subarray(Math.min(at, block.length))
     from += at
   }
 }
 const NEWLINE = 10
 
 function notedIn(text: string, place: Place): Noted {
-  const one = text.indexOf('\t')
-  const two = text.indexOf('\t', one + 1)
-  const path = text.slice(0, one)
+  const ends: number[] = []
+  for (let at = text.indexOf('\t'); ends.push(at) < 3; ) at = text.indexOf('\t', at + 1)
+  const [path, stamp, inside] = [
+    text.slice(0, ends[0]),
+    text.slice(ends[0]! + 1, ends[1]),
+    text.slice(ends[1]! + 1, ends[2]),
+  ]
   return {
     path: path.includes('\\') ? (JSON.parse(`"${path}"`) as string) : path,
-    stamp: text.slice(one + 1, two),
-    line: text.slice(two + 1),
-    place,
+    ...{ stamp, inside: inside === '' ? undefined : insideOf(inside), line: text.slice(ends[2]! + 1), place },
   }
 }
 
-export interface StatNotes {
-  note(one: Noted & { readonly changedAt: number }): void
-  /** From now on this is what was published. */
-  keep(of: { readonly revision: number; readonly algorithm: string }): void
-  /** Without this, or `keep`, half a file is left behind. */
-  drop(): void
-}
-
-/**
- * `seenAt` is when the directory was looked at: what changed just before is looked at again next time. `before` are the
- * notes of last time, if places in them are given.
- */
-export function writeStatCache(file: string, seenAt: number, before?: StatCache): StatNotes {
-  const half = `${file}.${process.pid}`
-  let [waiting, bytes] = ['', HEAD_BYTES]
-  let handle: number | undefined
-  /** Of the notes of last time, what is to be copied next. */
-  let copying: Place = [HEAD_BYTES, HEAD_BYTES]
-  const write = (block: Uint8Array) => {
-    if (handle === undefined) {
-      mkdirSync(dirname(file), { recursive: true })
-      handle = openSync(half, 'w')
-    }
-    for (let done = 0; done < block.length; )
-      done += writeSync(handle, block, done, block.length - done, bytes + done)
-    bytes += block.length
-  }
-  const copy = () => {
-    const [from, end] = copying
-    copying = [end, end]
-    for (let at = from; at < end; ) {
-      const block = Buffer.allocUnsafe(Math.min(BLOCK_BYTES, end - at))
-      before!.read(block, at)
-      write(block)
-      at += block.length
-    }
-  }
-  const flush = () => {
-    write(Buffer.from(waiting))
-    waiting = ''
-  }
-  const close = () => {
-    if (handle !== undefined) closeSync(handle)
-    handle = undefined
-  }
-  return {
-    note({ path, stamp, line, changedAt, place }) {
-      const late = changedAt > seenAt - RACE_MS
-      if (place && !late) {
-        const follows = waiting === '' && copying[1] === place[0]
-        if (!follows) copy()
-        if (waiting !== '') flush()
-        copying = [follows ? copying[0] : place[0], place[1]]
-        return
-      }
-      copy()
-      waiting += `${JSON.stringify(path).slice(1, -1)}\t${late ? '' : stamp}\t${line}\n`
-      if (waiting.length >= BLOCK_BYTES) flush()
-    },
-    keep({ revision, algorithm }) {
-      const all = handle === undefined && waiting === '' && copying[0] === HEAD_BYTES
-      if (
-        all &&
-        before?.revision === revision &&
-        before.algorithm === algorithm &&
-        copying[1] === before.bytes
-      )
-        return
-      copy()
-      flush()
-      const head: Head = { version: VERSION, revision, algorithm, bytes }
-      writeSync(handle!, `${JSON.stringify(head).padEnd(HEAD_BYTES - 1)}\n`, 0)
-      close()
-      renameSync(half, file)
-    },
-    drop() {
-      close()
-      rmSync(half, { force: true })
-    },
-  }
+function insideOf(text: string): Inside {
+  const [sum, count, bytes] = text.split(' ')
+  return { sum: sum!, count: Number(count), bytes: Number(bytes) }
 }

@@ -1,7 +1,7 @@
 import { constants, lstatSync, readlinkSync } from 'node:fs'
 import { defineError } from '../../kernel/errors.ts'
 import type { Entry, EntryKind } from '../format/entry.ts'
-import { type Look, lookBelow, lookInto, lookOf, type Stat } from './look.ts'
+import { type Look, lookBelow, lookOf, oneByOne, type Stat } from './look.ts'
 
 const badTree = defineError('invalid', 'software_bad_tree')
 
@@ -21,6 +21,10 @@ export interface Found {
   readonly changedAt: number
   /** Which files of its directory it is one with; known with the last of them. */
   links: Entry['links']
+  /** Of a directory: other whenever something in it may have changed; undefined when nobody knows, or it needs a look. */
+  sum: string | undefined
+  /** Of a directory: what is in it needs not be found. */
+  known: boolean
   /** Everything but the content of files. Made when it is asked for: most of what is found is as it was. */
   readonly entry: Entry
 }
@@ -45,25 +49,31 @@ export async function walkDirectory(
 ): Promise<LocalTree> {
   const top = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
   if (!top?.isDirectory()) throw badTree(`${directory} is no directory.`)
-  const look = (await lookBelow(directory, exclude)) ?? lookInto
+  const looking = (await lookBelow(directory, exclude)) ?? oneByOne
   const [leftOut, unreadable]: [string[], string[]] = [[], []]
 
   /** What is in a directory, by name. */
-  function contentOf({ file, path }: Found): Found[] {
+  function contentOf(inside: Found): Found[] {
+    const { file, path } = inside
     const content: Found[] = []
     const linked = new Map<string, Found[]>()
-    for (const one of [...look(file)].sort(byName)) {
+    for (const one of [...looking.into(file)].sort(byName)) {
       if (exclude.has(one.name)) continue
       if (one.name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
       const inner = `${file}/${one.name}`
       const found = foundOf(inner, `${path}/${one.name}`, one)
       if (!found) {
         leftOut.push(inner)
+        inside.sum = undefined
         continue
       }
       content.push(found)
+      if (found.kind === 'directory') found.sum = looking.sumOf(inner)
       if (found.kind !== 'file') continue
-      if (!(one.mode & 0o004)) unreadable.push(inner)
+      if (!(one.mode & 0o004)) {
+        unreadable.push(inner)
+        inside.sum = undefined
+      }
       if (one.names > 1) linked.set(one.inode, [...(linked.get(one.inode) ?? []), found])
     }
     markLinks(linked.values())
@@ -71,6 +81,7 @@ export async function walkDirectory(
   }
 
   const first = foundOf(directory, to, lookOf('', top))!
+  first.sum = looking.sumOf(directory)
   return { found: inOrder(first, contentOf), leftOut, unreadable }
 }
 
@@ -81,7 +92,7 @@ export function* inOrder<One extends Found>(top: One, contentOf: (one: One) => O
   const open = [top]
   for (let next = open.pop(); next; next = open.pop()) {
     yield next
-    if (next.kind === 'directory') for (const one of contentOf(next).reverse()) open.push(one)
+    if (next.kind === 'directory' && !next.known) for (const one of contentOf(next).reverse()) open.push(one)
   }
 }
 
@@ -95,11 +106,14 @@ export function markLinks(groups: Iterable<readonly Found[]>): void {
 }
 
 /** Something found, of which an entry is made when it is asked for. */
-export function foundWith(facts: Omit<Found, 'links' | 'entry'>, entryOf: () => Entry): Found {
+export function foundWith(
+  facts: Omit<Found, 'links' | 'sum' | 'known' | 'entry'>,
+  entryOf: () => Entry,
+): Found {
   let made: Entry | undefined
   return {
     ...facts,
-    links: undefined,
+    ...{ links: undefined, sum: undefined, known: false },
     get entry() {
       made ??= this.links ? { ...entryOf(), links: this.links } : entryOf()
       return made
