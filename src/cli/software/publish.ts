@@ -6,6 +6,8 @@ import { text } from 'node:stream/consumers'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
 import {
+  type BegunLook,
+  beginLook,
   type Opened,
   type Proposed,
   type PublishDoor,
@@ -40,15 +42,18 @@ export interface PublishCommand extends SharedOptions {
 
 /** `kumi software publish DIR`: only what changed since last time is read, sent and written. */
 export async function publish(directory: string, options: PublishCommand): Promise<void> {
-  const { exclude } = options
+  const exclude = new Set(options.exclude)
   const place = resolve(directory)
-  await publication(options, options.to, place, (publishing) =>
-    publishDirectory({
+  let begun: BegunLook | undefined = beginLook(place, exclude)
+  await publication(options, options.to, place, (publishing) => {
+    const look = begun
+    begun = undefined
+    return publishDirectory({
       ...publishing,
-      ...{ directory: place, source: `${hostname()}:${place}`, exclude: new Set(exclude ?? []) },
+      ...{ directory: place, source: `${hostname()}:${place}`, exclude, begun: look },
       attributes: options.xattrs === true,
-    }),
-  )
+    })
+  })
 }
 
 /**

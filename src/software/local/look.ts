@@ -53,13 +53,31 @@ export async function lookBelow(
   directory: string,
   exclude: ReadonlySet<string>,
 ): Promise<Looking | undefined> {
-  const leftOut = [...exclude].flatMap((name) => [
-    '-name',
-    name.replaceAll(/[\\*?[\]]/g, '\\$&'),
-    '-prune',
-    '-o',
-  ])
-  const find = spawn('find', [directory, '-mindepth', '1', ...leftOut, '-printf', FACTS], {
+  const below = await listed(directory, exclude).catch(() => undefined)
+  if (!below) return undefined
+  const pathOf = (asked: string) => asked.slice(directory.length + 1)
+  return {
+    *into(asked) {
+      const texts = below.get(pathOf(asked)) ?? []
+      below.delete(pathOf(asked))
+      for (let i = 0; i < texts.length; i += 2) yield lookAs(asked, texts[i]!, texts[i + 1]!)
+    },
+    sumOf(asked) {
+      const texts = below.get(pathOf(asked)) ?? []
+      if (texts.some((text, i) => i % 2 === 1 && text.includes(DIRECTORY))) return undefined
+      return createHash('sha256').update(texts.join('\0')).digest('base64url')
+    },
+  }
+}
+
+/** Names and facts in turn of what is in each directory, by its path below; undefined when not everything was seen. */
+async function listed(
+  directory: string,
+  exclude: ReadonlySet<string>,
+): Promise<Map<string, string[]> | undefined> {
+  const plain = (name: string) => name.replaceAll(/[\\*?[\]]/g, '\\$&')
+  const pruned = [...exclude].flatMap((name) => ['-name', plain(name), '-prune', '-o'])
+  const find = spawn('find', [directory, '-mindepth', '1', ...pruned, '-printf', FACTS], {
     ...{ stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, LC_ALL: 'C' } },
   })
   const whole = new Promise<boolean>((resolve) => {
@@ -69,7 +87,7 @@ export async function lookBelow(
   let [rest, last, inside]: [string, string | undefined, string[]] = ['', undefined, []]
   for await (const part of find.stdout.setEncoding('utf8')) {
     const texts = `${rest}${part}`.split('\0')
-    // What is not whole yet.
+    // A path without its facts, or half of one of them.
     rest = texts.splice(texts.length - (texts.length % 2 === 0 ? 2 : 1)).join('\0')
     for (let i = 0; i < texts.length; i += 2) {
       const path = texts[i]!
@@ -83,20 +101,7 @@ export async function lookBelow(
       inside.push(path.slice(slash + 1), texts[i + 1]!)
     }
   }
-  if (!(await whole)) return undefined
-  const textsOf = (asked: string) => below.get(asked.slice(directory.length + 1)) ?? []
-  return {
-    *into(asked) {
-      const texts = textsOf(asked)
-      below.delete(asked.slice(directory.length + 1))
-      for (let i = 0; i < texts.length; i += 2) yield lookAs(asked, texts[i]!, texts[i + 1]!)
-    },
-    sumOf(asked) {
-      const texts = textsOf(asked)
-      if (texts.some((text, i) => i % 2 === 1 && text.includes(DIRECTORY))) return undefined
-      return createHash('sha256').update(texts.join('\0')).digest('base64url')
-    },
-  }
+  return (await whole) ? below : undefined
 }
 const DIRECTORY = ' d '
 const FACTS = '%P\\0%D:%i %n %y %m %s %T@ %C@\\0'

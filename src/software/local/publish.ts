@@ -3,6 +3,7 @@ import { setImmediate as pause } from 'node:timers/promises'
 import { parentOf } from '../format/entry.ts'
 import type { Algorithm } from '../format/hash.ts'
 import { besides, byPath, type Changed, differenceOf, entryLine } from './changes.ts'
+import { type Looking, lookBelow } from './look.ts'
 import { addAttributes } from './read-attributes.ts'
 import { openSpool } from './spool.ts'
 import { type Noted, openStatCache } from './stat-cache.ts'
@@ -76,15 +77,28 @@ export async function publishDirectory(
     readonly exclude?: ReadonlySet<string>
     /** With extended attributes, which a program has to read. */
     readonly attributes?: boolean
+    /** The look at it, begun while something else was to be done. */
+    readonly begun?: BegunLook | undefined
   },
 ): Promise<PublishReport> {
-  const seenAt = Date.now()
-  const walking = walkDirectory(options.directory, options.to, options.exclude)
+  const { directory, exclude = new Set(), begun = beginLook(directory, exclude) } = options
+  const walking = walkDirectory(directory, options.to, { exclude, looking: begun.looking })
   const tree = options.attributes
     ? walking.then((walked) => ({ ...walked, found: addAttributes(walked.found) }))
     : walking
-  return publishTree(tree, seenAt, options)
+  return publishTree(tree, begun.at, options)
 }
+
+/** A directory, being looked at since a time in ms since 1970; good for one publication. */
+export interface BegunLook {
+  readonly at: number
+  readonly looking: Promise<Looking | undefined>
+}
+
+export const beginLook = (directory: string, exclude: ReadonlySet<string>): BegunLook => ({
+  at: Date.now(),
+  looking: lookBelow(directory, exclude),
+})
 
 /** The same of a tree that was found at a time, in ms since 1970. No more of it is in memory than is at work. */
 export async function publishTree(

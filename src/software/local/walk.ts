@@ -1,7 +1,7 @@
 import { constants, lstatSync, readlinkSync } from 'node:fs'
 import { defineError } from '../../kernel/errors.ts'
 import type { Entry, EntryKind } from '../format/entry.ts'
-import { type Look, lookBelow, lookOf, oneByOne, type Stat } from './look.ts'
+import { type Look, type Looking, lookBelow, lookOf, oneByOne, type Stat } from './look.ts'
 
 const badTree = defineError('invalid', 'software_bad_tree')
 
@@ -38,18 +38,25 @@ export interface LocalTree {
   readonly unreadable: string[]
 }
 
+export interface WalkOptions {
+  /** Names left out wherever they occur. */
+  readonly exclude?: ReadonlySet<string> | undefined
+  /** All of it, looked at beforehand. */
+  readonly looking?: Promise<Looking | undefined>
+}
+
 /**
  * A directory with all below it, as the entries of a repository below `to`. Hard links are kept within a directory, as
- * the format has them. `exclude` are names left out wherever they occur.
+ * the format has them.
  */
 export async function walkDirectory(
   directory: string,
   to: string,
-  exclude: ReadonlySet<string> = new Set(),
+  { exclude = new Set(), looking = lookBelow(directory, exclude) }: WalkOptions = {},
 ): Promise<LocalTree> {
   const top = lstatSync(directory, { bigint: true, throwIfNoEntry: false })
   if (!top?.isDirectory()) throw badTree(`${directory} is no directory.`)
-  const looking = (await lookBelow(directory, exclude)) ?? oneByOne
+  const { into, sumOf } = (await looking) ?? oneByOne
   const [leftOut, unreadable]: [string[], string[]] = [[], []]
 
   /** What is in a directory, by name. */
@@ -57,7 +64,7 @@ export async function walkDirectory(
     const { file, path } = inside
     const content: Found[] = []
     const linked = new Map<string, Found[]>()
-    for (const one of [...looking.into(file)].sort(byName)) {
+    for (const one of [...into(file)].sort(byName)) {
       if (exclude.has(one.name)) continue
       if (one.name.includes('\ufffd')) throw badTree(`A name in ${file} is not UTF-8; CVMFS cannot hold it.`)
       const inner = `${file}/${one.name}`
@@ -68,7 +75,7 @@ export async function walkDirectory(
         continue
       }
       content.push(found)
-      if (found.kind === 'directory') found.sum = looking.sumOf(inner)
+      if (found.kind === 'directory') found.sum = sumOf(inner)
       if (found.kind !== 'file') continue
       if (!(one.mode & 0o004)) {
         unreadable.push(inner)
@@ -81,7 +88,7 @@ export async function walkDirectory(
   }
 
   const first = foundOf(directory, to, lookOf('', top))!
-  first.sum = looking.sumOf(directory)
+  first.sum = sumOf(directory)
   return { found: inOrder(first, contentOf), leftOut, unreadable }
 }
 
