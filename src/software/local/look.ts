@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { constants, lstatSync, readdirSync } from 'node:fs'
+import { nameOf } from '../format/entry.ts'
 
 /** Something in a directory, as far as one sees it from there. */
 export interface Look {
@@ -58,23 +59,31 @@ export async function lookBelow(
   const pathOf = (asked: string) => asked.slice(directory.length + 1)
   return {
     *into(asked) {
-      const texts = below.get(pathOf(asked)) ?? []
+      const printed = below.get(pathOf(asked)) ?? []
       below.delete(pathOf(asked))
-      for (let i = 0; i < texts.length; i += 2) yield lookAs(asked, texts[i]!, texts[i + 1]!)
+      for (const some of printed) {
+        const parts = some.toString('utf8').split('\0')
+        for (let i = 0; i + 1 < parts.length; i += 2) yield lookAs(asked, nameOf(parts[i]!), parts[i + 1]!)
+      }
     },
     sumOf(asked) {
-      const texts = below.get(pathOf(asked)) ?? []
-      if (texts.some((text, i) => i % 2 === 1 && text.includes(DIRECTORY))) return undefined
-      return createHash('sha256').update(texts.join('\0')).digest('base64url')
+      const printed = below.get(pathOf(asked)) ?? []
+      if (printed.some((some) => some.includes(DIRECTORY))) return undefined
+      const sum = createHash('sha256')
+      for (const some of printed) sum.update(some)
+      return sum.digest('base64url')
     },
   }
 }
 
-/** Names and facts in turn of what is in each directory, by its path below; undefined when not everything was seen. */
+/**
+ * What `find` prints of all that is in each directory, by its path below, in as few pieces as possible; undefined when it
+ * did not see everything.
+ */
 async function listed(
   directory: string,
   exclude: ReadonlySet<string>,
-): Promise<Map<string, string[]> | undefined> {
+): Promise<Map<string, Buffer[]> | undefined> {
   const plain = (name: string) => name.replaceAll(/[\\*?[\]]/g, '\\$&')
   const pruned = [...exclude].flatMap((name) => ['-name', plain(name), '-prune', '-o'])
   const find = spawn('find', [directory, '-mindepth', '1', ...pruned, '-printf', FACTS], {
@@ -83,40 +92,49 @@ async function listed(
   const whole = new Promise<boolean>((resolve) => {
     find.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0))
   })
-  const below = new Map<string, string[]>()
-  let [rest, last, inside]: [string, string | undefined, string[]] = ['', undefined, []]
-  for await (const part of find.stdout.setEncoding('utf8')) {
-    const texts = `${rest}${part}`.split('\0')
-    // A path without its facts, or half of one of them.
-    rest = texts.splice(texts.length - (texts.length % 2 === 0 ? 2 : 1)).join('\0')
-    for (let i = 0; i < texts.length; i += 2) {
-      const path = texts[i]!
-      const slash = path.lastIndexOf('/')
-      const parent = path.slice(0, Math.max(0, slash))
-      if (parent !== last) {
-        inside = below.get(parent) ?? []
-        below.set(parent, inside)
-        last = parent
-      }
-      inside.push(path.slice(slash + 1), texts[i + 1]!)
+  const below = new Map<string, Buffer[]>()
+  let rest = Buffer.alloc(0)
+  for await (const part of find.stdout as AsyncIterable<Buffer>) {
+    const block = Buffer.concat([rest, part])
+    let [from, at, parent] = [0, 0, '']
+    const take = () => {
+      if (at === from) return
+      const some = block.subarray(from, at)
+      from = at
+      const known = below.get(parent)
+      if (known) known.push(some)
+      else below.set(parent, [some])
     }
+    for (let end = block.indexOf(0); end >= 0; end = block.indexOf(0, at)) {
+      const last = block.indexOf(0, end + 1)
+      if (last < 0) break
+      const inside = block.toString('utf8', at, Math.max(at, block.lastIndexOf(SLASH, end)))
+      if (inside !== parent) take()
+      parent = inside
+      at = last + 1
+    }
+    take()
+    rest = block.subarray(at)
   }
   return (await whole) ? below : undefined
 }
-const DIRECTORY = ' d '
-const FACTS = '%P\\0%D:%i %n %y %m %s %T@ %C@\\0'
-const FORM = /^(\d+:\d+) (\d+) (\w) (\d+) \d+ \S+ (\S+)$/
+const SLASH = 47
+const FACTS = '%P\\0%y %m %i %n %s %T@ %C@ %D\\0'
+/** What is a directory, or has a name that looks like that. */
+const DIRECTORY = '\0d '
+const FORM = /^(\w) (\d+) (\d+) (\d+) \d+ \S+ (\S+) (\d+)$/
 const KINDS: Readonly<Record<string, number>> = {
   ...{ f: constants.S_IFREG, d: constants.S_IFDIR, l: constants.S_IFLNK, p: constants.S_IFIFO },
 }
 
 function lookAs(directory: string, name: string, facts: string): Look {
-  const [, inode, names, kind, permissions, changedAt] = FORM.exec(facts)!
+  const [, kind, permissions, inode, names, changedAt, device] = FORM.exec(facts)!
   return {
-    ...{ name, inode: inode!, names: Number(names), changedAt: Math.floor(1000 * Number(changedAt)) },
+    ...{ name, names: Number(names), inode: `${device}:${inode}` },
     mode: (KINDS[kind!] ?? 0) | Number.parseInt(permissions!, 8),
+    changedAt: Math.floor(1000 * Number(changedAt)),
     // Devices may have other numbers when a machine was started anew.
-    stamp: facts.slice(facts.indexOf(':') + 1),
+    stamp: facts.slice(0, facts.lastIndexOf(' ')),
     stat: () => statOf(`${directory}/${name}`),
   }
 }
