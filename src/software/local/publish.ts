@@ -100,7 +100,7 @@ export const beginLook = (directory: string, exclude: ReadonlySet<string>): Begu
   looking: lookBelow(directory, exclude),
 })
 
-/** The same of a tree that was found at a time, in ms since 1970. No more of it is in memory than is at work. */
+/** The same of a tree that was found at a time, in ms since 1970. */
 export async function publishTree(
   tree: LocalTree | Promise<LocalTree>,
   seenAt: number,

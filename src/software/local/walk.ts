@@ -81,7 +81,10 @@ export async function walkDirectory(
         unreadable.push(inner)
         inside.sum = undefined
       }
-      if (one.names > 1) linked.set(one.inode, [...(linked.get(one.inode) ?? []), found])
+      if (one.names === 1) continue
+      const group = linked.get(one.inode)
+      if (group) group.push(found)
+      else linked.set(one.inode, [found])
     }
     markLinks(linked.values())
     return content
