@@ -32,7 +32,7 @@ const benchmarks: readonly Benchmark[] = [
   {
     name: 'software',
     about:
-      'publish and fetch a release of --files N (20000) by the command line; memory for a repository of --entries N (0)',
+      'publish and fetch a release of --files N (20000) by the command line; memory for a repository of --entries N (0); programs of CVMFS beside it',
     run: async ({ files = 20_000, entries = 0 }) =>
       (await import('./software.ts')).softwareBenchmark({
         ...{ files, entries },

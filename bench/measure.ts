@@ -6,14 +6,25 @@ export function cpuSeconds(roots: readonly number[]): number {
   let ticks = 0
   for (const pid of processTree(roots)) {
     try {
-      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-      for (const field of fields.slice(11, 15)) ticks += Number(field)
+      for (const value of ticksOf(pid)) ticks += value
     } catch {
       // ended in the meantime
     }
   }
   return ticks / 100
+}
+
+/** Of the programs that this process called and that ended, and of theirs. */
+function cpuSecondsOfEnded(): number {
+  const [, , user, system] = ticksOf(process.pid)
+  return (user! + system!) / 100
+}
+
+/** User and system time of a process, then of its descendants that ended; proc_pid_stat(5), fields 14 to 17. */
+function ticksOf(pid: number): number[] {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  return fields.slice(11, 15).map(Number)
 }
 
 export interface Measured<T> {
@@ -23,15 +34,18 @@ export interface Measured<T> {
 }
 
 /** Wall and CPU time of `work`, the CPU of the given process trees included. */
-export async function measure<T>(roots: readonly number[], work: () => Promise<T>): Promise<Measured<T>> {
-  const cpu = cpuSeconds(roots)
+export const measure = <T>(roots: readonly number[], work: () => Promise<T>): Promise<Measured<T>> =>
+  between(() => cpuSeconds(roots), work)
+
+/** Wall and CPU time of `work` that calls programs and waits for them: the CPU is theirs alone (Linux). */
+export const measurePrograms = <T>(work: () => Promise<T>): Promise<Measured<T>> =>
+  between(cpuSecondsOfEnded, work)
+
+async function between<T>(cpuNow: () => number, work: () => Promise<T>): Promise<Measured<T>> {
+  const cpu = cpuNow()
   const start = performance.now()
   const value = await work()
-  return {
-    value,
-    wallSeconds: (performance.now() - start) / 1000,
-    cpuSeconds: cpuSeconds(roots) - cpu,
-  }
+  return { value, wallSeconds: (performance.now() - start) / 1000, cpuSeconds: cpuNow() - cpu }
 }
 
 /** The most bytes that a process had resident so far, or since `forgetMostMemory`; 0 when it is gone. */

@@ -72,7 +72,7 @@ export async function startPeers(options: PeerOptions): Promise<Peers> {
 }
 
 /** The absolute path of an installed program; system programs count although users may not have them in their path. */
-function program(name: string): string | undefined {
+export function program(name: string): string | undefined {
   for (const directory of [...(process.env.PATH ?? '').split(delimiter), '/usr/sbin']) {
     try {
       accessSync(join(directory, name), constants.X_OK)
