@@ -1,12 +1,12 @@
 import { transaction } from '../kernel/index.ts'
-import { HELD, isFinal, jobsByIds, STATES } from '../workload/index.ts'
+import { isFinal, jobsByIds, jobsStanding, STATES } from '../workload/index.ts'
 import type { ProductionDeps } from './deps.ts'
 import { againAt, failureOf } from './failure.ts'
 import { countStep } from './production.store.ts'
 import * as store from './task.store.ts'
 import type { Production, StepRow } from './types.ts'
 
-const PAGE = 2000
+const PAGE = 5000
 
 export interface InHand {
   readonly waiting: number
@@ -25,17 +25,19 @@ export async function followJobs(
   for (let after = -1n; ; ) {
     const page = await store.submittedTasks(db, step.id, after, PAGE)
     if (page.length === 0) break
-    const ids = page.map(({ jobId }) => jobId)
-    const jobs = new Map((await jobsByIds(db, vo, ids)).map((job) => [job.id, job]))
+    const standing = await jobsStanding(
+      db,
+      vo,
+      page.map(({ jobId }) => jobId),
+    )
+    waiting += standing.waiting
+    running += standing.running
+    const over = new Set(standing.over)
+    const jobs = new Map((await jobsByIds(db, vo, standing.over)).map((job) => [job.id, job]))
     const ended = page.flatMap((task): store.EndedTask[] => {
       const job = jobs.get(task.jobId)
-      if (job && !isFinal(job.state)) {
-        if (job.state <= STATES.Waiting || job.state === HELD) waiting++
-        else running++
-        return []
-      }
-      // One that is Done was verified in the same transaction: this is an old picture of the task.
-      if (job?.state === STATES.Done) return []
+      // One that is Done was verified in the same transaction; another may have been submitted again since.
+      if (!over.has(task.jobId) || (job && (!isFinal(job.state) || job.state === STATES.Done))) return []
       const failure = job ? failureOf(job) : 'killed'
       const reason = job ? `job ${job.id}: ${job.minor} (${job.application})` : `job ${task.jobId} is gone`
       return [{ ...task, failure, reason, again: againAt(failure, task.tries, now) }]

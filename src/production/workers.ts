@@ -62,9 +62,9 @@ export function productionWorkers(deps: ProductionDeps): Worker[] {
           try {
             const moved = await workOn(deps, id, now)
             changed += moved
-            // One that has more to do goes on at once.
-            const rest = moved > 0 ? 0 : (performance.now() - began) / LOOK_PART
-            due.set(id, now.getTime() + Math.min(LOOK_MS, rest))
+            // One that has more to do goes on as soon as the others had their turn.
+            const rest = (performance.now() - began) / (moved > 0 ? 1 : LOOK_PART)
+            due.set(id, now.getTime() + rest)
           } catch (error) {
             // One that cannot go on must not keep the others from it.
             if (!isGridError(error) || error.kind === 'transient') throw error

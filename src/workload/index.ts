@@ -69,6 +69,7 @@ export {
   type JobView,
   jobDetails,
   jobsByIds,
+  jobsStanding,
   kindOfColumn,
   makersOfFiles,
   outputsOfJobs,

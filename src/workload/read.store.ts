@@ -1,7 +1,7 @@
 import { type Db, row, rows, sql } from '../kernel/index.ts'
 import { type Comparison, type Condition, conditionSql } from './condition.ts'
 import { jobMissing } from './errors.ts'
-import { codesOf, FINAL, stateName } from './states.ts'
+import { codesOf, FINAL, HELD, STATES, stateName } from './states.ts'
 import type { JobItem, JobSpec } from './types.ts'
 
 /** A job as lists show it. */
@@ -43,6 +43,28 @@ export const jobsByIds = (db: Db, vo: string, ids: readonly bigint[]): Promise<J
     db,
     sql<JobView>`select ${VIEW} ${FROM} where j.vo = ${vo} and j.id = any(${ids}::bigint[]) order by j.id`,
   )
+
+/** How jobs stand; `over` ended without success, or are not there. */
+export interface JobsStanding {
+  readonly waiting: number
+  readonly running: number
+  readonly over: readonly bigint[]
+}
+
+const OVER = FINAL.filter((state) => state !== STATES.Done)
+/** Tens of thousands are asked about again and again: hardly anything of them leaves the database. */
+export async function jobsStanding(db: Db, vo: string, ids: readonly bigint[]): Promise<JobsStanding> {
+  const found = await row(
+    db,
+    sql<
+      Omit<JobsStanding, 'over'> & { over: string[] }
+    >`select count(*) filter (where j.state <= ${STATES.Waiting} or j.state = ${HELD})::int as waiting,
+        count(*) filter (where j.state > ${STATES.Waiting} and j.state <> ${HELD} and j.state <> all(${FINAL}::int[]))::int as running,
+        coalesce(array_agg(a.id) filter (where j.id is null or j.state = any(${OVER}::int[])), '{}') as over
+      from unnest(${ids}::bigint[]) a(id) left join job j on j.id = a.id and j.vo = ${vo}`,
+  )
+  return { ...found!, over: found!.over.map(BigInt) }
+}
 
 export async function jobBodyOf(db: Db, jobId: bigint): Promise<bigint> {
   const found = await row(db, sql<{ id: bigint }>`select body_id as id from job where id = ${jobId}`)
