@@ -96,21 +96,25 @@ async function listed(
   let rest = Buffer.alloc(0)
   for await (const part of find.stdout as AsyncIterable<Buffer>) {
     const block = Buffer.concat([rest, part])
+    // A character for each byte: looking for something in a text is several times as fast as in bytes.
+    const text = block.toString('latin1')
     let [from, at, parent] = [0, 0, '']
     const take = () => {
       if (at === from) return
-      const some = block.subarray(from, at)
+      const path = block.toString('utf8', from, from + parent.length)
+      const known = below.get(path)
+      if (known) known.push(block.subarray(from, at))
+      else below.set(path, [block.subarray(from, at)])
       from = at
-      const known = below.get(parent)
-      if (known) known.push(some)
-      else below.set(parent, [some])
     }
-    for (let end = block.indexOf(0); end >= 0; end = block.indexOf(0, at)) {
-      const last = block.indexOf(0, end + 1)
+    for (let end = text.indexOf('\0'); end >= 0; end = text.indexOf('\0', at)) {
+      const last = text.indexOf('\0', end + 1)
       if (last < 0) break
-      const inside = block.toString('utf8', at, Math.max(at, block.lastIndexOf(SLASH, end)))
-      if (inside !== parent) take()
-      parent = inside
+      const slash = Math.max(at, text.lastIndexOf('/', end))
+      if (slash - at !== parent.length || !text.startsWith(parent, at)) {
+        take()
+        parent = text.slice(at, slash)
+      }
       at = last + 1
     }
     take()
@@ -118,7 +122,6 @@ async function listed(
   }
   return (await whole) ? below : undefined
 }
-const SLASH = 47
 const FACTS = '%P\\0%y %m %i %n %s %T@ %C@ %D\\0'
 /** What is a directory, or has a name that looks like that. */
 const DIRECTORY = '\0d '
