@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { several, withShared } from '../common-options.ts'
 
@@ -40,7 +41,11 @@ function registerPublishing(software: Command): void {
       'after',
       '\nExamples:\n  kumi software publish ./release-08 --to /releases/08 --tag release-08\n  kumi software publish . --repo koto.example.org --exclude .git',
     )
-    .action(async (directory, options) => (await import('./publish.ts')).publish(directory, options))
+    .action(async (directory, options) => {
+      const { beginLook } = await import('../../software/local/look.ts')
+      const look = beginLook(resolve(directory), new Set(options.exclude))
+      await (await import('./publish.ts')).publish(directory, options, look)
+    })
   withShared(software.command('ingest-image'))
     .description('make a directory of a repository what a container image is')
     .argument('<image>', 'OCI layout, a directory or an archive of one; or an archive of docker save')

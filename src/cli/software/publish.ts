@@ -5,9 +5,8 @@ import { dirname, join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { entryLine } from '../../software/local/changes.ts'
+import type { BegunLook } from '../../software/local/look.ts'
 import {
-  type BegunLook,
-  beginLook,
   type Opened,
   type Proposed,
   type PublishDoor,
@@ -41,16 +40,16 @@ export interface PublishCommand extends SharedOptions {
 }
 
 /** `kumi software publish DIR`: only what changed since last time is read, sent and written. */
-export async function publish(directory: string, options: PublishCommand): Promise<void> {
+export async function publish(directory: string, options: PublishCommand, look?: BegunLook): Promise<void> {
   const exclude = new Set(options.exclude)
   const place = resolve(directory)
-  let begun: BegunLook | undefined = beginLook(place, exclude)
+  let begun = look
   await publication(options, options.to, place, (publishing) => {
-    const look = begun
+    const first = begun
     begun = undefined
     return publishDirectory({
       ...publishing,
-      ...{ directory: place, source: `${hostname()}:${place}`, exclude, begun: look },
+      ...{ directory: place, source: `${hostname()}:${place}`, exclude, begun: first },
       attributes: options.xattrs === true,
     })
   })

@@ -1,6 +1,8 @@
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
-import { constants, lstatSync, readdirSync } from 'node:fs'
+import { createHash, randomUUID } from 'node:crypto'
+import { closeSync, constants, lstatSync, openSync, readdirSync, readSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { nameOf } from '../format/entry.ts'
 
 /** Something in a directory, as far as one sees it from there. */
@@ -86,41 +88,61 @@ async function listed(
 ): Promise<Map<string, Buffer[]> | undefined> {
   const plain = (name: string) => name.replaceAll(/[\\*?[\]]/g, '\\$&')
   const pruned = [...exclude].flatMap((name) => ['-name', plain(name), '-prune', '-o'])
-  const find = spawn('find', [directory, '-mindepth', '1', ...pruned, '-printf', FACTS], {
-    ...{ stdio: ['ignore', 'pipe', 'ignore'], env: { ...process.env, LC_ALL: 'C' } },
-  })
-  const whole = new Promise<boolean>((resolve) => {
-    find.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0))
-  })
+  // A file takes what comes sooner than somebody who has other things to do; nobody else finds it.
+  const file = join(tmpdir(), `kumi-look-${randomUUID()}`)
+  const output = openSync(file, 'wx+', 0o600)
+  try {
+    rmSync(file)
+    const find = spawn('find', [directory, '-mindepth', '1', ...pruned, '-printf', FACTS], {
+      ...{ stdio: ['ignore', output, 'ignore'], env: { ...process.env, LC_ALL: 'C' } },
+    })
+    const whole = await new Promise<boolean>((resolve) => {
+      find.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0))
+    })
+    return whole ? byDirectory(output) : undefined
+  } finally {
+    closeSync(output)
+  }
+}
+
+function byDirectory(output: number): Map<string, Buffer[]> {
   const below = new Map<string, Buffer[]>()
   let rest = Buffer.alloc(0)
-  for await (const part of find.stdout as AsyncIterable<Buffer>) {
-    const block = Buffer.concat([rest, part])
-    // A character for each byte: looking for something in a text is several times as fast as in bytes.
-    const text = block.toString('latin1')
-    let [from, at, parent] = [0, 0, '']
-    const take = () => {
-      if (at === from) return
-      const path = block.toString('utf8', from, from + parent.length)
-      const known = below.get(path)
-      if (known) known.push(block.subarray(from, at))
-      else below.set(path, [block.subarray(from, at)])
-      from = at
-    }
-    for (let end = text.indexOf('\0'); end >= 0; end = text.indexOf('\0', at)) {
-      const last = text.indexOf('\0', end + 1)
-      if (last < 0) break
-      const slash = Math.max(at, text.lastIndexOf('/', end))
-      if (slash - at !== parent.length || !text.startsWith(parent, at)) {
-        take()
-        parent = text.slice(at, slash)
-      }
-      at = last + 1
-    }
-    take()
-    rest = block.subarray(at)
+  for (let at = 0; ; ) {
+    const part = Buffer.allocUnsafe(BLOCK_BYTES)
+    const read = readSync(output, part, 0, BLOCK_BYTES, at)
+    if (read === 0) return below
+    at += read
+    rest = sortIn(below, Buffer.concat([rest, part.subarray(0, read)]))
   }
-  return (await whole) ? below : undefined
+}
+const BLOCK_BYTES = 1 << 20
+
+/** Adds what is whole of a block to its directories, and returns the rest. */
+function sortIn(below: Map<string, Buffer[]>, block: Buffer): Buffer<ArrayBuffer> {
+  // A character for each byte: looking for something in a text is several times as fast as in bytes.
+  const text = block.toString('latin1')
+  let [from, at, parent] = [0, 0, '']
+  const take = () => {
+    if (at === from) return
+    const path = block.toString('utf8', from, from + parent.length)
+    const known = below.get(path)
+    if (known) known.push(block.subarray(from, at))
+    else below.set(path, [block.subarray(from, at)])
+    from = at
+  }
+  for (let end = text.indexOf('\0'); end >= 0; end = text.indexOf('\0', at)) {
+    const last = text.indexOf('\0', end + 1)
+    if (last < 0) break
+    const slash = Math.max(at, text.lastIndexOf('/', end))
+    if (slash - at !== parent.length || !text.startsWith(parent, at)) {
+      take()
+      parent = text.slice(at, slash)
+    }
+    at = last + 1
+  }
+  take()
+  return Buffer.from(block.subarray(at))
 }
 const FACTS = '%P\\0%y %m %i %n %s %T@ %C@ %D\\0'
 /** What is a directory, or has a name that looks like that. */
@@ -141,3 +163,14 @@ function lookAs(directory: string, name: string, facts: string): Look {
     stat: () => statOf(`${directory}/${name}`),
   }
 }
+
+/** A directory, being looked at since a time in ms since 1970; good for one publication. */
+export interface BegunLook {
+  readonly at: number
+  readonly looking: Promise<Looking | undefined>
+}
+
+export const beginLook = (directory: string, exclude: ReadonlySet<string>): BegunLook => ({
+  at: Date.now(),
+  looking: lookBelow(directory, exclude),
+})

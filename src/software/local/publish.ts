@@ -3,7 +3,7 @@ import { setImmediate as pause } from 'node:timers/promises'
 import { parentOf } from '../format/entry.ts'
 import type { Algorithm } from '../format/hash.ts'
 import { besides, byPath, type Changed, differenceOf, entryLine } from './changes.ts'
-import { type Looking, lookBelow } from './look.ts'
+import { type BegunLook, beginLook } from './look.ts'
 import { addAttributes } from './read-attributes.ts'
 import { openSpool } from './spool.ts'
 import { type Noted, openStatCache } from './stat-cache.ts'
@@ -88,17 +88,6 @@ export async function publishDirectory(
     : walking
   return publishTree(tree, begun.at, options)
 }
-
-/** A directory, being looked at since a time in ms since 1970; good for one publication. */
-export interface BegunLook {
-  readonly at: number
-  readonly looking: Promise<Looking | undefined>
-}
-
-export const beginLook = (directory: string, exclude: ReadonlySet<string>): BegunLook => ({
-  at: Date.now(),
-  looking: lookBelow(directory, exclude),
-})
 
 /** The same of a tree that was found at a time, in ms since 1970. */
 export async function publishTree(
