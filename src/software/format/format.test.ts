@@ -1,5 +1,4 @@
-import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { inflateSync } from 'node:zlib'
+import { generateKeyPairSync } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { isGridError } from '../../kernel/errors.ts'
@@ -8,7 +7,7 @@ import { editCatalog, NO_COUNTERS } from './catalog-edit.ts'
 import { hashFromPath, hashFromText, hashOf, objectPath, pathHash, textOf } from './hash.ts'
 import { readHistory, writeHistory } from './history.ts'
 import { readManifest, writeManifest } from './manifest.ts'
-import { plainForm, storedForm, storedInHalves } from './objects.ts'
+import { plainForm, storedForm } from './objects.ts'
 import { readReflog, writeReflog } from './reflog.ts'
 import { packXattrs, unpackXattrs } from './rows.ts'
 import { readWhitelist, writeWhitelist } from './whitelist.ts'
@@ -126,22 +125,6 @@ describe('documents', () => {
       smallCatalog(),
       150,
     )
-  })
-
-  test('of great objects are packed in two parts that are one for everybody', async () => {
-    const plain = Buffer.concat(
-      Array.from({ length: 60_000 }, (_, i) =>
-        createHash('md5')
-          .update(String(i % 20_000))
-          .digest(),
-      ),
-    )
-    for (const bytes of [plain, plain.subarray(0, 100), randomBytes((1 << 20) + 1), Buffer.alloc(3 << 20)]) {
-      const { hash: name, stored } = await storedInHalves(bytes, 'sha1')
-      expect(name).toEqual(hashOf(stored, 'sha1'))
-      expect(inflateSync(stored).equals(bytes)).toBe(true)
-      expect(stored.length).toBeLessThan(1.01 * storedForm(bytes, 'sha1').stored.length + 100)
-    }
   })
 
   test('of stored objects are compared with their names and unpacked up to a limit', () => {

@@ -1,7 +1,5 @@
 import { pipeline } from 'node:stream/promises'
-import { promisify } from 'node:util'
-import { constants, createInflate, deflateRaw, deflateSync, inflateSync, type ZlibOptions } from 'node:zlib'
-import { adler32 } from '../../kernel/adler32.ts'
+import { createInflate, deflateSync, inflateSync } from 'node:zlib'
 import { MOST_SYSTEM_BYTES, systemDeflate } from './deflate.ts'
 import type { Compression } from './entry.ts'
 import { damaged } from './errors.ts'
@@ -25,34 +23,11 @@ export function storedForm(
   return { hash: hashOf(stored, algorithm), stored }
 }
 
-/** What is greater is packed by two processors. */
-const MOST_ALONE = 1 << 20
-const WINDOW_BITS = 15
-/** Of deflate with that window, packed fast; RFC 1950. */
-const HEAD = Buffer.from([0x78, 0x5e])
-const packed = promisify<Uint8Array, ZlibOptions, Buffer>(deflateRaw)
-
-/** The same for what is great, such as a catalogue: two halves at once, the second knowing the end of the first. */
-export async function storedInHalves(plain: Uint8Array, algorithm: Algorithm): Promise<StoredObject> {
-  if (plain.length <= MOST_ALONE) return storedForm(plain, algorithm)
-  const half = plain.length >> 1
-  const options = { level: LEVEL, memLevel: 9, windowBits: WINDOW_BITS }
-  const dictionary = plain.subarray(half - 2 ** WINDOW_BITS, half)
-  const halves = await Promise.all([
-    packed(plain.subarray(0, half), { ...options, finishFlush: constants.Z_SYNC_FLUSH }),
-    packed(plain.subarray(half), { ...options, dictionary }),
-  ])
-  const sum = Buffer.alloc(4)
-  sum.writeUInt32BE(adler32(plain))
-  const stored = Buffer.concat([HEAD, ...halves, sum])
-  return { hash: hashOf(stored, algorithm), stored }
-}
-
 /** Most files are small: a window, and room for what comes out, of their size spare a fifth of the time. */
 function deflated(plain: Uint8Array): Buffer {
   // The empty file has the same name everywhere.
   const bits = plain.length === 0 ? 15 : 32 - Math.clz32(plain.length)
-  const windowBits = Math.min(WINDOW_BITS, Math.max(9, bits))
+  const windowBits = Math.min(15, Math.max(9, bits))
   return deflateSync(plain, { level: LEVEL, memLevel: 9, windowBits, chunkSize: roomFor(plain.length) })
 }
 
