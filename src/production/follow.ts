@@ -32,6 +32,9 @@ export async function followJobs(
     )
     waiting += standing.waiting
     running += standing.running
+    after = page.at(-1)!.id
+    // Of most pages nothing more needs to be known.
+    if (standing.over.length === 0) continue
     const over = new Set(standing.over)
     const jobs = new Map((await jobsByIds(db, vo, standing.over)).map((job) => [job.id, job]))
     const ended = page.flatMap((task): store.EndedTask[] => {
@@ -49,7 +52,6 @@ export async function followJobs(
         return again + failed
       })
     }
-    after = page.at(-1)!.id
   }
   return { waiting, running, changed }
 }
