@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { buffer, text } from 'node:stream/consumers'
 import { incomingFrom } from '../../software/format/incoming.ts'
 import { publicKeysFrom } from '../../software/format/signed.ts'
+import { keptListings } from '../../software/local/listings.ts'
 import {
   type Fetch,
   type FetchStream,
@@ -77,6 +78,7 @@ export async function openRelease(
     // Whatever serves repositories elsewhere gives single objects.
     fetch: options.url ? fetch : fetchTogether(fetch, fetchPack),
     masterKeys: publicKeysFrom(masterPem),
+    listings: keptListings(join(cacheDirectory(), 'catalogs')),
   })
   mkdirSync(dirname(seen), { recursive: true })
   writeFileSync(seen, String(repository.manifest.revision))

@@ -2,7 +2,7 @@ import { AUTOMATIC_MARKER, type Entry, nameOf, parentOf } from './entry.ts'
 import { notACvmfs } from './errors.ts'
 import { type Algorithm, type ContentHash, hashFromText, pathHash } from './hash.ts'
 import { type CatalogRow, checkName, digestOf, entryOfRow, FLAG } from './rows.ts'
-import { big, count, openSqlite, type SqliteFile, type SqlRow, text } from './sqlite-file.ts'
+import { big, count, openSqlite, type SqliteFile, type SqlRow, type SqlValue, text } from './sqlite-file.ts'
 
 /** A nested catalogue as its parent names it. */
 export interface NestedCatalog {
@@ -64,6 +64,9 @@ export function catalogIn(db: SqliteFile): Catalog {
   const mountpoint = property('root_prefix') ?? ''
   const columns = 'hash, size, mode, mtime, mtimens, flags, hardlinks, name, symlink, xattr'
 
+  const rowAt = (path: string) =>
+    db.get(`select ${columns} from catalog where md5path_1 = ? and md5path_2 = ?`, pathHash(path))
+
   function chunksOf(path: string, algorithm: Algorithm): Entry['chunks'] {
     const found = db.all(
       'select offset, size, hash from chunks where md5path_1 = ? and md5path_2 = ? order by offset',
@@ -103,10 +106,7 @@ export function catalogIn(db: SqliteFile): Catalog {
     property,
     chunksOf,
     row(path) {
-      const found = db.get(
-        `select ${columns} from catalog where md5path_1 = ? and md5path_2 = ?`,
-        pathHash(path),
-      )
+      const found = rowAt(path)
       return found && complete([entryOfRow(found, path)])[0]
     },
     children(path) {
@@ -120,40 +120,23 @@ export function catalogIn(db: SqliteFile): Catalog {
       return complete(below.map((row) => entryOfRow(row, `${path}/${checkName(text(row.name))}`)))
     },
     *walk() {
-      const below = new Map<string, SqlRow[]>()
-      let top: SqlRow | undefined
-      const own = keyOf(...pathHash(mountpoint))
-      for (const row of db.iterate(
-        `select md5path_1, md5path_2, parent_1, parent_2, ${columns} from catalog`,
-      )) {
-        if (keyOf(big(row.md5path_1), big(row.md5path_2)) === own) {
-          top = row
-          continue
-        }
-        const parent = keyOf(big(row.parent_1), big(row.parent_2))
-        const list = below.get(parent)
-        if (list) list.push(row)
-        else below.set(parent, [row])
-      }
+      const top = rowAt(mountpoint)
       if (!top) throw notACvmfs('A catalogue lacks the row of its own root.')
       yield entryOfRow(top, mountpoint)
+      const below = rowsByParent(db.iterate(`select parent_1, parent_2, ${columns} from catalog`))
       const open: CatalogRow[] = []
-      const descend = (path: string, key: string) => {
-        const found = (below.get(key) ?? []).map((row) => ({
-          key: keyOf(big(row.md5path_1), big(row.md5path_2)),
-          row: entryOfRow(row, `${path}/${checkName(text(row.name))}`),
-        }))
+      const descend = (path: string) => {
+        const key = keyOf(...pathHash(path))
+        const found = below.get(key) ?? []
         below.delete(key)
-        for (const { key, row } of found) keys.set(row.entry.path, key)
-        open.push(...complete(found.map(({ row }) => row)).reverse())
+        open.push(
+          ...complete(found.map((row) => entryOfRow(row, `${path}/${checkName(text(row.name))}`))).reverse(),
+        )
       }
-      const keys = new Map<string, string>()
-      descend(mountpoint, own)
+      descend(mountpoint)
       for (let next = open.pop(); next; next = open.pop()) {
         yield next
-        const key = keys.get(next.entry.path)!
-        keys.delete(next.entry.path)
-        if (next.entry.kind === 'directory' && !(next.flags & FLAG.mountpoint)) descend(next.entry.path, key)
+        if (next.entry.kind === 'directory' && !(next.flags & FLAG.mountpoint)) descend(next.entry.path)
       }
     },
     nested: () =>
@@ -178,6 +161,23 @@ export function catalogIn(db: SqliteFile): Catalog {
     },
     close: () => db.close(),
   }
+}
+
+/** Those of one directory stand together as a rule. */
+function rowsByParent(rows: Iterable<SqlRow>): Map<string, SqlRow[]> {
+  const below = new Map<string, SqlRow[]>()
+  let last: { one: SqlValue | undefined; two: SqlValue | undefined; list: SqlRow[] } | undefined
+  for (const row of rows) {
+    const { parent_1: one, parent_2: two } = row
+    if (last?.one !== one || last?.two !== two) {
+      const key = keyOf(big(one), big(two))
+      const list = below.get(key) ?? []
+      below.set(key, list)
+      last = { one, two, list }
+    }
+    last!.list.push(row)
+  }
+  return below
 }
 
 export const keyOf = (one: bigint, two: bigint): string => `${one} ${two}`

@@ -128,7 +128,7 @@ export function entryOfRow(row: SqlRow, path: string): CatalogRow {
   const algorithm = ALGORITHMS[(flags >> 8) & 7]
   const compression = COMPRESSIONS[(flags >> 11) & 7]
   if (!algorithm || !compression) throw notACvmfs(`${path} is hashed or compressed in an unknown way.`)
-  const links = BigInt((row.hardlinks as number | bigint | null) ?? 1)
+  const { linkCount, linkGroup } = linksOf(row.hardlinks)
   const file = kind === 'file'
   const device = kind === 'character' || kind === 'block'
   const entry: Entry = {
@@ -147,12 +147,24 @@ export function entryOfRow(row: SqlRow, path: string): CatalogRow {
     entry,
     flags,
     algorithm,
-    linkCount: Number(BigInt.asUintN(32, links)),
-    linkGroup: Number(links >> 32n) % MAX_LINKS_GROUP,
+    linkCount,
+    linkGroup,
     chunked: file && (flags & FLAG.chunked) !== 0,
     external: file && (flags & FLAG.external) !== 0,
   }
 }
+
+/** One number of 64 bits: the group above, the count below. */
+function linksOf(value: SqlValue | undefined): { linkCount: number; linkGroup: number } {
+  // As with nearly every file.
+  if (value === 1) return ALONE
+  const links = BigInt((value as number | bigint | null | undefined) ?? 1)
+  return {
+    linkCount: Number(BigInt.asUintN(32, links)),
+    linkGroup: Number(links >> 32n) % MAX_LINKS_GROUP,
+  }
+}
+const ALONE = { linkCount: 1, linkGroup: 0 }
 
 export function digestOf(value: SqlValue | undefined, algorithm: Algorithm): ContentHash | undefined {
   if (value === null || value === undefined) return undefined

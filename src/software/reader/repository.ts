@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import { type Catalog, openCatalog } from '../format/catalog.ts'
+import { type Catalog, type NestedCatalog, openCatalog } from '../format/catalog.ts'
 import { type Entry, isWithin } from '../format/entry.ts'
 import { damaged, notTrusted } from '../format/errors.ts'
 import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from '../format/hash.ts'
@@ -40,7 +40,17 @@ export interface OpenOptions {
   readonly now: Date
   /** The newest revision seen before: an older one is an attack, or a backup that was put back. */
   readonly atLeast?: number | undefined
+  /** Where listings are kept for the next time; nowhere when absent. */
+  readonly listings?: KeepListing | undefined
 }
+
+/** All that a catalogue has, parents first; what is nested is its mount point only. */
+export interface Listing {
+  readonly entries: readonly Entry[]
+  readonly nested: readonly Pick<NestedCatalog, 'path' | 'hash'>[]
+}
+/** Gives the listing of a catalogue that was kept, or what `read` finds. */
+export type KeepListing = (hash: ContentHash, read: () => Promise<Listing>) => Promise<Listing>
 
 /** A repository whose manifest is verified; what is read from it is verified as it comes. */
 export interface Repository {
@@ -126,12 +136,13 @@ export async function openRepository(options: OpenOptions): Promise<Repository> 
       return tags
     },
     async snapshot(of = TRUNK) {
-      if (of === TRUNK) return snapshotOf(name, manifest.root, manifest.revision, catalogBytes)
-      if (/^[0-9a-f]{40}(-[a-z0-9]+)?$/.test(of))
-        return snapshotOf(name, hashFromText(of), undefined, catalogBytes)
+      const tree = (root: ContentHash, revision?: number) =>
+        snapshotOf(name, root, revision, catalogBytes, options.listings)
+      if (of === TRUNK) return tree(manifest.root, manifest.revision)
+      if (/^[0-9a-f]{40}(-[a-z0-9]+)?$/.test(of)) return tree(hashFromText(of))
       const all = await repository.tags()
       const found = all.find((tag) => (of.startsWith('#') ? `#${tag.revision}` === of : tag.name === of))
-      if (found) return snapshotOf(name, found.root, found.revision, catalogBytes)
+      if (found) return tree(found.root, found.revision)
       const known = all.map((tag) => tag.name).filter((tag) => tag !== TRUNK)
       throw noSuchTag(
         `${name} has no tag ${of}. ${known.length > 0 ? `It has ${known.slice(-10).join(', ')}.` : 'It has none.'}`,
@@ -158,6 +169,7 @@ export async function snapshotOf(
   root: ContentHash,
   known: number | undefined,
   bytesOf: (hash: ContentHash) => Promise<Buffer>,
+  kept: KeepListing = (_hash, read) => read(),
 ): Promise<Snapshot> {
   /** Runs `work` with a catalogue open. */
   async function within<T>(hash: ContentHash, work: (catalog: Catalog) => T | Promise<T>): Promise<T> {
@@ -183,28 +195,30 @@ export async function snapshotOf(
   const missing = (path: string) => noSuchPath(`${name} has no ${path || '/'} in this revision.`)
   const revision = known ?? (await within(root, (catalog) => Number(catalog.property('revision') ?? 0)))
 
-  async function* walkCatalog(
-    hash: ContentHash,
+  // Read whole and closed before its entries go out: a slow reader holds no file.
+  const listingOf = (hash: ContentHash): Promise<Listing> =>
+    kept(hash, () =>
+      within(hash, (catalog) => ({
+        entries: Array.from(catalog.walk(), ({ entry }) => entry),
+        nested: catalog.nested().map(({ path, hash }) => ({ path, hash })),
+      })),
+    )
+
+  async function* walkListing(
+    { entries, nested }: Listing,
     from: string,
     enter: (path: string) => boolean,
   ): AsyncGenerator<Entry> {
-    // One catalogue is read whole and closed before its entries go out: a slow reader holds no file.
-    const { entries, nested } = await within(hash, (catalog) => {
-      const found: Entry[] = []
-      let closed: string | undefined
-      for (const { entry } of catalog.walk()) {
-        if (!isWithin(entry.path, from)) continue
-        if (closed !== undefined && isWithin(entry.path, closed)) continue
-        closed = undefined
-        found.push(entry)
-        if (entry.kind === 'directory' && !enter(entry.path)) closed = entry.path
-      }
-      return { entries: found, nested: new Map(catalog.nested().map((one) => [one.path, one.hash])) }
-    })
+    const mounted = new Map(nested.map(({ path, hash }) => [path, hash]))
+    let closed: string | undefined
     for (const entry of entries) {
-      const deeper = nested.get(entry.path)
-      if (deeper && enter(entry.path)) yield* walkCatalog(deeper, entry.path, enter)
+      const { path, kind } = entry
+      if (!isWithin(path, from) || (closed !== undefined && isWithin(path, closed))) continue
+      const entered = kind === 'directory' && enter(path)
+      const deeper = mounted.get(path)
+      if (entered && deeper) yield* walkListing(await listingOf(deeper), path, enter)
       else yield entry
+      closed = kind === 'directory' && !entered ? path : undefined
     }
   }
 
@@ -230,16 +244,14 @@ export async function snapshotOf(
       return found
     },
     async *walk(path = '', enter = () => true) {
-      let hash = root
-      for (let deeper: ContentHash | undefined = root; deeper; ) {
-        hash = deeper
-        deeper = await within(
-          hash,
-          (catalog) => catalog.nested().find((one) => isWithin(path, one.path))?.hash,
-        )
+      let listing = await listingOf(root)
+      for (;;) {
+        const deeper = listing.nested.find((one) => isWithin(path, one.path))
+        if (!deeper) break
+        listing = await listingOf(deeper.hash)
       }
       let any = false
-      for await (const entry of walkCatalog(hash, path, enter)) {
+      for await (const entry of walkListing(listing, path, enter)) {
         any = true
         yield entry
       }
