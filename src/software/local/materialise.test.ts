@@ -6,6 +6,7 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
   rmSync,
   statSync,
   writeFileSync,
@@ -163,6 +164,45 @@ describe('a tree that is fetched', () => {
         expect(readFileSync(join(directory, 'many', String(i)))).toEqual(bytes)
     },
   )
+
+  test('has very many files, linked by several threads; what lacks bytes in the store is fetched anew', async () => {
+    const many = await repositoryFiles()
+    const common = { mtime: 1, mtimeNs: 0 }
+    const file = { ...common, kind: 'file', mode: 0o644, compression: 'zlib' } as const
+    const hashes = Array.from({ length: 10 }, (_, i) => many.store(Buffer.from(`content ${i}`), 'file'))
+    const paths = Array.from({ length: 3000 }, (_, i) => `/d${i % 30}/f${i}`)
+    await many.publish(async (tree) => {
+      for (let i = 0; i < 30; i++)
+        await tree.put({ ...common, kind: 'directory', mode: 0o755, size: 0, path: `/d${i}` })
+      for (const [i, path] of paths.entries())
+        await tree.put({ ...file, path, size: 9, content: hashes[i % 10] })
+    })
+    const store = join(directory, 'linked.store')
+    const linked = async (to: string) => {
+      const repository = await openRepository({
+        ...{ name: many.name, masterKeys: [many.master.publicKey], fetch: many.fetch, now: new Date() },
+      })
+      let files = 0
+      const done = await materialise({
+        ...{ repository, snapshot: await repository.snapshot(), directory: join(directory, to), store },
+        onFile: () => files++,
+      })
+      const wrong = paths.filter(
+        (path, i) => readFileSync(join(directory, to, path), 'utf8') !== `content ${i % 10}`,
+      )
+      expect(wrong).toEqual([])
+      return { files, fetched: done.fetched, present: done.present }
+    }
+    expect(await linked('linked')).toEqual({ files: 3000, fetched: 10, present: 0 })
+    expect(await linked('again')).toEqual({ files: 3000, fetched: 0, present: 10 })
+    const inode = (tree: string) => lstatSync(join(directory, tree, paths[0]!)).ino
+    expect(inode('again')).toBe(inode('linked'))
+    const [inside] = readdirSync(store)
+    const [kept] = readdirSync(join(store, inside!))
+    writeFileSync(join(store, inside!, `${kept}.short`), 'short')
+    renameSync(join(store, inside!, `${kept}.short`), join(store, inside!, kept!))
+    expect(await linked('mended')).toEqual({ files: 3000, fetched: 1, present: 9 })
+  })
 
   test.skipIf(missing('getfattr', 'setfattr'))('has the attributes that give no powers', async () => {
     const base64 = (text: string) => Buffer.from(text).toString('base64')

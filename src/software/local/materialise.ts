@@ -8,7 +8,6 @@ import {
   fchmodSync,
   ftruncateSync,
   futimesSync,
-  linkSync,
   lstatSync,
   lutimesSync,
   mkdirSync,
@@ -24,17 +23,22 @@ import {
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
+import { createThreads, type Threads } from '../../kernel/threads.ts'
 import type { Entry } from '../format/entry.ts'
 import { hashOf, textOf } from '../format/hash.ts'
 import { HELD_BYTES } from '../format/incoming.ts'
 import type { Repository, Snapshot } from '../reader/repository.ts'
 import { SMALL_BYTES } from '../reader/together.ts'
+import { type LinkResult, link, linkWork, type Wanted } from './link-work.ts'
 import { attributesGiven, giveAttributes } from './write-attributes.ts'
 
 const notOurs = defineError('conflict', 'software_directory_in_use')
 
 const AT_ONCE = 16
 const SMALL_AT_ONCE = 512
+const LINKED_AT_ONCE = 250
+/** Fewer are linked sooner than a thread is started. */
+const WORTH_THREADS = 2000
 
 export interface MaterialiseOptions {
   readonly repository: Repository
@@ -130,7 +134,7 @@ async function build(
   options: MaterialiseOptions,
 ): Promise<Omit<Materialised, 'unchanged'>> {
   const { store, path = '', copy = false, environment = process.env, signal } = options
-  const at = (entry: Entry) => join(building, `.${entry.path.slice(path.length)}`)
+  const at = (entry: Entry) => `${building}${entry.path.slice(path.length)}`
   const files = entries.filter(({ kind }) => kind === 'file')
   const [leftOut, withoutAttributes]: [string[], string[]] = [[], []]
   const give = async (entry: Entry, file: string) => {
@@ -145,21 +149,28 @@ async function build(
       lutimesSync(at(entry), entry.mtime, entry.mtime)
     } else if (entry.kind !== 'file') leftOut.push(entry.path)
   }
-  let [fetched, fetchedBytes, present] = [0, 0, 0]
-  const under = new Map<string, Promise<boolean>>()
+  let [fetched, fetchedBytes] = [0, 0]
+  const present = new Set<string>()
+  const left: Entry[] = []
+  for await (const { entry, result } of linked(files, options, at)) {
+    if (result !== 'absent') present.add(keptAt(store, entry))
+    if (result === 'linked') options.onFile?.(entry.size)
+    else left.push(entry)
+  }
+  const under = new Map<string, Promise<void>>()
   const made = new Set<string>()
   async function one(entry: Entry): Promise<void> {
-    const kept = join(store, ...storeName(entry))
-    let fetching = under.get(kept)
-    if (!fetching) {
-      fetching = keep(entry, kept, options, { made, give })
+    const kept = keptAt(store, entry)
+    if (!present.has(kept)) {
+      const known = under.get(kept)
+      const fetching = known ?? keep(entry, kept, options, { made, give })
       under.set(kept, fetching)
-      if (await fetching) {
+      await fetching
+      if (!known) {
         fetched++
         fetchedBytes += entry.size
-      } else present++
+      }
     }
-    await fetching
     if (!copy && link(kept, at(entry))) return
     copyFileSync(kept, at(entry), constants.COPYFILE_FICLONE)
     if (entry.xattrs) {
@@ -183,7 +194,7 @@ async function build(
   }
   // Small ones come together, and only wait; attributes are given by a program.
   const [small, others]: [Entry[], Entry[]] = [[], []]
-  for (const entry of files)
+  for (const entry of left)
     (entry.size <= SMALL_BYTES && !entry.chunks && !entry.xattrs ? small : others).push(entry)
   await Promise.all([all(small, SMALL_AT_ONCE), all(others, AT_ONCE)])
   for (const entry of entries.filter(({ kind }) => kind === 'directory').reverse()) {
@@ -192,31 +203,61 @@ async function build(
     // The owner can always clear away what he fetched.
     chmodSync(at(entry), (entry.mode & 0o777) | 0o700)
   }
-  return { entries: entries.length, fetched, fetchedBytes, present, leftOut, withoutAttributes }
+  return { entries: entries.length, fetched, fetchedBytes, present: present.size, leftOut, withoutAttributes }
+}
+
+/**
+ * Links the files that are in the store already, which is mostly all or none: many together, as a promise for each would
+ * take longer than its link, and by all processors.
+ */
+async function* linked(
+  files: readonly Entry[],
+  { store, copy, signal }: MaterialiseOptions,
+  at: (entry: Entry) => string,
+): AsyncGenerator<{ entry: Entry; result: LinkResult }> {
+  const threads: Threads<readonly Wanted[], LinkResult[]> = createThreads(import.meta.url, 'link-thread')
+  const work = async (batch: readonly Entry[]) => {
+    signal?.throwIfAborted()
+    const wanted = batch.map((entry): Wanted => {
+      const kept = keptAt(store, entry)
+      return { kept, size: entry.size, at: copy ? undefined : at(entry) }
+    })
+    return files.length < WORTH_THREADS ? linkWork(wanted) : threads.run(wanted)
+  }
+  try {
+    for (let next = 0; next < files.length; next += LINKED_AT_ONCE * AT_ONCE) {
+      const batches = Array.from({ length: AT_ONCE }, (_, i) =>
+        files.slice(next + i * LINKED_AT_ONCE, next + (i + 1) * LINKED_AT_ONCE),
+      )
+      const results = await Promise.all(batches.map(work))
+      for (const [i, batch] of batches.entries())
+        for (const [j, entry] of batch.entries()) yield { entry, result: results[i]![j]! }
+    }
+  } finally {
+    await threads.close()
+  }
 }
 
 /** Shared by many trees: nobody may write into a file, and whoever keeps it can read it to make copies. */
 const sharedMode = ({ mode }: Entry): number => (mode & 0o555) | 0o400
 
 /** A file is shared by those trees that show it alike: same content, same mode, same time, same attributes. */
-function storeName(entry: Entry): [string, string] {
+function keptAt(store: string, entry: Entry): string {
   const names = entry.chunks ? entry.chunks.map(({ hash }) => hash.hex).join('') : (entry.content?.hex ?? '')
   const short =
     names.length > 40 ? `${names.slice(0, 40)}+${entry.chunks!.length}.${names.slice(-40)}` : names
   const given = attributesGiven(entry.xattrs)
   const marked = given.length > 0 ? `.${hashOf(JSON.stringify(given), 'sha1').hex}` : ''
-  return [short.slice(0, 2), `${short.slice(2)}.${sharedMode(entry).toString(8)}.${entry.mtime}${marked}`]
+  return `${store}/${short.slice(0, 2)}/${short.slice(2)}.${sharedMode(entry).toString(8)}.${entry.mtime}${marked}`
 }
 
-/** Makes sure that a file is in the store; true when it had to be fetched. */
+/** Fetches a file into the store. */
 async function keep(
   entry: Entry,
   kept: string,
   { repository, signal }: MaterialiseOptions,
   { made, give }: { made: Set<string>; give: (entry: Entry, file: string) => Promise<void> },
-): Promise<boolean> {
-  const known = lstatSync(kept, { throwIfNoEntry: false })
-  if (known?.size === entry.size) return false
+): Promise<void> {
   const temporary = `${kept}.${randomUUID()}`
   const directory = dirname(kept)
   if (!made.has(directory)) mkdirSync(directory, { recursive: true })
@@ -246,7 +287,6 @@ async function keep(
       if (handle !== undefined) closeSync(handle)
     }
     renameSync(temporary, kept)
-    return true
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
@@ -263,18 +303,6 @@ async function* contentOf(entry: Entry, repository: Repository): AsyncGenerator<
 function writeAll(handle: number, bytes: Uint8Array, at: number): void {
   for (let done = 0; done < bytes.length; )
     done += writeSync(handle, bytes, done, bytes.length - done, at + done)
-}
-
-/** False where the store is on another file system, or a file has as many links as it can. */
-function link(from: string, to: string): boolean {
-  try {
-    linkSync(from, to)
-    return true
-  } catch (error) {
-    if (['EXDEV', 'EMLINK', 'EPERM', 'ENOTSUP'].includes((error as { code?: string }).code ?? ''))
-      return false
-    throw error
-  }
 }
 
 /** `$(ARCH:-x86_64)` in the text of a link, as the client of CVMFS replaces it. */
