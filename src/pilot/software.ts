@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { defineError, isGridError } from '../kernel/errors.ts'
@@ -6,7 +6,8 @@ import type { Clock } from '../kernel/ports.ts'
 import { hashFromPath, hashOf, sameHash } from '../software/format/hash.ts'
 import { incomingFrom } from '../software/format/incoming.ts'
 import { publicKeysFrom } from '../software/format/signed.ts'
-import { materialise, NOTE } from '../software/local/materialise.ts'
+import { cleanStore } from '../software/local/clean.ts'
+import { materialise, NOTE, sayUsed } from '../software/local/materialise.ts'
 import { type FetchStream, openRepository } from '../software/reader/repository.ts'
 import type { PilotConfig } from './config.ts'
 import type { Mounted } from './isolation.ts'
@@ -35,6 +36,7 @@ export interface SoftwareShelf {
 const ILL_MS = 60_000
 /** Longer than any job may take. */
 const UNUSED_MS = 30 * 86_400_000
+/** It may have been fetched just now, for a tree that is being made. */
 const LOOSE_MS = 86_400_000
 
 /** Software for the jobs of a place: trees by their root hashes, files shared between them. */
@@ -94,8 +96,7 @@ export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>):
   async function made(release: PinnedRelease, signal: AbortSignal): Promise<Mounted> {
     const { repository: name, root, masterPublicPem } = release
     const tree = join(directory, 'trees', name, root)
-    const note = join(tree, NOTE)
-    if (!existsSync(note)) {
+    if (!existsSync(join(tree, NOTE))) {
       const masterKeys = publicKeysFrom(masterPublicPem)
       const open = (from: typeof nearestFetch) =>
         openRepository({
@@ -110,8 +111,7 @@ export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>):
       const store = join(directory, 'files')
       await materialise({ repository, snapshot, directory: tree, store, signal })
     }
-    // Says that it is used: what is not, goes.
-    utimesSync(note, now(), now())
+    sayUsed(tree, now())
     return { repository: name, tree }
   }
 
@@ -149,21 +149,5 @@ export function softwareShelf(config: PilotConfig, { now }: Pick<Clock, 'now'>):
 
 /** Removes trees that no job used for long, and files that no tree shows any more. */
 export function tidy(directory: string, now: number): void {
-  const [trees, files] = [join(directory, 'trees'), join(directory, 'files')]
-  for (const repository of below(trees))
-    for (const root of below(join(trees, repository))) {
-      const tree = join(trees, repository, root)
-      const note = lstatSync(join(tree, NOTE), { throwIfNoEntry: false })
-      const used = note?.mtimeMs ?? lstatSync(tree, { throwIfNoEntry: false })?.ctimeMs ?? now
-      if (now - used > UNUSED_MS) rmSync(tree, { recursive: true, force: true })
-    }
-  for (const inside of below(files))
-    for (const name of below(join(files, inside))) {
-      const file = join(files, inside, name)
-      const stat = lstatSync(file, { throwIfNoEntry: false })
-      // It may have been fetched just now, for a tree that is being made.
-      if (stat?.nlink === 1 && now - stat.ctimeMs > LOOSE_MS) rmSync(file, { force: true })
-    }
+  cleanStore({ directory, before: new Date(now - UNUSED_MS), looseBefore: new Date(now - LOOSE_MS) })
 }
-
-const below = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : [])

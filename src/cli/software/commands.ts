@@ -162,6 +162,18 @@ function registerReading(software: Command): void {
       '\nExamples:\n  kumi software run koto.example.org@release-08 -- /cvmfs/koto.example.org/releases/08/bin/reco',
     )
     .action(async (release, command, options) => (await import('./get.ts')).run(release, command, options))
+  software
+    .command('clean')
+    .description('remove what this machine keeps of releases and nobody used for long')
+    .option('--unused-for <days>', 'so long; 0: all that no directory elsewhere shares', '30')
+    .option('--store <directory>', 'what get and run were given (default: ~/.cache/kumi/software)')
+    .option('--dry-run', 'only say what would go')
+    .option('--json', 'print JSON')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  kumi software clean --dry-run\n  kumi software clean --unused-for 7',
+    )
+    .action(async (options) => (await import('./clean.ts')).clean(options))
   withSource(software.command('ls'))
     .description('list a directory of a release')
     .argument('<release>', RELEASE)

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire, isBuiltin } from 'node:module'
-import { basename, dirname, join, relative } from 'node:path'
+import { basename, dirname, extname, join, relative } from 'node:path'
 import { Readable } from 'node:stream'
 import { createGzip } from 'node:zlib'
 import { type ArchivedFile, tarBlocks } from './tar.ts'
@@ -24,6 +24,8 @@ interface Source {
 }
 
 const IMPORT = /\b(?:from|import)\s*\(?\s*['"]([^'"]+)['"]/g
+/** A thread is a program of its own, beside the module that starts it. */
+const THREAD = /\bcreateThreads\(\s*import\.meta\.url,\s*['"]([^'"]+)['"]/g
 /** Of packages what only people and compilers read. */
 const NOT_RUN = /(\.(map|md|ts|mts|cts|markdown|flow)|^LICENSE.*)$/i
 
@@ -54,12 +56,14 @@ export function bundleOf(program: string, { node }: { readonly node: boolean }):
   }
 }
 
-/** All modules that a program reaches by relative imports, and the packages, with those that they in turn need. */
+/** All modules that a program reaches by relative imports or as threads, and the packages, with those that they in turn need. */
 function closure(entry: string): { modules: string[]; packages: Map<string, string> } {
   const modules = new Set([entry])
   const packages = new Map<string, string>()
   for (const file of modules) {
-    for (const [, wanted] of readFileSync(file, 'utf8').matchAll(IMPORT)) {
+    const text = readFileSync(file, 'utf8')
+    for (const [, name] of text.matchAll(THREAD)) modules.add(join(dirname(file), `${name}${extname(file)}`))
+    for (const [, wanted] of text.matchAll(IMPORT)) {
       if (isBuiltin(wanted!)) continue
       if (wanted!.startsWith('.')) {
         const path = join(dirname(file), wanted!)

@@ -12,9 +12,17 @@ export type LinkResult = 'linked' | 'kept' | 'absent'
 /** Links what is in the store already. */
 export const linkWork = (files: readonly Wanted[]): LinkResult[] =>
   files.map(({ kept, size, at }) => {
-    if (lstatSync(kept, { throwIfNoEntry: false })?.size !== size) return 'absent'
-    return at !== undefined && link(kept, at) ? 'linked' : 'kept'
+    if (sizeOf(kept) !== size) return 'absent'
+    try {
+      return at !== undefined && link(kept, at) ? 'linked' : 'kept'
+    } catch (error) {
+      // Given up in this moment by somebody who cleans.
+      if (sizeOf(kept) === undefined) return 'absent'
+      throw error
+    }
   })
+
+const sizeOf = (file: string): number | undefined => lstatSync(file, { throwIfNoEntry: false })?.size
 
 /** False where the store is on another file system, or a file has as many links as it can. */
 export function link(from: string, to: string): boolean {

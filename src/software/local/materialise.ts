@@ -21,6 +21,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
 import { createThreads, type Threads } from '../../kernel/threads.ts'
@@ -39,6 +40,7 @@ const SMALL_AT_ONCE = 512
 const LINKED_AT_ONCE = 250
 /** Fewer are linked sooner than a thread is started. */
 const WORTH_THREADS = 2000
+const MOST_THREADS = 4
 
 export interface MaterialiseOptions {
   readonly repository: Repository
@@ -89,11 +91,13 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
   const there = lstatSync(directory, { throwIfNoEntry: false })
   if (there?.isDirectory()) {
     const before = readNote(directory)
-    if (before === note)
+    if (before === note) {
+      sayUsed(directory)
       return {
         ...{ entries: 0, fetched: 0, fetchedBytes: 0, present: 0, unchanged: true },
         ...{ leftOut: [], withoutAttributes: [] },
       }
+    }
     if (before === undefined && readdirSync(directory).length > 0)
       throw notOurs(`${directory} is not empty and was not made by kumi software; choose another directory.`)
   } else if (there) throw notOurs(`${directory} is a file.`)
@@ -126,6 +130,22 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
 function readNote(directory: string): string | undefined {
   const file = join(directory, NOTE)
   return existsSync(file) ? readFileSync(file, 'utf8') : undefined
+}
+
+/** When a tree was made or last wanted, in ms since 1970; of what is half made, when it was last changed. */
+export const usedAt = (directory: string): number =>
+  lstatSync(join(directory, NOTE), { throwIfNoEntry: false })?.mtimeMs ??
+  lstatSync(directory, { throwIfNoEntry: false })?.ctimeMs ??
+  Number.POSITIVE_INFINITY
+
+/** What is not used for long goes: see `cleanStore`. */
+export function sayUsed(directory: string, at = new Date()): void {
+  try {
+    utimesSync(join(directory, NOTE), at, at)
+  } catch (error) {
+    // A tree of somebody else, who looks after it.
+    if (!['EPERM', 'EACCES', 'EROFS'].includes((error as { code?: string }).code ?? '')) throw error
+  }
 }
 
 async function build(
@@ -215,7 +235,9 @@ async function* linked(
   { store, copy, signal }: MaterialiseOptions,
   at: (entry: Entry) => string,
 ): AsyncGenerator<{ entry: Entry; result: LinkResult }> {
-  const threads: Threads<readonly Wanted[], LinkResult[]> = createThreads(import.meta.url, 'link-thread')
+  const threads: Threads<readonly Wanted[], LinkResult[]> = createThreads(import.meta.url, 'link-thread', {
+    most: Math.min(MOST_THREADS, availableParallelism()),
+  })
   const work = async (batch: readonly Entry[]) => {
     signal?.throwIfAborted()
     const wanted = batch.map((entry): Wanted => {
