@@ -4,14 +4,16 @@ import type { Logger } from '../kernel/log.ts'
 import type { Clock, Ids } from '../kernel/ports.ts'
 import { createThreads, type Threads } from '../kernel/threads.ts'
 import type { StorageDriver } from '../storage/index.ts'
+import type { ComposeQuestion, ComposeResult, Composition } from './compose.ts'
 import { isMirror, noSuchRepository } from './errors.ts'
 import { damaged } from './format/errors.ts'
 import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from './format/hash.ts'
 import type { PackEntry, PackedObject } from './format/pack.ts'
 import { readStored, storedBytes } from './objects.ts'
 import { type Originals, type OriginalsOptions, openOriginals } from './originals.ts'
+import type { References } from './references.ts'
 import * as store from './repository.store.ts'
-import type { ComposeQuestion, ComposeResult, References, ServerJob } from './server-thread.ts'
+import type { ServerJob } from './server-thread.ts'
 
 export interface SoftwareOptions {
   readonly db: Db
@@ -60,7 +62,7 @@ export interface Context extends Omit<SoftwareOptions, 'originals' | 'threads'> 
    */
   compose(
     repository: { id: number; name: string },
-    job: Extract<ServerJob, { do: 'compose' }>,
+    composition: Composition,
     told: {
       beyond(bytes: number): Promise<number>
       keep(catalog: PackedObject): Promise<void>
@@ -99,15 +101,18 @@ export function openContext(options: SoftwareOptions): Context {
   }
   return {
     ...{ ...options, originals, repository },
-    compose: (of, job, { beyond, keep, atWork }) =>
-      composers.run(job, {
-        async answer(asked: ComposeQuestion) {
-          if ('beyond' in asked) return beyond(asked.beyond)
-          if ('load' in asked) return storedBytes(options, of, hashFromText(asked.load))
-          await atWork()
-          if ('keep' in asked) await keep(asked.keep)
+    compose: (of, composition, { beyond, keep, atWork }) =>
+      composers.run(
+        { do: 'compose', ...composition },
+        {
+          async answer(asked: ComposeQuestion) {
+            if ('beyond' in asked) return beyond(asked.beyond)
+            if ('load' in asked) return storedBytes(options, of, hashFromText(asked.load))
+            await atWork()
+            if ('keep' in asked) await keep(asked.keep)
+          },
         },
-      }),
+      ),
     composeEarly() {
       if (early) return undefined
       early = true

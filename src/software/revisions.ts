@@ -1,6 +1,7 @@
 import { type Db, type Tx, transaction } from '../kernel/database.ts'
 import { publish } from '../kernel/events.ts'
 import { endApproved, refuseUnapproved } from './approval.ts'
+import type { ComposeResult } from './compose.ts'
 import type { Context } from './context.ts'
 import {
   badTag,
@@ -22,7 +23,6 @@ import { gatherObjects, storeObjects } from './objects.ts'
 import type { ProposalRow } from './proposal.store.ts'
 import * as publications from './publication.store.ts'
 import * as store from './repository.store.ts'
-import type { ComposeResult } from './server-thread.ts'
 
 export interface RevisionRequest {
   readonly kind: 'publish' | 'rollback'
@@ -94,14 +94,8 @@ export async function makeRevision(
     const composed = await context.compose(
       repository,
       {
-        ...{
-          do: 'compose',
-          changes: request.changes?.file,
-          path: request.path,
-          root: root ?? undefined,
-          now,
-        },
-        ...{ algorithm: repository.algorithm, revision: Number(next) },
+        ...{ changes: request.changes?.file, path: request.path, root: root ?? undefined },
+        ...{ algorithm: repository.algorithm, revision: Number(next), now },
       },
       {
         beyond: async (bytes) => request.changes?.beyond(bytes) ?? 0,

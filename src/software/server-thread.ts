@@ -1,160 +1,21 @@
-import { closeSync, openSync, readSync } from 'node:fs'
-import { StringDecoder } from 'node:string_decoder'
 import { serveJobs } from '../kernel/thread-errors.ts'
-import { openCatalog } from './format/catalog.ts'
-import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
-import { plainForm } from './format/objects.ts'
+import type { ComposeQuestion, Composition } from './compose.ts'
+import type { ContentHash } from './format/hash.ts'
 import { checkPack } from './format/pack.ts'
-import { openTree, TREE_LIMITS } from './format/tree.ts'
-import { readChange } from './local/change.ts'
 
 /** What the threads of the server do: look at what was uploaded, make catalogues and read them. */
 export type ServerJob =
   | { readonly do: 'check'; readonly pack: Uint8Array; readonly mostPlain: number }
   | { readonly do: 'references'; readonly stored: Uint8Array; readonly hash: ContentHash }
-  | {
-      readonly do: 'compose'
-      /** File of changes, one a line, which may still grow; absent: the tree of `root` is published again as it is. */
-      readonly changes?: string | undefined
-      readonly path: string
-      readonly root?: string | undefined
-      readonly algorithm: Algorithm
-      readonly revision: number
-      readonly now: Date
-    }
-
-/**
- * What a composition asks for while it runs: that its changes have more than so many bytes, a catalogue as it is stored,
- * that one is stored, or nothing: it is at work.
- */
-export type ComposeQuestion =
-  | { readonly beyond: number }
-  | { readonly load: string }
-  | { readonly keep: { readonly hash: ContentHash; readonly stored: Uint8Array } }
-  | { readonly atWork: number }
-
-export interface ComposeResult {
-  readonly root: { readonly hash: ContentHash; readonly size: number }
-  /** Digests of the objects that what was put refers to, one behind the other, in blocks. */
-  readonly referred: readonly Uint8Array[]
-  readonly put: number
-  readonly removed: number
-  /** Of the whole tree. */
-  readonly files: number
-  readonly bytes: number
-}
-
-/** What a catalogue refers to. */
-export interface References {
-  readonly nested: readonly ContentHash[]
-  readonly objects: readonly { readonly hash: ContentHash; readonly kind: 'file' | 'chunk' }[]
-}
-
-function referencesOf(stored: Uint8Array, hash: ContentHash): References {
-  const objects = new Map<string, References['objects'][number]>()
-  const catalog = openCatalog(plainForm(stored, hash))
-  try {
-    for (const { entry, external } of catalog.walk()) {
-      if (entry.kind !== 'file' || external) continue
-      for (const chunk of entry.chunks ?? []) objects.set(chunk.hash.hex, { hash: chunk.hash, kind: 'chunk' })
-      if (!entry.chunks && entry.content)
-        objects.set(entry.content.hex, { hash: entry.content, kind: 'file' })
-    }
-    return { nested: catalog.nested().map((one) => one.hash), objects: [...objects.values()] }
-  } finally {
-    catalog.close()
-  }
-}
-
-/** Gathers digests; one that comes again soon is left out. */
-function digests(): { add(hash: ContentHash): void; blocks(): Uint8Array[] } {
-  const [blocks, recent] = [[] as Uint8Array[], new Set<string>()]
-  const end = () => {
-    if (recent.size > 0) blocks.push(new Uint8Array(Buffer.from([...recent].join(''), 'hex')))
-    recent.clear()
-  }
-  return {
-    add({ hex }) {
-      recent.add(hex)
-      if (recent.size === DIGESTS_A_BLOCK) end()
-    },
-    blocks() {
-      end()
-      return blocks
-    },
-  }
-}
-const DIGESTS_A_BLOCK = 10_000
-
-const SAY_EACH = 50_000
-/** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
-const DIVIDE_EACH = TREE_LIMITS.least
-
-/** Lines of a file; `beyond` says how many bytes it has when these are more, or all. */
-async function* linesOf(file: string, beyond: (bytes: number) => Promise<unknown>): AsyncGenerator<string> {
-  let there = (await beyond(0)) as number
-  const handle = openSync(file, 'r')
-  try {
-    const block = Buffer.alloc(1 << 17)
-    const decoder = new StringDecoder('utf8')
-    let [at, rest] = [0, '']
-    while (at < there) {
-      const read = readSync(handle, block, 0, Math.min(block.length, there - at), at)
-      at += read
-      const lines = (rest + decoder.write(block.subarray(0, read))).split('\n')
-      rest = lines.pop()!
-      yield* lines
-      if (at === there) there = (await beyond(at)) as number
-    }
-    yield rest
-  } finally {
-    closeSync(handle)
-  }
-}
+  | ({ readonly do: 'compose' } & Composition)
 
 serveJobs<ServerJob, ComposeQuestion>(async (job, ask) => {
   if (job.do === 'check')
     return {
       result: checkPack(Buffer.from(job.pack.buffer, job.pack.byteOffset, job.pack.length), job.mostPlain),
     }
-  if (job.do === 'references') return { result: referencesOf(job.stored, job.hash) }
-  const load = async (hash: ContentHash) => plainForm((await ask({ load: textOf(hash) })) as Uint8Array, hash)
-  const root = job.root === undefined ? undefined : hashFromText(job.root)
-  const tree = await openTree(root, { algorithm: job.algorithm, load, now: job.now })
-  const referred = digests()
-  let [put, removed] = [0, 0]
-  try {
-    tree.touch()
-    // While the first changes are still on their way.
-    await tree.prepare(job.path)
-    if (job.changes !== undefined)
-      for await (const line of linesOf(job.changes, (bytes) => ask({ beyond: bytes }))) {
-        if (line.trim() === '') continue
-        const change = readChange(line, job.path)
-        if ('remove' in change) {
-          if (await tree.remove(change.remove)) removed++
-          continue
-        }
-        await tree.put(change.put)
-        put++
-        // As soon as it may be worth it: what is there by then is moved, and what follows is not.
-        if (put % DIVIDE_EACH === 0 && put <= 4 * DIVIDE_EACH) await tree.divideAt(job.path)
-        if (put % SAY_EACH === 0) await ask({ atWork: put })
-        if (change.put.content) referred.add(change.put.content)
-        for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash)
-      }
-    await tree.divideAt(job.path)
-    const { hash, size, all } = await tree.finish(
-      job.revision,
-      async (object) => void (await ask({ keep: { hash: object.hash, stored: object.stored } })),
-    )
-    const result: ComposeResult = {
-      ...{ root: { hash, size }, referred: referred.blocks(), put, removed },
-      ...{ files: all.regular, bytes: all.file_size },
-    }
-    return { result }
-  } catch (error) {
-    tree.abandon()
-    throw error
-  }
+  // Whoever only looks at packs needs no SQLite.
+  if (job.do === 'references')
+    return { result: (await import('./references.ts')).referencesOf(job.stored, job.hash) }
+  return { result: await (await import('./compose.ts')).compose(job, ask) }
 })
