@@ -17,7 +17,8 @@ import { textOf } from '../format/hash.ts'
 import { openRepository } from '../reader/repository.ts'
 import { type Cleaned, cleanStore } from './clean.ts'
 import { keptListings } from './listings.ts'
-import { materialise, NOTE } from './materialise.ts'
+import { materialise } from './materialise.ts'
+import { NOTE } from './tree-note.ts'
 
 let root: string
 let made: RepositoryFiles

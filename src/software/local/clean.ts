@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { lstatSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs'
 import { join } from 'node:path'
-import { usedAt } from './materialise.ts'
+import { usedAt } from './tree-note.ts'
 
 export interface Cleaned {
   readonly trees: readonly string[]

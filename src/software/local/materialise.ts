@@ -4,7 +4,6 @@ import {
   closeSync,
   constants,
   copyFileSync,
-  existsSync,
   fchmodSync,
   ftruncateSync,
   futimesSync,
@@ -13,7 +12,6 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
   symlinkSync,
@@ -21,26 +19,23 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { defineError } from '../../kernel/errors.ts'
-import { createThreads, type Threads } from '../../kernel/threads.ts'
 import type { Entry } from '../format/entry.ts'
-import { hashOf, textOf } from '../format/hash.ts'
+import { textOf } from '../format/hash.ts'
 import { HELD_BYTES } from '../format/incoming.ts'
 import type { Repository, Snapshot } from '../reader/repository.ts'
 import { SMALL_BYTES } from '../reader/together.ts'
-import { type LinkResult, link, linkWork, type Wanted } from './link-work.ts'
-import { attributesGiven, giveAttributes } from './write-attributes.ts'
+import { keptAt, sharedMode } from './kept.ts'
+import { link } from './link-work.ts'
+import { linked } from './linked.ts'
+import { NOTE, readNote, sayUsed } from './tree-note.ts'
+import { giveAttributes } from './write-attributes.ts'
 
 const notOurs = defineError('conflict', 'software_directory_in_use')
 
 const AT_ONCE = 16
 const SMALL_AT_ONCE = 512
-const LINKED_AT_ONCE = 250
-/** Fewer are linked sooner than a thread is started. */
-const WORTH_THREADS = 2000
-const MOST_THREADS = 4
 
 export interface MaterialiseOptions {
   readonly repository: Repository
@@ -71,9 +66,6 @@ export interface Materialised {
   /** Entries that could not be given their extended attributes. */
   readonly withoutAttributes: readonly string[]
 }
-
-/** Says of a directory which tree it is; nothing else in it is ours to judge. */
-export const NOTE = '.kumi-software.json'
 
 /**
  * Makes a tree of a repository a directory, whole or not at all: it is built beside and renamed. Every object is
@@ -127,27 +119,6 @@ export async function materialise(options: MaterialiseOptions): Promise<Material
   }
 }
 
-function readNote(directory: string): string | undefined {
-  const file = join(directory, NOTE)
-  return existsSync(file) ? readFileSync(file, 'utf8') : undefined
-}
-
-/** When a tree was made or last wanted, in ms since 1970; of what is half made, when it was last changed. */
-export const usedAt = (directory: string): number =>
-  lstatSync(join(directory, NOTE), { throwIfNoEntry: false })?.mtimeMs ??
-  lstatSync(directory, { throwIfNoEntry: false })?.ctimeMs ??
-  Number.POSITIVE_INFINITY
-
-/** What is not used for long goes: see `cleanStore`. */
-export function sayUsed(directory: string, at = new Date()): void {
-  try {
-    utimesSync(join(directory, NOTE), at, at)
-  } catch (error) {
-    // A tree of somebody else, who looks after it.
-    if (!['EPERM', 'EACCES', 'EROFS'].includes((error as { code?: string }).code ?? '')) throw error
-  }
-}
-
 async function build(
   entries: readonly Entry[],
   building: string,
@@ -172,7 +143,7 @@ async function build(
   let [fetched, fetchedBytes] = [0, 0]
   const present = new Set<string>()
   const left: Entry[] = []
-  for await (const { entry, result } of linked(files, options, at)) {
+  for await (const { entry, result } of linked(files, { store, signal, at: copy ? undefined : at })) {
     if (result !== 'absent') present.add(keptAt(store, entry))
     if (result === 'linked') options.onFile?.(entry.size)
     else left.push(entry)
@@ -224,53 +195,6 @@ async function build(
     chmodSync(at(entry), (entry.mode & 0o777) | 0o700)
   }
   return { entries: entries.length, fetched, fetchedBytes, present: present.size, leftOut, withoutAttributes }
-}
-
-/**
- * Links the files that are in the store already, which is mostly all or none: many together, as a promise for each would
- * take longer than its link, and by all processors.
- */
-async function* linked(
-  files: readonly Entry[],
-  { store, copy, signal }: MaterialiseOptions,
-  at: (entry: Entry) => string,
-): AsyncGenerator<{ entry: Entry; result: LinkResult }> {
-  const threads: Threads<readonly Wanted[], LinkResult[]> = createThreads(import.meta.url, 'link-thread', {
-    most: Math.min(MOST_THREADS, availableParallelism()),
-  })
-  const work = async (batch: readonly Entry[]) => {
-    signal?.throwIfAborted()
-    const wanted = batch.map((entry): Wanted => {
-      const kept = keptAt(store, entry)
-      return { kept, size: entry.size, at: copy ? undefined : at(entry) }
-    })
-    return files.length < WORTH_THREADS ? linkWork(wanted) : threads.run(wanted)
-  }
-  try {
-    for (let next = 0; next < files.length; next += LINKED_AT_ONCE * AT_ONCE) {
-      const batches = Array.from({ length: AT_ONCE }, (_, i) =>
-        files.slice(next + i * LINKED_AT_ONCE, next + (i + 1) * LINKED_AT_ONCE),
-      )
-      const results = await Promise.all(batches.map(work))
-      for (const [i, batch] of batches.entries())
-        for (const [j, entry] of batch.entries()) yield { entry, result: results[i]![j]! }
-    }
-  } finally {
-    await threads.close()
-  }
-}
-
-/** Shared by many trees: nobody may write into a file, and whoever keeps it can read it to make copies. */
-const sharedMode = ({ mode }: Entry): number => (mode & 0o555) | 0o400
-
-/** A file is shared by those trees that show it alike: same content, same mode, same time, same attributes. */
-function keptAt(store: string, entry: Entry): string {
-  const names = entry.chunks ? entry.chunks.map(({ hash }) => hash.hex).join('') : (entry.content?.hex ?? '')
-  const short =
-    names.length > 40 ? `${names.slice(0, 40)}+${entry.chunks!.length}.${names.slice(-40)}` : names
-  const given = attributesGiven(entry.xattrs)
-  const marked = given.length > 0 ? `.${hashOf(JSON.stringify(given), 'sha1').hex}` : ''
-  return `${store}/${short.slice(0, 2)}/${short.slice(2)}.${sharedMode(entry).toString(8)}.${entry.mtime}${marked}`
 }
 
 /** Fetches a file into the store. */
