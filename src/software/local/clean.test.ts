@@ -1,3 +1,4 @@
+import { execFile } from 'node:child_process'
 import {
   existsSync,
   mkdirSync,
@@ -10,6 +11,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type RepositoryFiles, repositoryFiles } from '../../../test/harness/software-files.ts'
 import type { Entry } from '../format/entry.ts'
@@ -122,4 +124,23 @@ test('whoever wants a tree again keeps it', async () => {
   expect(await get(0)).toMatchObject({ unchanged: true })
   cleanStore({ directory, before: new Date(Date.now() - 60_000) })
   expect(trees()).toContain(revisions[0])
+})
+
+test('several may clean the same at the same time, as pilots do that end together', async () => {
+  const directory = join(root, 'together')
+  for (let i = 0; i < 300; i++) {
+    const tree = join(directory, 'trees', made.name, String(i))
+    mkdirSync(tree, { recursive: true })
+    writeFileSync(join(tree, NOTE), '')
+    utimesSync(join(tree, NOTE), 1, 1)
+  }
+  const program = `import { cleanStore } from ${JSON.stringify(new URL('./clean.ts', import.meta.url).href)}
+    const before = new Date(Date.now() - 3600_000)
+    console.log(cleanStore({ directory: ${JSON.stringify(directory)}, before }).trees.length)`
+  const loader = new URL('../../../test/harness/typescript-loader.mjs', import.meta.url).href
+  const cleaning = () =>
+    promisify(execFile)(process.execPath, ['--import', loader, '--input-type=module', '-e', program])
+  const done = await Promise.all(Array.from({ length: 4 }, cleaning))
+  expect(done.reduce((sum, { stdout }) => sum + Number(stdout), 0)).toBe(300)
+  expect(readdirSync(join(directory, 'trees', made.name))).toEqual([])
 })

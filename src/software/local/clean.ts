@@ -46,7 +46,7 @@ export function cleanStore({ directory, before, looseBefore, dryRun = false }: C
       if (usedAt(tree) >= before.getTime()) continue
       // Half a tree is nobody's: it goes from its place whole.
       const moved = dryRun ? tree : `${tree}.${randomUUID().slice(0, 8)}.old`
-      if (!dryRun) renameSync(tree, moved)
+      if (!dryRun && !rename(tree, moved)) continue
       for (const { ino, nlink, size } of filesBelow(moved))
         if (nlink === 1) count(size)
         else going.set(ino, (going.get(ino) ?? 0) + 1)
@@ -64,6 +64,17 @@ export function cleanStore({ directory, before, looseBefore, dryRun = false }: C
     for (const { file, size, mtimeMs } of filesBelow(join(directory, kind)))
       if (mtimeMs < before.getTime()) give(file, size)
   return { trees, files, bytes }
+}
+
+/** False where another one who cleans was first: all pilots of a place do when they end. */
+function rename(from: string, to: string): boolean {
+  try {
+    renameSync(from, to)
+    return true
+  } catch (error) {
+    if ((error as { code?: string }).code === 'ENOENT') return false
+    throw error
+  }
 }
 
 /** What is in a directory; nothing where there is none, or no more. */

@@ -24,26 +24,25 @@ export interface LinkOptions {
 export async function* linked(
   files: readonly Entry[],
   { store, at, signal }: LinkOptions,
-): AsyncGenerator<{ entry: Entry; result: LinkResult }> {
+): AsyncGenerator<{ entry: Entry; kept: string; result: LinkResult }> {
   const threads: Threads<readonly Wanted[], LinkResult[]> = createThreads(import.meta.url, 'link-thread', {
     most: Math.min(MOST_THREADS, availableParallelism()),
   })
   const work = async (batch: readonly Entry[]) => {
     signal?.throwIfAborted()
-    const wanted = batch.map((entry): Wanted => {
-      const kept = keptAt(store, entry)
-      return { kept, size: entry.size, at: at?.(entry) }
-    })
-    return files.length < WORTH_THREADS ? linkWork(wanted) : threads.run(wanted)
+    const wanted = batch.map(
+      (entry): Wanted => ({ kept: keptAt(store, entry), size: entry.size, at: at?.(entry) }),
+    )
+    const results = files.length < WORTH_THREADS ? linkWork(wanted) : await threads.run(wanted)
+    return batch.map((entry, i) => ({ entry, kept: wanted[i]!.kept, result: results[i]! }))
   }
   try {
     for (let next = 0; next < files.length; next += BATCH_FILES * BATCHES) {
-      const batches = Array.from({ length: BATCHES }, (_, i) =>
-        files.slice(next + i * BATCH_FILES, next + (i + 1) * BATCH_FILES),
+      const some = files.slice(next, next + BATCH_FILES * BATCHES)
+      const batches = Array.from({ length: Math.ceil(some.length / BATCH_FILES) }, (_, i) =>
+        some.slice(i * BATCH_FILES, (i + 1) * BATCH_FILES),
       )
-      const results = await Promise.all(batches.map(work))
-      for (const [i, batch] of batches.entries())
-        for (const [j, entry] of batch.entries()) yield { entry, result: results[i]![j]! }
+      yield* (await Promise.all(batches.map(work))).flat()
     }
   } finally {
     await threads.close()

@@ -143,8 +143,8 @@ async function build(
   let [fetched, fetchedBytes] = [0, 0]
   const present = new Set<string>()
   const left: Entry[] = []
-  for await (const { entry, result } of linked(files, { store, signal, at: copy ? undefined : at })) {
-    if (result !== 'absent') present.add(keptAt(store, entry))
+  for await (const { entry, kept, result } of linked(files, { store, signal, at: copy ? undefined : at })) {
+    if (result !== 'absent') present.add(kept)
     if (result === 'linked') options.onFile?.(entry.size)
     else left.push(entry)
   }
