@@ -1,5 +1,6 @@
 import { setMaxListeners } from 'node:events'
 import type { Command } from 'commander'
+import { defineError } from '../kernel/errors.ts'
 import type { ClientOptions } from './client/home.ts'
 
 /** Options every command of a door takes. */
@@ -19,6 +20,15 @@ export function withShared(command: Command): Command {
 /** Collects an option that may be given several times. */
 export function several(value: string, before: readonly string[] = []): string[] {
   return [...before, value]
+}
+
+export const badOption = defineError('invalid', 'bad_option')
+
+/** The number that an option was given, of at most so many digits. */
+export function whole(option: string, text: string, digits = 15): number {
+  if (!/^\d+$/.test(text) || text.length > digits)
+    throw badOption(`${option} needs a whole number, not "${text}".`)
+  return Number(text)
 }
 
 /** Prints a result: as JSON when asked for, otherwise in words. */

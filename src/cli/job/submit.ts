@@ -2,15 +2,12 @@ import { createHash } from 'node:crypto'
 import { lstat, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { defineError } from '../../kernel/errors.ts'
 import { type GridClient, withClient } from '../client/http.ts'
-import { interruption, type SharedOptions, show } from '../common-options.ts'
+import { badOption, interruption, type SharedOptions, show, whole } from '../common-options.ts'
 import { partial } from '../outcome.ts'
 import { jobIds } from './ids.ts'
 import { isOver, type JobLine, searchJobs } from './jobs.ts'
 import { sendSandbox } from './sandbox.ts'
-
-const badOption = defineError('invalid', 'bad_option')
 
 interface SubmitOptions extends SharedOptions {
   readonly input?: string[]
@@ -133,11 +130,6 @@ function variableOf(text: string): [string, string] {
   const parts = /^([A-Za-z_][A-Za-z0-9_]*)=([\s\S]*)$/.exec(text)
   if (!parts) throw badOption(`"${text}": write --env NAME=value.`)
   return [parts[1]!, parts[2]!]
-}
-
-function whole(option: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw badOption(`${option} needs a whole number, not "${text}".`)
-  return Number(text)
 }
 
 export async function wait(texts: readonly string[], options: SharedOptions): Promise<void> {

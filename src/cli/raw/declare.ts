@@ -1,10 +1,10 @@
 import { withClient } from '../client/http.ts'
 import { fileAddress, rseSettings } from '../client/rucio.ts'
 import { putFile, storedAt } from '../client/storage.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show, whole } from '../common-options.ts'
 import { digestFile, gatherFiles, type LocalFile } from '../data/local-files.ts'
 import { readRootEvents } from '../data/root-events.ts'
-import { badOption, runPath, whole } from './run-path.ts'
+import { runPath } from './run-path.ts'
 
 interface DeclareOptions extends SharedOptions {
   readonly flow?: string

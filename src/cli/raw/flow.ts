@@ -1,7 +1,6 @@
 import { withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show, whole } from '../common-options.ts'
 import { bytesText, table } from '../terminal.ts'
-import { badOption, whole } from './run-path.ts'
 
 interface Flow {
   readonly name: string

@@ -1,11 +1,4 @@
-import { defineError } from '../../kernel/errors.ts'
-
-export const badOption = defineError('invalid', 'bad_option')
-
-export function whole(what: string, text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw badOption(`${what} needs a whole number, not "${text}".`)
-  return Number(text)
-}
+import { whole } from '../common-options.ts'
 
 export const runPath = (experiment: string, run: string): string =>
   `/kumi/v1/raw/runs/${whole('The experiment', experiment)}/${whole('The run', run)}`
