@@ -126,6 +126,20 @@ test('whoever wants a tree again keeps it', async () => {
   expect(trees()).toContain(revisions[0])
 })
 
+test('what a clean that was ended left goes the next time, and only what one removed itself is counted', () => {
+  const directory = join(root, 'ended')
+  const old = join(directory, 'trees', made.name, 'some.1234abcd.old')
+  mkdirSync(join(old, 'sub'), { recursive: true })
+  for (const file of [NOTE, 'sub/one']) {
+    writeFileSync(join(old, file), 'four')
+    utimesSync(join(old, file), 1, 1)
+  }
+  const clean = (dryRun: boolean) => cleanStore({ directory, before: new Date(), dryRun })
+  expect(clean(true)).toEqual({ trees: [], files: 2, bytes: 8 })
+  expect(clean(false)).toEqual({ trees: [], files: 2, bytes: 8 })
+  expect(readdirSync(join(directory, 'trees', made.name))).toEqual([])
+})
+
 test('several may clean the same at the same time, as pilots do that end together', async () => {
   const directory = join(root, 'together')
   for (let i = 0; i < 300; i++) {
@@ -136,11 +150,14 @@ test('several may clean the same at the same time, as pilots do that end togethe
   }
   const program = `import { cleanStore } from ${JSON.stringify(new URL('./clean.ts', import.meta.url).href)}
     const before = new Date(Date.now() - 3600_000)
-    console.log(cleanStore({ directory: ${JSON.stringify(directory)}, before }).trees.length)`
+    const { trees, files } = cleanStore({ directory: ${JSON.stringify(directory)}, before })
+    console.log(JSON.stringify([trees.length, files]))`
   const loader = new URL('../../../test/harness/typescript-loader.mjs', import.meta.url).href
   const cleaning = () =>
     promisify(execFile)(process.execPath, ['--import', loader, '--input-type=module', '-e', program])
   const done = await Promise.all(Array.from({ length: 4 }, cleaning))
-  expect(done.reduce((sum, { stdout }) => sum + Number(stdout), 0)).toBe(300)
+  const counts = done.map(({ stdout }) => JSON.parse(stdout) as [number, number])
+  // No tree is said by two; of each there is a file, its note.
+  for (const i of [0, 1] as const) expect(counts.reduce((sum, one) => sum + one[i], 0)).toBe(300)
   expect(readdirSync(join(directory, 'trees', made.name))).toEqual([])
 })

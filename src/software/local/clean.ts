@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { lstatSync, readdirSync, renameSync, rmSync, type Stats } from 'node:fs'
+import { lstatSync, readdirSync, renameSync, rmdirSync, type Stats, unlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { usedAt } from './tree-note.ts'
 
@@ -8,6 +8,9 @@ export interface Cleaned {
   readonly files: number
   readonly bytes: number
 }
+
+/** The end of the name of a tree that nobody wants. */
+const GONE = '.old'
 
 export interface CleanOptions {
   /** Where software is kept: `trees/`, `files/` and more below it. */
@@ -33,9 +36,10 @@ export function cleanStore({ directory, before, looseBefore, dryRun = false }: C
     files++
     bytes += size
   }
+  // Others may clean the same, as all pilots of a place do when they end: each says what it removed itself.
+  const removes = (file: string): boolean => dryRun || removed(() => unlinkSync(file))
   const give = (file: string, size: number): void => {
-    if (!dryRun) rmSync(file, { force: true })
-    count(size)
+    if (removes(file)) count(size)
   }
 
   const trees: string[] = []
@@ -44,14 +48,17 @@ export function cleanStore({ directory, before, looseBefore, dryRun = false }: C
   for (const repository of inside(join(directory, 'trees')))
     for (const tree of inside(repository)) {
       if (usedAt(tree) >= before.getTime()) continue
-      // Half a tree is nobody's: it goes from its place whole.
-      const moved = dryRun ? tree : `${tree}.${randomUUID().slice(0, 8)}.old`
-      if (!dryRun && !rename(tree, moved)) continue
-      for (const { ino, nlink, size } of filesBelow(moved))
+      // Half a tree is nobody's: it goes from its place whole. What has gone so may be left of a clean that was ended.
+      const gone = tree.endsWith(GONE)
+      const moved = dryRun || gone ? tree : `${tree}.${randomUUID().slice(0, 8)}${GONE}`
+      if (moved !== tree && !removed(() => renameSync(tree, moved))) continue
+      if (!gone) trees.push(tree)
+      for (const { file, ino, nlink, size } of filesBelow(moved)) {
+        if (!removes(file)) continue
         if (nlink === 1) count(size)
         else going.set(ino, (going.get(ino) ?? 0) + 1)
-      if (!dryRun) rmSync(moved, { recursive: true, force: true })
-      trees.push(tree)
+      }
+      if (!dryRun) removeDirectories(moved)
     }
   for (const { file, ino, nlink, size, ctimeMs } of filesBelow(join(directory, 'files'))) {
     const freed = going.get(ino) ?? 0
@@ -66,13 +73,13 @@ export function cleanStore({ directory, before, looseBefore, dryRun = false }: C
   return { trees, files, bytes }
 }
 
-/** False where another one who cleans was first: all pilots of a place do when they end. */
-function rename(from: string, to: string): boolean {
+/** False where another one was first, or still holds what is in it: that goes the next time. */
+function removed(remove: () => void): boolean {
   try {
-    renameSync(from, to)
+    remove()
     return true
   } catch (error) {
-    if ((error as { code?: string }).code === 'ENOENT') return false
+    if (['ENOENT', 'ENOTEMPTY'].includes((error as { code?: string }).code ?? '')) return false
     throw error
   }
 }
@@ -93,4 +100,10 @@ function* filesBelow(directory: string): Generator<Stats & { file: string }> {
     if (stats?.isDirectory()) yield* filesBelow(file)
     else if (stats) yield Object.assign(stats, { file })
   }
+}
+
+function removeDirectories(directory: string): void {
+  for (const one of inside(directory))
+    if (lstatSync(one, { throwIfNoEntry: false })?.isDirectory()) removeDirectories(one)
+  removed(() => rmdirSync(directory))
 }
