@@ -3,7 +3,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { type Algorithm, type ContentHash, hashFromText, textOf } from './format/hash.ts'
 import { plainForm } from './format/objects.ts'
 import { openTree, TREE_LIMITS } from './format/tree.ts'
-import { readChange } from './local/change.ts'
+import { type Change, readChange } from './local/change.ts'
 
 /** What a composition is to be made of. */
 export interface Composition {
@@ -61,8 +61,11 @@ const SAY_EACH = 50_000
 /** Entries after which a path that is published is looked at whether it becomes a catalogue of its own. */
 const DIVIDE_EACH = TREE_LIMITS.least
 
-/** Lines of a file; `beyond` says how many bytes it has when these are more, or all. */
-async function* linesOf(file: string, beyond: (bytes: number) => Promise<unknown>): AsyncGenerator<string> {
+/** Lines of a file, some at a time; `beyond` says how many bytes it has when these are more, or all. */
+async function* linesOf(
+  file: string,
+  beyond: (bytes: number) => Promise<unknown>,
+): AsyncGenerator<readonly string[]> {
   let there = (await beyond(0)) as number
   const handle = openSync(file, 'r')
   try {
@@ -74,10 +77,10 @@ async function* linesOf(file: string, beyond: (bytes: number) => Promise<unknown
       at += read
       const lines = (rest + decoder.write(block.subarray(0, read))).split('\n')
       rest = lines.pop()!
-      yield* lines
+      yield lines
       if (at === there) there = (await beyond(at)) as number
     }
-    yield rest
+    yield [rest]
   } finally {
     closeSync(handle)
   }
@@ -97,22 +100,22 @@ export async function compose(
     tree.touch()
     // While the first changes are still on their way.
     await tree.prepare(job.path)
-    if (job.changes !== undefined)
-      for await (const line of linesOf(job.changes, (bytes) => ask({ beyond: bytes }))) {
-        if (line.trim() === '') continue
-        const change = readChange(line, job.path)
-        if ('remove' in change) {
-          if (await tree.remove(change.remove)) removed++
-          continue
-        }
-        await tree.put(change.put)
-        put++
-        // As soon as it may be worth it: what is there by then is moved, and what follows is not.
-        if (put % DIVIDE_EACH === 0 && put <= 4 * DIVIDE_EACH) await tree.divideAt(job.path)
-        if (put % SAY_EACH === 0) await ask({ atWork: put })
-        if (change.put.content) referred.add(change.put.content)
-        for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash)
+    const apply = async (change: Change): Promise<void> => {
+      if ('remove' in change) {
+        if (await tree.remove(change.remove)) removed++
+        return
       }
+      await tree.put(change.put)
+      put++
+      // As soon as it may be worth it: what is there by then is moved, and what follows is not.
+      if (put % DIVIDE_EACH === 0 && put <= 4 * DIVIDE_EACH) await tree.divideAt(job.path)
+      if (put % SAY_EACH === 0) await ask({ atWork: put })
+      if (change.put.content) referred.add(change.put.content)
+      for (const chunk of change.put.chunks ?? []) referred.add(chunk.hash)
+    }
+    if (job.changes !== undefined)
+      for await (const lines of linesOf(job.changes, (bytes) => ask({ beyond: bytes })))
+        for (const line of lines) if (line.trim() !== '') await apply(readChange(line, job.path))
     await tree.divideAt(job.path)
     const { hash, size, all } = await tree.finish(
       job.revision,

@@ -191,7 +191,11 @@ export const droppedPacks = (
   )
 
 export const deletePacks = (tx: Db, ids: readonly string[]): Promise<number> =>
-  affected(tx, sql`delete from software_pack where id = any(${ids}::uuid[]) and dropped_at is not null`)
+  affected(
+    tx,
+    sql`delete from software_pack p where id = any(${ids}::uuid[]) and dropped_at is not null
+      and not exists (select from software_object o where o.pack_id = p.id)`,
+  )
 
 /** Those of the pack files that no row knows. */
 export const unknownPacks = async (db: Db, ids: readonly string[]): Promise<string[]> =>

@@ -259,8 +259,9 @@ export function editCatalog(from: Buffer | { mountpoint: string }): CatalogEdito
 
   /** To be called before a row is changed. */
   function noteChange(key: bigint[]): void {
+    if (!changed) return
     const name = key.join(' ')
-    if (!changed || changed.has(name)) return
+    if (changed.has(name)) return
     if (changed.size < COUNTED_ONE_BY_ONE) changed.set(name, { key, was: countsOf(key) })
     else changed = undefined
   }

@@ -89,15 +89,11 @@ export function catalogIn(db: SqliteFile): Catalog {
     return rows.map((row) => {
       const group = groups.get(row.linkGroup)
       if (!row.chunked && !(group && group.length > 1)) return row
-      const { content: _, ...entry } = row.entry
-      return {
-        ...row,
-        entry: {
-          ...(row.chunked ? { ...entry, chunks: chunksOf(entry.path, row.algorithm) } : row.entry),
-          ...(group &&
-            group.length > 1 && { links: { first: nameOf(group[0]!.entry.path), count: group.length } }),
-        },
-      }
+      const { entry } = row
+      const chunks = row.chunked ? chunksOf(entry.path, row.algorithm) : undefined
+      const links =
+        group && group.length > 1 ? { first: nameOf(group[0]!.entry.path), count: group.length } : undefined
+      return { ...row, entry: { ...entry, content: chunks ? undefined : entry.content, chunks, links } }
     })
   }
 

@@ -66,8 +66,11 @@ export const sameHash = (a: ContentHash, b: ContentHash): boolean =>
 
 /** `''` for the root, `/lib/a` for others: the MD5 halves of CVMFS, little-endian and signed. */
 export function pathHash(path: string): [bigint, bigint] {
-  const digest = hash('md5', path, 'buffer')
-  return [digest.readBigInt64LE(0), digest.readBigInt64LE(8)]
+  // Asked for as text, it is there in a third of the time.
+  MD5.write(hash('md5', path, 'binary'), 'latin1')
+  return [HALVES.getBigInt64(0, true), HALVES.getBigInt64(8, true)]
 }
+const MD5 = Buffer.alloc(16)
+const HALVES = new DataView(MD5.buffer, MD5.byteOffset, MD5.length)
 
 export const ROOT_PATH_MD5 = 'd41d8cd98f00b204e9800998ecf8427e'

@@ -138,10 +138,13 @@ export function entryOfRow(row: SqlRow, path: string): CatalogRow {
     mtime: count(row.mtime),
     mtimeNs: count(row.mtimens),
     size: kind === 'directory' || device ? 0 : count(row.size),
-    ...(kind === 'symlink' && { target: text(row.symlink) }),
-    ...(device && { device: count(row.size) }),
-    ...(file && { content: digestOf(row.hash, algorithm), compression }),
-    ...(row.xattr && { xattrs: unpackXattrs(row.xattr as Uint8Array) }),
+    target: kind === 'symlink' ? text(row.symlink) : undefined,
+    device: device ? count(row.size) : undefined,
+    content: file ? digestOf(row.hash, algorithm) : undefined,
+    compression: file ? compression : undefined,
+    chunks: undefined,
+    xattrs: row.xattr ? unpackXattrs(row.xattr as Uint8Array) : undefined,
+    links: undefined,
   }
   return {
     entry,

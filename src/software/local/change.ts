@@ -28,8 +28,8 @@ export function readChange(line: string, under: string): Change {
 function readEntry(put: Record<string, unknown>, under: string): Entry {
   const path = checkPath(put.path, under)
   const bad = (what: string) => badChange(`${path || '/'} has ${what}.`)
-  const number = (name: string, most = Number.MAX_SAFE_INTEGER): number => {
-    const value = put[name] ?? 0
+  const number = (name: string, said: unknown, most = Number.MAX_SAFE_INTEGER): number => {
+    const value = said ?? 0
     if (!Number.isSafeInteger(value) || (value as number) < 0 || (value as number) > most)
       throw bad(`no possible ${name}`)
     return value as number
@@ -38,46 +38,47 @@ function readEntry(put: Record<string, unknown>, under: string): Entry {
   if (!KINDS.includes(kind)) throw bad('no known kind')
   const mtime = put.mtime ?? 0
   if (!Number.isSafeInteger(mtime)) throw bad('no possible mtime')
-  const common = {
-    ...{ path, kind, mode: number('mode', 0o7777), mtime: mtime as number },
-    ...{ mtimeNs: number('mtimeNs', 999_999_999), size: number('size') },
-    ...(put.xattrs !== undefined && { xattrs: attributes(put.xattrs, bad) }),
+  const isFile = kind === 'file'
+  const isDevice = kind === 'character' || kind === 'block'
+  const size = number('size', put.size)
+  const target = kind === 'symlink' ? targetOf(put.target, bad) : undefined
+  if (isFile && put.compression !== 'zlib') throw bad('another compression than zlib')
+  const content = isFile && typeof put.content === 'string' ? hashFromText(put.content) : undefined
+  return {
+    path,
+    kind,
+    mode: number('mode', put.mode, 0o7777),
+    mtime: mtime as number,
+    mtimeNs: number('mtimeNs', put.mtimeNs, 999_999_999),
+    size: isFile || isDevice ? size : Buffer.byteLength(target ?? ''),
+    target,
+    device: isDevice ? number('device', put.device) : undefined,
+    content,
+    compression: isFile ? 'zlib' : undefined,
+    chunks: isFile && !content ? chunks(put.chunks, size, bad) : undefined,
+    xattrs: put.xattrs === undefined ? undefined : attributes(put.xattrs, bad),
+    links: isFile && put.links !== undefined ? links(put.links, bad) : undefined,
   }
-  if (kind === 'symlink') {
-    if (
-      typeof put.target !== 'string' ||
-      put.target === '' ||
-      put.target.length > MAX_PATH ||
-      put.target.includes('\0')
-    )
-      throw bad('no possible target')
-    return { ...common, size: Buffer.byteLength(put.target), target: put.target }
-  }
-  if (kind === 'character' || kind === 'block') return { ...common, device: number('device') }
-  if (kind !== 'file') return { ...common, size: 0 }
-  if (put.compression !== 'zlib') throw bad('another compression than zlib')
-  const file = {
-    ...common,
-    compression: 'zlib' as const,
-    ...(put.links !== undefined && { links: links(put.links, bad) }),
-  }
-  if (typeof put.content === 'string') return { ...file, content: hashFromText(put.content) }
-  return { ...file, chunks: chunks(put.chunks, file.size, bad) }
 }
 
 function checkPath(path: unknown, under: string): string {
   if (typeof path !== 'string' || path.length > MAX_PATH) throw badChange('A path is missing or too long.')
-  const names = path === '' ? [] : path.split('/').slice(1)
-  const good = (name: string) =>
-    name !== '' &&
-    name !== '.' &&
-    name !== '..' &&
-    !name.includes('\0') &&
-    Buffer.byteLength(name) <= MAX_NAME
-  if ((path !== '' && !path.startsWith('/')) || !names.every(good))
+  if (path !== '' && !(PATH.test(path) && namesFit(path)))
     throw badChange(`${path} is no path in a repository.`)
   if (!isWithin(path, under)) throw badChange(`${path} is not below ${under}, which is published.`)
   return path
+}
+/** Names with a slash before each, but `.` and `..`. */
+const PATH = /^(?:\/(?!\.{1,2}(?:\/|$))[^/\0]+)+$/
+
+/** A character has three bytes at most, or is two of them. */
+const namesFit = (path: string): boolean =>
+  3 * path.length <= MAX_NAME || path.split('/').every((name) => Buffer.byteLength(name) <= MAX_NAME)
+
+function targetOf(value: unknown, bad: (what: string) => Error): string {
+  if (typeof value !== 'string' || value === '' || value.length > MAX_PATH || value.includes('\0'))
+    throw bad('no possible target')
+  return value
 }
 
 function attributes(value: unknown, bad: (what: string) => Error): Record<string, string> {
@@ -119,10 +120,13 @@ export function writeChange(change: Change): string {
   if ('remove' in change) return JSON.stringify(change)
   const { path, kind, mode, mtime, mtimeNs, size, target, device, compression } = change.put
   const { content, chunks, xattrs, links } = change.put
-  const made = chunks
-    ? { chunks: chunks.map(({ offset, size, hash }) => ({ offset, size, hash: textOf(hash) })) }
-    : { content: content && textOf(content) }
   // What is undefined leaves no trace.
-  const put = { path, kind, mode, mtime, mtimeNs, size, target, device, compression, ...made, xattrs, links }
-  return JSON.stringify({ put })
+  return JSON.stringify({
+    put: {
+      ...{ path, kind, mode, mtime, mtimeNs, size, target, device, compression },
+      content: chunks ? undefined : content && textOf(content),
+      chunks: chunks?.map(({ offset, size, hash }) => ({ offset, size, hash: textOf(hash) })),
+      ...{ xattrs, links },
+    },
+  })
 }

@@ -8,7 +8,7 @@ import { addAttributes } from './read-attributes.ts'
 import { openSpool } from './spool.ts'
 import { type Noted, openStatCache } from './stat-cache.ts'
 import { writeStatCache } from './stat-notes.ts'
-import { type ContentStore, type Stored, storeContent } from './store-content.ts'
+import { type ContentStore, type Listed, storeContent } from './store-content.ts'
 import { type Found, type LocalTree, walkDirectory } from './walk.ts'
 
 export interface Opened {
@@ -141,7 +141,7 @@ export async function publishTree(
       for await (const batch of batches) for (const one of batch) take(seenOf(one))
     else
       for await (const [one, before] of besides(oneByOne(batches), door.published(opened.rootHash, to)))
-        take({ ...(one ?? { path: before!.path, after: undefined }), before: before?.line })
+        take({ ...(one ?? { ...NOTHING, path: before!.path }), before: before?.line })
 
     const keep = (revision: number) => notes?.keep({ revision, algorithm: opened.algorithm })
     const { leftOut, unreadable } = await tree
@@ -195,13 +195,17 @@ const MOST_AHEAD = 20_000
 const STEP_AHEAD = 200
 
 /** A path as it is published and as it was found; what was found has no line before it was read. */
-interface Seen extends Changed {
-  readonly found?: Found | undefined
-  readonly unread?: Found | undefined
-  readonly place?: Noted['place']
-  readonly inside?: Noted['inside']
+interface Seen extends Changed, Listed {
+  readonly found: Found | undefined
+  readonly place: Noted['place']
+  readonly inside: Noted['inside']
   /** So many more, all that is in it, are as they were. */
-  readonly more?: number | undefined
+  readonly more: number | undefined
+}
+/** All have the same fields: there are millions, and objects of many forms take ten times as long. */
+const NOTHING: Seen = {
+  ...{ path: '', before: undefined, after: undefined, found: undefined, unread: undefined },
+  ...{ stored: undefined, place: undefined, inside: undefined, more: undefined },
 }
 
 /** What was found beside what was noted last time: which files are to be read. `gone`: what is noted only, too. */
@@ -209,7 +213,7 @@ function* compared(found: Iterable<Found>, noted: Notes, gone: boolean): Generat
   let note = noted.next()
   /** A directory of which all is known, though some of that was found already. */
   let known: string | undefined
-  const noteOnly = ({ path, line }: Noted): Seen => ({ path, before: line, after: undefined })
+  const noteOnly = ({ path, line }: Noted): Seen => ({ ...NOTHING, path, before: line })
   for (const one of found) {
     const { path } = one
     if (known !== undefined && parentOf(path) === known) continue
@@ -239,15 +243,15 @@ function seenBeside(one: Found, before: Noted | undefined): Seen {
   // The same content, though perhaps under other names: links are part of the line.
   if (before?.stamp === one.stamp && sameLinks(before.line, one)) {
     const { line, place, inside } = before
-    return { path, before: line, after: line, found: one, place, inside }
+    return { ...NOTHING, path, before: line, after: line, found: one, place, inside }
   }
-  if (kind === 'file') return { path, before: before?.line, after: undefined, found: one, unread: one }
-  return { path, before: before?.line, after: entryLine(one.entry), found: one }
+  const seen = { ...NOTHING, path, before: before?.line, found: one }
+  return kind === 'file' ? { ...seen, unread: one } : { ...seen, after: entryLine(one.entry) }
 }
 
-const seenOf = (one: Stored<Seen>): Seen => (one.stored ? { ...one, after: entryLine(one.stored) } : one)
+const seenOf = (one: Seen): Seen => (one.stored ? { ...one, after: entryLine(one.stored) } : one)
 
-async function* oneByOne(batches: AsyncIterable<Stored<Seen>[]>): AsyncGenerator<Seen> {
+async function* oneByOne(batches: AsyncIterable<Seen[]>): AsyncGenerator<Seen> {
   for await (const batch of batches) yield* batch.map(seenOf)
 }
 

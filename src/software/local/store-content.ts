@@ -21,13 +21,13 @@ export interface StoreOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Something of a tree; `unread` is a file whose content is to be stored. */
+/** Something of a tree. */
 export interface Listed {
-  readonly unread?: Found | undefined
+  /** A file whose content is to be stored. */
+  readonly unread: Found | undefined
+  /** Its entry, once that is done. */
+  readonly stored: Entry | undefined
 }
-
-/** The same, with the entry of what was read. */
-export type Stored<One extends Listed> = One & { readonly stored?: Entry | undefined }
 
 /** How much goes through at once. */
 interface Batch<One extends Listed> {
@@ -60,7 +60,7 @@ export function storeContent<One extends Listed>(
   list: Iterable<One>,
   store: ContentStore,
   { algorithm, parallel = 4, onFile, signal }: StoreOptions,
-): { batches: AsyncGenerator<Stored<One>[]>; storing: Storing } {
+): { batches: AsyncGenerator<One[]>; storing: Storing } {
   const inline: Pick<Threads<ContentJob, Summed | Packed>, 'run'> = {
     run: async (job) => contentWork(job).result,
   }
@@ -123,7 +123,7 @@ export function storeContent<One extends Listed>(
     }
   }
 
-  async function storeBatch({ listed, files, bytes }: Batch<One>): Promise<Stored<One>[]> {
+  async function storeBatch({ listed, files, bytes }: Batch<One>): Promise<One[]> {
     if (files.length === 0) return [...listed]
     signal?.throwIfAborted()
     const little = files.length <= LITTLE_FILES && bytes < LITTLE_BYTES
@@ -157,8 +157,8 @@ export function storeContent<One extends Listed>(
     return listed.map((one) => (one.unread ? { ...one, stored: entries.get(one.unread) } : one))
   }
 
-  async function* batches(): AsyncGenerator<Stored<One>[]> {
-    const under: Promise<Stored<One>[]>[] = []
+  async function* batches(): AsyncGenerator<One[]> {
+    const under: Promise<One[]>[] = []
     try {
       for (const batch of inBatches(list)) {
         const storing = storeBatch(batch)

@@ -168,11 +168,21 @@ function entryOf(file: string, path: string, kind: EntryKind, stat: Stat): Entry
   const [mode, nanos] = [Number(stat.mode), stat.mtimeNs]
   if (KINDS.get(mode & constants.S_IFMT) !== kind)
     throw badTree(`${file} became something else while it was looked at; publish again.`)
-  const times = { mtime: Number(nanos / SECOND), mtimeNs: Number(nanos % SECOND) }
-  const common = { path, mode: mode & 0o7777, ...times, kind }
-  if (kind === 'file') return { ...common, size: Number(stat.size), compression: 'zlib' }
-  if (kind !== 'symlink') return { ...common, size: 0 }
-  const target = readlinkSync(file)
-  return { ...common, target, size: Buffer.byteLength(target) }
+  const target = kind === 'symlink' ? readlinkSync(file) : undefined
+  return {
+    path,
+    kind,
+    mode: mode & 0o7777,
+    mtime: Number(nanos / SECOND),
+    mtimeNs: Number(nanos % SECOND),
+    size: kind === 'file' ? Number(stat.size) : Buffer.byteLength(target ?? ''),
+    target,
+    device: undefined,
+    content: undefined,
+    compression: kind === 'file' ? 'zlib' : undefined,
+    chunks: undefined,
+    xattrs: undefined,
+    links: undefined,
+  }
 }
 const SECOND = 1_000_000_000n
