@@ -192,6 +192,26 @@ describe('a tree of catalogues', () => {
     expect(await problemsOf(made)).toEqual([])
   })
 
+  // With a look at every entry it would take minutes.
+  test('stays whole where there is no place to divide it, and does not look for one again and again', async () => {
+    const made = await repositoryFiles({ limits: { most: 100, least: 20 } })
+    const content = made.store(Buffer.from('x'), 'file')
+    const beside = 1_500
+    await made.publish(async (tree) => {
+      for (let i = 0; i < beside; i++)
+        for (let j = 0; j < 10; j++)
+          await tree.put({
+            ...{ path: `/rel/${i}/f${j}`, kind: 'file', mode: 0o644, mtime: 1, mtimeNs: 0, size: 1, content },
+            compression: 'zlib',
+          })
+    })
+    const { snapshot } = await snapshotOf(made)
+    const sizes: number[] = []
+    for await (const { catalog } of snapshot.catalogs()) sizes.push(catalog.rows())
+    expect(Math.max(...sizes)).toBeGreaterThan(11 * beside)
+    expect(await problemsOf(made)).toEqual([])
+  })
+
   test('writes nothing but the catalogues on the way to a change', async () => {
     const made = await repositoryFiles()
     await made.publish(async (tree) => {

@@ -74,6 +74,8 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
   const unmarked = new Set<string>()
   const groups = new Map<string, number>()
   const sizes = new Map<Node, number>()
+  /** Above so many entries it is worth looking again where a catalogue can be divided. */
+  const enough = new Map<Node, number>()
 
   async function load(hash: ContentHash, mountpoint: string): Promise<Node> {
     const bytes = await options.load(hash)
@@ -146,7 +148,7 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
     const size = (sizes.get(holder) ?? holder.editor.rows()) + 1
     sizes.set(holder, size)
     // While a great tree comes in, too: so that no row is moved often.
-    if (size > 2 * limits.most) balance(holder)
+    if (size > (enough.get(holder) ?? 2 * limits.most)) balance(holder)
   }
 
   async function replaceDirectory(holder: Node, entry: Entry): Promise<void> {
@@ -236,7 +238,10 @@ export async function openTree(root: ContentHash | undefined, options: TreeOptio
       // Little more comes to it as a rule, and there may be very many.
       made.editor.rest()
     }
-    sizes.set(node, node.editor.rows())
+    const left = node.editor.rows()
+    sizes.set(node, left)
+    // Where thousands of small directories are one beside the other there is no place to cut, at the next entry neither.
+    enough.set(node, 2 * Math.max(left, limits.most))
   }
 
   async function countersOf(hash: ContentHash): Promise<Counters> {
