@@ -140,11 +140,17 @@ describe('where somebody else has to approve', () => {
   })
 
   test('what is rejected says why', async () => {
-    const id = await proposed('bad', '/releases/04')
+    const cacheFile = join(local, 'rejected')
+    const id = await proposed('bad', '/releases/04', { cacheFile })
     await world.software.reject('demo', { id, account: 'aki', reason: 'It has no notes.' })
     await expect(approve(id)).rejects.toThrow('rejected by aki: It has no notes.')
     expect(world.told.at(-1)!.texts.en.body).toContain('It has no notes.')
     expect(await news('/releases/04')).toBeUndefined()
+    // What was noted of it is not there: proposed once more, it is proposed whole.
+    const again = await proposed('bad', '/releases/04', { cacheFile })
+    expect((await open())[0]).toMatchObject({ id: again, put: 2n })
+    await approve(again)
+    expect(await news('/releases/04')).toBe('bad')
   })
 
   test('what others published elsewhere meanwhile stays; what changed the same place stops it', async () => {

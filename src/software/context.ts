@@ -8,12 +8,12 @@ import type { ComposeQuestion, ComposeResult, Composition } from './compose.ts'
 import { isMirror, noSuchRepository } from './errors.ts'
 import { damaged } from './format/errors.ts'
 import { type ContentHash, hashFromText, type ObjectKind, objectPath, textOf } from './format/hash.ts'
-import type { PackEntry, PackedObject } from './format/pack.ts'
+import type { PackedObject } from './format/pack.ts'
 import { readStored, storedBytes } from './objects.ts'
 import { type Originals, type OriginalsOptions, openOriginals } from './originals.ts'
 import type { References } from './references.ts'
 import * as store from './repository.store.ts'
-import type { ServerJob } from './server-thread.ts'
+import type { CheckedPack, ServerJob } from './server-thread.ts'
 
 export interface SoftwareOptions {
   readonly db: Db
@@ -45,7 +45,7 @@ export interface SoftwareOptions {
 
 /** What keeps a processor busy for long happens beside the requests. */
 export interface SoftwareThreads {
-  readonly checkers: Threads<ServerJob, PackEntry[] | References>
+  readonly checkers: Threads<ServerJob, CheckedPack | References>
   readonly composers: Threads<ServerJob, ComposeResult>
 }
 
@@ -74,7 +74,8 @@ export interface Context extends Omit<SoftwareOptions, 'originals' | 'threads'> 
    * another one is. What is given must be called at the end.
    */
   composeEarly(): (() => void) | undefined
-  checkPack(pack: Buffer, mostPlain: number): Promise<PackEntry[]>
+  /** Looks at every object; what is given is given away, and comes back. */
+  checkPack(pack: Buffer, mostPlain: number): Promise<CheckedPack>
   /** What a stored catalogue refers to. */
   references(stored: Buffer, hash: ContentHash): Promise<References>
   /** The repository, if it is one of the VO. */
@@ -120,8 +121,12 @@ export function openContext(options: SoftwareOptions): Context {
         early = false
       }
     },
-    checkPack: async (pack, mostPlain) =>
-      (await checkers.run({ do: 'check', pack, mostPlain })) as PackEntry[],
+    async checkPack({ buffer, byteOffset, length }, mostPlain) {
+      // Some share their memory with others.
+      const pack = new Uint8Array(buffer as ArrayBuffer, byteOffset, length)
+      const transfer = length === buffer.byteLength ? [pack.buffer] : []
+      return (await checkers.run({ do: 'check', pack, mostPlain }, { transfer })) as CheckedPack
+    },
     references: async (stored, hash) =>
       (await checkers.run({ do: 'references', stored, hash })) as References,
     async own(name, vo) {

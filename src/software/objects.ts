@@ -38,7 +38,7 @@ export const storePack = (
   deps: ObjectDeps,
   now: Date,
   repository: RepositoryKey,
-  pack: Buffer,
+  pack: Uint8Array,
   entries: readonly PackEntry[],
 ): Promise<void> => writeAndNote(deps, now, repository, { body: oneChunk(pack), size: pack.length, entries })
 

@@ -111,10 +111,10 @@ export async function knownObjects(
   return found.map(({ plain, hash }) => ({ plain, hash: textOf({ algorithm, hex: hash }) }))
 }
 
-/** Takes a pack of objects, after looking at every one. */
-export async function acceptPack(context: Context, id: string, pack: Buffer): Promise<{ objects: number }> {
+/** Takes a pack of objects, after looking at every one. The memory of what is given is given away, too. */
+export async function acceptPack(context: Context, id: string, coming: Buffer): Promise<{ objects: number }> {
   const { repositoryId, repository } = await atWork(context, id)
-  const entries = await context.checkPack(pack, CHUNK_BYTES)
+  const { pack, entries } = await context.checkPack(coming, CHUNK_BYTES)
   const { algorithm } = await context.repository(repository)
   if (entries.some(({ hash, plain }) => hash.algorithm !== algorithm || plain === undefined))
     throw badPath(`Objects of ${repository} are named by ${algorithm}, and come with their SHA-256.`)

@@ -180,7 +180,7 @@ export const keptRevisions = (db: Db, repositoryId: number): Promise<RevisionRow
     where repository_id = ${repositoryId} and dropped_at is null order by revision`,
   )
 
-/** The newest revision that changed something below or above a path; 0 when none did. */
+/** The newest revision that changed something below or above a path; 0 when none did, and then nothing is there. */
 export const lastTouched = async (db: Db, repositoryId: number, path: string): Promise<bigint> =>
   (
     await row(
@@ -188,6 +188,8 @@ export const lastTouched = async (db: Db, repositoryId: number, path: string): P
       sql<{
         revision: bigint | null
       }>`select max(revision) as revision from software_revision where repository_id = ${repositoryId}
+      -- The first one has nothing in it.
+      and (kind = 'rollback' or put > 0 or removed > 0)
       and (path = '' or ${path} = '' or path = ${path} or starts_with(path, ${`${path}/`}) or starts_with(${path}, path || '/'))`,
     )
   )?.revision ?? 0n

@@ -16,7 +16,7 @@ export interface Opened {
   readonly algorithm: Algorithm
   readonly revision: number
   readonly rootHash: string | null
-  /** The newest revision that changed something where is to be published. */
+  /** The newest revision that changed something where is to be published; 0: nothing was ever there. */
   readonly touchedBy: number
 }
 
@@ -137,9 +137,12 @@ export async function publishTree(
         ...{ directory: kind === 'directory' ? one.found : undefined, whole: one.more !== undefined },
       })
     }
-    if (isBase || opened.rootHash === null)
-      for await (const batch of batches) for (const one of batch) take(seenOf(one))
-    else
+    // Nothing need be asked for, and nobody who only publishes needs a reader, which brings a database along.
+    const empty = opened.rootHash === null || opened.touchedBy === 0
+    if (isBase || empty) {
+      for await (const batch of batches)
+        for (const one of batch) take(isBase ? seenOf(one) : { ...seenOf(one), before: undefined })
+    } else
       for await (const [one, before] of besides(oneByOne(batches), door.published(opened.rootHash, to)))
         take({ ...(one ?? { ...NOTHING, path: before!.path }), before: before?.line })
 
