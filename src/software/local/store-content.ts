@@ -3,7 +3,14 @@ import { createThreads, type Threads } from '../../kernel/threads.ts'
 import type { Entry } from '../format/entry.ts'
 import { type Algorithm, type ContentHash, hashFromText } from '../format/hash.ts'
 import { PACK_BYTES } from '../format/pack.ts'
-import { type ContentJob, contentWork, type Packed, type Piece, type Summed } from './content-work.ts'
+import {
+  type ContentJob,
+  contentWork,
+  type Packed,
+  type Part,
+  type Piece,
+  type Summed,
+} from './content-work.ts'
 import { CHUNK_BYTES } from './pieces.ts'
 import type { Found } from './walk.ts'
 
@@ -47,6 +54,9 @@ const LITTLE_BYTES = 1 << 20
 /** Contents whose names are remembered; of others the store is asked once more. */
 const MOST_NAMES = 50_000
 
+/** Names of contents, by SHA-256. */
+type Names = ReadonlyMap<string, ContentHash>
+
 export interface Storing {
   readonly uploadedObjects: number
   readonly uploadedBytes: number
@@ -69,51 +79,55 @@ export function storeContent<One extends Listed>(
     threads ??= createThreads(import.meta.url, 'content-thread')
     return threads
   }
-  /** Names of contents as far as they are known; one that is under way is a promise. */
-  const names = new Map<string, Promise<ContentHash>>()
+  /** Which contents are named, or being named, and with which others. */
+  const names = new Map<string, Promise<Names>>()
   const storing = { uploadedObjects: 0, uploadedBytes: 0 }
 
-  /** Uploads pieces that are not there, in packs; returns when all are. */
-  async function ensure(
+  /** Names pieces; those that are not there are uploaded, in packs. */
+  async function namesOf(
     pieces: readonly Piece[],
     content: Summed['content'],
     { run }: Pick<Threads<ContentJob, Summed | Packed>, 'run'>,
-  ): Promise<ContentHash[]> {
-    const fresh = [...new Map(pieces.map((piece) => [piece.plain, piece])).values()].filter(
-      ({ plain }) => !names.has(plain),
-    )
-    const settle = new Map<string, { resolve(hash: ContentHash): void; reject(error: unknown): void }>()
-    for (const { plain } of fresh) {
-      const promise = new Promise<ContentHash>((resolve, reject) => settle.set(plain, { resolve, reject }))
-      promise.catch(() => undefined)
-      names.set(plain, promise)
-    }
-    const found = Promise.all(pieces.map(({ plain }) => names.get(plain)!))
-    found.catch(() => undefined)
-    try {
-      const known =
-        fresh.length > 0 ? await store.known(fresh.map(({ plain }) => plain)) : new Map<string, string>()
-      for (const [plain, text] of known) settle.get(plain)?.resolve(hashFromText(text))
-      const missing = fresh.filter(({ plain }) => !known.has(plain))
-      const packs = inPacks(missing).values()
-      const work = async () => {
-        for (const part of packs) {
-          signal?.throwIfAborted()
-          const job: ContentJob = { do: 'pack', pieces: part, algorithm, content }
-          const { pack, hashes } = (await run(job, content && { transfer: [content.buffer] })) as Packed
-          signal?.throwIfAborted()
-          await store.upload(pack)
-          storing.uploadedObjects += hashes.length
-          storing.uploadedBytes += pack.length
-          for (const [i, { plain }] of part.entries()) settle.get(plain)!.resolve(hashes[i]!)
-        }
+  ): Promise<Names> {
+    const named = new Map<string, ContentHash>()
+    for (const [plain, text] of await store.known(pieces.map(({ plain }) => plain)))
+      named.set(plain, hashFromText(text))
+    const packs = inPacks(pieces.filter(({ plain }) => !named.has(plain))).values()
+    const work = async () => {
+      for (const part of packs) {
+        signal?.throwIfAborted()
+        const job: ContentJob = { do: 'pack', pieces: part, algorithm, content }
+        const { pack, hashes } = (await run(job, content && { transfer: [content.buffer] })) as Packed
+        signal?.throwIfAborted()
+        await store.upload(pack)
+        storing.uploadedObjects += hashes.length
+        storing.uploadedBytes += pack.length
+        for (const [i, { plain }] of part.entries()) named.set(plain, hashes[i]!)
       }
-      await Promise.all(Array.from({ length: PACKS_AT_ONCE }, work))
-    } catch (error) {
-      for (const { reject } of settle.values()) reject(error)
-      throw error
     }
-    return found
+    await Promise.all(Array.from({ length: PACKS_AT_ONCE }, work))
+    return named
+  }
+
+  /** The same, but what was named before, or is being named. */
+  async function ensure(
+    pieces: readonly Piece[],
+    content: Summed['content'],
+    work: Pick<Threads<ContentJob, Summed | Packed>, 'run'>,
+  ): Promise<ContentHash[]> {
+    const fresh = new Map(
+      pieces.filter(({ plain }) => !names.has(plain)).map((piece) => [piece.plain, piece]),
+    )
+    if (fresh.size > 0) {
+      const naming = namesOf([...fresh.values()], content, work)
+      // Others may wait for it, or nobody any more.
+      naming.catch(() => undefined)
+      for (const plain of fresh.keys()) names.set(plain, naming)
+    }
+    const asked = pieces.map(({ plain }) => names.get(plain)!)
+    const given = new Map<Promise<Names>, Names>()
+    for (const naming of new Set(asked)) given.set(naming, await naming)
+    return pieces.map(({ plain }, i) => given.get(asked[i]!)!.get(plain)!)
   }
 
   function forget(): void {
@@ -128,31 +142,13 @@ export function storeContent<One extends Listed>(
     signal?.throwIfAborted()
     const little = files.length <= LITTLE_FILES && bytes < LITTLE_BYTES
     const work = threads ?? (little ? inline : startThreads())
-    const parts = files.map(({ file, start = 0, entry }) => ({ file, start, size: entry.size }))
+    const parts = files.map(partOf)
     // What makes one pack is read once.
-    const { sums, content } = (await work.run({
-      ...{ do: 'sum', files: parts, keep: bytes <= PACK_BYTES },
-    })) as Summed
-    let at = 0
-    const pieces = parts.map(({ file, start, size }, i) =>
-      sums[i]!.map((plain, n): Piece => {
-        const from = n * CHUNK_BYTES
-        const length = Math.min(CHUNK_BYTES, size - from)
-        at += length
-        return { file, offset: start + from, length, plain, at: at - length }
-      }),
-    )
-    const hashes = await ensure(pieces.flat(), content, work)
-    let next = 0
-    const entries = new Map<Found, Entry>()
-    for (const [i, found] of files.entries()) {
-      const { entry } = found
-      const made = pieces[i]!.map(({ length }, n) => ({
-        ...{ offset: n * CHUNK_BYTES, size: length, hash: hashes[next++]! },
-      }))
-      entries.set(found, made.length > 1 ? { ...entry, chunks: made } : { ...entry, content: made[0]!.hash })
-      onFile?.(entry.size)
-    }
+    const job: ContentJob = { do: 'sum', files: parts, keep: bytes <= PACK_BYTES }
+    const { sums, content } = (await work.run(job)) as Summed
+    const pieces = piecesOf(parts, sums)
+    const entries = entriesOf(files, pieces, await ensure(pieces.flat(), content, work))
+    for (const { size } of parts) onFile?.(size)
     forget()
     return listed.map((one) => (one.unread ? { ...one, stored: entries.get(one.unread) } : one))
   }
@@ -196,6 +192,39 @@ function* inBatches<One extends Listed>(list: Iterable<One>): Generator<Batch<On
     bytes += size
   }
   yield take()
+}
+
+const partOf = ({ file, start = 0, entry }: Found): Part => ({ file, start, size: entry.size })
+
+/** What files are made of, in the order of the files; they were read one behind the other. */
+function piecesOf(files: readonly Part[], sums: Summed['sums']): Piece[][] {
+  let at = 0
+  return files.map(({ file, start, size }, i) =>
+    sums[i]!.map((plain, n) => {
+      const from = n * CHUNK_BYTES
+      const length = Math.min(CHUNK_BYTES, size - from)
+      at += length
+      return { file, offset: start + from, length, plain, at: at - length }
+    }),
+  )
+}
+
+/** Files as they are stored: `hashes` are the names of all their pieces. */
+function entriesOf(
+  files: readonly Found[],
+  pieces: readonly Piece[][],
+  hashes: readonly ContentHash[],
+): Map<Found, Entry> {
+  let next = 0
+  const entries = new Map<Found, Entry>()
+  for (const [i, found] of files.entries()) {
+    const chunks = pieces[i]!.map(({ length: size }, n) => ({
+      ...{ offset: n * CHUNK_BYTES, size, hash: hashes[next++]! },
+    }))
+    const { entry } = found
+    entries.set(found, chunks.length > 1 ? { ...entry, chunks } : { ...entry, content: chunks[0]!.hash })
+  }
+  return entries
 }
 
 function inPacks(pieces: readonly Piece[]): Piece[][] {
