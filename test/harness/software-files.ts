@@ -40,7 +40,7 @@ export async function repositoryFiles(
     kind: Parameters<typeof objectPath>[1],
     compression: 'zlib' | 'none' = 'zlib',
   ) => {
-    const { hash, stored } = storedForm(plain, algorithm, compression)
+    const { hash, stored } = storedForm(plain, algorithm, { compression })
     files.set(objectPath(hash, kind), stored)
     return hash
   }

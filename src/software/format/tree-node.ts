@@ -2,7 +2,7 @@ import type { Counters, NestedCatalog } from './catalog.ts'
 import { addCounters, type CatalogEditor, editCatalog, NO_COUNTERS } from './catalog-edit.ts'
 import { AUTOMATIC_MARKER, type Entry, isWithin, MARKER } from './entry.ts'
 import type { Algorithm, ContentHash } from './hash.ts'
-import { type StoredObject, storedForm } from './objects.ts'
+import { HASHES_LEVEL, type StoredObject, storedForm } from './objects.ts'
 import { type CatalogRow, FLAG } from './rows.ts'
 
 /** One catalogue at work in a tree. */
@@ -172,7 +172,7 @@ export async function finishNode(node: Node, options: FinishOptions): Promise<Fi
   editor.writeFacts({ revision, now, previous: was?.hash, below })
   const all = allOf(editor)
   const bytes = editor.finish()
-  const object = { ...storedForm(bytes, algorithm), size: bytes.length }
+  const object = { ...storedForm(bytes, algorithm, { level: HASHES_LEVEL }), size: bytes.length }
   await options.write(object)
   return { hash: object.hash, size: object.size, all, top, changed: true }
 }

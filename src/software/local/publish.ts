@@ -109,26 +109,32 @@ export async function publishTree(
     const cache = noted?.algorithm === opened.algorithm ? noted : undefined
     // What was noted is what is published when nothing was published there since.
     const isBase = cache && cache.revision >= opened.touchedBy && cache.revision <= opened.revision
-    const { batches, storing } = storeContent(
-      compared(await found, cache?.entries() ?? [][Symbol.iterator](), isBase === true),
-      door.content(opened.id),
-      { algorithm: opened.algorithm, onFile: options.onFile, signal },
-    )
     const difference = differenceOf()
     let entries = 0
     let committing: ReturnType<PublishDoor['commit']> | undefined
     let refused: { readonly error: unknown } | undefined
+    const begin = () => {
+      if (committing) return
+      committing = door.commit(opened.id, spool.read(), tag)
+      committing.catch((error) => {
+        refused = { error }
+      })
+    }
+    const { batches, storing } = storeContent(
+      // The server makes itself ready while content is on its way: as a rule, what was to be read has changed.
+      forEach(
+        compared(await found, cache?.entries() ?? [][Symbol.iterator](), isBase === true),
+        ({ unread }) => isBase && unread && begin(),
+      ),
+      door.content(opened.id),
+      { algorithm: opened.algorithm, onFile: options.onFile, signal },
+    )
     const take = (one: Seen) => {
       if (refused) throw refused.error
       const line = difference.take(one)
       if (line !== undefined) spool.add(line)
-      // The server begins while the rest is still read.
-      if (spool.lines > 0 && !committing) {
-        committing = door.commit(opened.id, spool.read(), tag)
-        committing.catch((error) => {
-          refused = { error }
-        })
-      }
+      // And while the rest is still read.
+      if (spool.lines > 0) begin()
       if (one.found === undefined) return
       entries += 1 + (one.more ?? 0)
       const { stamp, changedAt, kind } = one.found
@@ -150,6 +156,7 @@ export async function publishTree(
     const { leftOut, unreadable } = await tree
     const report = { entries, ...difference.counts, ...storing, leftOut, unreadable }
     if (spool.lines === 0) {
+      spool.close()
       await door.cancel(opened.id)
       const proposal = tag ? await door.tag(opened.revision, tag) : null
       keep(opened.revision)
@@ -196,6 +203,13 @@ async function aheadWhile(
 }
 const MOST_AHEAD = 20_000
 const STEP_AHEAD = 200
+
+function* forEach<One>(list: Iterable<One>, look: (one: One) => void): Generator<One> {
+  for (const one of list) {
+    look(one)
+    yield one
+  }
+}
 
 /** A path as it is published and as it was found; what was found has no line before it was read. */
 interface Seen extends Changed, Listed {
