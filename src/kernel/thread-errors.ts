@@ -29,10 +29,10 @@ export function serveJobs<Job, Question = never>(
       answers.push({ resolve, reject })
       port.postMessage({ asks: question })
     })
-  port.on('message', (message: Job | { given: unknown } | { refused: string }) => {
+  port.on('message', (message: Job | { given: unknown } | { refused: PlainError }) => {
     if (typeof message === 'object' && message !== null) {
       if ('given' in message) return answers.shift()?.resolve(message.given)
-      if ('refused' in message) return answers.shift()?.reject(new Error(message.refused))
+      if ('refused' in message) return answers.shift()?.reject(fromPlain(message.refused))
     }
     void work(message as Job, ask).then(
       ({ result, transfer = [] }) => port.postMessage({ result }, transfer),

@@ -54,7 +54,10 @@ export function createThreads<Job, Result>(
       if ('asks' in message) {
         void all.get(thread)!.answer!(message.asks as never).then(
           (given) => thread.postMessage({ given }),
-          (error) => thread.postMessage({ refused: toGridError(error).message }),
+          (error) => {
+            const { code, kind, message } = toGridError(error)
+            thread.postMessage({ refused: { code, kind, message } satisfies PlainError })
+          },
         )
         return
       }

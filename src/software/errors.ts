@@ -5,6 +5,7 @@ export const repositoryExists = defineError('conflict', 'software_repository_exi
 export const badName = defineError('invalid', 'software_bad_name')
 export const badPath = defineError('invalid', 'software_bad_path')
 export const badChange = defineError('invalid', 'software_bad_change')
+export const brokenOff = defineError('invalid', 'software_changes_broken_off')
 export const noSuchPublication = defineError('missing', 'software_no_such_publication')
 /** Somebody else publishes below or above the same path, or did since. */
 export const publicationConflict = defineError('conflict', 'software_publication_conflict')

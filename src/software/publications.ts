@@ -5,7 +5,7 @@ import type { Readable } from 'node:stream'
 import { transaction } from '../kernel/database.ts'
 import { approvalFor } from './approval.ts'
 import type { Context } from './context.ts'
-import { badPath, noSuchPublication, noWhitelist, publicationConflict } from './errors.ts'
+import { badPath, brokenOff, noSuchPublication, noWhitelist, publicationConflict } from './errors.ts'
 import { isWithin } from './format/entry.ts'
 import { type Algorithm, textOf } from './format/hash.ts'
 import { CHUNK_BYTES } from './local/pieces.ts'
@@ -180,7 +180,7 @@ export function growing(file: string, coming: Readable): Changes & { readonly re
   async function receive(): Promise<void> {
     const handle = await open(file, 'w')
     try {
-      for await (const block of coming) {
+      for await (const block of unbroken(coming)) {
         await handle.appendFile(block)
         there += Buffer.byteLength(block)
         wake()
@@ -204,6 +204,15 @@ export function growing(file: string, coming: Readable): Changes & { readonly re
       if (over) await received
       return there
     },
+  }
+}
+
+/** A publisher may go away, or find that nothing is to be changed after all. */
+async function* unbroken(coming: Readable): AsyncGenerator<Uint8Array | string> {
+  try {
+    yield* coming
+  } catch (error) {
+    throw brokenOff('The changes broke off before their end.', {}, error)
   }
 }
 

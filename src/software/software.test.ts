@@ -119,6 +119,11 @@ describe('a repository', () => {
       code: 'software_objects_missing',
     })
     await expect(commit({ remove: '/releases' })).rejects.toMatchObject({ code: 'software_bad_change' })
+    const coming = new PassThrough()
+    const breaking = door.commit(opened.id, coming, undefined)
+    coming.write(`${JSON.stringify({ put: { ...file, path: '/x', kind: 'directory', size: 0 } })}\n`)
+    coming.destroy(new Error('The publisher went away.'))
+    await expect(breaking).rejects.toMatchObject({ code: 'software_changes_broken_off', kind: 'invalid' })
     await expect(software.acceptPack(opened.id, Buffer.from('nonsense'))).rejects.toMatchObject({
       code: 'software_format',
     })
