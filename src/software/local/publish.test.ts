@@ -221,7 +221,7 @@ test('content that becomes other while it is published is not published as what 
     upload: async () => undefined,
   }
   const { batches } = storeContent(
-    found.map((unread) => ({ unread })),
+    found.map((unread) => ({ unread, stored: undefined })),
     store,
     { algorithm: 'shake128' },
   )
