@@ -213,9 +213,11 @@ export function readPid(pidFile: string): number | undefined {
 
 function startProgram(home: Home, name: string, args: string[]): ChildProcess {
   const log = openSync(join(home.logs, `${name}.out`), 'a', 0o600)
+  // glibc gives each thread an arena of its own and keeps what was freed in it: a third of a server's memory.
+  const env = { MALLOC_ARENA_MAX: '2', ...process.env }
   // The ipc channel is a lifeline: its end tells the child that the supervisor is gone. Its own group keeps a
   // Ctrl-C for us, so that everything stops in order.
-  const child = spawn(process.execPath, args, { stdio: ['ignore', log, log, 'ipc'], detached: true })
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', log, log, 'ipc'], detached: true })
   closeSync(log)
   return child
 }
