@@ -6,6 +6,7 @@ import type { Snapshot } from '../../software/reader/repository.ts'
 import { withClient } from '../client/http.ts'
 import { interruption, show } from '../common-options.ts'
 import { partial } from '../outcome.ts'
+import { type Progress, showProgress } from '../progress.ts'
 import { printable, table } from '../terminal.ts'
 import { openRelease, parseRelease, type ReadOptions } from './repository.ts'
 
@@ -91,14 +92,19 @@ async function* linesOf(snapshot: Snapshot): AsyncGenerator<{ path: string; line
 /** `kumi software check REPO@TAG`: reads and compares everything. */
 export async function check(release: string, options: ReadOptions & { data?: boolean }): Promise<void> {
   const { signal, end } = interruption()
+  let progress: Progress | undefined
   try {
     await withClient(options, async (client) => {
       const { repository, snapshot, fetch, stream } = await openRelease(client, release, options)
       const report = await checkRepository(repository, snapshot, {
-        ...{ fetch, stream },
+        ...{ fetch, stream, signal },
         data: options.data !== false,
-        signal,
+        onPlan: ({ objects, bytes }) => {
+          progress = showProgress('check', { files: objects, bytes }, { quiet: options.quiet === true })
+        },
+        onObject: (bytes) => progress?.add(bytes, 1),
       })
+      progress?.done()
       show(options, report, () =>
         [
           ...report.problems,
@@ -108,6 +114,7 @@ export async function check(release: string, options: ReadOptions & { data?: boo
       if (report.problems.length > 0) throw partial(`${report.problems.length} problems were found.`)
     })
   } finally {
+    progress?.done()
     end()
   }
 }

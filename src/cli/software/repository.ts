@@ -56,7 +56,7 @@ export async function openRelease(
     if (answer.status === 404) return undefined
     throw failureOf(answer.status, said, `GET ${address}/${path}`)
   }
-  const fetch: Fetch = async (path, { signal } = {}) => {
+  const single: Fetch = async (path, { signal } = {}) => {
     const answer = await ask(path, { signal })
     return answer && buffer(answer.body)
   }
@@ -73,10 +73,10 @@ export async function openRelease(
   // Another repository of this name at this address begins with small numbers again.
   const key = createHash('sha256').update(masterPem.trim()).digest('hex').slice(0, 16)
   const seen = join(cacheDirectory(), 'seen', `${new URL(address).host.replace(':', '_')}-${name}-${key}`)
+  // Whatever serves repositories elsewhere gives single objects.
+  const fetch = options.url ? single : fetchTogether(single, fetchPack)
   const repository = await openRepository({
-    ...{ name, stream, now: new Date(), atLeast: revisionSeen(seen) },
-    // Whatever serves repositories elsewhere gives single objects.
-    fetch: options.url ? fetch : fetchTogether(fetch, fetchPack),
+    ...{ name, fetch, stream, now: new Date(), atLeast: revisionSeen(seen) },
     masterKeys: publicKeysFrom(masterPem),
     listings: keptListings(join(cacheDirectory(), 'catalogs')),
   })

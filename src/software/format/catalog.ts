@@ -36,6 +36,8 @@ export interface Catalog {
   nested(): NestedCatalog[]
   counters(part: 'self' | 'subtree'): Counters
   rows(): number
+  /** Where rows are found: the sum of each one's path, as `keyOf` writes it. */
+  keys(): ReadonlySet<string>
   /** Every object that entries are made of, hexadecimal. */
   references(): Generator<string>
   close(): void
@@ -150,6 +152,12 @@ export function catalogIn(db: SqliteFile): Catalog {
       ) as unknown as Counters
     },
     rows: () => count(db.get('select count(*) as n from catalog')?.n),
+    keys: () => {
+      const found = new Set<string>()
+      for (const row of db.iterate('select md5path_1, md5path_2 from catalog'))
+        found.add(keyOf(big(row.md5path_1), big(row.md5path_2)))
+      return found
+    },
     *references() {
       const hex = (value: unknown) => Buffer.from(value as Uint8Array).toString('hex')
       for (const row of db.iterate('select hash from catalog where hash is not null')) yield hex(row.hash)

@@ -1,12 +1,11 @@
-import { isGridError } from '../../kernel/errors.ts'
-import { type Catalog, COUNTERS, type Counters } from '../format/catalog.ts'
+import { type Catalog, COUNTERS, type Counters, keyOf } from '../format/catalog.ts'
 import { addCounters, NO_COUNTERS } from '../format/catalog-edit.ts'
 import { MARKER, parentOf } from '../format/entry.ts'
-import { type ContentHash, hashOf, objectPath, sameHash, textOf } from '../format/hash.ts'
-import { type Incoming, verified } from '../format/incoming.ts'
+import { hashOf, objectPath, pathHash, sameHash, textOf } from '../format/hash.ts'
 import { readReflog } from '../format/reflog.ts'
 import { type CatalogRow, FLAG } from '../format/rows.ts'
-import { type Fetch, type FetchStream, type Repository, type Snapshot, streamBy } from './repository.ts'
+import { type CheckObjects, damagedObjects, type TreeObject } from './check-objects.ts'
+import type { Fetch, Repository, Snapshot } from './repository.ts'
 
 export interface CheckReport {
   readonly problems: readonly string[]
@@ -15,16 +14,15 @@ export interface CheckReport {
   readonly objects: number
 }
 
-export interface CheckOptions {
-  readonly fetch: Fetch
-  /** How objects are read; by `fetch` when absent. */
-  readonly stream?: FetchStream
+export interface CheckOptions extends CheckObjects {
   /** Reads every object and compares it with its name; otherwise only catalogues are read. */
   readonly data: boolean
-  readonly parallel?: number
-  readonly onObject?: () => void
-  readonly signal?: AbortSignal | undefined
+  /** What is to be read, once the catalogues are. */
+  readonly onPlan?: (plan: { objects: number; bytes: number }) => void
 }
+
+/** Told of what entries are made of. */
+type Wanted = (object: Omit<TreeObject, 'path'>, kind: 'file' | 'chunk') => void
 
 /**
  * Everything the format asks of a repository: catalogues that agree with themselves and with each other, and objects
@@ -36,10 +34,10 @@ export async function checkRepository(
   options: CheckOptions,
 ): Promise<CheckReport> {
   const problems: string[] = []
-  const objects = new Map<string, { path: string; hash: ContentHash }>()
-  const wanted = (hash: ContentHash, kind: 'file' | 'chunk') => {
-    const path = objectPath(hash, kind)
-    if (!objects.has(path)) objects.set(path, { path, hash })
+  const objects = new Map<string, TreeObject>()
+  const wanted: Wanted = (object, kind) => {
+    const path = objectPath(object.hash, kind)
+    if (!objects.has(path)) objects.set(path, { path, ...object })
   }
   let catalogs = 0
   let entries = 0
@@ -65,18 +63,35 @@ export async function checkRepository(
         say(`self_${counter} is ${own[counter]} instead of ${real[counter]}`)
     counted.set(path, { own, below: catalog.counters('subtree') })
   }
+  checkSums(counted, problems)
+  await checkDocuments(repository, options.fetch, problems)
+  if (options.data) {
+    const all = [...objects.values()]
+    options.onPlan?.({ objects: all.length, bytes: all.reduce((sum, { size }) => sum + size, 0) })
+    problems.push(...(await damagedObjects(all, options)))
+  }
+  return { problems, catalogs, entries, objects: objects.size }
+}
+
+/** What a catalogue counts below it is what those count that hang from it. */
+function checkSums(
+  counted: ReadonlyMap<string, { own: Counters; below: Counters }>,
+  problems: string[],
+): void {
+  const sums = new Map<string, Counters>()
+  for (const [path, { own, below }] of counted) {
+    const above = holderAbove(path, counted)
+    if (above !== undefined)
+      sums.set(above, addCounters([sums.get(above) ?? NO_COUNTERS, 1], [own, 1], [below, 1]))
+  }
   for (const [path, { below }] of counted) {
-    const direct = [...counted].filter(([other]) => holderAbove(other, counted) === path)
-    const sum = direct.reduce((all, [, c]) => addCounters([all, 1], [c.own, 1], [c.below, 1]), NO_COUNTERS)
+    const sum = sums.get(path) ?? NO_COUNTERS
     for (const counter of COUNTERS)
       if (below[counter] !== sum[counter])
         problems.push(
           `Catalogue of ${path || '/'}: subtree_${counter} is ${below[counter]} instead of ${sum[counter]}`,
         )
   }
-  await checkDocuments(repository, options.fetch, problems)
-  if (options.data) await checkObjects([...objects.values()], options, problems)
-  return { problems, catalogs, entries, objects: objects.size }
 }
 
 function holderAbove(path: string, known: ReadonlyMap<string, unknown>): string | undefined {
@@ -102,11 +117,8 @@ function compareWithMountpoint(
   if (catalog.row(`${catalog.mountpoint}/${MARKER}`)?.entry.kind !== 'file') say(`it lacks ${MARKER}`)
 }
 
-function checkRows(
-  catalog: Catalog,
-  say: (text: string) => void,
-  wanted: (hash: ContentHash, kind: 'file' | 'chunk') => void,
-): void {
+function checkRows(catalog: Catalog, say: (text: string) => void, wanted: Wanted): void {
+  const keys = catalog.keys()
   const directories = new Map<string, number>()
   const groups = new Map<string, { said: number; found: number }>()
   const rows: CatalogRow[] = []
@@ -115,6 +127,7 @@ function checkRows(
     reached++
     const { entry } = row
     rows.push(row)
+    if (!keys.has(keyOf(...pathHash(entry.path)))) say(`${entry.path || '/'} is not found by its path`)
     if (entry.kind === 'directory') {
       directories.set(entry.path, directories.get(entry.path) ?? 2)
       const above = parentOf(entry.path)
@@ -139,13 +152,9 @@ function checkRows(
     if (said !== found) say(`${found} of ${said} hard links are in ${key.split(' ')[0] || '/'}`)
 }
 
-function checkContent(
-  { entry, chunked }: CatalogRow,
-  say: (text: string) => void,
-  wanted: (hash: ContentHash, kind: 'file' | 'chunk') => void,
-): void {
+function checkContent({ entry, chunked }: CatalogRow, say: (text: string) => void, wanted: Wanted): void {
   if (!chunked) {
-    if (entry.content) wanted(entry.content, 'file')
+    if (entry.content) wanted({ hash: entry.content, size: entry.size }, 'file')
     else say(`${entry.path} has no content`)
     return
   }
@@ -153,7 +162,7 @@ function checkContent(
   for (const chunk of entry.chunks ?? []) {
     if (chunk.offset !== end) say(`${entry.path} has a gap at ${end}`)
     end = chunk.offset + chunk.size
-    wanted(chunk.hash, 'chunk')
+    wanted(chunk, 'chunk')
   }
   if (end !== entry.size) say(`${entry.path} has chunks of ${end} bytes together instead of ${entry.size}`)
 }
@@ -201,30 +210,4 @@ async function checkDocuments(repository: Repository, fetch: Fetch, problems: st
   const must = [manifest.root, manifest.certificate, manifest.history, manifest.metainfo]
   for (const hash of must)
     if (hash && !listed.has(textOf(hash))) problems.push(`The reflog does not list ${textOf(hash)}.`)
-}
-
-async function checkObjects(
-  objects: readonly { path: string; hash: ContentHash }[],
-  { fetch, stream = streamBy(fetch), parallel = 16, signal, onObject }: CheckOptions,
-  problems: string[],
-): Promise<void> {
-  let next = 0
-  const one = async () => {
-    for (let object = objects[next++]; object; object = objects[next++]) {
-      signal?.throwIfAborted()
-      const { path, hash } = object
-      const read = async (incoming: Incoming) => {
-        for await (const _piece of verified(incoming, hash)) signal?.throwIfAborted()
-        return true
-      }
-      try {
-        if (!(await stream(path, read, { signal }))) problems.push(`Object ${path} is missing.`)
-      } catch (error) {
-        if (!isGridError(error, 'software_damaged')) throw error
-        problems.push(`Object ${path} is damaged.`)
-      }
-      onObject?.()
-    }
-  }
-  await Promise.all(Array.from({ length: parallel }, one))
 }
