@@ -72,11 +72,21 @@ describe('a tree that is fetched', () => {
     const bytes = randomBytes(HELD_BYTES + (3 << 20))
     const common = { kind: 'file', mode: 0o644, mtime: 1, mtimeNs: 0, size: bytes.length } as const
     const hashes = { none: strange.store(bytes, 'file', 'none'), zlib: strange.store(bytes, 'file', 'zlib') }
+    const parts = [randomBytes(1000), bytes, randomBytes(10)]
+    const chunks = parts.map((part, i) => ({
+      ...{ size: part.length, hash: strange.store(part, 'chunk') },
+      offset: [0, 1000, 1000 + bytes.length][i]!,
+    }))
     await strange.publish(async (tree) => {
       for (const compression of ['none', 'zlib'] as const)
         await tree.put({ ...common, path: `/${compression}`, compression, content: hashes[compression] })
+      const size = bytes.length + 1010
+      await tree.put({ ...common, path: '/chunked', compression: 'zlib', chunks, size })
     })
-    const great = Object.values(hashes).map((hash) => objectPath(hash, 'file'))
+    const great = [
+      ...Object.values(hashes).map((hash) => objectPath(hash, 'file')),
+      objectPath(chunks[1]!.hash, 'chunk'),
+    ]
     const asked: string[] = []
     const spoil: Record<string, (stored: Buffer) => Buffer> = {
       'cut off': (stored) => stored.subarray(0, stored.length - 1),
@@ -113,10 +123,11 @@ describe('a tree that is fetched', () => {
     await expect(getFrom('great', from('changed'))).rejects.toMatchObject({ code: 'software_damaged' })
     expect(existsSync(join(directory, 'great'))).toBe(false)
     asked.length = 0
-    expect(await getFrom('great', from('cut off', 'changed', 'right'))).toMatchObject({ fetched: 2 })
-    expect(asked.length).toBe(6)
+    expect(await getFrom('great', from('cut off', 'changed', 'right'))).toMatchObject({ fetched: 3 })
+    expect(asked.length).toBe(9)
     for (const name of ['none', 'zlib'])
       expect(readFileSync(join(directory, 'great', name)).equals(bytes), name).toBe(true)
+    expect(readFileSync(join(directory, 'great', 'chunked')).equals(Buffer.concat(parts))).toBe(true)
   })
 
   test.skipIf(!existsSync('/proc/self/fd'))(

@@ -209,10 +209,10 @@ async function keep(
   if (!made.has(directory)) mkdirSync(directory, { recursive: true })
   made.add(directory)
   let handle: number | undefined
-  /** From the beginning, also where another server began. Opened for the first bytes: many wait for theirs at once. */
-  const write = async (pieces: AsyncIterable<Uint8Array>): Promise<void> => {
-    if (handle !== undefined) ftruncateSync(handle)
-    let at = 0
+  /** From its beginning, also where another server began. Opened for the first bytes: many wait for theirs at once. */
+  const writeAt = async (offset: number, pieces: Iterable<Uint8Array> | AsyncIterable<Uint8Array>) => {
+    if (handle !== undefined) ftruncateSync(handle, offset)
+    let at = offset
     for await (const piece of pieces) {
       signal?.throwIfAborted()
       handle ??= openSync(temporary, 'wx', 0o600)
@@ -222,9 +222,12 @@ async function keep(
   }
   try {
     try {
-      if (entry.content && entry.size > HELD_BYTES)
-        await repository.content({ hash: entry.content, kind: 'file' }, entry, write)
-      else await write(contentOf(entry, repository))
+      for (const { hash, kind, size, offset } of partsOf(entry)) {
+        const facts = { size, compression: entry.compression }
+        if (size > HELD_BYTES)
+          await repository.content({ hash, kind }, facts, (pieces) => writeAt(offset, pieces))
+        else await writeAt(offset, [await repository.object(hash, kind, facts)])
+      }
       handle ??= openSync(temporary, 'wx', 0o600)
       if (entry.xattrs) await give(entry, temporary)
       futimesSync(handle, entry.mtime, entry.mtime)
@@ -239,11 +242,10 @@ async function keep(
   }
 }
 
-async function* contentOf(entry: Entry, repository: Repository): AsyncGenerator<Buffer> {
-  const { compression } = entry
-  for (const { hash, size } of entry.chunks ?? [])
-    yield await repository.object(hash, 'chunk', { size, compression })
-  if (entry.content && entry.size > 0) yield await repository.object(entry.content, 'file', entry)
+/** The objects that a file is made of. */
+function partsOf({ content, chunks, size }: Entry) {
+  if (chunks) return chunks.map((chunk) => ({ ...chunk, kind: 'chunk' as const }))
+  return content && size > 0 ? [{ hash: content, kind: 'file' as const, size, offset: 0 }] : []
 }
 
 function writeAll(handle: number, bytes: Uint8Array, at: number): void {
