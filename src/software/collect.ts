@@ -57,8 +57,12 @@ export async function planCollection(
 ): Promise<CollectionPlan> {
   const { kept, dropped } = await choose(context, repository.id, keep)
   const before = await safeBefore(context, repository.id)
-  const used = await reachable(context, repository, [...kept, ...(await proposedTrees(context, repository))])
-  const unused = await objects.unusedObjects(context.db, repository.id, used, before)
+  const trees = [...kept, ...(await proposedTrees(context, repository))]
+  const unused = await transaction(context.db, async (tx) => {
+    await noteInUse(context, tx, repository, trees)
+    await objects.noteInUse(tx, documentsOf(repository))
+    return objects.unusedObjects(tx, repository.id, before)
+  })
   return { revisions: dropped, kept: kept.map(({ revision }) => revision), ...unused }
 }
 
@@ -111,61 +115,63 @@ export async function collect(
   // The trees are read without a lock; what was published since then is wanted since then, and stays by that.
   const before = await safeBefore(context, id)
   const kept = await store.keptRevisions(db, id)
-  const used = await reachable(context, repository, [...kept, ...(await proposedTrees(context, repository))])
-  const unused = await objects.unusedObjects(db, id, used, before)
-  await transaction(db, async (tx: Tx) => {
+  const trees = [...kept, ...(await proposedTrees(context, repository))]
+  const unused = await transaction(db, async (tx) => {
+    await noteInUse(context, tx, repository, trees)
     const now = clock.now()
     const locked = (await store.lockRepository(tx, id))!
     // A rollback or a tag may have come meanwhile; both only refer to what is kept.
-    await objects.deleteUnused(tx, id, [...used, ...documentsOf(locked)], before)
+    await objects.noteInUse(tx, documentsOf(locked))
+    const gone = await objects.deleteUnused(tx, id, before)
     await objects.dropEmptyPacks(tx, now, id)
     const detail = {
       keep: input.keep,
       revisions: dropped.map(Number),
-      objects: Number(unused.objects),
-      bytes: Number(unused.bytes),
+      objects: Number(gone.objects),
+      bytes: Number(gone.bytes),
     }
     await publish(tx, now, [{ vo, kind: 'software.collected', subject: name, payload: detail }])
     await audit(tx, { vo, actor: input.account, action: 'software.collected', target: name, detail })
+    return gone
   })
   await compact(context, repository)
   return { revisions: dropped, kept: kept.map(({ revision }) => revision), ...unused }
 }
 
-/** Every object that the trees of revisions refer to, hexadecimal; each catalogue is read once. */
-async function reachable(
+/** Notes every object that trees refer to; each catalogue is read once. */
+async function noteInUse(
   context: Context,
+  tx: Tx,
   repository: store.RepositoryRow,
-  kept: readonly { readonly rootHash: string }[],
-): Promise<string[]> {
-  const current = await context.repository(repository.name)
-  const found = new Set<string>(documentsOf(current))
+  trees: readonly { readonly rootHash: string }[],
+): Promise<void> {
+  await objects.beginInUse(tx)
+  const emptyFile = storedForm(Buffer.alloc(0), repository.algorithm).hash
+  await objects.noteInUse(tx, Buffer.from(emptyFile.hex, 'hex'))
   const seen = new Set<string>()
-  const open = kept.map(({ rootHash }) => rootHash)
+  const open = trees.map(({ rootHash }) => rootHash)
   for (let text = open.pop(); text; text = open.pop()) {
     if (seen.has(text)) continue
     seen.add(text)
     const hash = hashFromText(text)
-    found.add(hash.hex)
-    const catalog = openCatalog(await catalogBytes(context, repository, hash))
+    const catalog = openCatalog(await catalogBytes({ ...context, db: tx }, repository, hash))
     try {
       for (const nested of catalog.nested()) open.push(textOf(nested.hash))
-      for (const hex of catalog.references()) found.add(hex)
+      const found = new Set([hash.hex, ...catalog.references()])
+      await objects.noteInUse(tx, Buffer.from([...found].join(''), 'hex'))
     } finally {
       catalog.close()
     }
   }
-  found.add(storedForm(Buffer.alloc(0), repository.algorithm).hash.hex)
-  return [...found]
+  await objects.endInUse(tx)
 }
 
-/** The objects that the manifest itself names. */
-function documentsOf(repository: store.RepositoryRow): string[] {
-  if (!repository.manifest) return []
+/** The hashes of the objects that the manifest itself names. */
+function documentsOf(repository: store.RepositoryRow): Buffer {
+  if (!repository.manifest) return Buffer.alloc(0)
   const { root, certificate, history, metainfo, reflog } = readManifest(repository.manifest)
-  return [root, certificate, history, metainfo, reflog]
-    .filter((hash) => hash !== undefined)
-    .map(({ hex }) => hex)
+  const named = [root, certificate, history, metainfo, reflog].map((hash) => hash?.hex ?? '')
+  return Buffer.from(named.join(''), 'hex')
 }
 
 /** Moves what is still used out of packs that are mostly unused. */

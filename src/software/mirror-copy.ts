@@ -10,7 +10,7 @@ import { readManifest } from './format/manifest.ts'
 import { PACK_BYTES, type PackedObject } from './format/pack.ts'
 import * as mirrors from './mirror.store.ts'
 import { openMirror, reflogOf } from './mirrors.ts'
-import { deleteUnused, dropEmptyPacks, missingHashes } from './object.store.ts'
+import { deleteUnwanted, dropEmptyPacks, missingHashes } from './object.store.ts'
 import { storeGreat, storeObjects } from './objects.ts'
 import * as store from './repository.store.ts'
 
@@ -148,7 +148,7 @@ async function copyWhole(context: Context, row: store.RepositoryRow, signal: Abo
     await store.lockRepository(tx, row.id)
     await mirrors.noteCopied(tx, now, row.id, { manifest: row.manifest!, revision: row.revision })
     // All that is referred to was noted as wanted on the way.
-    await deleteUnused(tx, row.id, [], before)
+    await deleteUnwanted(tx, row.id, before)
     await dropEmptyPacks(tx, now, row.id)
     const payload = { revision: Number(row.revision) }
     await publish(tx, now, [{ vo: row.vo, kind: 'software.copied', subject: row.name, payload }])

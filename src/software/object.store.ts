@@ -106,33 +106,50 @@ export const usageOf = async (
       (select coalesce(sum(bytes), 0)::bigint from software_pack where repository_id = ${repositoryId}) as "storedBytes"`,
   ))!
 
-/** Objects that nothing kept refers to and nobody counted on since a date. */
-export const unusedObjects = (
-  db: Db,
-  repositoryId: number,
-  kept: readonly string[],
-  before: Date,
-): Promise<{ objects: bigint; bytes: bigint }> =>
-  row(
-    db,
-    sql<{
-      objects: bigint
-      bytes: bigint
-    }>`select count(*) as objects, coalesce(sum(length), 0)::bigint as bytes from software_object
-    where repository_id = ${repositoryId} and wanted_at < ${before}
-      and hash not in (select decode(k, 'hex') from unnest(${kept}::text[]) as k)`,
-  ).then((found) => found!)
+/** A place for what a collection finds in use, as long as its transaction lasts: it may be more than memory holds. */
+export const beginInUse = (tx: Tx): Promise<unknown> =>
+  affected(tx, sql`create temporary table software_in_use (hash bytea not null) on commit drop`)
 
-export const deleteUnused = (
-  tx: Tx,
-  repositoryId: number,
-  kept: readonly string[],
-  before: Date,
-): Promise<number> =>
+/** Notes hashes, 20 bytes each, one behind the other; the same may be noted again. */
+export const noteInUse = (tx: Tx, hashes: Uint8Array): Promise<number> =>
   affected(
     tx,
-    sql`delete from software_object where repository_id = ${repositoryId} and wanted_at < ${before}
-      and hash not in (select decode(k, 'hex') from unnest(${kept}::text[]) as k)`,
+    sql`insert into software_in_use select substring(${Buffer.from(hashes)}::bytea from i * 20 + 1 for 20)
+    from generate_series(0, ${hashes.length / 20 - 1}::int) as i`,
+  )
+
+/** Lets the planner know how many there are: nobody else does for such a table. */
+export const endInUse = (tx: Tx): Promise<unknown> => affected(tx, sql`analyze software_in_use`)
+
+interface Amount {
+  readonly objects: bigint
+  readonly bytes: bigint
+}
+
+/** Objects that are not in use, and that nobody counted on since a date. */
+export const unusedObjects = async (tx: Tx, repositoryId: number, before: Date): Promise<Amount> =>
+  (await row(
+    tx,
+    sql<Amount>`select count(*) as objects, coalesce(sum(length), 0)::bigint as bytes from software_object o
+    where repository_id = ${repositoryId} and wanted_at < ${before}
+      and not exists (select from software_in_use u where u.hash = o.hash)`,
+  ))!
+
+export const deleteUnused = async (tx: Tx, repositoryId: number, before: Date): Promise<Amount> =>
+  (await row(
+    tx,
+    sql<Amount>`with gone as (
+      delete from software_object o where repository_id = ${repositoryId} and wanted_at < ${before}
+        and not exists (select from software_in_use u where u.hash = o.hash)
+      returning length)
+    select count(*) as objects, coalesce(sum(length), 0)::bigint as bytes from gone`,
+  ))!
+
+/** Whatever nobody counted on since a date. */
+export const deleteUnwanted = (tx: Tx, repositoryId: number, before: Date): Promise<number> =>
+  affected(
+    tx,
+    sql`delete from software_object where repository_id = ${repositoryId} and wanted_at < ${before}`,
   )
 
 /** Packs in which nothing is used any more, noted as dropped; their files may then be removed. */
