@@ -25,7 +25,7 @@ import type { Entry } from '../format/entry.ts'
 import { textOf } from '../format/hash.ts'
 import { HELD_BYTES } from '../format/incoming.ts'
 import type { Repository, Snapshot } from '../reader/repository.ts'
-import { SMALL_BYTES } from '../reader/together.ts'
+import { SMALL_BYTES, smallAtOnce } from '../reader/together.ts'
 import { keptAt, sharedMode } from './kept.ts'
 import { link } from './link-work.ts'
 import { linked } from './linked.ts'
@@ -33,9 +33,6 @@ import { NOTE, readNote, sayUsed } from './tree-note.ts'
 import { giveAttributes } from './write-attributes.ts'
 
 const notOurs = defineError('conflict', 'software_directory_in_use')
-
-const AT_ONCE = 16
-const SMALL_AT_ONCE = 512
 
 export interface MaterialiseOptions {
   readonly repository: Repository
@@ -172,22 +169,13 @@ async function build(
     chmodSync(at(entry), copy ? entry.mode & 0o777 : sharedMode(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)
   }
-  const all = async (some: readonly Entry[], atOnce: number): Promise<void> => {
-    let next = 0
-    const work = async () => {
-      for (let entry = some[next++]; entry; entry = some[next++]) {
-        signal?.throwIfAborted()
-        await one(entry)
-        options.onFile?.(entry.size)
-      }
-    }
-    await Promise.all(Array.from({ length: atOnce }, work))
-  }
-  // Small ones come together, and only wait; attributes are given by a program.
-  const [small, others]: [Entry[], Entry[]] = [[], []]
-  for (const entry of left)
-    (entry.size <= SMALL_BYTES && !entry.chunks && !entry.xattrs ? small : others).push(entry)
-  await Promise.all([all(small, SMALL_AT_ONCE), all(others, AT_ONCE)])
+  // Attributes are given by a program.
+  const isSmall = ({ size, chunks, xattrs }: Entry) => size <= SMALL_BYTES && !chunks && !xattrs
+  await smallAtOnce(left, isSmall, async (entry) => {
+    signal?.throwIfAborted()
+    await one(entry)
+    options.onFile?.(entry.size)
+  })
   for (const entry of entries.filter(({ kind }) => kind === 'directory').reverse()) {
     await give(entry, at(entry))
     utimesSync(at(entry), entry.mtime, entry.mtime)

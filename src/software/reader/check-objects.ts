@@ -2,11 +2,7 @@ import { isGridError } from '../../kernel/errors.ts'
 import { type ContentHash, hashOf, sameHash } from '../format/hash.ts'
 import { verified } from '../format/incoming.ts'
 import { type Fetch, type FetchStream, streamBy } from './repository.ts'
-import { SMALL_BYTES } from './together.ts'
-
-const AT_ONCE = 16
-/** Small ones come together, and only wait. */
-const SMALL_AT_ONCE = 512
+import { SMALL_BYTES, smallAtOnce } from './together.ts'
 
 /** An object that a tree is made of; `size` is what it is unpacked. */
 export interface TreeObject {
@@ -33,8 +29,8 @@ export async function damagedObjects(
     const stored = await fetch(path, { size, signal })
     return stored && sameHash(hashOf(stored, hash.algorithm), hash)
   }
-  const great = async ({ path, hash }: TreeObject) => {
-    const found = await stream(
+  const great = ({ path, hash }: TreeObject) =>
+    stream(
       path,
       async (incoming) => {
         for await (const _piece of verified(incoming, hash)) signal?.throwIfAborted()
@@ -42,33 +38,16 @@ export async function damagedObjects(
       },
       { signal },
     )
-    return found
-  }
   const problems: string[] = []
-  const all = async (some: readonly TreeObject[], read: typeof small, atOnce: number): Promise<void> => {
-    let next = 0
-    const work = async () => {
-      for (let object = some[next++]; object; object = some[next++]) {
-        signal?.throwIfAborted()
-        const { path, size } = object
-        const right = await read(object).catch((error: unknown) => {
-          if (!isGridError(error, 'software_damaged')) throw error
-          return false
-        })
-        if (!right) problems.push(`Object ${path} is ${right === undefined ? 'missing' : 'damaged'}.`)
-        onObject?.(size)
-      }
-    }
-    await Promise.all(Array.from({ length: atOnce }, work))
-  }
   const isSmall = ({ size }: TreeObject) => size <= SMALL_BYTES
-  await Promise.all([
-    all(objects.filter(isSmall), small, SMALL_AT_ONCE),
-    all(
-      objects.filter((object) => !isSmall(object)),
-      great,
-      AT_ONCE,
-    ),
-  ])
+  await smallAtOnce(objects, isSmall, async (object) => {
+    signal?.throwIfAborted()
+    const right = await (isSmall(object) ? small(object) : great(object)).catch((error: unknown) => {
+      if (!isGridError(error, 'software_damaged')) throw error
+      return false
+    })
+    if (!right) problems.push(`Object ${object.path} is ${right === undefined ? 'missing' : 'damaged'}.`)
+    onObject?.(object.size)
+  })
   return problems
 }

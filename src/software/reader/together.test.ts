@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { hashOf, objectPath } from '../format/hash.ts'
 import { writePack } from '../format/pack.ts'
-import { fetchTogether, SMALL_BYTES } from './together.ts'
+import { fetchTogether, SMALL_BYTES, smallAtOnce } from './together.ts'
 
 const objects = Array.from({ length: 400 }, (_, i) => {
   const stored = Buffer.from(`object ${i}`)
@@ -76,5 +76,39 @@ describe('small objects that are asked for at once', () => {
     await expect(
       server().fetch(objects[0]!.path, { size: 1, signal: AbortSignal.abort(new Error('enough')) }),
     ).rejects.toThrow('enough')
+  })
+})
+
+describe('what is done with many', () => {
+  const some = Array.from({ length: 2000 }, (_, i) => i)
+  const isSmall = (one: number) => one % 2 === 0
+
+  test('is done with each once, with many small ones at a time and few others', async () => {
+    const done: number[] = []
+    const most = { small: 0, others: 0 }
+    const now = { small: 0, others: 0 }
+    await smallAtOnce(some, isSmall, async (one) => {
+      const kind = isSmall(one) ? 'small' : 'others'
+      most[kind] = Math.max(most[kind], ++now[kind])
+      await new Promise((later) => setImmediate(later))
+      now[kind]--
+      done.push(one)
+    })
+    expect(done.sort((a, b) => a - b)).toEqual(some)
+    expect(most).toEqual({ small: 512, others: 16 })
+  })
+
+  test('is not begun with another after one that failed', async () => {
+    const begun = new Set<number>()
+    const work = async (one: number) => {
+      begun.add(one)
+      await new Promise((later) => setImmediate(later))
+      if (one === 5) throw new Error('five')
+    }
+    await expect(smallAtOnce(some, isSmall, work)).rejects.toThrow('five')
+    const those = begun.size
+    for (let turn = 0; turn < 10; turn++) await new Promise((later) => setImmediate(later))
+    expect(begun.size).toBe(those)
+    expect(those).toBeLessThan(some.length)
   })
 })

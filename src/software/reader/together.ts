@@ -5,6 +5,9 @@ import type { Fetch } from './repository.ts'
 /** Objects that are no greater come many in one answer. */
 export const SMALL_BYTES = 64 << 10
 const IN_ONE = 128
+/** Small ones only wait for the answer that they come in. */
+const SMALL_AT_ONCE = 512
+const AT_ONCE = 16
 
 /**
  * Small objects that are asked for in the same moment are fetched by one request: `fetchPack` gives those of the paths
@@ -51,6 +54,30 @@ export function fetchTogether(
     })
     return stored ?? fetch(path, options)
   }
+}
+
+/** Does `work` with each: many at once of those that are small, few of the others. After one that fails none is begun. */
+export async function smallAtOnce<T>(
+  some: readonly T[],
+  isSmall: (one: T) => boolean,
+  work: (one: T) => Promise<void>,
+): Promise<void> {
+  const [small, others]: [T[], T[]] = [[], []]
+  for (const one of some) (isSmall(one) ? small : others).push(one)
+  let failed = false
+  const all = async (these: readonly T[], atOnce: number): Promise<void> => {
+    let next = 0
+    const inTurn = async () => {
+      try {
+        while (!failed && next < these.length) await work(these[next++]!)
+      } catch (error) {
+        failed = true
+        throw error
+      }
+    }
+    await Promise.all(Array.from({ length: atOnce }, inTurn))
+  }
+  await Promise.all([all(small, SMALL_AT_ONCE), all(others, AT_ONCE)])
 }
 
 /** The hash in `data/9a/aab…P`. */
