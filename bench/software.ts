@@ -173,8 +173,7 @@ type Kumi = (...words: string[]) => ReturnType<typeof run>
 function commandLine({ home }: BenchGrid, cache: string): Kumi {
   const program = join(import.meta.dirname, '..', 'src', 'cli', 'main.js')
   // Node reads these at every start: a tenth of a second for the authorities of a whole system, which nothing here asks for.
-  const others = { NODE_EXTRA_CA_CERTS: '' }
-  const env = { ...process.env, ...others, KUMI_HOME: home.path, XDG_CACHE_HOME: cache }
+  const env = { ...process.env, NODE_EXTRA_CA_CERTS: '', KUMI_HOME: home.path, XDG_CACHE_HOME: cache }
   return (...words) =>
     run(process.execPath, [program, 'software', ...words], { env, encoding: 'utf8', maxBuffer: 1 << 26 })
 }
