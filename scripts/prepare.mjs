@@ -12,6 +12,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
@@ -25,6 +26,8 @@ if (major < 20 || (major === 20 && minor < 19)) {
   )
   process.exit(1)
 }
+/** Times of files are at least this exact, on whatever they are kept. */
+const CLOCK_MS = 2000
 const target = process.argv[2] ?? 'build'
 const quiet = process.argv.includes('--quiet')
 
@@ -214,6 +217,7 @@ const sources = () => [
   ...['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/prepare.mjs', 'scripts/bundle.mjs'],
   ...(target === 'build' ? filesBelow('src', 'bench', 'web') : []),
 ]
+const started = new Date(Date.now() - CLOCK_MS)
 const stamps = [
   'node_modules/.kumi-installed',
   ...(target === 'build' ? ['dist/.server-built', 'dist/.web-built'] : []),
@@ -222,18 +226,24 @@ const stamps = [
 const note = `dist/.seen-${target}`
 // What changes while it is being built is seen the next time.
 const before = entriesOf(sources())
-if (!stampIs(note, `${before} ${entriesOf(stamps)}`)) {
+const seen = () => `${before} ${entriesOf(stamps)}`
+if (!existsSync(join(root, note)) || !readFileSync(join(root, note), 'utf8').startsWith(seen())) {
   await withLock(prepare).catch((error) => {
     console.error(error.message)
     process.exit(1)
   })
-  writeNote(`${before} ${entriesOf(stamps)}`)
 }
+writeNote()
 
-function writeNote(content) {
+/** `kumi` starts nothing to prepare while no source is newer than this and Node.js is the one of its last word. */
+function writeNote() {
   try {
-    mkdirSync(dirname(join(root, note)), { recursive: true })
-    writeFileSync(join(root, note), content)
+    const path = join(root, note)
+    const fresh = `${path}.${process.pid}`
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(fresh, `${seen()} ${process.argv0}\n`)
+    utimesSync(fresh, started, started)
+    renameSync(fresh, path)
   } catch {
     // An installation that nobody may write to is looked at whole every time.
   }

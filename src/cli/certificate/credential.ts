@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Certificate, readCertificates } from '../../identity/x509/certificate.ts'
 import { spkiOf } from '../../identity/x509/signatures.ts'
 import { defineError } from '../../kernel/errors.ts'
-import type { Credential } from '../client/http.ts'
+import type { Credential } from '../client/trust.ts'
 import { askPassword } from '../session/password.ts'
 
 const unusable = defineError('invalid', 'unusable_certificate')

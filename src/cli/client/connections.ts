@@ -2,13 +2,7 @@ import * as http from 'node:http'
 import * as https from 'node:https'
 import type { Readable } from 'node:stream'
 import type { Place } from './home.ts'
-import { CONNECT_MS, connectionFailure, trustOf } from './trust.ts'
-
-/** A certificate (with its issuers, as in a proxy file) and its key, to be presented to the server; PEM. */
-export interface Credential {
-  readonly cert: string
-  readonly key: string
-}
+import { CONNECT_MS, type Credential, connectionFailure, trustOf } from './trust.ts'
 
 export interface Request {
   readonly method: string
@@ -45,7 +39,7 @@ export function openConnections(place: Place, credential?: Credential): Connecti
   let open: http.Agent | undefined
   const begin = (target: URL, options: http.RequestOptions): http.ClientRequest => {
     if (target.protocol === 'https:') {
-      secure ??= new https.Agent({ ...kept, ...trustOf(place), ...credential })
+      secure ??= new https.Agent({ ...kept, secureContext: trustOf(place, credential) })
       return https.request(target, { ...options, agent: secure })
     }
     open ??= new http.Agent(kept)

@@ -1,11 +1,12 @@
 import type { Readable } from 'node:stream'
 import { text as textIn } from 'node:stream/consumers'
-import { type Answer, type Credential, openConnections } from './connections.ts'
+import { type Answer, openConnections } from './connections.ts'
 import { failureOf } from './failure.ts'
 import { keepFresh } from './fresh-token.ts'
 import { type ClientOptions, findPlace, type Place } from './home.ts'
 import { readJsonLines } from './ndjson.ts'
 import { findToken } from './token.ts'
+import type { Credential } from './trust.ts'
 
 export interface Call {
   readonly query?: Readonly<Record<string, string | number | boolean | undefined>>
@@ -20,7 +21,7 @@ export interface Call {
   readonly patienceMs?: number
 }
 
-export type { Answer, Credential }
+export type { Answer }
 
 /** Speaks HTTP to the doors of one grid: trust, token, keep-alive connections, errors as sentences. */
 export interface GridClient {

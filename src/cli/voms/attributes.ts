@@ -1,9 +1,9 @@
-import { readFileSync } from 'node:fs'
-import { request } from 'node:https'
+import { Agent, request } from 'node:https'
 import { attributeExtension } from '../../identity/voms/build.ts'
 import { defineError } from '../../kernel/errors.ts'
 import { credentialOf, type OwnCertificate } from '../certificate/credential.ts'
 import type { GridClient } from '../client/http.ts'
+import { trustOf } from '../client/trust.ts'
 import { vomsContact } from './setup.ts'
 
 const invalidWish = defineError('invalid', 'invalid_voms')
@@ -42,13 +42,11 @@ export async function attributesFor(
 
 async function ask(client: GridClient, own: OwnCertificate, vo: string, query: string) {
   const { host, port } = await vomsContact(client, vo)
-  const { caFile } = client.place
   const answer = await new Promise<string>((resolve, reject) => {
     const asking = request(
       {
-        ...{ host, port, path: `/generate-ac?${query}`, agent: false, timeout: 15_000 },
-        ...credentialOf(own),
-        ...(caFile && { ca: readFileSync(caFile) }),
+        ...{ host, port, path: `/generate-ac?${query}`, timeout: 15_000 },
+        agent: new Agent({ secureContext: trustOf(client.place, credentialOf(own)) }),
       },
       (response) => {
         let text = ''
