@@ -35,10 +35,13 @@ const places = {
   },
 }
 
-/** What most commands use is one file: each that is read takes a millisecond of every start. */
+/**
+ * What most commands use is in two files, since each that is read takes a millisecond of every start: what they are read
+ * with, and what asks the server, which loads much of Node.js.
+ */
 const shared = [
-  { name: 'common', test: /\/src\//, minShareCount: 12 },
-  { name: 'kernel', test: /\/src\/kernel\//, minShareCount: 12, priority: 1 },
+  { name: 'client', test: /\/src\//, minShareCount: 12 },
+  { name: 'command', test: /\/src\/(kernel\/|cli\/[^/]+$)/, minShareCount: 12, priority: 1 },
 ]
 
 const build = await rolldown({
