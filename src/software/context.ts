@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import type { Identity } from '../identity/index.ts'
 import type { Db } from '../kernel/database.ts'
 import type { Logger } from '../kernel/log.ts'
@@ -50,7 +51,10 @@ export interface SoftwareThreads {
 }
 
 export const softwareThreads = (): SoftwareThreads => ({
-  checkers: createThreads(import.meta.url, 'server-thread'),
+  // One processor is for requests and catalogues: on few, more threads would only compile the same once more.
+  checkers: createThreads(import.meta.url, 'server-thread', {
+    most: Math.max(1, availableParallelism() - 1),
+  }),
   composers: createThreads(import.meta.url, 'server-thread', { most: 3 }),
 })
 

@@ -19,6 +19,8 @@ import { type Changes, type MadeRevision, makeRevision } from './revisions.ts'
 
 /** A publisher that says nothing for this long has gone. */
 const LEASE_MS = 10 * 60_000
+/** Saying so again within this time is not worth writing down. */
+const EXTEND_EACH_MS = 30_000
 
 export interface OpenedPublication {
   readonly id: string
@@ -88,6 +90,8 @@ async function atWork(context: Context, id: string): Promise<store.PublicationRo
   const now = context.clock.now()
   const found = await store.publicationOf(context.db, id)
   if (!found) throw noSuchPublication(`There is no publication ${id}.`)
+  const left = found.expiresAt.getTime() - now.getTime()
+  if (found.state === 'open' && left > LEASE_MS - EXTEND_EACH_MS) return found
   if ((await store.extendPublication(context.db, id, now, new Date(now.getTime() + LEASE_MS))) === 0)
     throw publicationConflict('This publication has ended or expired; begin anew.')
   return found

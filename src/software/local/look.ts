@@ -96,24 +96,39 @@ async function listed(
     const find = spawn('find', [directory, '-mindepth', '1', ...pruned, '-printf', FACTS], {
       ...{ stdio: ['ignore', output, 'ignore'], env: { ...process.env, LC_ALL: 'C' } },
     })
+    const printed = byDirectory(output)
+    // What is there already, whenever there is nothing else to do; what goes wrong is heard of at the end.
+    const meanwhile = setInterval(() => void attempt(printed), MEANWHILE_MS)
     const whole = await new Promise<boolean>((resolve) => {
       find.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0))
-    })
-    return whole ? byDirectory(output) : undefined
+    }).finally(() => clearInterval(meanwhile))
+    return whole ? printed() : undefined
   } finally {
     closeSync(output)
   }
 }
+const MEANWHILE_MS = 10
 
-function byDirectory(output: number): Map<string, Buffer[]> {
+function attempt(work: () => unknown): void {
+  try {
+    work()
+  } catch {
+    // The next one does it.
+  }
+}
+
+/** Sorts what was printed since it was asked the last time. */
+function byDirectory(output: number): () => Map<string, Buffer[]> {
   const below = new Map<string, Buffer[]>()
-  let rest = Buffer.alloc(0)
-  for (let at = 0; ; ) {
-    const part = Buffer.allocUnsafe(BLOCK_BYTES)
-    const read = readSync(output, part, 0, BLOCK_BYTES, at)
-    if (read === 0) return below
-    at += read
-    rest = sortIn(below, Buffer.concat([rest, part.subarray(0, read)]))
+  const part = Buffer.allocUnsafe(BLOCK_BYTES)
+  let [at, rest] = [0, Buffer.alloc(0)]
+  return () => {
+    for (;;) {
+      const read = readSync(output, part, 0, BLOCK_BYTES, at)
+      if (read === 0) return below
+      at += read
+      rest = sortIn(below, Buffer.concat([rest, part.subarray(0, read)]))
+    }
   }
 }
 const BLOCK_BYTES = 1 << 20

@@ -164,6 +164,8 @@ export async function publishTree(
     }
     signal?.throwIfAborted()
     spool.end()
+    // While the server makes its catalogues.
+    notes?.end()
     const { revision, rootHash, proposal } = await committing!
     keep(proposal ? NOT_PUBLISHED : revision)
     return { ...report, revision, rootHash, proposal, unchanged: false }

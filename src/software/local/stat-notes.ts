@@ -29,6 +29,8 @@ export interface Note extends Noted {
 export interface StatNotes {
   /** Paths come in their order. */
   note(one: Note): void
+  /** That was all: it is written but for its first line. */
+  end(): void
   /** From now on this is what was published. */
   keep(of: { readonly revision: number; readonly algorithm: string }): void
   /** Without this, or `keep`, half a file is left behind. */
@@ -87,8 +89,14 @@ export function writeStatCache(file: string, seenAt: number, before?: StatCache)
     if (waiting !== '') flush()
     copying = [follows ? copying[0] : piece[0], piece[1]]
   })
+  function end(): void {
+    directories.end()
+    copy()
+    flush()
+  }
   return {
     note: (one) => directories.note(one, one.changedAt > seenAt - RACE_MS),
+    end,
     keep({ revision, algorithm }) {
       directories.end()
       const all = handle === undefined && waiting === '' && copying[0] === HEAD_BYTES
@@ -99,8 +107,7 @@ export function writeStatCache(file: string, seenAt: number, before?: StatCache)
         copying[1] === before.bytes
       )
         return
-      copy()
-      flush()
+      end()
       const head: Head = { version: VERSION, revision, algorithm, bytes }
       writeSync(handle!, `${JSON.stringify(head).padEnd(HEAD_BYTES - 1)}\n`, 0)
       close()
