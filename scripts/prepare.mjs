@@ -213,6 +213,7 @@ function entriesOf(files) {
   }
   return hash.digest('hex')
 }
+/** `kumi` looks at the same. */
 const sources = () => [
   ...['package.json', 'package-lock.json', 'tsconfig.json', 'scripts/prepare.mjs', 'scripts/bundle.mjs'],
   ...(target === 'build' ? filesBelow('src', 'bench', 'web') : []),

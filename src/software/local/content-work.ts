@@ -70,11 +70,11 @@ export function contentWork(job: ContentJob): { result: Summed | Packed; transfe
     return { ...storedForm(contentOf(piece, job.content), job.algorithm), plain }
   })
   const pack = writePack(objects)
-  const bytes = new Uint8Array(pack.length)
-  bytes.set(pack)
+  const memory = pack.buffer as ArrayBuffer
   return {
-    result: { pack: bytes, hashes: objects.map(({ hash }) => hash) } satisfies Packed,
-    transfer: [bytes.buffer],
+    result: { pack, hashes: objects.map(({ hash }) => hash) } satisfies Packed,
+    // Small ones share it with others.
+    ...(pack.length === memory.byteLength && { transfer: [memory] }),
   }
 }
 
