@@ -50,10 +50,6 @@ export function outputReview(deps: Pick<ProductionDeps, 'addRules'>): Review {
     const events = eventsOf(step, task, made.metadata, inside)
     const { vo, now, jobId, attempt } = made
     await store.verifyTask(tx, now, task.taskId)
-    const block = await blockForNext(tx, deps, { now, owner: production, step, stepId: task.stepId })
-    await store.fillBlock(tx, block.id, 1)
-    const output = { taskId: task.taskId, fileId: file.fileId, jobId, attempt, events, blockId: block.id }
-    await store.insertOutput(tx, now, output)
     await setMetadata(tx, {
       ...{ vo, now },
       changes: [{ scope: file.scope, name: file.name, meta: describing(production, step, task, events) }],
@@ -64,11 +60,24 @@ export function outputReview(deps: Pick<ProductionDeps, 'addRules'>): Review {
     }
     const { fileId, scope, name, bytes } = file
     const { experiment, run, eventType } = task
+    const taken = new Map<number, number>()
     for (const later of laterSteps(production, step)) {
       const input = { fileId, scope, name, bytes, experiment, run, eventType, events }
       const { id } = steps.find((row) => row.name === later.name)!
-      await countStep(tx, id, { inputs: await addInputs(tx, now, id, [input]) })
+      taken.set(id, await addInputs(tx, now, id, [input]))
     }
+    // From here on the step's other tasks wait for this one.
+    const block = await blockForNext(tx, deps, { now, owner: production, step, stepId: task.stepId })
+    await store.fillBlock(tx, block.id, 1)
+    await store.insertOutput(tx, now, {
+      taskId: task.taskId,
+      fileId,
+      jobId,
+      attempt,
+      events,
+      blockId: block.id,
+    })
+    for (const [id, inputs] of taken) await countStep(tx, id, { inputs })
     await countStep(tx, task.stepId, { verified: 1, events: events ?? 0 })
     return [{ scope: block.scope, name: block.name }]
   }

@@ -110,16 +110,6 @@ export async function completeStart(
       await dropSandboxesOfJobs(tx, [jobId], 'output')
       await assignOutput(tx, now, job, completion.sandbox)
     }
-    if (done)
-      await writeFiles(tx, deps.review, {
-        vo,
-        now,
-        ownerId: job.ownerId,
-        completion,
-        outputs,
-        places,
-        inside,
-      })
     const ended: ends.EndedStart = {
       jobId,
       attempt,
@@ -127,8 +117,8 @@ export async function completeStart(
       reason: completion.minor,
       exitCode: completion.exitCode,
     }
-    await ends.endStarts(tx, now, [ended])
     if (!done) {
+      await ends.endStarts(tx, now, [ended])
       const { site } = start
       return afterStarts(tx, now, [{ job, start: ended, site, application: completion.application }])
     }
@@ -143,6 +133,10 @@ export async function completeStart(
       moves: [{ ...move, application: completion.application }],
     })
     await announce(tx, now, [{ vo, to: STATES.Done }])
+    // Last what others may wait for: the files go where those of many jobs go, and limits are given back.
+    const written = { vo, now, ownerId: job.ownerId, completion, outputs, places, inside }
+    await writeFiles(tx, deps.review, written)
+    await ends.endStarts(tx, now, [ended])
   })
 }
 
@@ -206,6 +200,11 @@ async function writeFiles(
     })
     for (const [i, { fileId }] of added.entries()) made.push({ ...here[i]!, fileId, rseId: rse.id })
   }
+  if (made.length > 0) {
+    const ids = made.map(({ fileId }) => fileId)
+    await uploads.addOutputs(tx, completion, ids)
+    await uploads.keepUploads(tx, made)
+  }
   const chosen = await review?.(tx, { vo, now, jobId, attempt, files: made, metadata, inside })
   if (made.length === 0) return
   const datasetOf = (file: MadeFile, i: number): Did => chosen?.[i] ?? outputs[file.output]!.dataset
@@ -217,13 +216,4 @@ async function writeFiles(
     attachments.set(`${scope}:${name}`, known)
   }
   await attach(tx, { vo, now, accountId, attachments: [...attachments.values()] })
-  await uploads.addOutputs(
-    tx,
-    completion,
-    made.map(({ fileId }) => fileId),
-  )
-  await uploads.keepUploads(
-    tx,
-    made.map(({ scope, name, rseId }) => ({ scope, name, rseId })),
-  )
 }
