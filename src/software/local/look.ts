@@ -97,8 +97,14 @@ async function listed(
       ...{ stdio: ['ignore', output, 'ignore'], env: { ...process.env, LC_ALL: 'C' } },
     })
     const printed = byDirectory(output)
-    // What is there already, whenever there is nothing else to do; what goes wrong is heard of at the end.
-    const meanwhile = setInterval(() => void attempt(printed), MEANWHILE_MS)
+    // What is there already, whenever there is nothing else to do.
+    const meanwhile = setInterval(() => {
+      try {
+        printed()
+      } catch {
+        // Nobody is there to hear it; it is read again.
+      }
+    }, MEANWHILE_MS)
     const whole = await new Promise<boolean>((resolve) => {
       find.once('error', () => resolve(false)).once('close', (code) => resolve(code === 0))
     }).finally(() => clearInterval(meanwhile))
@@ -109,14 +115,6 @@ async function listed(
 }
 const MEANWHILE_MS = 10
 
-function attempt(work: () => unknown): void {
-  try {
-    work()
-  } catch {
-    // The next one does it.
-  }
-}
-
 /** Sorts what was printed since it was asked the last time. */
 function byDirectory(output: number): () => Map<string, Buffer[]> {
   const below = new Map<string, Buffer[]>()
@@ -126,8 +124,8 @@ function byDirectory(output: number): () => Map<string, Buffer[]> {
     for (;;) {
       const read = readSync(output, part, 0, BLOCK_BYTES, at)
       if (read === 0) return below
-      at += read
       rest = sortIn(below, Buffer.concat([rest, part.subarray(0, read)]))
+      at += read
     }
   }
 }
