@@ -66,17 +66,11 @@ export function outputReview(deps: Pick<ProductionDeps, 'addRules'>): Review {
       const { id } = steps.find((row) => row.name === later.name)!
       taken.set(id, await addInputs(tx, now, id, [input]))
     }
-    // From here on the step's other tasks wait for this one.
+    // From here on the other tasks of this step, and of later ones, wait for this one.
     const block = await blockForNext(tx, deps, { now, owner: production, step, stepId: task.stepId })
     await store.fillBlock(tx, block.id, 1)
-    await store.insertOutput(tx, now, {
-      taskId: task.taskId,
-      fileId,
-      jobId,
-      attempt,
-      events,
-      blockId: block.id,
-    })
+    const output = { taskId: task.taskId, fileId, jobId, attempt, events, blockId: block.id }
+    await store.insertOutput(tx, now, output)
     for (const [id, inputs] of taken) await countStep(tx, id, { inputs })
     await countStep(tx, task.stepId, { verified: 1, events: events ?? 0 })
     return [{ scope: block.scope, name: block.name }]
