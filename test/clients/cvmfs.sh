@@ -29,9 +29,12 @@ finish() {
 trap finish EXIT
 # What a tree looks like to a program: names, types, permissions, sizes, times, link texts, contents.
 seen() { # directory
-  (cd "$1" && find . -mindepth 1 ! -name .kumi-software.json ! -name '.cvmfs*catalog' -printf '%P %y %m %T@ %l\n' |
-    sed 's/\(\.[0-9]*\)\( [^ ]*\)$/\2/' | sort
-    find . -type f ! -name .kumi-software.json ! -name '.cvmfs*catalog' -exec sha256sum {} + | sort -k 2)
+  (
+    cd "$1" || exit
+    find . -mindepth 1 ! -name .kumi-software.json ! -name '.cvmfs*catalog' -printf '%P %y %m %T@ %l\n' |
+      sed 's/\(\.[0-9]*\)\( [^ ]*\)$/\2/' | sort
+    find . -type f ! -name .kumi-software.json ! -name '.cvmfs*catalog' -exec sha256sum {} + | sort -k 2
+  )
 }
 same_tree() { diff <(seen "$1" | grep -v '^pipe p') <(seen "$2" | grep -v '^pipe p'); }
 
