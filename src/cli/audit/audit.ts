@@ -1,9 +1,8 @@
 import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { table } from '../terminal.ts'
 
-const badOption = defineError('invalid', 'bad_option')
 const broken = defineError('conflict', 'audit_broken')
 
 interface Entry {

@@ -1,16 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { defineError } from '../../kernel/errors.ts'
 import { ensure, orMissing } from '../client/failure.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { didText, parseDid } from '../client/names.ts'
 import { collect, listReplicas } from '../client/rucio.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { generatedProduction } from './definitions.ts'
 import { commandLine, runCommand } from './own-command.ts'
 import { REPOSITORY, writeRelease } from './release.ts'
-
-const badOption = defineError('invalid', 'bad_option')
 
 interface PhysicsOptions extends SharedOptions {
   readonly events: string

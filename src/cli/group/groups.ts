@@ -1,10 +1,9 @@
 import { defineError, isGridError } from '../../kernel/errors.ts'
 import { type GridClient, withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { groupPath, idOf } from '../people/people.ts'
 import { table } from '../terminal.ts'
 
-const badOption = defineError('invalid', 'bad_option')
 const noGroup = defineError('missing', 'no_group')
 const INDIGO = 'urn:indigo-dc:scim:schemas:IndigoGroup'
 

@@ -1,10 +1,7 @@
-import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { outline } from '../rule/rules.ts'
 import { table } from '../terminal.ts'
-
-const badOption = defineError('invalid', 'bad_option')
 
 interface Plan {
   readonly steps: readonly { readonly username: string; readonly step: string; readonly endTime: string }[]

@@ -1,10 +1,7 @@
 import { readFile } from 'node:fs/promises'
-import { defineError } from '../../kernel/errors.ts'
 import { type GridClient, withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show, whole } from '../common-options.ts'
 import { idOf } from '../people/people.ts'
-
-const badOption = defineError('invalid', 'bad_option')
 
 interface Policy {
   readonly version: number
@@ -102,9 +99,4 @@ function policyText(policy: Policy): string {
     ...(policy.url ? [policy.url] : []),
     ...(policy.text ? ['', policy.text] : []),
   ].join('\n')
-}
-
-function whole(option: string, text: string): number {
-  if (/^\d{1,6}$/.test(text)) return Number(text)
-  throw badOption(`${option} needs a whole number, got "${text}".`)
 }

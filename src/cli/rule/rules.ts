@@ -3,10 +3,9 @@ import { defineError } from '../../kernel/errors.ts'
 import { type GridClient, withClient } from '../client/http.ts'
 import { didPath, parseDid } from '../client/names.ts'
 import { accountName, collect } from '../client/rucio.ts'
-import { interruption, type SharedOptions, show } from '../common-options.ts'
+import { badOption, interruption, type SharedOptions, show, whole } from '../common-options.ts'
 import { table } from '../terminal.ts'
 
-const badOption = defineError('invalid', 'bad_option')
 const stuck = defineError('conflict', 'rule_stuck')
 
 interface Rule {
@@ -39,9 +38,9 @@ export async function add(name: string, storages: string, options: AddOptions): 
   const { scope, name: own } = parseDid(name)
   const order = {
     dids: [{ scope, name: own }],
-    copies: whole('--copies', options.copies),
+    copies: above0('--copies', options.copies),
     rse_expression: storages,
-    lifetime: options.lifetime === undefined ? null : whole('--lifetime', options.lifetime),
+    lifetime: options.lifetime === undefined ? null : above0('--lifetime', options.lifetime),
     activity: options.activity ?? null,
     source_replica_expression: options.source ?? null,
     comment: options.comment ?? null,
@@ -148,10 +147,10 @@ interface UpdateOptions extends SharedOptions {
 
 export async function update(id: string, options: UpdateOptions): Promise<void> {
   const lifetime =
-    options.lifetime === 'none' ? null : options.lifetime && whole('--lifetime', options.lifetime)
+    options.lifetime === 'none' ? null : options.lifetime && above0('--lifetime', options.lifetime)
   const changes = {
     ...(options.lifetime !== undefined && { lifetime }),
-    ...(options.priority !== undefined && { priority: whole('--priority', options.priority) }),
+    ...(options.priority !== undefined && { priority: above0('--priority', options.priority) }),
     ...(options.comment !== undefined && { comment: options.comment }),
     ...(options.lock && { locked: true }),
     ...(options.unlock && { locked: false }),
@@ -176,8 +175,8 @@ function locks(rule: Rule): number {
   return rule.locks_ok_cnt + rule.locks_replicating_cnt + rule.locks_stuck_cnt
 }
 
-function whole(option: string, text: string): number {
-  const value = Number(text)
-  if (Number.isInteger(value) && value > 0) return value
-  throw badOption(`${option} needs a whole number above 0, got "${text}".`)
+function above0(option: string, text: string): number {
+  const value = whole(option, text)
+  if (value > 0) return value
+  throw badOption(`${option} needs a whole number above 0, not "${text}".`)
 }

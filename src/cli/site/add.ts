@@ -1,8 +1,8 @@
 import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show, whole } from '../common-options.ts'
 import { placeKinds } from './kinds.ts'
-import { badOption, type PlaceOptions, whole } from './place-kind.ts'
+import type { PlaceOptions } from './place-kind.ts'
 
 const noSuchSite = defineError('missing', 'no_such_site')
 

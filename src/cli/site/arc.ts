@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { badOption, type PlaceKind, whole, word } from './place-kind.ts'
+import { badOption, whole } from '../common-options.ts'
+import { type PlaceKind, word } from './place-kind.ts'
 
 /** A computing element of ARC. */
 export const arcPlace: PlaceKind = {

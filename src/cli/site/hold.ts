@@ -1,7 +1,6 @@
 import { type GridClient, withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { table } from '../terminal.ts'
-import { badOption } from './place-kind.ts'
 import { type EndOptions, endOf } from './time-options.ts'
 
 export type HoldState = 'exclude' | 'throttle' | 'keep' | 'free'

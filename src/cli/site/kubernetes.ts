@@ -1,4 +1,5 @@
-import { badOption, type PlaceKind, whole, word } from './place-kind.ts'
+import { badOption, whole } from '../common-options.ts'
+import { type PlaceKind, word } from './place-kind.ts'
 
 /** A namespace of a Kubernetes cluster. What opens it is laid down at the gateway, not given here. */
 export const kubernetesPlace: PlaceKind = {

@@ -1,4 +1,5 @@
-import { badOption, type PlaceOptions, whole, word } from './place-kind.ts'
+import { badOption, whole } from '../common-options.ts'
+import { type PlaceOptions, word } from './place-kind.ts'
 
 /** What every kind behind ssh is told, of `user@host` or `user@host:port` and the options. */
 export function loginOf(flag: string, given: string, options: PlaceOptions): Record<string, string | number> {

@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { defineError } from '../../kernel/errors.ts'
 
 /** How a place of one kind of batch system is named and described at the command line. */
 export interface PlaceKind {
@@ -18,15 +17,8 @@ export interface PlaceKind {
 /** Options as Commander gives them; each kind reads its own. */
 export type PlaceOptions = Readonly<Record<string, unknown>>
 
-export const badOption = defineError('invalid', 'bad_option')
-
 /** An option that may be absent: "". */
 export const word = (options: PlaceOptions, key: string): string => {
   const value = options[key]
   return typeof value === 'string' ? value : ''
-}
-
-export function whole(option: string, text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw badOption(`${option} needs a whole number, not "${text}".`)
-  return Number(text)
 }

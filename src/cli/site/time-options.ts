@@ -1,4 +1,4 @@
-import { badOption } from './place-kind.ts'
+import { badOption } from '../common-options.ts'
 
 export interface EndOptions {
   readonly until?: string

@@ -43,8 +43,9 @@ function registerPublishing(software: Command): void {
     )
     .action(async (directory, options) => {
       const { beginLook } = await import('../../software/local/look.ts')
-      const look = beginLook(resolve(directory), new Set(options.exclude))
-      await (await import('./publish.ts')).publish(directory, options, look)
+      const exclude = new Set<string>(options.exclude)
+      const look = beginLook(resolve(directory), exclude)
+      await (await import('./publish.ts')).publish(directory, { ...options, exclude }, look)
     })
   withShared(software.command('ingest-image'))
     .description('make a directory of a repository what a container image is')

@@ -1,13 +1,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { defineError } from '../../kernel/errors.ts'
 import type { Proposed } from '../../software/local/publish.ts'
 import { type GridClient, withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show, whole } from '../common-options.ts'
 import { bytesText, table } from '../terminal.ts'
 import { waits } from './proposals.ts'
 
-const badOption = defineError('invalid', 'bad_option')
 const base = '/kumi/v1/software'
 const at = (name: string, ...rest: string[]) =>
   [`${base}/repositories`, encodeURIComponent(name), ...rest.map(encodeURIComponent)].join('/')
@@ -278,9 +276,4 @@ async function gatewaysOf(client: GridClient, names: readonly string[]): Promise
     if (endpoint) return endpoint.replace(/\/+$/, '')
     throw badOption(`--site ${name}: there is no site of that name with a gateway.`)
   })
-}
-
-function whole(option: string, text: string): number {
-  if (/^\d{1,15}$/.test(text)) return Number(text)
-  throw badOption(`${option} needs a whole number, got "${text}".`)
 }

@@ -2,10 +2,9 @@ import { defineError } from '../../kernel/errors.ts'
 import type { Proposed } from '../../software/local/publish.ts'
 import type { GridClient } from '../client/http.ts'
 import { withClient } from '../client/http.ts'
-import { type SharedOptions, show } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { bytesText, printable, table } from '../terminal.ts'
 
-const badOption = defineError('invalid', 'bad_option')
 const notApproved = defineError('conflict', 'not_approved')
 const base = '/kumi/v1/software'
 const at = (id: string, ...rest: string[]) => [`${base}/proposals`, encodeURIComponent(id), ...rest].join('/')

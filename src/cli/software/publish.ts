@@ -32,7 +32,7 @@ export interface PublishCommand extends SharedOptions {
   readonly to?: string
   readonly tag?: string
   readonly description?: string
-  readonly exclude?: readonly string[]
+  readonly exclude?: ReadonlySet<string>
   readonly cache?: boolean
   readonly xattrs?: boolean
   /** Until what needs approval is decided. */
@@ -41,7 +41,6 @@ export interface PublishCommand extends SharedOptions {
 
 /** `kumi software publish DIR`: only what changed since last time is read, sent and written. */
 export async function publish(directory: string, options: PublishCommand, look?: BegunLook): Promise<void> {
-  const exclude = new Set(options.exclude)
   const place = resolve(directory)
   let begun = look
   await publication(options, options.to, place, (publishing) => {
@@ -49,7 +48,8 @@ export async function publish(directory: string, options: PublishCommand, look?:
     begun = undefined
     return publishDirectory({
       ...publishing,
-      ...{ directory: place, source: `${hostname()}:${place}`, exclude, begun: first },
+      ...{ directory: place, source: `${hostname()}:${place}`, begun: first },
+      exclude: options.exclude,
       attributes: options.xattrs === true,
     })
   })

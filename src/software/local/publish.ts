@@ -74,7 +74,7 @@ const NOT_PUBLISHED = -1
 export async function publishDirectory(
   options: PublishOptions & {
     readonly directory: string
-    readonly exclude?: ReadonlySet<string>
+    readonly exclude?: ReadonlySet<string> | undefined
     /** With extended attributes, which a program has to read. */
     readonly attributes?: boolean
     /** The look at it, begun while something else was to be done. */

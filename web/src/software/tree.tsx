@@ -22,13 +22,15 @@ export function Tree({ repository }: { repository: Repository }) {
   return (
     <section className="panel flush" aria-label={t.software.tabs.files}>
       <div className="row headrow inset-head">
-        <h2>
-          {t.software.revisionOf(revision)}
-          {tag && <span className="tag">{tag}</span>}
-        </h2>
-        {asked.data && (
-          <span className="quiet">{t.software.tree(asked.data.files, bytes(asked.data.bytes))}</span>
-        )}
+        <div className="row">
+          <h2>
+            {t.software.revisionOf(revision)}
+            {tag && <span className="tag">{tag}</span>}
+          </h2>
+          {asked.data && (
+            <span className="quiet">{t.software.tree(asked.data.files, bytes(asked.data.bytes))}</span>
+          )}
+        </div>
         <CopyCommand command={command} />
       </div>
       <Crumbs name={name} revision={revision} path={path} />
