@@ -199,7 +199,8 @@ const transferWorkers = transfer.createTransferWorkers({
 })
 const softwareDirectory = config.softwareDirectory ?? join(home, 'software')
 mkdirSync(softwareDirectory, { recursive: true, mode: 0o700 })
-const softwareStorage = posixDriver(softwareDirectory)
+// Objects are named by their hashes.
+const softwareStorage = posixDriver(softwareDirectory, { summed: false })
 // Other server processes may be writing there.
 await softwareStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
 const originals = guardedOutbound({
@@ -223,7 +224,7 @@ registerSoftwareMetrics({ db, vos, now: clock.now, mirrorCache: () => software.m
 const markets = createMarkets(db)
 const sandboxDirectory = config.sandboxDirectory ?? join(home, 'sandboxes')
 mkdirSync(sandboxDirectory, { recursive: true, mode: 0o700 })
-const sandboxStorage = posixDriver(sandboxDirectory)
+const sandboxStorage = posixDriver(sandboxDirectory, { summed: false })
 await sandboxStorage.sweep(new Date(clock.now().getTime() - 86_400_000))
 const sandboxes = createSandboxes({ db, log, sealKey, storage: sandboxStorage })
 const verifyArrivals = (input: Parameters<typeof transfer.verifyArrivals>[1]) =>

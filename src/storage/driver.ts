@@ -26,7 +26,8 @@ export interface WriteOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface Written extends Digests {
+/** With checksums where the storage makes them while it writes. */
+export interface Written extends Partial<Digests> {
   readonly size: number
   /** False when a file was replaced. */
   readonly created: boolean

@@ -32,7 +32,7 @@ import {
   storageFull,
 } from './errors.ts'
 import { checkPath, HIDDEN, isWithin, show } from './names.ts'
-import { sumWhile } from './sum-while.ts'
+import { sumWhile, useAll } from './sum-while.ts'
 
 /** Larger pieces gain no speed worth having, but each lives until the next collection. */
 const READ_PIECE = 256 << 10
@@ -59,8 +59,11 @@ export interface PosixDriver extends StorageDriver {
   recorded(path: StoragePath): Promise<(Digests & { size: number }) | undefined>
 }
 
-/** A directory tree of the local file system. */
-export function posixDriver(root: string): PosixDriver {
+/**
+ * A directory tree of the local file system. Not `summed`: what is in it is known by its content anyway, so checksums are
+ * made when somebody asks for them instead of while it is written.
+ */
+export function posixDriver(root: string, { summed = true }: { summed?: boolean } = {}): PosixDriver {
   const incoming = join(root, '.kumi', 'incoming')
   const digestRoot = join(root, '.kumi', 'digests')
   const recent = new Map<string, DigestRecord>()
@@ -126,6 +129,11 @@ export function posixDriver(root: string): PosixDriver {
     if (!record || !now || record.size !== now.size) return undefined
     if (Math.abs(record.mtimeMs - now.modified.getTime()) > 1) return undefined
     return { adler32: record.adler32, md5: record.md5 }
+  }
+
+  async function forget(path: StoragePath): Promise<void> {
+    recent.delete(show(path))
+    await rm(join(digestRoot, ...path), { recursive: true, force: true })
   }
 
   async function keep(path: StoragePath, record: DigestRecord): Promise<void> {
@@ -216,17 +224,19 @@ export function posixDriver(root: string): PosixDriver {
         if (before && !options.overwrite) throw alreadyExists(`${show(path)} exists already.`)
         await refuseWhatDoesNotFit(options.size)
         const handle = await open(temporary, 'wx', 0o600)
-        const record = await fill(handle, body, options.size).finally(() => handle.close())
-        const { mtimeMs: _, ...written } = record
-        checkDigests(options.expected, written)
+        const sum = summed || options.expected !== undefined
+        const filled = await fill(handle, body, options.size, sum).finally(() => handle.close())
+        const { mtimeMs, ...written } = filled
+        if (isSummed(written)) checkDigests(options.expected, written)
+        const note = () => (isSummed(written) ? keep(path, { ...written, mtimeMs }) : forget(path))
         options.signal?.throwIfAborted()
         if (options.overwrite) {
-          await keep(path, record)
+          await note()
           await rename(temporary, target)
         } else {
           // link() refuses an existing name in one step, where rename() would replace it.
           await link(temporary, target)
-          await keep(path, record)
+          await note()
           await unlink(temporary)
         }
         await syncDirectory(dirname(target))
@@ -285,8 +295,7 @@ export function posixDriver(root: string): PosixDriver {
         throw fromSystem(error, show(path))
       }
       if (found.directory) recent.clear()
-      else recent.delete(show(path))
-      await rm(join(digestRoot, ...path), { recursive: true, force: true })
+      await forget(path)
     },
     async sum(path) {
       const { size: _, ...digests } = await sumWhile(await driver.read(path), async () => undefined)
@@ -306,19 +315,24 @@ export function posixDriver(root: string): PosixDriver {
   return driver
 }
 
-/** Writes and sums a body; complete, of the announced length, and on disk when this resolves. */
+type Filled = { readonly size: number; readonly mtimeMs: number } & Partial<Digests>
+const isSummed = <One extends Partial<Digests>>(one: One): one is One & Digests => one.md5 !== undefined
+
+/** Writes a body, summing it if it is to; complete, of the announced length, and on disk when this resolves. */
 async function fill(
   handle: FileHandle,
   body: AsyncIterable<Uint8Array>,
   announced: number | undefined,
-): Promise<DigestRecord> {
-  const sums = await sumWhile(body, (bytes, at) => writeAll(handle, bytes, at), { most: announced })
-  if (announced !== undefined && sums.size !== announced)
-    throw sizeMismatch(`The body has ${sums.size} bytes, but ${announced} were announced.`, {
+  sum: boolean,
+): Promise<Filled> {
+  const use = (bytes: Uint8Array, at: number) => writeAll(handle, bytes, at)
+  const filled = await (sum ? sumWhile : useAll)(body, use, { most: announced })
+  if (announced !== undefined && filled.size !== announced)
+    throw sizeMismatch(`The body has ${filled.size} bytes, but ${announced} were announced.`, {
       class: 'transient',
     })
   await handle.sync()
-  return { ...sums, mtimeMs: (await handle.stat()).mtimeMs }
+  return { ...filled, mtimeMs: (await handle.stat()).mtimeMs }
 }
 
 /** A nearly full disk writes short first and fails the next time. */

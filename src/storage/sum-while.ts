@@ -77,3 +77,27 @@ export async function sumWhile(
   const digests = long ? await long.end() : (short ?? digester()).done()
   return { ...digests, size: position }
 }
+
+/** The same without summing, one part after the other, which may be a piece longer. */
+export async function useAll(
+  body: AsyncIterable<Uint8Array>,
+  use: Use,
+  { most = Number.POSITIVE_INFINITY }: { most?: number | undefined } = {},
+): Promise<{ readonly size: number }> {
+  let batch: Uint8Array[] = []
+  let [held, size] = [0, 0]
+  const pass = async () => {
+    await use(batch.length === 1 ? batch[0]! : Buffer.concat(batch), size)
+    size += held
+    batch = []
+    held = 0
+  }
+  for await (const chunk of body) {
+    batch.push(chunk)
+    held += chunk.length
+    if (size + held > most) break
+    if (held >= PIECE_BYTES) await pass()
+  }
+  if (held > 0) await pass()
+  return { size }
+}
