@@ -17,6 +17,14 @@ export const placeOf = (db: Db, repositoryId: number, hex: string): Promise<Obje
     where repository_id = ${repositoryId} and hash = decode(${hex}, 'hex')`,
   )
 
+/** Whether there is any content. In the order of an index, or the planner might look for the first in all repositories. */
+export const hasContents = async (db: Db, repositoryId: number): Promise<boolean> =>
+  (await row(
+    db,
+    sql`select hash from software_object where repository_id = ${repositoryId} and plain is not null
+    order by hash limit 1`,
+  )) !== undefined
+
 /** Which contents are there already, by SHA-256; whoever asks counts on them, so they are noted as wanted. */
 export const knownContents = (
   db: Db,

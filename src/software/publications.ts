@@ -9,7 +9,7 @@ import { badPath, brokenOff, noSuchPublication, noWhitelist, publicationConflict
 import { isWithin } from './format/entry.ts'
 import { type Algorithm, textOf } from './format/hash.ts'
 import { CHUNK_BYTES } from './local/pieces.ts'
-import { knownContents } from './object.store.ts'
+import { hasContents, knownContents } from './object.store.ts'
 import { storePack } from './objects.ts'
 import { approvalsOf } from './proposal.store.ts'
 import { propose } from './propose.ts'
@@ -29,6 +29,8 @@ export interface OpenedPublication {
   readonly rootHash: string | null
   /** The newest revision that changed something where is to be published. */
   readonly touchedBy: bigint
+  /** There is no content yet, so that none need be asked for. */
+  readonly bare: boolean
   /** When the repository was made: another one of its name is not this one. */
   readonly madeAt: Date
   readonly expiresAt: Date
@@ -79,6 +81,7 @@ export async function openPublication(
       revision,
       rootHash,
       touchedBy: await lastTouched(tx, repository.id, path),
+      bare: !(await hasContents(tx, repository.id)),
       madeAt,
       expiresAt,
     }

@@ -110,6 +110,8 @@ export const Opened = Type.Object({
   revision: count,
   rootHash: maybe(text),
   touchedBy: count,
+  /** There is no content yet, so that none need be asked for. */
+  bare: Type.Boolean(),
   /** When the repository was made: another one of its name is not this one. */
   madeAt: time,
   expiresAt: time,

@@ -18,6 +18,8 @@ export interface Opened {
   readonly rootHash: string | null
   /** The newest revision that changed something where is to be published; 0: nothing was ever there. */
   readonly touchedBy: number
+  /** There is no content yet. */
+  readonly bare: boolean
 }
 
 /** What waits for somebody who approves it; null: it is done. */
@@ -127,7 +129,7 @@ export async function publishTree(
         ({ unread }) => isBase && unread && begin(),
       ),
       door.content(opened.id),
-      { algorithm: opened.algorithm, onFile: options.onFile, signal },
+      { algorithm: opened.algorithm, bare: opened.bare, onFile: options.onFile, signal },
     )
     const take = (one: Seen) => {
       if (refused) throw refused.error

@@ -24,6 +24,8 @@ export interface ContentStore {
 export interface StoreOptions {
   readonly algorithm: Algorithm
   readonly parallel?: number
+  /** The store has nothing: it need not be asked. */
+  readonly bare?: boolean
   readonly onFile?: ((bytes: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -69,7 +71,7 @@ export interface Storing {
 export function storeContent<One extends Listed>(
   list: Iterable<One>,
   store: ContentStore,
-  { algorithm, parallel = 4, onFile, signal }: StoreOptions,
+  { algorithm, parallel = 4, bare = false, onFile, signal }: StoreOptions,
 ): { batches: AsyncGenerator<One[]>; storing: Storing } {
   const inline: Pick<Threads<ContentJob, Summed | Packed>, 'run'> = {
     run: async (job) => contentWork(job).result,
@@ -90,8 +92,9 @@ export function storeContent<One extends Listed>(
     { run }: Pick<Threads<ContentJob, Summed | Packed>, 'run'>,
   ): Promise<Names> {
     const named = new Map<string, ContentHash>()
-    for (const [plain, text] of await store.known(pieces.map(({ plain }) => plain)))
-      named.set(plain, hashFromText(text))
+    if (!bare)
+      for (const [plain, text] of await store.known(pieces.map(({ plain }) => plain)))
+        named.set(plain, hashFromText(text))
     const packs = inPacks(pieces.filter(({ plain }) => !named.has(plain))).values()
     const work = async () => {
       for (const part of packs) {
