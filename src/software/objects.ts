@@ -5,14 +5,7 @@ import { damaged } from './format/errors.ts'
 import { type ContentHash, textOf } from './format/hash.ts'
 import { bytesOf, checkWhole } from './format/incoming.ts'
 import { plainForm } from './format/objects.ts'
-import {
-  MAX_PACK_BYTES,
-  type PackEntry,
-  type PackedObject,
-  packHead,
-  readPackList,
-  writePack,
-} from './format/pack.ts'
+import { type PackEntry, type PackedObject, packHead, readPackList, writePack } from './format/pack.ts'
 import * as store from './object.store.ts'
 
 export interface ObjectDeps {
@@ -92,6 +85,9 @@ export async function storeObjects(
   await flush()
 }
 
+/** As much waits in memory, and is there twice while it is written: catalogues of millions of entries are many. */
+const GATHERED_BYTES = 4 << 20
+
 /** The same as they come, one after the other; the last are stored by `flush`, or with others: `rest` gives them. */
 export function gatherObjects(
   deps: ObjectDeps,
@@ -109,7 +105,7 @@ export function gatherObjects(
   }
   return {
     async add(object) {
-      if (bytes + object.stored.length > MAX_PACK_BYTES / 2) await flush()
+      if (bytes + object.stored.length > GATHERED_BYTES) await flush()
       batch.push(object)
       bytes += object.stored.length
     },
