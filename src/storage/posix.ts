@@ -226,9 +226,9 @@ export function posixDriver(root: string, { summed = true }: { summed?: boolean 
         const handle = await open(temporary, 'wx', 0o600)
         const sum = summed || options.expected !== undefined
         const filled = await fill(handle, body, options.size, sum).finally(() => handle.close())
-        const { mtimeMs, ...written } = filled
-        if (isSummed(written)) checkDigests(options.expected, written)
-        const note = () => (isSummed(written) ? keep(path, { ...written, mtimeMs }) : forget(path))
+        const { mtimeMs: _, ...written } = filled
+        checkDigests(options.expected, written)
+        const note = () => (isSummed(filled) ? keep(path, filled) : forget(path))
         options.signal?.throwIfAborted()
         if (options.overwrite) {
           await note()
@@ -315,8 +315,8 @@ export function posixDriver(root: string, { summed = true }: { summed?: boolean 
   return driver
 }
 
-type Filled = { readonly size: number; readonly mtimeMs: number } & Partial<Digests>
-const isSummed = <One extends Partial<Digests>>(one: One): one is One & Digests => one.md5 !== undefined
+type Filled = Omit<DigestRecord, keyof Digests> & Partial<Digests>
+const isSummed = (filled: Filled): filled is DigestRecord => filled.md5 !== undefined
 
 /** Writes a body, summing it if it is to; complete, of the announced length, and on disk when this resolves. */
 async function fill(
