@@ -110,6 +110,37 @@ describe('the door for what has no standard', () => {
     expect((await fetch(`${url}/kumi/v1/rules?state=nonsense`, { headers })).status).toBe(400)
   })
 
+  test('a place offers what a machine can have, or is refused with what is wrong', async () => {
+    const place = {
+      ...{
+        site: 'kek',
+        gateway: 'kek',
+        kind: 'slurm',
+        cores: 4,
+        memoryMb: 4096,
+        diskMb: 20_480,
+        seconds: 86_400,
+      },
+      ...{ platform: 'x86_64', tags: [], maxPilots: 20, maxWaiting: 5, cluster: null },
+    }
+    const put = async (change: object) => {
+      const answer = await fetch(`${url}/kumi/v1/compute/farm`, {
+        method: 'PUT',
+        headers: { ...headers, 'content-type': 'application/json' },
+        body: JSON.stringify({ ...place, ...change }),
+      })
+      return [answer.status, await answer.text()]
+    }
+    for (const name of ['cores', 'memoryMb', 'diskMb', 'seconds', 'maxPilots', 'maxWaiting'])
+      for (const value of [-1, 2 ** 31, 0.5])
+        expect([name, value, ...(await put({ [name]: value }))]).toEqual([
+          ...[name, value, 400],
+          expect.stringContaining(name),
+        ])
+    expect((await put({ cores: 0 }))[0]).toBe(400)
+    expect((await put({ maxPilots: 0 }))[0]).toBe(200)
+  })
+
   test('the OpenAPI document names every route', async () => {
     const document = (await (await fetch(`${url}/kumi/v1/openapi.json`)).json()) as {
       openapi: string
