@@ -1,4 +1,5 @@
 import { type Db, transaction } from '../kernel/index.ts'
+import { isPlainText } from '../kernel/plain-text.ts'
 import { didText } from './codes.ts'
 import { getDids, resolveDids, setStatus } from './did.ts'
 import { invalidMetadata, keyNotFound } from './errors.ts'
@@ -55,9 +56,6 @@ function checkKeys({ meta, ...did }: Did & { meta: Metadata }): void {
     if (problem) throw invalidMetadata(`${didText(did)}, key "${key}": ${problem}.`, { key })
   }
 }
-
-/** True for text that PostgreSQL can keep. */
-export const isPlainText = (text: string): boolean => !text.includes('\0') && !/\p{Surrogate}/u.test(text)
 
 /** What makes a value unfit to be kept or compared, if anything. */
 export function valueProblem(value: unknown, depth = 0): string | undefined {

@@ -1,5 +1,6 @@
+import { isPlainText } from '../kernel/plain-text.ts'
 import { invalidFilter } from './errors.ts'
-import { isPlainText, parseDate, valueProblem } from './metadata.ts'
+import { parseDate, valueProblem } from './metadata.ts'
 import * as store from './search.store.ts'
 import type { DidFilter, FilterTerm, MetadataValue } from './types.ts'
 

@@ -1,7 +1,7 @@
 import type { Db } from '../kernel/index.ts'
+import { isPlainText } from '../kernel/plain-text.ts'
 import { kindOf } from './codes.ts'
 import { invalidFilter, invalidInput, searchTooSlow } from './errors.ts'
-import { isPlainText } from './metadata.ts'
 import { scopeIds } from './scope.ts'
 import * as store from './search.store.ts'
 import { conditionOf } from './search-filter.ts'

@@ -209,6 +209,28 @@ describe('the host', () => {
     expect(await post('application/json', '{"__proto__":{"admin":true},"a":1}')).toEqual({ a: 1 })
   })
 
+  test('refuses texts that no database takes, in addresses and bodies', async () => {
+    const code = async (path: string, type?: string, body?: string) => {
+      const answer = await ask('http', path, {
+        ...(body === undefined ? {} : { method: 'POST', body, headers: { 'content-type': type! } }),
+      })
+      return [answer.status, JSON.parse(answer.text).code]
+    }
+    for (const bad of [
+      code('/echo?a=b%00'),
+      code('/echo', 'application/x-www-form-urlencoded', 'a=b%00'),
+      code('/echo', 'application/json', '{"a":["b\\u0000"]}'),
+      code('/echo', 'application/json', '{"b\\u0000":1}'),
+      code('/echo', 'application/json', '{"a":"\\ud800"}'),
+      code('/echo', 'application/x-ndjson', '{"a":1}\n{"a":"\\u0000"}'),
+    ])
+      expect(await bad).toEqual([400, 'invalid_text'])
+    expect(await code('/echo', 'application/json', '{"a":"\\ud83d\\ude00 \\\\u0000"}')).toEqual([
+      200,
+      undefined,
+    ])
+  })
+
   test('writes a bigint as a number while a double holds it, else as text', async () => {
     const answer = JSON.parse((await ask('http', '/echo')).text)
     expect([answer.small, answer.big]).toEqual([7, '1152921504606846976'])

@@ -19,7 +19,7 @@ import { type Logger, redactText } from '../kernel/log.ts'
 import type { Clock } from '../kernel/ports.ts'
 import { authenticate, mayShowCertificate } from './authentication.ts'
 import type { Authenticator } from './authenticator.ts'
-import { readBodies } from './bodies.ts'
+import { readBodies, refuseNul } from './bodies.ts'
 import { bigintSafeJson } from './ndjson.ts'
 import { keepInventory, route } from './route.ts'
 import { sniffingServer } from './sniffing-server.ts'
@@ -118,6 +118,7 @@ export function createHttp(options: HttpOptions): Http {
         message: 'Use https: this port speaks plain HTTP only to its own machine.',
       })
     }
+    refuseNul(request.url, 'address')
     request.principal = anonymous
     await authenticate(request, options.identity, accept)
   })

@@ -16,6 +16,8 @@ declare module 'fastify' {
     laterResource?: boolean
     /** The route answers plain HTTP from afar, too. */
     plain?: boolean
+    /** The route sees to texts itself that a database does not take. */
+    anyText?: boolean
   }
   interface FastifyInstance {
     authenticator: Authenticator
@@ -51,6 +53,8 @@ export interface RouteSpec<S extends RouteSchemas = RouteSchemas> {
   readonly schema?: S
   /** Answers plain HTTP from afar, too: only for what is public and signed, so that caches may stand between. */
   readonly plain?: true
+  /** Texts of the body may hold NUL and half characters: the handler sees to them. */
+  readonly anyText?: true
   /** Bytes; 1 MiB when absent. */
   readonly bodyLimit?: number
   readonly handler: (request: RouteRequest<S>, reply: FastifyReply) => unknown
@@ -72,7 +76,11 @@ export function route<const S extends RouteSchemas>(app: FastifyInstance, spec: 
   app.route({
     method: spec.method as HTTPMethods | HTTPMethods[],
     url: spec.url,
-    config: { action, laterResource: needs, ...(spec.plain && { plain: true }) },
+    config: {
+      ...{ action, laterResource: needs },
+      ...(spec.plain && { plain: true }),
+      ...(spec.anyText && { anyText: true }),
+    },
     ...(spec.schema && { schema: spec.schema }),
     ...(spec.bodyLimit !== undefined && { bodyLimit: spec.bodyLimit }),
     ...(needs && {

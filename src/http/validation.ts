@@ -12,9 +12,19 @@ export const buildValidator: AjvCompiler.BuildCompilerFromPool = (schemas) => {
     build(schemas, { customOptions: { coerceTypes, removeAdditional: false, useDefaults: true } })
   const [text, body] = [compiler(true), compiler(false)]
   return (route) => {
-    const { httpPart } = route as unknown as AjvCompiler.RouteDefinition
-    return atFirstUse(() => (httpPart === 'body' ? body : text)(route))
+    const definition = route as unknown as AjvCompiler.RouteDefinition
+    const compile = definition.httpPart === 'body' ? body : text
+    return atFirstUse(() => compile({ ...definition, schema: bounded(definition.schema) } as never))
   }
+}
+
+/** An integer without a bound of its own is one that a number holds exactly: 1e300 is none that anybody counts with. */
+function bounded(schema: unknown): unknown {
+  if (Array.isArray(schema)) return schema.map(bounded)
+  if (schema === null || typeof schema !== 'object') return schema
+  const copy = Object.fromEntries(Object.entries(schema).map(([key, value]) => [key, bounded(value)]))
+  if (copy.type !== 'integer') return copy
+  return { minimum: Number.MIN_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER, ...copy }
 }
 
 /** There are hundreds of routes: compiling what they take is an eighth of a server's start, and few are used soon. */

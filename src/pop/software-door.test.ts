@@ -110,11 +110,16 @@ describe('what a site keeps of repositories', () => {
     const fit = Math.ceil((bavail * bsize) / (8 * 2 ** 30))
     const length = Math.floor((bavail * bsize) / (fit + 0.5))
     const ends: (() => void)[] = []
+    let [begun, allBegan] = [0, (): void => undefined]
+    const began = new Promise<void>((resolve) => {
+      allBegan = resolve
+    })
     const want = (n: number) => {
       const hash = { algorithm: 'sha1', hex: n.toString(16).padStart(40, '0') } as const
       return cache.object(`x/${objectPath(hash, 'file')}`, hash, (_path, take) => {
         const end = new Promise<void>((resolve) => ends.push(resolve))
         const body = async function* () {
+          if (++begun === fit) allBegan()
           await end
           yield Buffer.from('not so much')
         }
@@ -124,6 +129,8 @@ describe('what a site keeps of repositories', () => {
     // Nothing of them has come yet, but it will.
     const waiting = Array.from({ length: fit }, (_, n) => want(n))
     const all = Promise.allSettled(waiting)
+    // Whoever is read from has room: it is the next one that has none.
+    await began
     await expect(want(fit)).rejects.toMatchObject({ code: 'storage_full' })
     for (const end of ends) end()
     for (const one of await all) expect(one).toMatchObject({ reason: { code: 'software_damaged' } })

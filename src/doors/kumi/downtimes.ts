@@ -3,6 +3,7 @@ import { announceDowntime, downtimeLines, finishDowntime } from '../../operation
 import type { JobDoorDeps } from './job-deps.ts'
 import { literals } from './literals.ts'
 import type { Operations } from './operation.ts'
+import { small } from './whole.ts'
 
 const text = Type.String()
 const time = Type.String({ format: 'date-time' })
@@ -67,7 +68,7 @@ export function registerDowntimes(door: Operations, { db, clock }: Pick<JobDoorD
     url: '/kumi/v1/downtimes/:id/end',
     action: 'operations.shift',
     summary: 'End a downtime now, or withdraw one that has not begun',
-    schema: { params: Type.Object({ id: Type.Integer({ minimum: 1 }) }) },
+    schema: { params: Type.Object({ id: small(1) }) },
     answer: Downtime,
     handler: ({ principal: { vo, account, subject }, params: { id } }) =>
       finishDowntime(db, clock.now(), { vo, id, by: account ?? subject }),

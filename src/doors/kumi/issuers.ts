@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { actorOf, type TrustedIssuerView } from '../../identity/index.ts'
 import type { KumiDoorDeps } from './deps.ts'
 import type { Operations } from './operation.ts'
+import { small } from './whole.ts'
 
 const text = Type.String({ minLength: 1, maxLength: 500 })
 const subjects = Type.Record(Type.String(), Type.String())
@@ -55,7 +56,7 @@ export function registerIssuers(door: Operations, { identity }: KumiDoorDeps): v
     url: `${base}/:id`,
     action: 'identity.access',
     summary: 'Trusts the issuer no more',
-    schema: { params: Type.Object({ id: Type.Integer({ minimum: 1 }) }) },
+    schema: { params: Type.Object({ id: small(1) }) },
     answer: Type.Object({ removed: Type.Integer() }),
     handler: async ({ principal, params }) => {
       await identity.distrustIssuer(principal.vo, params.id, actorOf(principal))

@@ -52,6 +52,7 @@ import type { JobDoorDeps } from './job-deps.ts'
 import { checkData, JobRequest, jobsOfRequest, submitterOf } from './job-request.ts'
 import { literals } from './literals.ts'
 import type { Operations } from './operation.ts'
+import { small } from './whole.ts'
 
 const JobId = Type.Object({ id: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }) })
 const Name = Type.Object({ name: Type.String({ maxLength: 64 }) })
@@ -319,8 +320,8 @@ function registerCompute(door: Operations, { db }: JobDoorDeps): void {
     site: Type.Union([Type.String(), Type.Null()]),
     key: literals('any', 'owner', 'group', 'type', 'storage'),
     value: Type.String({ maxLength: 255 }),
-    maxRunning: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
-    intervalMs: Type.Integer({ minimum: 0 }),
+    maxRunning: Type.Union([small(0), Type.Null()]),
+    intervalMs: small(0),
   })
   const LimitShown = Type.Object({ id: Type.Integer(), used: Type.Integer(), ...Limit.properties })
   door.get({
@@ -347,7 +348,7 @@ function registerCompute(door: Operations, { db }: JobDoorDeps): void {
     url: '/kumi/v1/limits/:id',
     action: 'workload.admin',
     summary: 'Remove a limit',
-    schema: { params: JobId },
+    schema: { params: Type.Object({ id: small(1) }) },
     answer: Done,
     handler: async ({ principal, params }) => {
       if (!(await dropLimit(db, principal.vo, params.id)))

@@ -1,87 +1,22 @@
-import { randomBytes } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { testDatabase } from '../../../test/harness/database.ts'
 import { missing } from '../../../test/harness/foreign.ts'
-import { jobDoorDeps, rawDoorDeps } from '../../../test/harness/job-door.ts'
+import { type KumiDoor, openKumiDoor } from '../../../test/harness/kumi-door.ts'
 import { opensslPki } from '../../../test/harness/pki.ts'
-import { type SoftwareWorld, softwareWorld } from '../../../test/harness/software-world.ts'
-import { createHttp, type Http, routeInventory } from '../../http/index.ts'
-import { createIdentity, type Identity, readCertificates } from '../../identity/index.ts'
-import {
-  publish,
-  silentLogger,
-  sql,
-  systemClock,
-  systemPorts,
-  transaction,
-  type Wakeups,
-} from '../../kernel/index.ts'
-import { registerKumiDoor } from './index.ts'
+import { routeInventory } from '../../http/index.ts'
+import { readCertificates } from '../../identity/index.ts'
+import { publish, sql, transaction } from '../../kernel/index.ts'
 
 describe('the door for what has no standard', () => {
   const database = testDatabase()
-  let http: Http
-  let software: SoftwareWorld
-  let identity: Identity
-  let url = ''
-  const woken = new Set<() => void>()
-  const wakeups: Wakeups = {
-    on: (_topics, callback) => {
-      woken.add(callback)
-      return () => woken.delete(callback)
-    },
-    close: async () => undefined,
-  }
-  const headers = { authorization: '' }
-  const ordinary = { authorization: '' }
+  let door: KumiDoor
+  let { http, identity, url, headers, ordinary } = {} as KumiDoor
 
   beforeAll(async () => {
-    software = softwareWorld(database)
-    identity = createIdentity({
-      ...{
-        db: database.db,
-        clock: systemClock,
-        ids: systemPorts.ids,
-        log: silentLogger,
-      },
-      issuerBase: 'https://localhost',
-      sealKey: randomBytes(32),
-    })
-    await identity.createVo({ id: 'demo', title: 'Demo' })
-    const [sato, mika] = await identity.createAccounts([
-      { vo: 'demo', name: 'sato' },
-      { vo: 'demo', name: 'mika' },
-    ])
-    await identity.setAttributes(sato!.id, { admin: 'True' })
-    headers.authorization = `Bearer ${(await identity.mintForAccount(sato!.id)).token}`
-    ordinary.authorization = `Bearer ${(await identity.mintForAccount(mika!.id)).token}`
-    http = createHttp({
-      identity,
-      audience: [],
-      log: silentLogger,
-      clock: systemClock,
-      port: 0,
-    })
-    await registerKumiDoor(http.app, {
-      software: software.software,
-      db: database.db,
-      jobs: jobDoorDeps(database.db, identity),
-      raw: rawDoorDeps(database.db),
-      identity,
-      wakeups,
-      clock: systemClock,
-      vo: 'demo',
-      version: '0.0.0',
-      issuerBase: 'https://localhost/iam',
-      consoleDirectory: '/nowhere',
-    })
-    const { port } = await http.listen()
-    url = `http://127.0.0.1:${port}`
+    door = await openKumiDoor(database)
+    ;({ http, identity, url, headers, ordinary } = door)
   })
-  afterAll(async () => {
-    await http?.close()
-    await software?.close()
-  })
+  afterAll(() => door?.close())
 
   test('an empty grid answers every question with an empty picture', async () => {
     for (const path of [
@@ -322,7 +257,7 @@ describe('the door for what has no standard', () => {
         if (heard.includes('hello') && !from && !heard.includes(until)) {
           await tell('foreign', 'other')
           await tell(until)
-          for (const callback of woken) callback()
+          door.wake()
         }
         if (heard.includes(until)) break
       }

@@ -189,7 +189,7 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
   })
 
   route(app, {
-    ...{ ...pilot, url: `${base}/heartbeat`, bodyLimit: LOG_BODY },
+    ...{ ...pilot, url: `${base}/heartbeat`, bodyLimit: LOG_BODY, anyText: true },
     schema: { params: Stamp, body: Heartbeat },
     handler: async ({ principal, params, body }) =>
       heartbeat(db, {
@@ -233,7 +233,7 @@ export function registerPilotRoutes(app: FastifyInstance, deps: JobDoorDeps): vo
   })
 
   route(app, {
-    ...{ ...pilot, url: `${base}/complete`, bodyLimit: LOG_BODY },
+    ...{ ...pilot, url: `${base}/complete`, bodyLimit: LOG_BODY, anyText: true },
     schema: { params: Stamp, body: Completion },
     handler: async ({ principal, params, body }, reply) => {
       const { vo } = principal

@@ -6,7 +6,7 @@ import type { RucioDoorDeps } from './deps.ts'
 import { didEndpoints } from './dids.ts'
 import { didMetaEndpoints } from './dids-meta.ts'
 import { type Call, type Endpoint, get } from './endpoint.ts'
-import { badRequest, errorBody, errorHeaders, noRoute, toRucioError } from './errors.ts'
+import { errorBody, errorHeaders, noRoute, toRucioError } from './errors.ts'
 import { limitEndpoints } from './limits.ts'
 import { lockEndpoints } from './locks.ts'
 import { replicaEndpoints } from './replicas.ts'
@@ -98,8 +98,6 @@ export async function registerRucioDoor(
 }
 
 function callOf(deps: RucioDoorDeps, request: FastifyRequest): Call {
-  // No name holds one, and the database would not take it.
-  if (request.url.includes('%00')) throw badRequest('The address holds a NUL character.')
   return {
     deps,
     request,

@@ -1,5 +1,6 @@
 import { type Db, transaction } from '../../kernel/database.ts'
-import { badShift, shiftMissing, shiftRuns } from '../errors.ts'
+import { cardById } from '../cards/card.store.ts'
+import { badShift, cardMissing, shiftMissing, shiftRuns } from '../errors.ts'
 import { handoverDraft } from './handover.ts'
 import { addEntries } from './log.store.ts'
 import * as store from './shift.store.ts'
@@ -98,7 +99,8 @@ export async function writeLog(
 ): Promise<void> {
   const { vo, author, text, site = null, card = null } = entry
   if (text.trim() === '') throw badShift('There is nothing to write.')
-  await transaction(db, (tx) =>
-    addEntries(tx, [{ vo, at: now, author, kind: 'note', text: text.trim(), site, cardId: card }]),
-  )
+  await transaction(db, async (tx) => {
+    if (card !== null && !(await cardById(tx, vo, card))) throw cardMissing(`There is no card ${card}.`)
+    await addEntries(tx, [{ vo, at: now, author, kind: 'note', text: text.trim(), site, cardId: card }])
+  })
 }
