@@ -39,7 +39,7 @@ export async function showPolicy(options: SharedOptions): Promise<void> {
 }
 
 export async function sign(options: SharedOptions & { version?: string; for?: string }): Promise<void> {
-  const version = options.version === undefined ? undefined : whole('--version', options.version)
+  const version = options.version === undefined ? undefined : whole('--version', options.version, 6)
   if (options.for && version !== undefined) throw badOption('--version is for your own signature.')
   await withClient(options, async (client) => {
     const signature = options.for
@@ -65,7 +65,7 @@ export async function publish(options: PublishOptions): Promise<void> {
     ...(options.file && { text: await readFile(options.file, 'utf8') }),
     ...(options.url && { url: options.url }),
     ...(options.description && { description: options.description }),
-    ...(options.validity && { signatureValidityInDays: whole('--validity', options.validity) }),
+    ...(options.validity && { signatureValidityInDays: whole('--validity', options.validity, 6) }),
     ...(options.remind && { aupRemindersInDays: options.remind }),
   }
   await withClient(options, async (client) => {

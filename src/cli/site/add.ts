@@ -1,8 +1,8 @@
 import { defineError } from '../../kernel/errors.ts'
 import { withClient } from '../client/http.ts'
-import { badOption, type SharedOptions, show, whole } from '../common-options.ts'
+import { badOption, type SharedOptions, show } from '../common-options.ts'
 import { placeKinds } from './kinds.ts'
-import type { PlaceOptions } from './place-kind.ts'
+import { type PlaceOptions, small } from './place-kind.ts'
 
 const noSuchSite = defineError('missing', 'no_such_site')
 
@@ -48,10 +48,10 @@ export async function addSite(name: string, options: AddOptions): Promise<void> 
       })
     const place = {
       ...{ site: name, gateway: acting.gateway, kind, cluster, platform: options.platform },
-      ...{ tags: options.tag ?? [], cores: whole('--cores', options.cores) },
-      ...{ memoryMb: whole('--memory', options.memory), diskMb: whole('--disk', options.disk) },
-      ...{ seconds: whole('--hours', options.hours) * 3600 },
-      ...{ maxPilots: whole('--pilots', options.pilots), maxWaiting: whole('--waiting', options.waiting) },
+      ...{ tags: options.tag ?? [], cores: small('--cores', options.cores) },
+      ...{ memoryMb: small('--memory', options.memory), diskMb: small('--disk', options.disk) },
+      ...{ seconds: small('--hours', options.hours) * 3600 },
+      ...{ maxPilots: small('--pilots', options.pilots), maxWaiting: small('--waiting', options.waiting) },
     }
     await client.json('PUT', `/kumi/v1/compute/${path}`, { json: place })
     show(options, place, () => `Site ${name} is added. Try it with: kumi site test ${name}`)

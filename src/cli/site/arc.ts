@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { badOption, whole } from '../common-options.ts'
-import { type PlaceKind, word } from './place-kind.ts'
+import { badOption } from '../common-options.ts'
+import { type PlaceKind, small, word } from './place-kind.ts'
 
 /** A computing element of ARC. */
 export const arcPlace: PlaceKind = {
@@ -27,7 +27,7 @@ export const arcPlace: PlaceKind = {
       ...{ url: `${url.origin}${path || '/arex'}`, credential, queue: word(options, 'queue') },
       audience: credential === 'token' ? word(options, 'audience') || url.origin : '',
       ...{ authority: authority ? readFileSync(authority, 'utf8') : '', node: word(options, 'node') },
-      pollSeconds: whole('--poll', word(options, 'poll')),
+      pollSeconds: small('--poll', word(options, 'poll')),
     }
   },
 }

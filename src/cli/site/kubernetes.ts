@@ -1,5 +1,5 @@
-import { badOption, whole } from '../common-options.ts'
-import { type PlaceKind, word } from './place-kind.ts'
+import { badOption } from '../common-options.ts'
+import { type PlaceKind, small, word } from './place-kind.ts'
 
 /** A namespace of a Kubernetes cluster. What opens it is laid down at the gateway, not given here. */
 export const kubernetesPlace: PlaceKind = {
@@ -19,8 +19,8 @@ export const kubernetesPlace: PlaceKind = {
     if (namespace === '' || image === '') throw badOption('--kubernetes needs --namespace and --image, too.')
     return {
       ...{ url: given.replace(/\/$/, ''), namespace, image, node: word(options, 'node') },
-      userId: whole('--user-id', word(options, 'userId')),
-      pollSeconds: whole('--poll', word(options, 'poll')),
+      userId: small('--user-id', word(options, 'userId')),
+      pollSeconds: small('--poll', word(options, 'poll')),
     }
   },
 }

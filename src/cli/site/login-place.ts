@@ -1,5 +1,5 @@
-import { badOption, whole } from '../common-options.ts'
-import { type PlaceOptions, word } from './place-kind.ts'
+import { badOption } from '../common-options.ts'
+import { type PlaceOptions, small, word } from './place-kind.ts'
 
 /** What every kind behind ssh is told, of `user@host` or `user@host:port` and the options. */
 export function loginOf(flag: string, given: string, options: PlaceOptions): Record<string, string | number> {
@@ -9,6 +9,6 @@ export function loginOf(flag: string, given: string, options: PlaceOptions): Rec
   return {
     ...{ user: user!, host: host!, port: Number(port), hostKey: word(options, 'hostKey') },
     ...{ directory: word(options, 'directory'), node: word(options, 'node') },
-    ...{ account: word(options, 'account'), pollSeconds: whole('--poll', word(options, 'poll')) },
+    ...{ account: word(options, 'account'), pollSeconds: small('--poll', word(options, 'poll')) },
   }
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { whole } from '../common-options.ts'
 
 /** How a place of one kind of batch system is named and described at the command line. */
 export interface PlaceKind {
@@ -22,3 +23,6 @@ export const word = (options: PlaceOptions, key: string): string => {
   const value = options[key]
   return typeof value === 'string' ? value : ''
 }
+
+/** A number of a place: it fits into four bytes. */
+export const small = (option: string, text: string): number => whole(option, text, 9)

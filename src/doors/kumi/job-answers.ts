@@ -7,6 +7,7 @@ import {
   type JobView,
   stateName,
 } from '../../workload/index.ts'
+import { small } from './whole.ts'
 
 const text = Type.String()
 const count = Type.Integer()
@@ -177,21 +178,19 @@ const Cluster = Type.Record(
   Type.Union([Type.String({ maxLength: 65_536 }), count]),
   { maxProperties: 32 },
 )
-/** What a pilot offers, in whole numbers. */
-const upTo = (maximum: number) => Type.Integer({ minimum: 1, maximum })
 export const Compute = Type.Object({
   name: text,
   site: text,
   gateway: text,
   kind: text,
-  cores: upTo(1024),
-  memoryMb: upTo(16_777_216),
-  diskMb: upTo(16_777_216),
-  seconds: upTo(100_000_000),
+  cores: small(1, 1024),
+  memoryMb: small(1, 16_777_216),
+  diskMb: small(1, 16_777_216),
+  seconds: small(1, 100_000_000),
   platform: text,
   tags: list(text),
-  maxPilots: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
-  maxWaiting: Type.Integer({ minimum: 0, maximum: 1_000_000 }),
+  maxPilots: small(0, 1_000_000),
+  maxWaiting: small(0, 1_000_000),
   /** How the gateway reaches the batch system; null: processes of its own machine. */
   cluster: maybe(Cluster),
   pausedUntil: maybe(time),
