@@ -15,22 +15,42 @@ function longSums(): LongSums | undefined {
   return threads
 }
 
+interface Options {
+  readonly most?: number | undefined
+  readonly sums?: LongSums | null | undefined
+}
+
 /**
  * Sums a body while `use` takes it, in parts of at most PIECE_BYTES: short bodies here, longer ones on another thread,
  * several parts at once; `sums: null` keeps all of it here. Stops reading once more than `most` bytes came. Throws what
  * the body or `use` throws, after the last `use` has ended.
  */
-export async function sumWhile(
+export const sumWhile = (
+  body: AsyncIterable<Uint8Array>,
+  use: Use,
+  { most, sums = longSums() }: Options = {},
+): Promise<Digests & { readonly size: number }> => passAll(body, use, { most, sums, begin: digester })
+
+/** The same without summing. */
+export const useAll = (
+  body: AsyncIterable<Uint8Array>,
+  use: Use,
+  { most }: Pick<Options, 'most'> = {},
+): Promise<{ readonly size: number }> => passAll(body, use, { most, sums: null, begin: () => NOTHING })
+const NOTHING = { update: () => undefined, done: () => ({}) }
+
+async function passAll<Sums extends object>(
   body: AsyncIterable<Uint8Array>,
   use: Use,
   {
     most = Number.POSITIVE_INFINITY,
-    sums = longSums(),
-  }: { most?: number | undefined; sums?: LongSums | null | undefined } = {},
-): Promise<Digests & { readonly size: number }> {
+    sums,
+    begin,
+  }: Options & { readonly begin: () => { update(chunk: Uint8Array): void; done(): Sums } },
+): Promise<(Sums | Digests) & { readonly size: number }> {
   const running: Promise<void>[] = []
   let long: LongSum | undefined
-  let short: ReturnType<typeof digester> | undefined
+  let short: ReturnType<typeof begin> | undefined
   let batch: Uint8Array[] = []
   let [held, position] = [0, 0]
 
@@ -45,7 +65,7 @@ export async function sumWhile(
       const { finished } = await long.pass(pieces, async (whole) => void (await use(whole, at)))
       running.push(finished)
     } else {
-      short ??= digester()
+      short ??= begin()
       for (const piece of pieces) short.update(piece)
       running.push(use(pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces), at).then(() => undefined))
     }
@@ -74,30 +94,6 @@ export async function sumWhile(
     await long?.end().catch(() => undefined)
     throw error
   }
-  const digests = long ? await long.end() : (short ?? digester()).done()
+  const digests = long ? await long.end() : (short ?? begin()).done()
   return { ...digests, size: position }
-}
-
-/** The same without summing, one part after the other, which may be a piece longer. */
-export async function useAll(
-  body: AsyncIterable<Uint8Array>,
-  use: Use,
-  { most = Number.POSITIVE_INFINITY }: { most?: number | undefined } = {},
-): Promise<{ readonly size: number }> {
-  let batch: Uint8Array[] = []
-  let [held, size] = [0, 0]
-  const pass = async () => {
-    await use(batch.length === 1 ? batch[0]! : Buffer.concat(batch), size)
-    size += held
-    batch = []
-    held = 0
-  }
-  for await (const chunk of body) {
-    batch.push(chunk)
-    held += chunk.length
-    if (size + held > most) break
-    if (held >= PIECE_BYTES) await pass()
-  }
-  if (held > 0) await pass()
-  return { size }
 }
